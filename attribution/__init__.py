@@ -1,0 +1,1 @@
+"""Whence: which training images a text-to-image diffusion model's picture came from."""

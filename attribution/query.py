@@ -1,0 +1,137 @@
+"""What is asked: a picture, its caption, and perhaps a box. Plain values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from jaxtyping import Bool
+from numpy import bool_, ndarray, zeros
+from PIL import Image
+
+from attribution.errors import BoxError, CaptionError, SettingsError
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in fractions of a picture, origin at its upper left.
+
+    Raises:
+        BoxError: a side is empty, reversed, not finite, or outside [0, 1].
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        sides = (self.x0, self.y0, self.x1, self.y1)
+        shown = " ".join(f"{value:g}" for value in sides)
+        if not all(math.isfinite(value) and 0.0 <= value <= 1.0 for value in sides):
+            raise BoxError(f"box {shown} leaves the picture: give fractions X0 Y0 X1 Y1 between 0 and 1")
+        if self.x0 >= self.x1 or self.y0 >= self.y1:
+            raise BoxError(
+                f"box {shown} is empty or reversed: X0 must be less than X1 and Y0 less than Y1"
+            )
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        return (self.x0, self.y0, self.x1, self.y1)
+
+    def cells(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) on a grid of cells, snapped outwards, right and bottom exclusive."""
+        tiny = 1e-9  # 0.3 * 10 is a little over 3 in floating point
+        left, top = math.floor(self.x0 * width + tiny), math.floor(self.y0 * height + tiny)
+        right, bottom = math.ceil(self.x1 * width - tiny), math.ceil(self.y1 * height - tiny)
+        return left, top, max(right, left + 1), max(bottom, top + 1)
+
+    def mask(self, height: int, width: int) -> Bool[ndarray, "height width"]:
+        """True in the cells that the box touches."""
+        left, top, right, bottom = self.cells(height, width)
+        inside = zeros((height, width), dtype=bool_)
+        inside[top:bottom, left:right] = True
+        return inside
+
+    def snapped(self, height: int, width: int) -> Box:
+        """The box grown outwards to a grid's cells: what the model will really use."""
+        left, top, right, bottom = self.cells(height, width)
+        return Box(left / width, top / height, right / width, bottom / height)
+
+    def crop(self, image: Image.Image) -> Image.Image:
+        """The part of `image` inside the box, snapped outwards to whole pixels."""
+        return image.crop(self.cells(image.height, image.width))
+
+
+@dataclass(frozen=True)
+class Query:
+    """A picture to be traced.
+
+    Attributes:
+        image: RGB, any size; the workspace brings it to the model's.
+        caption: what the picture was made from. Not empty.
+        box: the part of the picture asked about, in fractions of `image`; None for all of it.
+
+    Raises:
+        CaptionError: the caption is empty.
+    """
+
+    image: Image.Image
+    caption: str
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        if not self.caption.strip():
+            raise CaptionError('the picture needs its caption: give --caption "what it shows"')
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an attribution is computed. Everything here is written into its result.
+
+    Attributes:
+        seed: of every draw of the query (the training images' noise is the workspace's own).
+        effort: "instant" (neighbours only), "refined" (a shortlist is measured) or "exhaustive"
+            (every training image is).
+        shortlist: how many training images "refined" measures.
+        candidates: N: rank the same N training images, drawn at random by the seed, under every
+            method. Ids or file names: rank exactly those. None: each method ranks what it can.
+        unlearning_draws: (timestep, noise) draws of the unlearning gradient, a multiple of 2.
+        calibration_draws: draws held out from the gradient, on which the step is calibrated.
+        target_rise: the relative rise of the query's own loss that the step is calibrated to.
+        alpha: a fixed step as in AbU eq. 6, without damping or calibration; None to calibrate.
+        damping: added to the Fisher information, as a share of its mean in each layer.
+        batch_size: of forward passes; never changes a result beyond rounding.
+    """
+
+    seed: int = 0
+    effort: str = "refined"
+    shortlist: int = 400
+    candidates: int | tuple[str, ...] | None = None
+    unlearning_draws: int = 256
+    calibration_draws: int = 32
+    target_rise: float = 0.10
+    alpha: float | None = None
+    damping: float = 0.1
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            raise SettingsError(f"effort {self.effort!r} is not known: choose from {', '.join(EFFORTS)}")
+        for name in ("shortlist", "batch_size"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("unlearning_draws", "calibration_draws"):
+            if getattr(self, name) < 2 or getattr(self, name) % 2:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)}: it must be even and at least 2 (draws come in "
+                    "antithetic pairs)"
+                )
+        if isinstance(self.candidates, int) and self.candidates < 1:
+            raise SettingsError(f"candidates is {self.candidates}: it must be at least 1")
+        if not 0 < self.target_rise < 10 or not self.damping >= 0:
+            raise SettingsError("target_rise must lie in (0, 10) and damping must not be negative")
+        if self.alpha is not None and not (math.isfinite(self.alpha) and self.alpha > 0):
+            raise SettingsError(f"alpha is {self.alpha}: it must be a positive number")
+
+
+EFFORTS = ("instant", "refined", "exhaustive")

@@ -1,0 +1,151 @@
+"""What comes back: rankings with their scores, errors and provenance. Plain values."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from attribution.errors import NonFiniteError
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is being done. `done` of `total` units of the present stage of one method."""
+
+    method: str
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One method's scores of some training images; larger means more influential.
+
+    Attributes:
+        rows: row numbers in the training set.
+        values: the scores, in the method's own unit.
+        stderr: their standard errors in the same unit, or None for a method without sampling.
+        details: what the method wants recorded with its result (step size, self-check, ...); plain
+            JSON values.
+        warnings: sentences for the person.
+    """
+
+    rows: Int[ndarray, " candidates"]
+    values: Float[ndarray, " candidates"]
+    stderr: Float[ndarray, " candidates"] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a ranking."""
+
+    rank: int
+    id: str
+    row: int
+    file_name: str
+    caption: str
+    score: float
+    stderr: float | None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All the images that a method has ranked, best first. Ties are broken by id."""
+
+    method: str
+    title: str
+    entries: tuple[Entry, ...]
+    seconds: float
+    candidates: str  # in words: "all 3,000 training images", "a shortlist of 400", ...
+    details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def rank_of(self, example_id: str) -> int | None:
+        """The rank of an image under this method, None if it was not ranked."""
+        return next((entry.rank for entry in self.entries if entry.id == example_id), None)
+
+    def __post_init__(self) -> None:
+        assert all(entry.rank == i for i, entry in enumerate(self.entries, 1))
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The whole answer to one query."""
+
+    query: Mapping[str, Any]  # caption, box, snapped_box, image_sha256, size
+    settings: Mapping[str, Any]
+    fingerprints: Mapping[str, str]
+    rankings: Mapping[str, Ranking]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self, top_k: int | None = None) -> dict[str, Any]:
+        """The form that DESIGN.md promises; JSON-serialisable."""
+        return {
+            "query": dict(self.query),
+            "settings": dict(self.settings),
+            "fingerprints": dict(self.fingerprints),
+            "warnings": list(self.warnings),
+            "methods": {
+                name: {
+                    "title": ranking.title,
+                    "candidates": ranking.candidates,
+                    "seconds": round(ranking.seconds, 3),
+                    "details": dict(ranking.details),
+                    "warnings": list(ranking.warnings),
+                    "ranking": [
+                        {
+                            "rank": entry.rank,
+                            "id": entry.id,
+                            "file_name": entry.file_name,
+                            "caption": entry.caption,
+                            "score": entry.score,
+                            "stderr": entry.stderr,
+                        }
+                        for entry in ranking.entries[:top_k]
+                    ],
+                }
+                for name, ranking in self.rankings.items()
+            },
+        }
+
+    def to_csv(self, top_k: int | None = None) -> str:
+        """One line per method and image, behind comment lines with seed and fingerprints."""
+        out = io.StringIO()
+        for key, value in {**self.query, **self.settings, **self.fingerprints}.items():
+            out.write(f"# {key}: {' '.join(str(value).split())}\n")
+        writer = csv.writer(out)
+        writer.writerow(["method", "rank", "id", "file_name", "caption", "score", "stderr"])
+        for name, ranking in self.rankings.items():
+            for e in ranking.entries[:top_k]:
+                row = [name, e.rank, e.id, e.file_name, e.caption, repr(e.score)]
+                writer.writerow([*map(_no_formula, row), "" if e.stderr is None else repr(e.stderr)])
+        return out.getvalue()
+
+
+def _no_formula(cell: object) -> object:
+    """A caption that a spreadsheet would take for a formula, made harmless."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+@\t\r" else cell
+
+
+def ranked_rows(scores: Scores, ids: Sequence[str]) -> Int[ndarray, " candidates"]:
+    """Positions into `scores`, best first; ties are broken by id so that no order is an accident.
+
+    Raises:
+        NonFiniteError: a score is NaN or infinite (`argsort` would hide it at the end).
+    """
+    bad = ~np.isfinite(scores.values)
+    if bad.any():
+        named = ", ".join(ids[row] for row in scores.rows[bad][:5])
+        raise NonFiniteError(f"{int(bad.sum())} scores are not finite, of {named}: lower the step")
+    keys = sorted(range(len(scores.rows)), key=lambda i: (-scores.values[i], ids[scores.rows[i]]))
+    return np.asarray(keys, dtype=np.int64)
