@@ -19,7 +19,6 @@ from attribution.noise import gaussian, generator
 from demo.training import Recipe
 
 LATENT_CHANNELS = 4
-WIDTH = 48
 CROP = 32  # pixels
 WHOLE_FROM = 0.9  # share of the steps after which whole scenes are used
 LATENT_NOISE = 0.03  # in units of the latents' standard deviation; keeps the latent space smooth
@@ -29,10 +28,10 @@ RECIPE = Recipe(
 )
 
 
-def new_autoencoder() -> AutoencoderTiny:
+def new_autoencoder(width: int) -> AutoencoderTiny:
     """Fresh weights; deterministic."""
     torch.manual_seed(0)  # diffusers draws initial weights from the global generator
-    widths = (WIDTH,) * 3
+    widths = (width,) * 3
     return AutoencoderTiny(
         encoder_block_out_channels=widths,
         decoder_block_out_channels=widths,

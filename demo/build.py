@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from PIL import Image
 from torch import nn
 
-from demo import autoencoder
+from demo import autoencoder, diffusion
 from demo.scenes import write_scenes
+from demo.sizes import DEFAULT, Sizes
+from demo.tokenizer import build_tokenizer
 from demo.training import LossOfStep, Recipe, train
 
 Progress = Iterator[tuple[str, int, int, str]]  # stage, done, total, note
@@ -38,6 +42,7 @@ class World:
     seed: int = 0
     device: str = "cpu"
     effort: float = 1.0  # share of each recipe's steps
+    sizes: Sizes = DEFAULT
     left_out: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -51,6 +56,10 @@ class World:
     @property
     def model_folder(self) -> Path:
         return self.folder / "model"
+
+    @property
+    def autoencoder_folder(self) -> Path:
+        return self.checkpoints / "vae"
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -68,8 +77,6 @@ class World:
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe at this world's effort and seed."""
-        from dataclasses import replace
-
         steps = max(1, round(recipe.steps * self.effort))
         return replace(recipe, steps=steps, warmup=min(recipe.warmup, steps), seed=self.seed)
 
@@ -112,14 +119,75 @@ def build_scenes(world: World) -> Progress:
 
 
 def build_autoencoder(world: World) -> Progress:
-    """Train the autoencoder and save it as the pipeline's `vae`."""
-    if (world.model_folder / "vae" / "config.json").exists():
+    """Train the autoencoder; kept beside the checkpoints until the pipeline is assembled."""
+    if (world.autoencoder_folder / "config.json").exists():
         return
     recipe = world.recipe(autoencoder.RECIPE)
-    model = autoencoder.new_autoencoder().to(world.device, memory_format=torch.channels_last)
+    model = autoencoder.new_autoencoder(world.sizes.vae_width)
+    model = model.to(world.device, memory_format=torch.channels_last)
     boxes = [[item["box"] for item in row["objects"]] for row in world.rows]
     loss = autoencoder.CropLoss(model, world.pixels, boxes, recipe)
     yield from run_training(world, "autoencoder", model, loss, recipe)
-    latents = autoencoder.encode_all(model.cpu(), world.pixels)
+    model = model.cpu().half().float()  # what is shipped is fp16: scale by what it gives
+    latents = autoencoder.encode_all(model, world.pixels)
     model.register_to_config(scaling_factor=round(float(1 / latents.std()), 5))
-    model.half().save_pretrained(world.model_folder / "vae")
+    publish(lambda part: model.half().save_pretrained(part), world.autoencoder_folder)
+
+
+def build_diffusion(world: World) -> Progress:
+    """Train U-Net and text encoder on the autoencoder's latents; assemble the pipeline."""
+    if (world.model_folder / "model_index.json").exists():
+        return
+    recipe = world.recipe(diffusion.RECIPE)
+    tokenizer = build_tokenizer()
+    vae = AutoencoderTiny.from_pretrained(world.autoencoder_folder, torch_dtype=torch.float32)
+    latents = autoencoder.encode_all(vae, world.pixels) * vae.config.scaling_factor
+    model = diffusion.Denoiser(world.sizes, latents.shape[1], tokenizer).to(world.device)
+    loss = diffusion.DenoisingLoss(
+        model,
+        latents,
+        diffusion.tokenize(tokenizer, [row["text"] for row in world.rows]),
+        diffusion.tokenize(tokenizer, [""])[0],
+        [row["id"] for row in world.rows],
+        recipe,
+    )
+    yield from run_training(world, "diffusion", model, loss, recipe)
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=model.text_encoder,
+        tokenizer=tokenizer,
+        unet=model.unet,
+        scheduler=diffusion.new_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).to("cpu", torch.float16)
+    publish(lambda part: save_pipeline(pipeline, part), world.model_folder)
+
+
+def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """Save in half precision, to be computed with in single precision.
+
+    diffusers raises what it loads to float32; transformers follows the stored dtype unless the
+    configuration names another, and one pipeline must not mix the two.
+    """
+    pipeline.save_pretrained(folder)
+    _edit_config(folder / "text_encoder", {"dtype": "float32"})
+    _edit_config(folder / "vae", {"block_out_channels": None})  # written, but warned of when read
+
+
+def _edit_config(folder: Path, changes: dict[str, str | None]) -> None:
+    path = folder / "config.json"
+    config = {**json.loads(path.read_text()), **changes}
+    kept = {key: value for key, value in config.items() if key not in changes or value is not None}
+    path.write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def publish(save: Callable[[Path], object], folder: Path) -> None:
+    """Save into a `.part` folder and rename it, so that `folder` is whole or absent."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    save(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
