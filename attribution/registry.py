@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from attribution.errors import UnknownNameError
 from attribution.query import Query, Settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from attribution.workspace import Workspace
 
 
+@runtime_checkable
 class Method(Protocol):
     """What a file in `attribution/methods/` provides. `random.py` is the worked example."""
 
