@@ -86,7 +86,9 @@ def _recoloured(
     pictures = luma + chroma
     if settings.blur > 0:
         sigma = 0.3 + 0.9 * draw[6]
-        pictures = torch.where((draw[5] < settings.blur).view(-1, 1, 1, 1), _blurred(pictures, sigma), pictures)
+        pictures = torch.where(
+            (draw[5] < settings.blur).view(-1, 1, 1, 1), _blurred(pictures, sigma), pictures
+        )
     return pictures.clamp(-1, 1)
 
 

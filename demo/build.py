@@ -16,9 +16,10 @@ import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from PIL import Image
 from torch import nn
+from transformers import CLIPModel, ViTModel
 
-from demo import autoencoder, diffusion
-from demo.scenes import write_scenes
+from demo import autoencoder, clip, diffusion, dino, judge
+from demo.scenes import SIZE, write_scenes
 from demo.sizes import DEFAULT, Sizes
 from demo.tokenizer import build_tokenizer
 from demo.training import LossOfStep, Recipe, train
@@ -61,6 +62,13 @@ class World:
     def autoencoder_folder(self) -> Path:
         return self.checkpoints / "vae"
 
+    @property
+    def judge_folder(self) -> Path:
+        return self.checkpoints / "judge"
+
+    def encoder_folder(self, name: str) -> Path:
+        return self.folder / "encoders" / name
+
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         text = (self.scene_folder / "metadata.jsonl").read_text(encoding="utf-8")
@@ -93,16 +101,20 @@ def run_training(
     loss: LossOfStep,
     recipe: Recipe,
     after_step: Callable[[int], None] | None = None,
+    own_examples: int | None = None,
 ) -> Progress:
-    """Train one model of the world, resuming from its checkpoint."""
+    """Train one model of the world, resuming from its checkpoint.
+
+    With `own_examples` it learns from so many examples that are not the world's scenes.
+    """
     smooth = float("nan")
     steps = train(
         model,
         loss,
         recipe,
-        len(world.rows),
+        len(world.rows) if own_examples is None else own_examples,
         world.checkpoints / f"{stage}.pt",
-        world.left_out_rows,
+        world.left_out_rows if own_examples is None else frozenset(),
         after_step=after_step,
     )
     for done, value in steps:
@@ -165,6 +177,96 @@ def build_diffusion(world: World) -> Progress:
     publish(lambda part: save_pipeline(pipeline, part), world.model_folder)
 
 
+def build_clip(world: World) -> Progress:
+    """Train the small CLIP on the scenes and their captions."""
+    folder = world.encoder_folder("clip")
+    if (folder / "config.json").exists():
+        return
+    recipe = world.recipe(clip.RECIPE)
+    tokenizer = build_tokenizer()
+    model = clip.new_clip(world.sizes, tokenizer).to(world.device)
+    captions = [row["text"] for row in world.rows]
+    loss = clip.ContrastiveLoss(model, tokenizer, world.pixels, captions, recipe)
+    yield from run_training(world, "clip", model, loss, recipe)
+
+    def save(part: Path) -> None:
+        save_encoder(model, part, "CLIPImageProcessor")
+        tokenizer.save_pretrained(part)
+
+    publish(save, folder)
+
+
+def build_dino(world: World) -> Progress:
+    """Train the small DINO on the scenes alone; the teacher is kept, as in the paper."""
+    folder = world.encoder_folder("dino")
+    if (folder / "config.json").exists():
+        return
+    recipe = world.recipe(dino.RECIPE)
+    model = dino.SelfDistillation(world.sizes).to(world.device)
+    loss = dino.DistillationLoss(model, world.pixels, recipe)
+
+    def follow(step: int) -> None:
+        model.follow(step, recipe.steps)
+
+    yield from run_training(world, "dino", model, loss, recipe, follow)
+    publish(lambda part: save_encoder(model.teacher.vit, part, "ViTImageProcessor"), folder)
+
+
+def save_encoder(model: CLIPModel | ViTModel, folder: Path, processor: str) -> None:
+    """Save in half precision, to be computed with in single precision; with how to prepare pictures."""
+    model.to("cpu", torch.float16).save_pretrained(folder)
+    _edit_config(folder, {"dtype": "float32"})
+    side = {"height": SIZE, "width": SIZE}
+    preprocessing = {
+        "image_processor_type": processor,
+        "do_resize": True,
+        "size": {"shortest_edge": SIZE} if processor.startswith("CLIP") else side,
+        "resample": int(Image.Resampling.BICUBIC),
+        "do_center_crop": processor.startswith("CLIP"),
+        "crop_size": side,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+        "do_convert_rgb": True,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing, indent=2) + "\n")
+
+
+def build_judge(world: World) -> Progress:
+    """Train the judge of generated pictures on scenes of its own; kept beside the checkpoints."""
+    if (world.judge_folder / "config.json").exists():
+        return
+    recipe = world.recipe(judge.RECIPE)
+    items = [judge.judge_scene(index, world.seed) for index in range(judge.PICTURES)]
+    pictures = []
+    for picture in judge.draw(world.glyphs, items, world.seed):
+        pictures.append(picture)
+        yield "judge: scenes", len(pictures), judge.PICTURES, ""
+    pixels = np.stack(pictures)
+    parts = [pixels]
+    for part in judge.restored(load_vae(world), pixels[: judge.RESTORED], judge.DISTURBANCE, world.seed):
+        parts.append(part)
+        yield "judge: autoencoder", sum(map(len, parts[1:])), judge.RESTORED, ""
+    pixels = np.concatenate(parts)
+    answers = judge.answers_of([judge.truth(item) for item in items])
+    answers = torch.cat([answers, answers[: judge.RESTORED]])
+    model = judge.new_judge().to(world.device, memory_format=torch.channels_last)
+    loss = judge.JudgeLoss(model, pixels, answers, recipe)
+    yield from run_training(world, "judge", model, loss, recipe, own_examples=len(pixels))
+    publish(lambda part: judge.save_judge(model.cpu(), part), world.judge_folder)
+
+
+def load_vae(world: World) -> AutoencoderTiny:
+    """The world's autoencoder: the pipeline's, or before there is one that beside the checkpoints."""
+    shipped = world.model_folder / "vae"
+    folder = shipped if shipped.exists() else world.autoencoder_folder
+    if not folder.exists():
+        raise FileNotFoundError("no autoencoder yet: run `python -m demo train --only autoencoder`")
+    return AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32)
+
+
 def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     """Save in half precision, to be computed with in single precision.
 
@@ -191,3 +293,14 @@ def publish(save: Callable[[Path], object], folder: Path) -> None:
     save(part)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
+
+
+# In the order of need; each knows whether its result stands.
+STAGES: dict[str, Callable[[World], Progress]] = {
+    "scenes": build_scenes,
+    "clip": build_clip,
+    "dino": build_dino,
+    "autoencoder": build_autoencoder,
+    "diffusion": build_diffusion,
+    "judge": build_judge,
+}

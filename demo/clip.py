@@ -24,9 +24,7 @@ PATCH = 8  # pixels
 HEAD = 32  # channels an attention head
 HIGHEST_SCALE = 4.6  # of the logits, as a logarithm; the paper's clip at 100
 
-RECIPE = Recipe(
-    steps=1_500, batch=128, learning_rate=1.5e-3, decay_from=0.3, weight_decay=0.05, ema=0.99
-)
+RECIPE = Recipe(steps=350, batch=128, learning_rate=1.5e-3, decay_from=0.3, weight_decay=0.05, ema=0.99)
 VIEWS = Views(
     area=(0.7, 1.0),
     aspect=1.1,
@@ -64,9 +62,7 @@ def new_clip(sizes: Sizes, tokenizer: CLIPTokenizer) -> CLIPModel:
         patch_size=PATCH,
         projection_dim=width,
     )
-    config = CLIPConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=width
-    )
+    config = CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=width)
     model = CLIPModel(config)
     model.set_attn_implementation("eager")  # twice as fast to train at this size on a CPU
     return model

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """Widths are in channels. A text encoder's heads are 32 wide or fewer, so widths are multiples of 32."""
+    """Widths are in channels, multiples of 32: attention heads are 32 wide."""
 
     vae_width: int = 48
     unet_channels: tuple[int, ...] = (32, 64, 128)
