@@ -1,0 +1,1 @@
+"""Protocols that say how far an attribution can be believed, and their reports."""

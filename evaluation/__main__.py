@@ -1,0 +1,96 @@
+"""Protocols on a workspace, resumable, and their reports.
+
+    python -m evaluation locality       [--workspace DIR] [--prompts 24] [--candidates 400]
+    python -m evaluation self-retrieval [--workspace DIR] [--images 10] [--others 400]
+
+Answers, pictures and the report go to `--out` (`build/evaluation/<protocol>`); asked again, a run goes
+on where it was stopped. `--document FILE` also puts the report between its marks in that file, and
+`--figures FILE` its figures as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# The machine may be shared: threads that spin while they wait starve the others. Before torch comes.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+
+from attribution import registry
+from attribution.errors import WhenceError
+from attribution.workspace import Workspace
+from evaluation.markdown import with_block
+from evaluation.protocols import Protocol, protocols
+from evaluation.runner import Run
+
+METHODS = ("abu", "clip", "dino", "pixel", "random")
+NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: one subcommand a protocol."""
+    main = argparse.ArgumentParser(
+        prog="python -m evaluation", description="How far an attribution can be believed."
+    )
+    commands = main.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
+    for name, protocol in protocols().items():
+        command = commands.add_parser(name, help=protocol.description, description=protocol.description)
+        command.add_argument("--workspace", type=Path, default=Path("assets/demo/workspace"), metavar="DIR")
+        command.add_argument("--methods", nargs="+", default=list(METHODS), metavar="METHOD")
+        command.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw")
+        command.add_argument("--device", default="cpu", metavar="cpu|cuda")
+        command.add_argument("--threads", type=int, metavar="N")
+        command.add_argument("--out", type=Path, metavar="DIR", help="answers and report")
+        command.add_argument("--document", type=Path, metavar="FILE", help="a Markdown file to update")
+        command.add_argument("--figures", type=Path, metavar="FILE", help="the figures as JSON")
+        protocol.add_arguments(command)
+    return main
+
+
+def evaluate(protocol: Protocol, given: argparse.Namespace) -> None:
+    """Run the protocol to its end and write its report."""
+    for method in given.methods:
+        registry.method(method)  # an unknown name is told before hours of work
+    options: Mapping[str, Any] = {k: v for k, v in vars(given).items() if k not in NOT_OPTIONS}
+    if given.threads is not None:
+        torch.set_num_threads(given.threads)
+    workspace = Workspace.open(given.workspace, given.device)
+    run = Run.begin(protocol, workspace, options, given.out or Path("build/evaluation") / protocol.name)
+    for step in run.steps():
+        if step.seconds:
+            told = f"{step.done}/{step.total} {step.key} {step.note} in {step.seconds:.1f} s"
+            print(told, file=sys.stderr, flush=True)
+    report = run.write_report()
+    if given.figures is not None:
+        given.figures.parent.mkdir(parents=True, exist_ok=True)
+        given.figures.write_text((run.folder.folder / "report.json").read_text(encoding="utf-8"), "utf-8")
+    if given.document is not None:
+        before = given.document.read_text(encoding="utf-8") if given.document.exists() else ""
+        given.document.write_text(with_block(before, protocol.name, report.markdown), encoding="utf-8")
+    print(report.markdown)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 done, 2 bad input, 130 interrupted."""
+    given = parser().parse_args(arguments)
+    try:
+        evaluate(protocols()[given.protocol], given)
+    except WhenceError as problem:
+        print(f"evaluation: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("evaluation: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The numbers of the reports. Pure functions of plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+
+
+def precision_at(k: int, ranked: Sequence[str], relevant: Collection[str]) -> float:
+    """The share of the first `k` of `ranked` that is relevant.
+
+    Raises:
+        ValueError: fewer than `k` were ranked, so the share would mean something else.
+    """
+    if not 0 < k <= len(ranked):
+        raise ValueError(f"precision at {k} of {len(ranked)} ranked images is not defined")
+    return sum(name in relevant for name in ranked[:k]) / k
+
+
+def share(names: Sequence[str], relevant: Collection[str]) -> float:
+    """The share of `names` that is relevant: the precision that a random ranking expects."""
+    return sum(name in relevant for name in names) / len(names)
+
+
+def best_precision_at(k: int, names: Sequence[str], relevant: Collection[str]) -> float:
+    """The precision at `k` of a ranking that puts every relevant one first: the ceiling."""
+    return min(k, sum(name in relevant for name in names)) / k
+
+
+def locality(
+    left_box_left_object: Float[ndarray, " prompts"],
+    right_box_left_object: Float[ndarray, " prompts"],
+    right_box_right_object: Float[ndarray, " prompts"],
+    left_box_right_object: Float[ndarray, " prompts"],
+) -> Float[ndarray, " prompts"]:
+    """How much more often the images ranked first show the boxed object than the other box's do.
+
+    Half of [p(left box, left object) - p(right box, left object) + p(right box, right object)
+    - p(left box, right object)]. An object is compared with itself under the two boxes, so neither its
+    frequency nor the scene as a whole counts: 0 for a method that ignores the box, at most 1.
+    """
+    left = left_box_left_object - right_box_left_object
+    right = right_box_right_object - left_box_right_object
+    return np.asarray((left + right) / 2)
+
+
+def bootstrap_interval(
+    columns: Float[ndarray, "prompts columns"],
+    of_means: Callable[[Float[ndarray, "resamples columns"]], Float[ndarray, " resamples"]],
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a statistic of column means; the prompts are resampled.
+
+    The columns of a prompt stay together, so paired quantities (a precision and its base rate) do.
+    """
+    columns = np.asarray(columns, dtype=np.float64)
+    drawn = np.random.default_rng(seed).integers(len(columns), size=(resamples, len(columns)))
+    values = of_means(columns[drawn].mean(axis=1))
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def mean_interval(
+    values: Float[ndarray, " prompts"], resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Bootstrap interval of a mean over prompts."""
+    column = np.asarray(values, dtype=np.float64)[:, None]
+    return bootstrap_interval(column, lambda means: means[:, 0], resamples, seed=seed)
+
+
+def ratio_interval(
+    values: Float[ndarray, " prompts"],
+    bases: Float[ndarray, " prompts"],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bootstrap interval of mean(values) / mean(bases), resampled together."""
+    columns = np.stack([values, bases], axis=1)
+    return bootstrap_interval(columns, lambda means: means[:, 0] / means[:, 1], resamples, seed=seed)
