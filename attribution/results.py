@@ -145,7 +145,8 @@ def ranked_rows(scores: Scores, ids: Sequence[str]) -> Int[ndarray, " candidates
     """
     bad = ~np.isfinite(scores.values)
     if bad.any():
-        named = ", ".join(ids[row] for row in scores.rows[bad][:5])
+        named = ", ".join(ids[int(row)] for row in scores.rows[bad][:5])
         raise NonFiniteError(f"{int(bad.sum())} scores are not finite, of {named}: lower the step")
-    keys = sorted(range(len(scores.rows)), key=lambda i: (-scores.values[i], ids[scores.rows[i]]))
+    rows = scores.rows.tolist()
+    keys = sorted(range(len(rows)), key=lambda i: (-scores.values[i], ids[rows[i]]))
     return np.asarray(keys, dtype=np.int64)

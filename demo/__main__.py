@@ -21,6 +21,7 @@ import typer
 
 from demo.build import STAGES, Progress, World
 from demo.glyphs import render_glyphs
+from demo.quality import Generation, write_card
 from demo.sizes import DEFAULT, TINY
 
 ASSETS = Path("assets/demo")
@@ -145,7 +146,7 @@ def build(
         chosen.remove("judge")
     run(world, [stage for stage in STAGES if stage in chosen])
     if not tiny and not only:
-        _measure(world, 200)
+        watch(write_card(world, Generation()))
 
 
 @app.command()
@@ -164,15 +165,12 @@ def quality(
     scenes: Scenes = 3_000,
     effort: Effort = 1.0,
     pictures: Annotated[int, typer.Option(help="Generated pictures of each kind.", min=1)] = 200,
+    steps: Annotated[int, typer.Option(help="Steps a picture.", min=1)] = 30,
+    guidance: Annotated[float, typer.Option(help="How closely pictures follow their prompt.")] = 3.0,
 ) -> None:
     """Measure everything and write the model card."""
-    _measure(world_of(out, device, None, effort, scenes), pictures)
-
-
-def _measure(world: World, pictures: int) -> None:
-    from demo.quality import write_card  # loads every model's library
-
-    watch(write_card(world, pictures))
+    world = world_of(out, device, None, effort, scenes)
+    watch(write_card(world, Generation(pictures, steps, guidance)))
 
 
 if __name__ == "__main__":

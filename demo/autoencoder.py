@@ -23,9 +23,7 @@ CROP = 32  # pixels
 WHOLE_FROM = 0.9  # share of the steps after which whole scenes are used
 LATENT_NOISE = 0.03  # in units of the latents' standard deviation; keeps the latent space smooth
 
-RECIPE = Recipe(
-    steps=12_000, batch=32, learning_rate=1.5e-3, decay_from=0.3, ema=0.998, weight_decay=0.0
-)
+RECIPE = Recipe(steps=12_000, batch=32, learning_rate=1.5e-3, decay_from=0.3, ema=0.998, weight_decay=0.0)
 
 
 def new_autoencoder(width: int) -> AutoencoderTiny:

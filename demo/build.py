@@ -252,7 +252,8 @@ def build_judge(world: World) -> Progress:
     pixels = np.concatenate(parts)
     answers = judge.answers_of([judge.truth(item) for item in items])
     answers = torch.cat([answers, answers[: judge.RESTORED]])
-    model = judge.new_judge().to(world.device, memory_format=torch.channels_last)
+    model = judge.new_judge().to(world.device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     loss = judge.JudgeLoss(model, pixels, answers, recipe)
     yield from run_training(world, "judge", model, loss, recipe, own_examples=len(pixels))
     publish(lambda part: judge.save_judge(model.cpu(), part), world.judge_folder)

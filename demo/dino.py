@@ -96,8 +96,9 @@ class SelfDistillation(nn.Module):
         """Move the teacher towards the student; the momentum rises to 1 along half a cosine."""
         rise = 0.5 * (1 - math.cos(math.pi * (step + 1) / steps))
         momentum = TEACHER_MOMENTUM + (1 - TEACHER_MOMENTUM) * rise
-        teacher = list(self.teacher.parameters())
-        torch._foreach_lerp_(teacher, list(self.student.parameters()), 1 - momentum)
+        teacher = [p.detach() for p in self.teacher.parameters()]
+        student = [p.detach() for p in self.student.parameters()]
+        torch._foreach_lerp_(teacher, student, 1 - momentum)
 
 
 class DistillationLoss:
@@ -150,9 +151,17 @@ def embed_images(
     return F.normalize(torch.cat(parts).float(), dim=-1)
 
 
+def embed_pixels(pixels: UInt8[np.ndarray, "n 64 64 3"]) -> Float[Tensor, "n d"]:
+    """Unit-length raw pixels about mid-grey: what a description has to beat."""
+    return F.normalize(to_model_range(pixels).flatten(1), dim=-1)
+
+
 def share_an_object(
-    similarity: Float[Tensor, "queries others"], shown: Sequence[set[str]], of_others: Sequence[set[str]]
+    similarity: Float[Tensor, "queries others"],
+    shown: Sequence[set[str]],
+    of_others: Sequence[set[str]],
+    k: int,
 ) -> float:
-    """Share of queries whose nearest neighbour shows one of their objects."""
-    nearest = similarity.argmax(1).tolist()
-    return float(np.mean([bool(shown[i] & of_others[j]) for i, j in enumerate(nearest)]))
+    """Share of the k nearest neighbours that show an object of their query."""
+    nearest = similarity.topk(k, dim=1).indices.tolist()
+    return float(np.mean([bool(shown[i] & of_others[j]) for i, js in enumerate(nearest) for j in js]))

@@ -1,0 +1,76 @@
+"""DINO (Caron et al. 2021) and DINOv2: the class token of any transformers ViT or Dinov2 checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import AutoConfig, AutoModel, PreTrainedModel, ViTModel
+
+from attribution.encoders import (
+    EncoderReader,
+    Vectors,
+    module_fingerprint,
+    pixel_batch,
+    preprocessing,
+    unit_rows,
+    unreadable,
+)
+from attribution.errors import ModelError, UnknownNameError
+
+HALF = (0.5, 0.5, 0.5)
+
+
+class DinoEncoder:
+    """Pictures alone."""
+
+    def __init__(self, model: PreTrainedModel, size: int, mean: Sequence[float], std: Sequence[float]):
+        self.model, self.size, self.mean, self.std = model, size, tuple(mean), tuple(std)
+        self.fingerprint = module_fingerprint(model, self.size, self.mean, self.std)
+
+    @torch.inference_mode()
+    def images(self, images: Sequence[Image.Image]) -> Vectors:
+        pixels = pixel_batch(images, self.size, self.mean, self.std)
+        output = self.model(pixel_values=pixels.to(self.model.device))
+        return unit_rows(output.last_hidden_state[:, 0])  # (n, tokens, d); token 0 is the class token
+
+    def captions(self, captions: Sequence[str]) -> Vectors:
+        raise UnknownNameError("the dino encoder has no text")
+
+
+def picture_size(config: Any, wanted: Mapping[str, Any]) -> int:
+    """The side to resize to. DINOv2 was trained at 224 whatever its table of positions holds."""
+    if config.model_type == "vit":
+        return int(config.image_size)
+    crop = wanted.get("crop_size", 224)
+    side = int(crop.get("height", 224) if isinstance(crop, Mapping) else crop)
+    side = min(side, int(config.image_size))
+    return side - side % int(config.patch_size)
+
+
+def open_dino(source: str, device: str) -> DinoEncoder:
+    """Read a checkpoint.
+
+    Raises:
+        ModelError: it is not there, not a whole vision transformer, or the hub cannot be reached.
+    """
+    try:
+        config = AutoConfig.from_pretrained(source)
+        options = {"use_safetensors": True, "output_loading_info": True, "dtype": torch.float32}
+        if config.model_type == "vit":
+            model, loading = ViTModel.from_pretrained(source, add_pooling_layer=False, **options)
+        else:
+            model, loading = AutoModel.from_pretrained(source, **options)
+        if loading["missing_keys"]:
+            raise ModelError(f"it has no {sorted(loading['missing_keys'])[0]}")
+        wanted = preprocessing(source)
+        size = picture_size(config, wanted)
+    except Exception as problem:  # transformers and the hub raise a wide family
+        raise unreadable("dino", source, problem) from problem
+    mean, std = wanted.get("image_mean", HALF), wanted.get("image_std", HALF)
+    return DinoEncoder(model.eval().requires_grad_(False).to(device), size, mean, std)
+
+
+ENCODER = EncoderReader("dino", "facebook/dino-vits16", False, open_dino)

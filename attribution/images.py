@@ -1,0 +1,163 @@
+"""Pictures in and out: read with suspicion, brought to the model's square, written with their settings.
+
+A file may come from anyone, so its kind, its size in bytes and in pixels are checked before it is
+decoded, and what is returned is pixels alone: no metadata, no profile, no second frame.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from attribution.errors import BoxError, ImageError
+from attribution.query import Box
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 40_000_000
+SETTINGS_KEY = "whence"  # of the PNG text chunk that holds how a picture was made
+MAX_SETTINGS = 20_000  # characters
+_SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "seed": int,
+    "steps": int,
+    "guidance": (int, float),
+    "model": str,
+}
+
+
+def read_image(source: Path | str | bytes) -> tuple[Image.Image, dict[str, Any]]:
+    """An RGB picture, upright and opaque, and the settings it was made with ({} if not by us).
+
+    Raises:
+        ImageError: it is missing, too large, not a PNG, JPEG or WEBP, or damaged.
+    """
+    name = "the picture" if isinstance(source, bytes) else f"{str(source)!r}"
+    data = source if isinstance(source, bytes) else _file_bytes(Path(source), name)
+    try:
+        with warnings.catch_warnings():
+            # The pixel limit below is ours; Pillow's own must not print as well.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                _check_pixels(opened.size, name)
+                settings = _settings_of(opened)
+                opened.load()
+                upright = ImageOps.exif_transpose(opened)
+                return _opaque_rgb(upright), settings
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{name} is not an image: give a PNG, JPEG or WEBP file") from None
+    except Image.DecompressionBombError:
+        raise _too_many_pixels(name) from None
+    except Exception as problem:  # a decoder that is fed a hostile file may raise anything
+        raise ImageError(f"{name} is cut short or damaged and cannot be decoded") from problem
+
+
+def _file_bytes(path: Path, name: str) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageError(f"{name} is a folder: give a PNG, JPEG or WEBP file")
+        if path.stat().st_size > MAX_BYTES:
+            raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB: give a smaller picture")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"there is no file {name}") from None
+    except (OSError, ValueError) as problem:  # ValueError: a null byte in the name
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise ImageError(f"{name} cannot be read: {reason}") from None
+
+
+def _check_pixels(size: tuple[int, int], name: str) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise _too_many_pixels(name)
+
+
+def _too_many_pixels(name: str) -> ImageError:
+    return ImageError(f"{name} has more than {MAX_PIXELS // 10**6} million pixels: give a smaller one")
+
+
+def _opaque_rgb(image: Image.Image) -> Image.Image:
+    """Any mode => RGB on white, eight bits, nothing but pixels."""
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit greys; Pillow's own conversion clips
+        grey = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray((grey / 257).round().clip(0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return Image.fromarray(np.asarray(image.convert("RGB")))
+
+
+def _settings_of(image: Image.Image) -> dict[str, Any]:
+    text = getattr(image, "text", {}).get(SETTINGS_KEY, "") if image.format == "PNG" else ""
+    if not 0 < len(text) <= MAX_SETTINGS:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict) or not isinstance(found.get("prompt"), str):
+        return {}
+    return {key: found[key] for key in _SETTING_TYPES if key in found and _plausible(key, found[key])}
+
+
+def _plausible(key: str, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, _SETTING_TYPES[key]):
+        return False
+    return isinstance(value, str) or (math.isfinite(value) and 0 <= value < 2**63)  # type: ignore[operator, arg-type]
+
+
+def write_png(image: Image.Image, path: Path | str, settings: Mapping[str, Any]) -> None:
+    """Write a picture with the settings that made it, so that dropping it back in restores them."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text(SETTINGS_KEY, json.dumps(dict(settings)))
+    image.save(path, format="PNG", pnginfo=info)
+
+
+def prepared(image: Image.Image, size: int) -> Image.Image:
+    """The centre square, `size` x `size`, RGB: what the model sees of a picture.
+
+    The shorter side comes to `size`. The same for training images and queries.
+    """
+    image = image.convert("RGB")
+    if image.size == (size, size):
+        return image
+    return image.resize((size, size), Image.Resampling.LANCZOS, box=_centre_square(image.size))
+
+
+def _centre_square(size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) in pixels."""
+    width, height = size
+    side = min(size)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def box_in_prepared(box: Box, image_size: tuple[int, int]) -> Box:
+    """A box of an upload of (width, height) as a box of its `prepared` square, clipped to it.
+
+    Raises:
+        BoxError: the box lies wholly in what the centre crop cuts off.
+    """
+    left, top, right, _ = _centre_square(image_size)
+    side = right - left
+    (width, height), (x0, y0, x1, y1) = image_size, box.as_tuple()
+    mapped = [(x0 * width - left) / side, (y0 * height - top) / side]
+    mapped += [(x1 * width - left) / side, (y1 * height - top) / side]
+    x0, y0, x1, y1 = (min(max(value, 0.0), 1.0) for value in mapped)
+    if x0 >= x1 or y0 >= y1:
+        raise BoxError(
+            f"box {' '.join(f'{value:g}' for value in box.as_tuple())} lies outside the centre square, "
+            "which is all that the model sees of this picture: move it inwards"
+        )
+    return Box(x0, y0, x1, y1)

@@ -1,0 +1,11 @@
+"""Pixels: what has the same colours in the same places."""
+
+from attribution.similarity import Likeness
+
+METHOD = Likeness(
+    name="pixel",
+    title="Raw pixels",
+    description="Correlation of small copies of the pictures: the same colours in the same places. "
+    "With a box, the crop stretched to the whole square.",
+    encoder="pixel",
+)

@@ -1,0 +1,320 @@
+"""A workspace binds one model, one training set and what was precomputed from them.
+
+workspace.json       the sources, the probe, the fingerprints
+training_set.json    the hashes of the pictures
+latents/  losses/  fisher/  embeddings-clip/ ...     artifacts, see `attribution.store`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from attribution.diffusion import DiffusionModel, open_model
+from attribution.encoders import Encoder, encoder_reader
+from attribution.errors import MismatchError, MissingArtifactError, WorkspaceError
+from attribution.losses import Probe, timestep_grid
+from attribution.neighbours import Neighbours, read_index
+from attribution.store import Artifact, Store
+from attribution.training_set import TrainingSet
+
+CONFIG = "workspace.json"
+INDEX = "training_set.json"
+FORMAT = 1
+TIMESTEPS = 10  # of the default probe
+
+# The fingerprints that each artifact is bound to.
+BOUND_TO: dict[str, tuple[str, ...]] = {
+    "latents": ("model", "training_set", "dtype"),
+    "losses": ("model", "training_set", "dtype", "probe"),
+    "fisher": ("model", "training_set", "dtype"),
+    "embeddings-clip": ("clip", "training_set", "resolution"),
+    "embeddings-clip-text": ("clip", "training_set"),
+    "embeddings-dino": ("dino", "training_set", "resolution"),
+    "embeddings-pixel": ("pixel", "training_set", "resolution"),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """What `workspace.json` holds.
+
+    Attributes:
+        model: a pipeline folder or hub id.
+        dataset: the training set's folder.
+        encoders: checkpoint folders or hub ids by encoder name.
+        probe: at which draws the losses are measured.
+        resolution: pixels of a side of a prepared picture.
+        fingerprints: of model, training set, probe, dtype, resolution and encoders.
+
+    Folders are written relative to the workspace where they lie beside it, so that all of them can
+    be moved together.
+    """
+
+    model: str
+    dataset: str
+    encoders: Mapping[str, str]
+    probe: Probe
+    resolution: int
+    fingerprints: Mapping[str, str]
+
+    def save(self, folder: Path) -> None:
+        data = {"format": FORMAT, **asdict(self)}
+        part = folder / f"{CONFIG}.part"
+        part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        part.replace(folder / CONFIG)
+
+    @classmethod
+    def load(cls, folder: Path) -> Config:
+        """Raises WorkspaceError if the folder is not a workspace."""
+        path = folder / CONFIG
+        try:
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if data.pop("format") != FORMAT:
+                raise WorkspaceError(f"{path} is of another version: run `python -m precompute init` again")
+            probe = data.pop("probe")
+            return cls(**data, probe=Probe(**{**probe, "timesteps": tuple(probe["timesteps"])}))
+        except (FileNotFoundError, NotADirectoryError):
+            raise WorkspaceError(
+                f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "
+                f"all --model MODEL --dataset DIR --workspace {folder}`"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise WorkspaceError(f"{path} is damaged: run `python -m precompute init` again") from problem
+
+
+class Workspace:
+    """One model, one training set, and their artifacts. Models are loaded when first asked for."""
+
+    def __init__(self, folder: Path, config: Config, device: str = "cpu"):
+        self.folder, self.config, self.device = folder, config, device
+        self.store = Store(folder)
+        self._model: DiffusionModel | None = None
+        self._encoders: dict[str, Encoder] = {}
+        self._artifacts: dict[str, Artifact] = {}
+        self._neighbours: dict[str, Neighbours] = {}
+        self._lock = threading.RLock()  # two queries must not load the same model at once
+
+    @classmethod
+    def open(cls, folder: Path | str, device: str = "cpu") -> Workspace:
+        """Read the configuration and the training set's index; no model is loaded yet.
+
+        Raises:
+            WorkspaceError: the folder is not a workspace.
+            TrainingSetError: the training set is gone or has changed.
+        """
+        folder = Path(folder)
+        workspace = cls(folder, Config.load(folder), device)
+        workspace.training_set  # noqa: B018  fails here rather than in the middle of a query
+        return workspace
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path | str,
+        model: Path | str,
+        dataset: Path | str,
+        encoders: Mapping[str, Path | str] | None = None,
+        probe: Probe | Callable[[int], Probe] | None = None,
+        device: str = "cpu",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Workspace:
+        """Open model and encoders, hash the training set, write the configuration.
+
+        Args:
+            probe: the probe, or what makes it from the model's number of training timesteps.
+            progress: `progress(done, total)` after each picture hashed.
+
+        Raises:
+            WhenceError: anything that is not what it should be. Nothing is written then.
+        """
+        folder = Path(folder)
+        opened = open_model(str(model), device)
+        encoders = {name: str(source) for name, source in (encoders or {}).items()}
+        readers = {name: encoder_reader(name) for name in encoders}
+        loaded = {name: reader.open(encoders[name], device) for name, reader in readers.items()}
+        training_set = TrainingSet.scan(dataset, progress)
+        if not isinstance(probe, Probe):
+            probe = (probe or default_probe)(opened.num_train_timesteps)
+        fingerprints = {
+            "model": opened.fingerprint,
+            "training_set": training_set.fingerprint,
+            "probe": probe_fingerprint(probe),
+            "dtype": "float32",
+            "resolution": str(opened.resolution),
+            "pixel": encoder_reader("pixel").open("", device).fingerprint,
+            **{name: encoder.fingerprint for name, encoder in loaded.items()},
+        }
+        sources = {name: _stored(folder, source) for name, source in encoders.items()}
+        config = Config(
+            _stored(folder, model),
+            _stored(folder, dataset),
+            sources,
+            probe,
+            opened.resolution,
+            fingerprints,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        training_set.save(folder / INDEX)
+        config.save(folder)
+        workspace = cls(folder, config, device)
+        workspace._model, workspace._encoders = opened, loaded  # already there: not read twice
+        return workspace
+
+    def configure_encoder(self, name: str, source: Path | str | None) -> None:
+        """Use another checkpoint for an encoder from now on, or none, and write that down."""
+        encoders, fingerprints = dict(self.config.encoders), dict(self.config.fingerprints)
+        encoders.pop(name, None)
+        fingerprints.pop(name, None)
+        self._encoders.pop(name, None)
+        self._neighbours.clear()
+        self._artifacts.clear()
+        if source is not None:
+            self._encoders[name] = encoder_reader(name).open(str(source), self.device)
+            encoders[name] = _stored(self.folder, source)
+            fingerprints[name] = self._encoders[name].fingerprint
+        self.config = replace(self.config, encoders=encoders, fingerprints=fingerprints)
+        self.config.save(self.folder)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return dict(self.config.fingerprints)
+
+    @property
+    def probe(self) -> Probe:
+        return self.config.probe
+
+    @property
+    def resolution(self) -> int:
+        """Pixels of a side of a prepared picture; known without loading the model."""
+        return self.config.resolution
+
+    @cached_property
+    def training_set(self) -> TrainingSet:
+        return TrainingSet.load(self.folder / INDEX, self.folder / self.config.dataset)
+
+    @property
+    def model(self) -> DiffusionModel:
+        """The diffusion model, loaded when first asked for.
+
+        Raises:
+            ModelError: it cannot be read.
+            MismatchError: it is not the model that the workspace was made for.
+        """
+        with self._lock:
+            if self._model is None:
+                model = open_model(self.source(self.config.model), self.device)
+                self._must_match("model", model.fingerprint)
+                self._model = model
+            return self._model
+
+    def encoder(self, name: str) -> Encoder:
+        """An encoder, loaded when first asked for.
+
+        Raises:
+            MissingArtifactError: the workspace has none of that name; says how to give it one.
+            MismatchError: the checkpoint has changed since the workspace was made.
+        """
+        reader = encoder_reader(name)
+        with self._lock:
+            if name not in self._encoders:
+                if reader.default is not None and name not in self.config.encoders:
+                    raise self._without_encoder(name)
+                stored = self.config.encoders.get(name)
+                source = "" if stored is None else self.source(stored)
+                encoder = reader.open(source, self.device)
+                self._must_match(name, encoder.fingerprint)
+                self._encoders[name] = encoder
+            return self._encoders[name]
+
+    def _without_encoder(self, name: str) -> MissingArtifactError:
+        return MissingArtifactError(
+            f"{self.folder} has no {name.upper()} encoder: give it one with `python -m precompute "
+            f"embeddings --{name} FOLDER_OR_HUB_ID --workspace {self.folder}`"
+        )
+
+    def _must_match(self, key: str, found: str) -> None:
+        if found != self.fingerprints.get(key):
+            source = self.config.model if key == "model" else self.config.encoders.get(key)
+            raise MismatchError(
+                f"the {key} at {source} has "
+                f"fingerprint {found}, but {self.folder} was made for {self.fingerprints.get(key)}: put it "
+                "back, or run `python -m precompute all` with it"
+            )
+
+    def source(self, stored: str) -> str:
+        """A folder or hub id as the configuration stores it => what can be opened from here."""
+        beside = self.folder / stored
+        return str(beside) if beside.exists() or stored.startswith("..") else stored
+
+    def expected(self, name: str) -> dict[str, str]:
+        """The fingerprints that an artifact must have.
+
+        Raises:
+            MissingArtifactError: it belongs to an encoder that the workspace does not have.
+        """
+        for key in BOUND_TO[name]:
+            if key not in self.fingerprints:
+                raise self._without_encoder(key)
+        return {key: self.fingerprints[key] for key in BOUND_TO[name]}
+
+    def artifact(self, name: str) -> Artifact:
+        """A published artifact that was made for this very workspace.
+
+        Raises:
+            ArtifactError: missing, made for something else, or damaged; names the mending command.
+        """
+        with self._lock:
+            if name not in self._artifacts:
+                self._artifacts[name] = self.store.open(name, self.expected(name))
+            return self._artifacts[name]
+
+    def latents(self) -> Float[ndarray, "examples c h w"]:
+        """Scaled latents of the training images."""
+        return self.artifact("latents").array("latents.npy")
+
+    def losses(self) -> Float[ndarray, "examples timesteps noises"]:
+        """The training images' losses under the model as it is."""
+        return self.artifact("losses").array("losses.npy")
+
+    def fisher(self) -> dict[str, Tensor]:
+        """The diagonal Fisher information of each key and value projection, undamped."""
+        return self.artifact("fisher").tensors("fisher.safetensors")
+
+    def neighbours(self, name: str) -> Neighbours:
+        """The index of an artifact "embeddings-...": read once."""
+        with self._lock:
+            if name not in self._neighbours:
+                self._neighbours[name] = read_index(self.artifact(name), self.training_set.ids)
+            return self._neighbours[name]
+
+
+def default_probe(num_train_timesteps: int) -> Probe:
+    return Probe(timestep_grid(num_train_timesteps, TIMESTEPS))
+
+
+def probe_fingerprint(probe: Probe) -> str:
+    """In words, so that an error that names two of them can be understood."""
+    steps = ",".join(map(str, probe.timesteps))
+    return f"t={steps} noises={probe.noises} seed={probe.seed}"
+
+
+def _stored(folder: Path, source: Path | str) -> str:
+    """A folder as seen from the workspace if it lies beside it, else absolute; a hub id as it is."""
+    path = Path(source)
+    if not path.exists():
+        return str(source)
+    path, folder = path.resolve(), folder.resolve()
+    if not path.is_relative_to(folder.parent):
+        return str(path)
+    return Path(os.path.relpath(path, folder)).as_posix()

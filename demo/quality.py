@@ -1,0 +1,254 @@
+"""Measure the embedded world, and write its model card from the figures.
+
+Nothing is chosen by looking: held-out scenes are the first of their split, a picture's seed is its
+number, and the sheet of samples shows the first of each kind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline
+from jaxtyping import UInt8
+from PIL import Image
+from transformers import CLIPModel, CLIPTokenizer, ViTModel
+
+from demo import autoencoder, clip, dino, judge
+from demo.build import World, load_vae
+from demo.card import card, sheet
+from demo.judge import Verdict, truth
+from demo.scenes import Painter, Scene, scene
+from demo.vocabulary import OBJECTS
+
+HELD_OUT = 500  # scenes or captions
+JUDGED = 1_000  # held-out scenes that the judge is tried on
+BATCH = 16  # pictures generated at once
+
+Figures = dict[str, Any]
+Step = tuple[str, int, int, str]  # stage, done, total, note
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How the judged pictures are made."""
+
+    pictures: int = 200  # of each kind
+    steps: int = 30
+    guidance: float = 3.0
+
+
+def write_card(world: World, generation: Generation) -> Iterator[Step]:
+    """Measure everything; write figures.json, samples.png and README.md beside the model."""
+    figures: Figures = {}
+    stages: list[Callable[[World], Figures]] = [
+        autoencoder_figures,
+        clip_figures,
+        dino_figures,
+        judge_figures,
+    ]
+    for done, measure in enumerate(stages):
+        yield "figures", done, len(stages), measure.__name__
+        figures |= measure(world)
+    yield "figures", len(stages), len(stages), ""
+    model = judge.load_judge(world.judge_folder)
+    samples: list[tuple[str, Image.Image]] = []
+    for kind, items in prompts(world, generation.pictures).items():
+        pixels = np.empty((len(items), 64, 64, 3), np.uint8)
+        for done, picture in enumerate(generate(world, items, generation)):
+            pixels[done] = picture
+            yield f"pictures of {kind} pairs", done + 1, len(items), ""
+        figures[kind] = generation_figures(items, judge.judged(model, pixels))
+        shown = zip(items[:32], pixels[:32], strict=True)
+        samples += [(item.caption, Image.fromarray(picture)) for item, picture in shown]
+    figures["generation"] = {"steps": generation.steps, "guidance": generation.guidance}
+    folder = world.model_folder
+    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    sheet(samples).save(folder / "samples.png", optimize=True)
+    (folder / "README.md").write_text(card(world, figures), encoding="utf-8")
+
+
+def drawn(world: World, items: Sequence[Scene]) -> UInt8[np.ndarray, "n 64 64 3"]:
+    """The scenes' pictures."""
+    painter = Painter(world.glyphs)
+    return np.stack([np.asarray(painter.paint(item, world.seed)[0]) for item in items])
+
+
+def held_out(world: World, count: int) -> list[Scene]:
+    """The first scenes of the held-out split."""
+    return [scene(index, world.seed, "heldout") for index in range(count)]
+
+
+def autoencoder_figures(world: World) -> Figures:
+    """PSNR over whole held-out scenes."""
+    values = list(autoencoder.psnr(load_vae(world), drawn(world, held_out(world, HELD_OUT))))
+    return {
+        "autoencoder": {
+            "scenes": HELD_OUT,
+            "psnr_mean_db": float(np.mean(values)),
+            "psnr_lowest_db": min(values),
+        }
+    }
+
+
+def clip_figures(world: World) -> Figures:
+    """Image-to-caption recall among held-out scenes with distinct captions."""
+    folder = world.encoder_folder("clip")
+    model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    distinct: dict[str, Scene] = {}
+    for index in itertools.count():
+        item = scene(index, world.seed, "heldout")
+        distinct.setdefault(item.caption, item)
+        if len(distinct) == HELD_OUT:
+            break
+    images = clip.embed_images(model, drawn(world, list(distinct.values())))
+    similarity = images @ clip.embed_captions(model, tokenizer, list(distinct)).T
+    recalls = {f"recall_at_{k}": clip.recall(similarity, k) for k in (1, 5, 10)}
+    backwards = {"caption_to_image_recall_at_10": clip.recall(similarity.T, 10)}
+    return {"clip": {"captions": HELD_OUT, **recalls, **backwards}}
+
+
+def dino_figures(world: World) -> Figures:
+    """Neighbours of held-out scenes that share an object with them: DINO's, pixels' and anyone's.
+
+    Two galleries: the training scenes, and the other held-out scenes (fewer, so that a neighbour that
+    is alike in everything is rarely at hand).
+    """
+    model = ViTModel.from_pretrained(
+        world.encoder_folder("dino"), dtype=torch.float32, add_pooling_layer=False
+    ).eval()
+    items = held_out(world, HELD_OUT)
+    pixels = drawn(world, items)
+    shown = [set(item.objects) for item in items]
+    of_training = [{placed["name"] for placed in row["objects"]} for row in world.rows]
+    figures: Figures = {"scenes": HELD_OUT}
+    for name, embed in {
+        "dino": lambda pictures: dino.embed_images(model, pictures),
+        "pixel": dino.embed_pixels,
+    }.items():
+        queries = embed(pixels)
+        to_training = queries @ embed(world.pixels).T
+        to_others = (queries @ queries.T).fill_diagonal_(-2)
+        figures[name] = {
+            "training_at_1": dino.share_an_object(to_training, shown, of_training, 1),
+            "training_at_10": dino.share_an_object(to_training, shown, of_training, 10),
+            "held_out_at_1": dino.share_an_object(to_others, shown, shown, 1),
+            "held_out_at_10": dino.share_an_object(to_others, shown, shown, 10),
+        }
+    chance = float(np.mean([bool(one & other) for one in shown for other in of_training]))
+    return {"dino": {**figures, "chance": chance}}
+
+
+def judge_figures(world: World) -> Figures:
+    """How often the judge is right about held-out scenes that passed through the autoencoder."""
+    model, vae = judge.load_judge(world.judge_folder), load_vae(world)
+    figures: Figures = {"scenes": JUDGED}
+    for split in ("heldout", "unseen"):
+        items = [scene(index, world.seed, split) for index in range(JUDGED)]
+        pixels = np.concatenate(list(judge.restored(vae, drawn(world, items), disturbance=0.0)))
+        truths, verdicts = [truth(item) for item in items], judge.judged(model, pixels)
+        right = {
+            name: _share(
+                getattr(t, name) == getattr(v, name) for t, v in zip(truths, verdicts, strict=True)
+            )
+            for name in judge.ATTRIBUTES
+        }
+        figures[split] = {**right, "hardest_object": _hardest(items, verdicts)}
+    return {"judge": figures}
+
+
+def prompts(world: World, count: int) -> dict[str, list[Scene]]:
+    """Two-object scenes to ask for: `seen` pairs stand together in a training scene, `unseen` never.
+
+    Both are the first of their split that qualify, styles as they come.
+    """
+    together = {frozenset(placed["name"] for placed in row["objects"]) for row in world.rows}
+
+    def first(split: str, known: bool) -> list[Scene]:
+        scenes = (scene(index, world.seed, split) for index in itertools.count())
+        wanted = (s for s in scenes if len(s.objects) == 2 and (frozenset(s.objects) in together) == known)
+        return list(itertools.islice(wanted, count))
+
+    return {"seen": first("heldout", True), "unseen": first("unseen", False)}
+
+
+def generate(
+    world: World, items: Sequence[Scene], generation: Generation
+) -> Iterator[UInt8[np.ndarray, "64 64 3"]]:
+    """One picture per caption, made by the standard pipeline; picture k from seed k.
+
+    Kept beside the checkpoints under the model's own name, so that measuring can be taken up again.
+    """
+    pipeline = StableDiffusionPipeline.from_pretrained(world.model_folder, torch_dtype=torch.float32)
+    pipeline = pipeline.to(world.device)
+    pipeline.set_progress_bar_config(disable=True)
+    folder = world.checkpoints / f"pictures-{_digest(world.model_folder, generation)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(items), BATCH):
+        batch = items[start : start + BATCH]
+        paths = [folder / f"{item.id}.png" for item in batch]
+        if not all(path.exists() for path in paths):
+            seeds = [torch.Generator().manual_seed(start + k) for k in range(len(batch))]
+            pictures = pipeline(
+                [item.caption for item in batch],
+                num_inference_steps=generation.steps,
+                guidance_scale=generation.guidance,
+                generator=seeds,
+            ).images
+            for picture, path in zip(pictures, paths, strict=True):
+                picture.save(path)
+        for path in paths:
+            with Image.open(path) as picture:
+                yield np.asarray(picture.convert("RGB"))
+
+
+def generation_figures(items: Sequence[Scene], verdicts: Sequence[Verdict]) -> Figures:
+    """How often the judge finds in a picture what was asked for."""
+    pairs = [(truth(item), verdict) for item, verdict in zip(items, verdicts, strict=True)]
+    right = {name: [getattr(t, name) == getattr(v, name) for t, v in pairs] for name in judge.ATTRIBUTES}
+    whole = [a and b and c for a, b, c in zip(right["left"], right["right"], right["ground"], strict=True)]
+    plain = [ok for ok, item in zip(whole, items, strict=True) if item.style is None]
+    return {
+        "pictures": len(items),
+        "object": _share([*right["left"], *right["right"]]),
+        "object_on_either_side": _share(
+            name in v.objects for item, (_, v) in zip(items, pairs, strict=True) for name in item.objects
+        ),
+        **{name: _share(values) for name, values in right.items()},
+        "all": _share(whole),
+        "all_of_plain": _share(plain),
+        "all_of_styled": _share(ok for ok, i in zip(whole, items, strict=True) if i.style is not None),
+        "hardest_object": _hardest(items, verdicts),
+    }
+
+
+def _share(values: Any) -> float:
+    found = list(values)
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _hardest(items: Sequence[Scene], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The object that is recognised in its place least often."""
+    hits: dict[str, list[bool]] = {name: [] for name in OBJECTS}
+    for item, verdict in zip(items, verdicts, strict=True):
+        for name, said in zip(item.objects, (verdict.left, verdict.right), strict=False):
+            hits[name].append(said == name)
+    name = min((n for n in hits if hits[n]), key=lambda n: _share(hits[n]))
+    return {"name": name, "right": _share(hits[name]), "of": len(hits[name])}
+
+
+def _digest(folder: Path, generation: Generation) -> str:
+    """Short name of a pipeline's weights and the settings it is run with."""
+    digest = hashlib.sha256(f"{generation.steps} {generation.guidance}".encode())
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".safetensors" or path.name == "scheduler_config.json":
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
