@@ -115,9 +115,10 @@ class Artifact:
     def tensors(self, file: str) -> dict[str, Tensor]:
         """The tensors of a safetensors file."""
         try:
-            return load_tensors(self.read(file))
+            tensors: dict[str, Tensor] = load_tensors(self.read(file))
         except SafetensorError as problem:
             raise self._corrupt(f"{file} is not a safetensors file ({problem})") from problem
+        return tensors
 
     def _corrupt(self, why: str) -> CorruptArtifactError:
         command = mending_command(self.name, self.folder.parent)

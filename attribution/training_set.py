@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,16 +126,19 @@ class TrainingSet:
             index = json.loads(index_path.read_text(encoding="utf-8"))
             hashes, expected = list(index["sha256"]), index["metadata_sha256"]
         except (OSError, ValueError, KeyError, TypeError):
-            raise TrainingSetError(f"{index_path} is missing or damaged: {_SCAN_AGAIN}") from None
+            raise TrainingSetError(
+                f"{index_path} is missing or damaged: {_scan_again(index_path)}"
+            ) from None
         if metadata_sha256 != expected or len(hashes) != len(records):
             raise TrainingSetError(
                 f"{folder / METADATA} has changed since it was scanned (its sha256 is "
-                f"{metadata_sha256[:12]}, was {str(expected)[:12]}): {_SCAN_AGAIN}"
+                f"{metadata_sha256[:12]}, was {str(expected)[:12]}): {_scan_again(index_path)}"
             )
         return cls(folder, _examples(records, hashes), metadata_sha256)
 
 
-_SCAN_AGAIN = "run `python -m precompute init` again"
+def _scan_again(index_path: Path) -> str:
+    return f"run `python -m precompute init --workspace {shlex.quote(str(index_path.parent))}`"
 
 
 def _read_metadata(folder: Path) -> tuple[list[dict[str, Any]], str]:

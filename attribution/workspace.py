@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -87,7 +88,7 @@ class Config:
         except (FileNotFoundError, NotADirectoryError):
             raise WorkspaceError(
                 f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "
-                f"all --model MODEL --dataset DIR --workspace {folder}`"
+                f"all --model MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
             ) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise WorkspaceError(f"{path} is damaged: run `python -m precompute init` again") from problem
@@ -140,9 +141,9 @@ class Workspace:
         """
         folder = Path(folder)
         opened = open_model(str(model), device)
-        encoders = {name: str(source) for name, source in (encoders or {}).items()}
-        readers = {name: encoder_reader(name) for name in encoders}
-        loaded = {name: reader.open(encoders[name], device) for name, reader in readers.items()}
+        sources = {name: str(source) for name, source in (encoders or {}).items()}
+        readers = {name: encoder_reader(name) for name in sources}
+        loaded = {name: reader.open(sources[name], device) for name, reader in readers.items()}
         training_set = TrainingSet.scan(dataset, progress)
         if not isinstance(probe, Probe):
             probe = (probe or default_probe)(opened.num_train_timesteps)
@@ -155,11 +156,10 @@ class Workspace:
             "pixel": encoder_reader("pixel").open("", device).fingerprint,
             **{name: encoder.fingerprint for name, encoder in loaded.items()},
         }
-        sources = {name: _stored(folder, source) for name, source in encoders.items()}
         config = Config(
             _stored(folder, model),
             _stored(folder, dataset),
-            sources,
+            {name: _stored(folder, source) for name, source in sources.items()},
             probe,
             opened.resolution,
             fingerprints,
@@ -240,17 +240,21 @@ class Workspace:
     def _without_encoder(self, name: str) -> MissingArtifactError:
         return MissingArtifactError(
             f"{self.folder} has no {name.upper()} encoder: give it one with `python -m precompute "
-            f"embeddings --{name} FOLDER_OR_HUB_ID --workspace {self.folder}`"
+            f"embeddings --{name} FOLDER_OR_HUB_ID --workspace {shlex.quote(str(self.folder))}`"
         )
 
     def _must_match(self, key: str, found: str) -> None:
         if found != self.fingerprints.get(key):
             source = self.config.model if key == "model" else self.config.encoders.get(key)
             raise MismatchError(
-                f"the {key} at {source} has "
-                f"fingerprint {found}, but {self.folder} was made for {self.fingerprints.get(key)}: put it "
-                "back, or run `python -m precompute all` with it"
+                f"the {key} at {source} has fingerprint {found}, but {self.folder} was made for "
+                f"{self.fingerprints.get(key)}: put that one back, or bind the workspace to this one with "
+                f"`python -m precompute init --workspace {shlex.quote(str(self.folder))}`"
             )
+
+    def stored(self, source: Path | str) -> str:
+        """A folder or hub id as given => as the configuration stores it."""
+        return _stored(self.folder, source)
 
     def source(self, stored: str) -> str:
         """A folder or hub id as the configuration stores it => what can be opened from here."""
@@ -278,6 +282,12 @@ class Workspace:
             if name not in self._artifacts:
                 self._artifacts[name] = self.store.open(name, self.expected(name))
             return self._artifacts[name]
+
+    def forget(self, name: str) -> None:
+        """Read an artifact afresh next time: it has been made again."""
+        with self._lock:
+            self._artifacts.pop(name, None)
+            self._neighbours.pop(name, None)
 
     def latents(self) -> Float[ndarray, "examples c h w"]:
         """Scaled latents of the training images."""

@@ -86,10 +86,12 @@ class Writer:
         if not store.has(self.plan.name):
             return False
         try:
-            manifest = store.open(self.plan.name, self.plan.fingerprints).manifest
+            artifact = store.open(self.plan.name, self.plan.fingerprints)
+            for file in artifact.files:
+                artifact.path(file)  # a damaged one is made again
         except ArtifactError:
             return False
-        if manifest.get("settings") != self.plan.to_json()["settings"]:
+        if artifact.manifest.get("settings") != self.plan.to_json()["settings"]:
             return False
         self._tidy()
         return True

@@ -1,0 +1,1 @@
+"""Offline jobs: what is computed once for a model and a training set, and read by every query."""

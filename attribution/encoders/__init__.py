@@ -76,7 +76,8 @@ def unit_rows(vectors: Float[Tensor, "n d"]) -> Vectors:
     """Rows of length 1, float32, on the CPU. A zero row stays zero."""
     vectors = vectors.detach().double().cpu()
     lengths = vectors.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return (vectors / lengths).float().numpy()
+    unit: Vectors = (vectors / lengths).float().numpy()
+    return unit
 
 
 def pixel_batch(

@@ -1,0 +1,204 @@
+"""Precompute what queries read, for any diffusers pipeline and any captioned image folder.
+
+    python -m precompute all --model MODEL --dataset DIR --workspace DIR
+
+Every job can be stopped at any moment and run again: it continues, and its result is the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from attribution.encoders import encoder_readers
+from attribution.errors import Cancelled, WhenceError
+from attribution.workspace import Workspace
+from precompute.bars import counting, show
+from precompute.binding import Sources, bind, open_or_bind, use_encoders
+from precompute.jobs import Options
+from precompute.runner import jobs, run
+from precompute.status import problems, states
+
+VERBS = {
+    "all": "make the workspace if there is none, then every artifact",
+    "init": "make a workspace, or bind one anew to a changed model, training set or encoder",
+    "latents": "encode the training images",
+    "losses": "measure the loss of every training image",
+    "fisher": "estimate the Fisher information of the key and value projections",
+    "embeddings": "embed the training set with CLIP, DINO and raw pixels",
+    "status": "say what there is and what is missing",
+    "verify": "hash everything again and compare",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments are one clear line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see `python -m precompute --help`)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = Parser(prog="python -m precompute", description=__doc__.splitlines()[0])
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
+    for verb, words in VERBS.items():
+        sub = verbs.add_parser(verb, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        sub.add_argument(
+            "--workspace", required=True, type=Path, metavar="DIR", help="the workspace's folder"
+        )
+        if verb != "status":
+            sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+        if verb in ("all", "init"):
+            _add_sources(sub)
+        if verb in ("all", "init", "embeddings"):
+            for name, reader in encoder_readers().items():
+                if reader.default is not None:
+                    kept = f"; a new workspace takes {reader.default}" if verb != "embeddings" else ""
+                    words = f"{name.upper()} checkpoint folder, hub id, or none{kept}"
+                    sub.add_argument(f"--{name}", metavar="FOLDER_OR_HUB_ID", help=words)
+        if verb not in ("init", "status", "verify"):
+            _add_options(sub, verb)
+    return top
+
+
+def _add_sources(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--model", help="diffusers pipeline folder or hub id")
+    sub.add_argument("--dataset", metavar="DIR", help="folder of pictures with a metadata.jsonl")
+    sub.add_argument("--timesteps", type=_count, help="of the probe; must divide the model's (default 10)")
+    sub.add_argument("--noises", type=_count, help="of the probe, at each timestep (default 2)")
+    sub.add_argument("--seed", type=int, help="of the probe's noise (default 0)")
+
+
+def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
+    standard = Options()
+    sub.add_argument(
+        "--chunk",
+        type=_count,
+        default=standard.chunk,
+        help=f"training images a chunk, the unit that survives an interruption (default {standard.chunk})",
+    )
+    sub.add_argument(
+        "--batch-size",
+        type=_count,
+        default=standard.batch_size,
+        help=f"of forward and backward passes (default {standard.batch_size})",
+    )
+    if verb in ("all", "fisher"):
+        sub.add_argument(
+            "--draws",
+            type=_count,
+            default=standard.draws,
+            help=f"of the Fisher information, per training image (default {standard.draws})",
+        )
+    if verb != "all":
+        sub.add_argument("--remake", action="store_true", help="make it even if it is there")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; returns the exit status: 0 done, 2 bad input, 130 interrupted."""
+    options = parser().parse_args(arguments)
+    quiet_libraries()
+    try:
+        return ACTIONS.get(options.verb, _run_jobs)(options)
+    except (KeyboardInterrupt, Cancelled):
+        print("stopped; run the same command again to continue", file=sys.stderr)
+        return 130
+    except WhenceError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+    except OSError as problem:
+        print(f"error: {problem.strerror or problem}: {problem.filename or ''}", file=sys.stderr)
+    return 2
+
+
+def quiet_libraries() -> None:
+    """Their bars and warnings would come between ours."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for logging in (diffusers.utils.logging, transformers.utils.logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
+def _sources(options: argparse.Namespace) -> Sources:
+    return Sources(
+        options.model,
+        options.dataset,
+        _encoders(options),
+        options.timesteps,
+        options.noises,
+        options.seed,
+    )
+
+
+def _encoders(options: argparse.Namespace) -> dict[str, str]:
+    given = {name: getattr(options, name, None) for name in encoder_readers()}
+    return {name: source for name, source in given.items() if source is not None}
+
+
+def _init(options: argparse.Namespace) -> int:
+    with counting("training set") as progress:
+        workspace = bind(options.workspace, _sources(options), options.device, progress)
+    print(f"{options.workspace}: {len(workspace.training_set):,} training images", file=sys.stderr)
+    return 0
+
+
+def _run_jobs(options: argparse.Namespace) -> int:
+    if options.verb == "all":
+        with counting("training set") as progress:
+            workspace = open_or_bind(options.workspace, _sources(options), options.device, progress)
+    else:
+        workspace = Workspace.open(options.workspace, options.device)
+        use_encoders(workspace, _encoders(options))
+    standard = Options()
+    draws = getattr(options, "draws", standard.draws)
+    chosen = Options(options.chunk, options.batch_size, draws, standard.seed)
+    for job in jobs(workspace, options.verb):
+        remake = getattr(options, "remake", False) and job.artifact.startswith(options.verb)
+        show(run(workspace, job, chosen, remake))
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    workspace = Workspace.open(options.workspace)
+    table = Table("artifact", "state", "size", "", title=str(options.workspace), title_justify="left")
+    for state in states(workspace):
+        size = f"{state.bytes / 2**20:,.1f} MB" if state.bytes else ""
+        table.add_row(state.artifact, state.state, size, state.detail)
+    Console().print(table)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    workspace = Workspace.open(options.workspace, options.device)
+    with counting("training set") as progress:
+        found = list(problems(workspace, progress))
+    for problem in found:
+        print(f"error: {problem}", file=sys.stderr)
+    if not found:
+        print(f"{options.workspace} is whole")
+    return 2 if found else 0
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "init": _init,
+    "status": _status,
+    "verify": _verify,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Make a workspace, or bind an existing one to another model, training set or encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from attribution.encoders import encoder_readers
+from attribution.errors import WorkspaceError
+from attribution.losses import Probe, timestep_grid
+from attribution.workspace import CONFIG, Config, Workspace
+
+NONE = "none"  # given in place of a checkpoint: go without that encoder
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a workspace is to be made from. None: as it is, or the default for a new one.
+
+    Attributes:
+        model: pipeline folder or hub id.
+        dataset: captioned image folder.
+        encoders: checkpoint folder, hub id or "none" by encoder name; those not named are as above.
+        timesteps: of the probe; must divide the model's number of training timesteps.
+        noises: draws at each of them.
+        seed: of those draws.
+    """
+
+    model: str | None = None
+    dataset: str | None = None
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    timesteps: int | None = None
+    noises: int | None = None
+    seed: int | None = None
+
+
+def bind(
+    folder: Path, sources: Sources, device: str, progress: Callable[[int, int], None] | None = None
+) -> Workspace:
+    """Write the workspace anew. What is not given stays as it is; a new one gets the defaults.
+
+    Raises:
+        WorkspaceError: a new one without a model or a dataset.
+        WhenceError: a source that cannot be read. Nothing is written then.
+    """
+    old = Config.load(folder) if (folder / CONFIG).exists() else None
+    model, dataset = sources.model, sources.dataset
+    if old is not None:
+        at = Workspace(folder, old)
+        model = model or at.source(old.model)
+        dataset = dataset or str(folder / old.dataset)
+    if model is None or dataset is None:
+        raise WorkspaceError(
+            f"{folder} is not a workspace yet: give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER"
+        )
+    encoders = _encoders(folder, sources.encoders, old)
+    make_probe = _probe(sources, None if old is None else old.probe)
+    return Workspace.create(folder, model, dataset, encoders, make_probe, device, progress)
+
+
+def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
+    chosen = {}
+    for reader in encoder_readers().values():
+        if reader.default is None:
+            continue
+        if old is None:
+            source = given.get(reader.name, reader.default)
+        else:
+            kept = old.encoders.get(reader.name)
+            kept = NONE if kept is None else Workspace(folder, old).source(kept)
+            source = given.get(reader.name, kept)
+        if source != NONE:
+            chosen[reader.name] = source
+    return chosen
+
+
+def _probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
+    if old is None or sources.timesteps is not None:
+        count = 10 if sources.timesteps is None else sources.timesteps
+        grid = None
+    else:
+        count, grid = 0, old.timesteps
+    noises = sources.noises or (old.noises if old else 2)
+    seed = sources.seed if sources.seed is not None else (old.seed if old else 0)
+    return lambda total: Probe(grid or timestep_grid(total, count), noises, seed)
+
+
+def open_or_bind(
+    folder: Path, sources: Sources, device: str, progress: Callable[[int, int], None] | None = None
+) -> Workspace:
+    """The workspace as it is if it is already bound to these sources; a new one if there is none.
+
+    Raises:
+        WorkspaceError: it is bound to another model or dataset, both named: changing that would cost
+            its artifacts, so it takes `init`.
+    """
+    if not (folder / CONFIG).exists():
+        return bind(folder, sources, device, progress)
+    workspace = Workspace.open(folder, device)
+    config = workspace.config
+    for key, asked, bound in (
+        ("model", sources.model, config.model),
+        ("dataset", sources.dataset, config.dataset),
+    ):
+        if asked is not None and workspace.stored(asked) != bound:
+            raise WorkspaceError(
+                f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
+                f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"
+            )
+    use_encoders(workspace, sources.encoders)
+    return workspace
+
+
+def use_encoders(workspace: Workspace, given: Mapping[str, str]) -> None:
+    """Change those encoders of a workspace that are named and differ."""
+    for name, source in given.items():
+        wanted = None if source == NONE else workspace.stored(source)
+        if wanted != workspace.config.encoders.get(name):
+            workspace.configure_encoder(name, None if wanted is None else source)

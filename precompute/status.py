@@ -1,0 +1,93 @@
+"""What a workspace has, what it lacks, and whether its bytes are still what was published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from attribution.errors import ArtifactError, MismatchError, MissingArtifactError, ModelError
+from attribution.store import mending_command
+from attribution.workspace import Workspace
+from attribution.writer import PLAN
+from precompute.runner import jobs
+
+
+@dataclass(frozen=True)
+class State:
+    """One artifact. `state` is "ready", "missing", "stale", "damaged" or "unfinished"."""
+
+    artifact: str
+    state: str
+    detail: str
+    bytes: int = 0
+
+
+def states(workspace: Workspace) -> Iterator[State]:
+    """The state of every artifact that the workspace can have."""
+    for job in jobs(workspace, "all"):
+        yield _state(workspace, job.artifact)
+
+
+def _state(workspace: Workspace, name: str) -> State:
+    try:
+        artifact = workspace.artifact(name)
+    except MissingArtifactError:
+        return _unfinished(workspace, name)
+    except MismatchError as problem:
+        return State(name, "stale", str(problem))
+    except ArtifactError as problem:
+        return State(name, "damaged", str(problem))
+    size = sum(entry["bytes"] for entry in artifact.manifest["files"].values())
+    made_with = artifact.manifest.get("made_with", {})
+    torch = made_with.get("versions", {}).get("torch", "?")
+    choices = [f"{key} {value}" for key, value in artifact.manifest.get("settings", {}).items()]
+    return State(name, "ready", ", ".join([*choices, f"{made_with.get('device')}, torch {torch}"]), size)
+
+
+def _unfinished(workspace: Workspace, name: str) -> State:
+    part = workspace.folder / f"{name}.part"
+    command = mending_command(name, workspace.folder)
+    try:
+        total = json.loads((part / PLAN).read_text(encoding="utf-8"))["chunks"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return State(name, "missing", f"make it with `{command}`")
+    done = sum(1 for _ in part.glob("chunk-*"))
+    return State(name, "unfinished", f"{done} of {total} chunks; continue with `{command}`")
+
+
+def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
+    """Everything that is not as it was when the workspace was made: hashes all there is to hash."""
+    yield from _changed_pictures(workspace, progress)
+    try:
+        workspace.model  # noqa: B018  loading compares it with the fingerprint
+        for name in workspace.config.encoders:
+            workspace.encoder(name)
+    except (ModelError, MismatchError) as problem:
+        yield str(problem)
+    for job in jobs(workspace, "all"):
+        try:
+            for _ in workspace.store.verify(job.artifact, workspace.expected(job.artifact)):
+                pass
+        except ArtifactError as problem:
+            yield str(problem)
+
+
+def _changed_pictures(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
+    training_set = workspace.training_set
+    changed = []
+    for row, example in enumerate(training_set.examples):
+        try:
+            found = hashlib.sha256(training_set.path(row).read_bytes()).hexdigest()
+        except OSError:
+            found = "gone"
+        if found != example.sha256:
+            changed.append(example.file_name)
+        progress(row + 1, len(training_set))
+    if changed:
+        yield (
+            f"{len(changed)} pictures of {training_set.folder} have changed since they were scanned "
+            f"({', '.join(changed[:5])}): put them back, or run `python -m precompute init --workspace "
+            f"{workspace.folder}`"
+        )
