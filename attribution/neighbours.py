@@ -77,7 +77,7 @@ def read_index(artifact: Artifact, ids: Sequence[str]) -> Neighbours:
         CorruptArtifactError: they differ, or it is not a flat index over these examples.
     """
     data = np.frombuffer(artifact.read(f"{artifact.name}.faiss"), dtype=np.uint8)
-    index = faiss.downcast_index(faiss.deserialize_index(data))
+    index = faiss.deserialize_index(data)  # not downcast again: that object would not own its memory
     if not isinstance(index, faiss.IndexFlat) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
         raise CorruptArtifactError(f"{artifact.name} is not a flat inner-product index")
     return Neighbours(index, ids)

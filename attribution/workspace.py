@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import threading
 from collections.abc import Callable, Mapping
@@ -17,13 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
 from attribution.diffusion import DiffusionModel, open_model
 from attribution.encoders import Encoder, encoder_reader
-from attribution.errors import MismatchError, MissingArtifactError, WorkspaceError
+from attribution.errors import MismatchError, MissingArtifactError, SettingsError, WorkspaceError
 from attribution.losses import Probe, timestep_grid
 from attribution.neighbours import Neighbours, read_index
 from attribution.store import Artifact, Store
@@ -98,7 +100,7 @@ class Workspace:
     """One model, one training set, and their artifacts. Models are loaded when first asked for."""
 
     def __init__(self, folder: Path, config: Config, device: str = "cpu"):
-        self.folder, self.config, self.device = folder, config, device
+        self.folder, self.config, self.device = folder, config, checked_device(device)
         self.store = Store(folder)
         self._model: DiffusionModel | None = None
         self._encoders: dict[str, Encoder] = {}
@@ -140,7 +142,7 @@ class Workspace:
             WhenceError: anything that is not what it should be. Nothing is written then.
         """
         folder = Path(folder)
-        opened = open_model(str(model), device)
+        opened = open_model(str(model), checked_device(device))
         sources = {name: str(source) for name, source in (encoders or {}).items()}
         readers = {name: encoder_reader(name) for name in sources}
         loaded = {name: reader.open(sources[name], device) for name, reader in readers.items()}
@@ -307,6 +309,15 @@ class Workspace:
             if name not in self._neighbours:
                 self._neighbours[name] = read_index(self.artifact(name), self.training_set.ids)
             return self._neighbours[name]
+
+
+def checked_device(device: str) -> str:
+    """Raises SettingsError for a device that this machine does not have."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise SettingsError(f"device {device!r} is not known: use cpu or cuda")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise SettingsError("no CUDA device was found: use --device cpu")
+    return device
 
 
 def default_probe(num_train_timesteps: int) -> Probe:

@@ -8,10 +8,16 @@ Every job can be stopped at any moment and run again: it continues, and its resu
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+if __name__ == "__main__":
+    # The imports below take seconds; until they are done there is nothing to clean up.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 from rich.console import Console
 from rich.table import Table
@@ -201,4 +207,5 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -1,0 +1,292 @@
+"""Which training images did a picture come from? The same as the page, from the command line.
+
+    python -m attribution PICTURE.png --caption "a dog on the beach" --box 0 0.2 0.5 1 --method abu clip
+    python -m attribution --prompt "a dog on the beach" --seed 3 --json answer.json
+
+Exit status: 0 done, 2 bad input (one line says what), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+if __name__ == "__main__":
+    # The imports below take seconds; until they are done there is nothing to clean up.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+# Waiting threads should not spin while the rest of the machine works. Read when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from attribution.diffusion import Generation
+from attribution.engine import attribute
+from attribution.errors import Cancelled, CaptionError, ImageError, SettingsError, WhenceError
+from attribution.images import read_image, write_png
+from attribution.query import EFFORTS, Box, Query, Settings
+from attribution.registry import method, methods
+from attribution.results import Attribution, Progress, Ranking
+from attribution.workspace import Workspace
+
+EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"
+SHOWN = 10  # lines of a table
+DEFAULT_METHODS = ("abu", "clip", "dino", "pixel", "random")
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments are one clear line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see `python -m attribution --help`)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line, as DESIGN.md promises it."""
+    standard = Settings()
+    top = Parser(prog="python -m attribution", description=__doc__.splitlines()[0])
+    top.add_argument("image", nargs="?", metavar="IMAGE", help="PNG, JPEG or WEBP file")
+    top.add_argument("--caption", help="what the picture was made from; our own PNGs carry theirs")
+    top.add_argument("--prompt", help="generate a picture instead, then attribute it")
+    top.add_argument(
+        "--workspace", type=Path, default=EMBEDDED, metavar="DIR", help="default: the embedded world"
+    )
+    top.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    top.add_argument(
+        "--box",
+        nargs=4,
+        type=float,
+        metavar=("X0", "Y0", "X1", "Y1"),
+        help="the part asked about, in fractions of the picture; default: all of it",
+    )
+    top.add_argument(
+        "--method",
+        nargs="+",
+        metavar="NAME",
+        default=list(DEFAULT_METHODS),
+        help=f"of {', '.join(methods())} (default: {' '.join(DEFAULT_METHODS)})",
+    )
+    top.add_argument(
+        "--top-k", type=_count, metavar="K", help="images shown and written (default 10 and all)"
+    )
+    top.add_argument("--effort", choices=EFFORTS, default=standard.effort, help="default: %(default)s")
+    top.add_argument(
+        "--candidates",
+        metavar="N|FILE",
+        help="every method ranks the same N random training images, or those named in a file, one a line",
+    )
+    top.add_argument(
+        "--seed", type=int, default=standard.seed, help="of the picture and every draw (default 0)"
+    )
+    top.add_argument("--alpha", type=float, help="a fixed unlearning step, undamped, as in the paper")
+    top.add_argument(
+        "--json", type=Path, metavar="OUT.json", help="write the answer; - for standard output"
+    )
+    _add_generation(top)
+    return top
+
+
+def _add_generation(top: argparse.ArgumentParser) -> None:
+    standard = Generation("any")
+    top.add_argument(
+        "--steps", type=int, default=standard.steps, help="with --prompt (default %(default)s)"
+    )
+    top.add_argument(
+        "--guidance", type=float, default=standard.guidance, help="with --prompt (default %(default)s)"
+    )
+    top.add_argument("--negative-prompt", default=standard.negative_prompt, help="with --prompt")
+    top.add_argument("--save-image", type=Path, metavar="OUT.png", help="with --prompt: keep the picture")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Answer one query; returns the exit status."""
+    options = parser().parse_args(arguments)
+    _quiet_libraries()
+    try:
+        _answer(options)
+    except (KeyboardInterrupt, Cancelled):
+        print("stopped", file=sys.stderr)
+        return 130
+    except WhenceError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except OSError as problem:
+        print(f"error: {problem.strerror or problem}: {problem.filename or ''}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _quiet_libraries() -> None:
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for logging in (diffusers.utils.logging, transformers.utils.logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
+def _answer(options: argparse.Namespace) -> None:
+    """Everything a person can get wrong is found before anything slow is begun."""
+    for name in options.method:
+        method(name)
+    if (options.image is None) == (options.prompt is None):
+        raise ImageError('give either IMAGE with --caption "..." or --prompt "...", and not both')
+    if options.prompt is None and options.save_image is not None:
+        raise SettingsError("--save-image keeps a generated picture: it goes with --prompt")
+    if options.prompt is not None and options.caption is not None:
+        raise CaptionError("--caption goes with IMAGE: the caption of a generated picture is its prompt")
+    settings = _settings(options)
+    box = Box(*options.box) if options.box else None
+    for path in (options.json, options.save_image):
+        if path is not None and not path.parent.is_dir():
+            raise SettingsError(f"there is no folder {path.parent} to write {path.name} into")
+    if options.prompt is None:
+        query = _given(options, box)
+        workspace = Workspace.open(options.workspace, options.device)
+    else:
+        generation = Generation(
+            options.prompt, options.seed, options.steps, options.guidance, options.negative_prompt
+        )
+        workspace = Workspace.open(options.workspace, options.device)
+        query = _generated(workspace, generation, box, options.save_image)
+    answer = _attributed(workspace, query, options.method, settings)
+    to_stdout = options.json is not None and str(options.json) == "-"
+    if not to_stdout:
+        _print(answer, options.top_k)
+    if options.json is not None:
+        text = json.dumps(answer.to_json(options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
+        if to_stdout:
+            print(text)
+        else:
+            options.json.write_text(text + "\n", encoding="utf-8")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        seed=options.seed,
+        effort=options.effort,
+        candidates=_candidates(options.candidates),
+        alpha=options.alpha,
+    )
+
+
+def _candidates(given: str | None) -> int | tuple[str, ...] | None:
+    """A number, or the lines of a file."""
+    if given is None:
+        return None
+    if given.lstrip("-").isdigit():
+        return int(given)
+    try:
+        lines = Path(given).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(
+            f"--candidates {given!r} is neither a number nor a readable text file"
+        ) from None
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names:
+        raise SettingsError(f"--candidates {given!r} names no training image")
+    return names
+
+
+def _given(options: argparse.Namespace, box: Box | None) -> Query:
+    """The query of an uploaded picture; our own PNG brings its caption with it."""
+    image, made_with = read_image(options.image)
+    caption = made_with.get("prompt", "") if options.caption is None else options.caption
+    if not caption.strip():
+        raise CaptionError(
+            f'{options.image} needs its caption: give --caption "what it shows" (only our PNGs carry theirs)'
+        )
+    return Query(image, caption, box)
+
+
+def _generated(workspace: Workspace, generation: Generation, box: Box | None, save: Path | None) -> Query:
+    image = None
+    with _bars() as bars:
+        task = bars.add_task("generating", total=generation.steps)
+        for step in workspace.model.generate(generation):
+            bars.update(task, completed=step.done)
+            image = step.image
+    assert image is not None, "the last step brings the picture"
+    if save is not None:
+        made_with: dict[str, Any] = {
+            "prompt": generation.prompt,
+            "negative_prompt": generation.negative_prompt,
+            "seed": generation.seed,
+            "steps": generation.steps,
+            "guidance": generation.guidance,
+            "model": workspace.fingerprints["model"],
+        }
+        write_png(image, save, made_with)
+    return Query(image, generation.prompt, box)
+
+
+def _attributed(workspace: Workspace, query: Query, names: list[str], settings: Settings) -> Attribution:
+    answer = None
+    with _bars() as bars:
+        tasks: dict[tuple[str, str], Any] = {}
+        for event in attribute(workspace, query, names, settings):
+            if isinstance(event, Progress):
+                key = (event.method, event.stage)
+                if key not in tasks:
+                    for old in tasks.values():
+                        bars.remove_task(old)
+                    tasks = {key: bars.add_task(f"{event.method}: {event.stage}", total=event.total)}
+                bars.update(tasks[key], completed=event.done, total=event.total)
+            elif isinstance(event, Attribution):
+                answer = event
+    assert answer is not None, "the last event is the answer"
+    return answer
+
+
+@contextmanager
+def _bars() -> Iterator[Bars]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield bars
+
+
+def _print(answer: Attribution, top_k: int | None) -> None:
+    console = Console()
+    for ranking in answer.rankings.values():
+        console.print(_table(ranking, top_k))
+        for warning in ranking.warnings:
+            console.print(Text(f"warning: {warning}", style="yellow"))
+    for warning in answer.warnings:
+        console.print(Text(f"warning: {warning}", style="yellow"))
+
+
+def _table(ranking: Ranking, top_k: int | None) -> Table:
+    title = f"{ranking.title}: {ranking.candidates}, {ranking.seconds:.1f} s"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("id", no_wrap=True)
+    table.add_column("caption")
+    for entry in ranking.entries[: top_k or SHOWN]:
+        error = "" if entry.stderr is None else f" ± {entry.stderr:.1g}"
+        table.add_row(str(entry.rank), f"{entry.score:.4g}{error}", Text(entry.id), Text(entry.caption))
+    return table
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main())
