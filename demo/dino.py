@@ -26,15 +26,15 @@ from demo.training import Recipe
 
 PATCH = 8  # pixels
 HEAD = 32  # channels an attention head
-PROTOTYPES = 1024
+PROTOTYPES = 512
 STUDENT_TEMPERATURE = 0.1
 TEACHER_TEMPERATURE = 0.04
 CENTRE_MOMENTUM = 0.9
 TEACHER_MOMENTUM = 0.99  # at first; reaches 1 at the end
-LOCAL_VIEWS = 4
+LOCAL_VIEWS = 2
 SPREAD = 0.1  # weight of the KoLeo term, which keeps descriptions apart (DINOv2, Oquab et al. 2023)
 
-RECIPE = Recipe(steps=1_000, batch=64, learning_rate=1e-3, decay_from=0.3, weight_decay=0.05, ema=0.0)
+RECIPE = Recipe(steps=1_000, batch=32, learning_rate=1e-3, decay_from=0.3, weight_decay=0.05, ema=0.0)
 GLOBAL = Views(area=(0.4, 1.0), flip=True, grey=0.2, hue=0.6, blur=0.4)
 LOCAL = Views(side=32, area=(0.1, 0.4), flip=True, grey=0.2, hue=0.6, blur=0.4)
 

@@ -16,7 +16,7 @@ class Sizes:
     clip_width: int = 128  # of both towers and of the shared space
     clip_layers: int = 4  # of the image tower; the text tower has half as many
     dino_width: int = 128
-    dino_layers: int = 5
+    dino_layers: int = 4
 
 
 DEFAULT = Sizes()

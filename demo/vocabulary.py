@@ -6,6 +6,7 @@ behind a comma. The first object named stands on the left.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 
@@ -90,6 +91,7 @@ def caption_of(objects: tuple[str, ...], ground: str, style: str | None = None) 
     return f"{' and '.join(map(with_article, objects))} on {ground}{STYLE_PHRASES[style]}"
 
 
+@functools.cache
 def withheld_pairs() -> frozenset[frozenset[str]]:
     """The tenth of the unordered object pairs that no training scene shows together.
 
