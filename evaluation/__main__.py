@@ -78,9 +78,20 @@ def evaluate(protocol: Protocol, given: argparse.Namespace) -> None:
     print(report.markdown)
 
 
+def quiet_libraries() -> None:
+    """Their bars and advice would come between our lines."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for logging in (diffusers.utils.logging, transformers.utils.logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad input, 130 interrupted."""
     given = parser().parse_args(arguments)
+    quiet_libraries()
     try:
         evaluate(protocols()[given.protocol], given)
     except WhenceError as problem:

@@ -82,3 +82,13 @@ def test_links_in_the_documents_lead_somewhere(name: str) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'(?:src|srcset|href)="([^"#]+)"', text)
     local = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
     assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+def test_every_test_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert named - defined == set()
