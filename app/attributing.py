@@ -1,0 +1,216 @@
+"""Asking where the picture came from: the box, the question, the run, and a closer look."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app import status
+from app.board import board, empty_board
+from app.desk import Desk, View, sentence
+from app.detail import detail
+from app.export import write_csv, write_json
+from app.generating import ON_THE_MODEL, QUIET
+from app.plot import score_plot
+from app.sessions import Request, Session
+from app.stage import box_of
+from attribution.engine import attribute
+from attribution.errors import (
+    BoxError,
+    Cancelled,
+    CaptionError,
+    InputError,
+    SettingsError,
+    TrainingSetError,
+)
+from attribution.query import Query, Settings
+from attribution.registry import method, methods
+from attribution.results import Attribution, Progress, Ranking
+
+
+def connect_box(desk: Desk) -> None:
+    """A box drawn, typed or taken away."""
+    stage = desk.stage
+    shown = [stage.view, stage.crop, stage.clear, *stage.sides, desk.action.status]
+
+    def place(sides: Sequence[Any], session: Session) -> View:
+        if session.picture is None:
+            return {desk.action.status: gr.skip()}
+        try:
+            return desk.boxed(session.picture, box_of(sides))
+        except BoxError as problem:
+            return {desk.action.status: status.failed(sentence(str(problem)))}
+
+    def draw(event: gr.EventData, request: gr.Request) -> View:
+        drawn = event._data.get("box")
+        return place(
+            drawn if isinstance(drawn, list) else (None,) * 4, desk.sessions.of(request.session_hash)
+        )
+
+    def typed(left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> View:
+        if any(side is None for side in (left, top, right, bottom)):
+            return {desk.action.status: gr.skip()}  # still typing
+        return place((left, top, right, bottom), desk.sessions.of(request.session_hash))
+
+    def clear(request: gr.Request) -> View:
+        return place((None,) * 4, desk.sessions.of(request.session_hash))
+
+    stage.view.box(draw, None, shown, queue=False, trigger_mode="always_last", **QUIET)
+    stage.clear.click(clear, None, shown, queue=False, **QUIET)
+    gr.on(
+        [event for side in stage.sides for event in (side.submit, side.blur)],
+        typed, list(stage.sides), shown, queue=False, **QUIET,
+    )  # fmt: skip
+
+
+def connect_attributing(desk: Desk) -> Any:
+    """Wire the question; the event that Stop must cancel."""
+    ask, outputs = desk.ask, desk.outputs()
+
+    def begin(
+        chosen: list[str], effort: str, caption: str,
+        left: Any, top: Any, right: Any, bottom: Any, request: gr.Request,
+    ) -> View:  # fmt: skip
+        session = desk.sessions.of(request.session_hash)
+        session.request = None
+        try:
+            session.request = asked(session, chosen, effort, caption, (left, top, right, bottom))
+        except InputError as problem:
+            return desk.at_rest(status.failed(sentence(str(problem))))
+        session.rankings, session.attribution = {}, None
+        return {
+            **desk.at_work(status.running("Waiting for the model")),
+            desk.answer.board: shown_board(session.request, {}, waiting=True),
+            desk.answer.plot: None,
+            desk.answer.json: gr.update(value=None, interactive=False),
+            desk.answer.csv: gr.update(value=None, interactive=False),
+        }
+
+    def run(request: gr.Request) -> Iterator[View]:
+        session = desk.sessions.of(request.session_hash)
+        if session.request is not None:
+            yield from attributing(desk, session, session.request)
+
+    return desk.action.attribute.click(
+        begin,
+        [ask.methods, ask.effort, desk.source.caption, *desk.stage.sides],
+        outputs,
+        queue=False,
+        **QUIET,
+    ).then(run, None, outputs, **ON_THE_MODEL)
+
+
+def connect_stop(desk: Desk, cancelled: Sequence[Any]) -> None:
+    def stop(request: gr.Request) -> View:
+        session = desk.sessions.of(request.session_hash)
+        session.stop.set()
+        session.generation = None
+        return stopped(desk, session)
+
+    desk.action.stop.click(stop, None, desk.outputs(), queue=False, cancels=list(cancelled), **QUIET)
+
+
+def connect_detail(desk: Desk) -> None:
+    count = itertools.count(1)
+
+    def look(event: gr.EventData, request: gr.Request) -> Any:
+        try:
+            row = desk.workspace.training_set.row_of(str(event._data.get("id")))
+        except TrainingSetError:
+            return gr.skip()
+        example = desk.workspace.training_set.examples[row]
+        rankings = desk.sessions.of(request.session_hash).rankings
+        # `shown` differs each time, so that the same image can be opened twice running.
+        return {"html": detail(example, rankings), "shown": next(count)}
+
+    desk.answer.board.open(look, None, desk.answer.detail, queue=False, **QUIET)
+
+
+def asked(
+    session: Session, chosen: Sequence[str], effort: str, caption: str, sides: Sequence[Any]
+) -> Request:
+    """The question as the page puts it, checked.
+
+    Raises:
+        InputError: something is missing or makes no sense; says what to do.
+    """
+    if session.picture is None:
+        raise SettingsError("make or bring a picture first")
+    if not chosen:
+        raise SettingsError("choose at least one method")
+    caption = session.picture.caption or caption.strip()
+    if not caption:
+        raise CaptionError("the picture needs its caption: write it under Upload, beside the picture")
+    query = Query(session.picture.image, caption, box_of(sides))
+    names = tuple(
+        name
+        for name, each in methods().items()
+        if name in chosen and not (effort == "instant" and each.slow)
+    )
+    if not names:
+        raise SettingsError("instant looks up neighbours only: choose CLIP, DINO or pixels, or more effort")
+    return Request(query, names, Settings(effort=effort))
+
+
+def attributing(desk: Desk, session: Session, request: Request) -> Iterator[View]:
+    """The views of one run, from the wait for the model to the answer."""
+    stop, pace = session.begin(), status.Pace()
+    try:
+        for _ in desk.warm.waiting():
+            if stop.is_set():
+                raise Cancelled("stopped")
+            yield {desk.action.status: status.running("Opening the model")}
+        for event in attribute(desk.workspace, request.query, request.methods, request.settings, stop):
+            if isinstance(event, Progress):
+                line = pace.line(event, method(event.method).title if event.method else "")
+                if line is not None:
+                    yield {desk.action.status: line}
+            elif isinstance(event, Ranking):
+                session.rankings = {**session.rankings, event.method: event}
+                yield {desk.answer.board: shown_board(request, session.rankings, waiting=True)}
+            else:
+                session.rankings, session.attribution = dict(event.rankings), event
+                yield answered(desk, request, event)
+    except Cancelled:
+        yield stopped(desk, session)
+    except Exception as problem:  # the page's edge: told in words
+        yield {**stopped(desk, session), **desk.failed(problem)}
+
+
+def answered(desk: Desk, request: Request, attribution: Attribution) -> View:
+    return {
+        **desk.at_rest(status.done(summary(attribution.rankings))),
+        desk.answer.board: shown_board(request, attribution.rankings, attribution.warnings),
+        desk.answer.plot: score_plot(attribution.rankings),
+        desk.answer.json: gr.update(value=str(write_json(attribution)), interactive=True),
+        desk.answer.csv: gr.update(value=str(write_csv(attribution)), interactive=True),
+    }
+
+
+def stopped(desk: Desk, session: Session) -> View:
+    """Whatever was measured stays."""
+    view = desk.at_rest(status.idle("Stopped."))
+    if session.request is None:
+        return view
+    if session.rankings:
+        view[desk.action.status] = status.idle("Stopped. The methods that were done are shown.")
+    if not session.rankings:
+        return {**view, desk.answer.board: empty_board(desk.mosaic)}
+    return {**view, desk.answer.board: shown_board(session.request, session.rankings)}
+
+
+def shown_board(
+    request: Request, rankings: Mapping[str, Ranking], warnings: Sequence[str] = (), waiting: bool = False
+) -> str:
+    return board([method(name) for name in request.methods], rankings, warnings, waiting)
+
+
+def summary(rankings: Mapping[str, Ranking]) -> str:
+    """How long it took, and how far the methods looked that measure."""
+    seconds = sum(ranking.seconds for ranking in rankings.values())
+    measured = [ranking for ranking in rankings.values() if method(ranking.method).slow]
+    far = "; ".join(f"{ranking.title} measured {ranking.candidates}" for ranking in measured)
+    return f"Done in {seconds:.1f} s. {far or 'Neighbours were looked up, nothing was unlearned'}."

@@ -1,0 +1,173 @@
+"""Bringing a picture to the page: generated, sent, or from an example."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from app import status
+from app.desk import Desk, View, sentence
+from app.sessions import Picture, Session
+from app.source import MAX_SEED
+from attribution.diffusion import Generation
+from attribution.errors import Cancelled, InputError, SettingsError, WhenceError
+from attribution.images import prepared
+from attribution.results import Progress
+
+READY = "Draw a box if you wonder about a part, then press Attribute."
+
+
+def connect_generating(desk: Desk) -> list[Any]:
+    """Wire the panel; the events that Stop must cancel."""
+    source, outputs = desk.source, desk.outputs()
+    made_of = [source.prompt, source.seed, source.steps, source.guidance, source.negative]
+
+    def begin(
+        prompt: str | None,
+        seed: float | None,
+        steps: float,
+        guidance: float,
+        negative: str | None,
+        request: gr.Request,
+    ) -> View:
+        session = desk.sessions.of(request.session_hash)
+        session.generation = session.box_to_come = None
+        try:
+            session.generation = asked_for(prompt, seed, steps, guidance, negative)
+        except InputError as problem:
+            return desk.at_rest(status.failed(sentence(str(problem))))
+        return desk.at_work(status.running("Waiting for the model", kind="generate"))
+
+    def pick(event: gr.EventData, request: gr.Request) -> View:
+        session = desk.sessions.of(request.session_hash)
+        index = event._data.get("index")
+        session.generation = None
+        if not isinstance(index, int) or not 0 <= index < len(desk.questions):
+            return desk.at_rest(status.failed("There is no such example."))
+        question = desk.questions[index]
+        generation = Generation(question.prompt, question.seed)
+        session.generation, session.box_to_come = generation, question.box
+        fields = (generation.prompt, generation.seed, generation.steps, generation.guidance, "")
+        return {
+            **desk.at_work(status.running("Waiting for the model", kind="generate")),
+            **dict(zip(made_of, fields, strict=True)),
+        }
+
+    def run(request: gr.Request) -> Iterator[View]:
+        session = desk.sessions.of(request.session_hash)
+        generation, session.generation = session.generation, None
+        if generation is not None:
+            yield from generating(desk, session, generation)
+
+    def receive(event: gr.EventData, caption: str, request: gr.Request) -> View:
+        session = desk.sessions.of(request.session_hash)
+        refused = event._data.get("refused")
+        upload = desk.uploads.take(event._data.get("token"))
+        if refused is not None or upload is None:
+            words = refused if isinstance(refused, str) else "the picture did not arrive: send it again"
+            return desk.at_rest(status.failed(sentence(words[:300])))
+        try:
+            desk.warm.wait()
+            session.begin()
+            made = dict(upload.settings)
+            picture = Picture(
+                prepared(upload.image, desk.workspace.resolution), "", made, upload.image.size
+            )
+            session.show(picture)
+            return {
+                **desk.new_picture(picture, None, status.idle(welcome(desk, made, caption))),
+                **restored(made),
+            }
+        except Exception as problem:  # the page's edge: told in words
+            return desk.failed(problem)
+
+    def restored(made: dict[str, Any]) -> View:
+        """The fields as they were when the picture was made, as far as it says."""
+        if not made:
+            return {}
+        fields = {
+            source.caption: made.get("prompt"),
+            source.prompt: made.get("prompt"),
+            source.seed: made.get("seed"),
+            source.steps: made.get("steps"),
+            source.guidance: made.get("guidance"),
+            source.negative: made.get("negative_prompt", ""),
+        }
+        return {field: value for field, value in fields.items() if value is not None}
+
+    def reuse(request: gr.Request) -> Any:
+        picture = desk.sessions.of(request.session_hash).picture
+        return gr.skip() if picture is None else picture.made.get("seed", gr.skip())
+
+    generated = gr.on(
+        [source.generate.click, source.prompt.submit], begin, made_of, outputs, queue=False, **QUIET
+    ).then(run, None, outputs, **ON_THE_MODEL)
+    picked = source.examples.pick(pick, None, [*outputs, *made_of], queue=False, **QUIET).then(
+        run, None, outputs, **ON_THE_MODEL
+    )
+    received = [*outputs, source.caption, *made_of]
+    for sender in (source.drop, desk.stage.view):
+        sender.upload(receive, source.caption, received, queue=False, **QUIET)
+    source.randomise.click(lambda: random.randint(0, MAX_SEED), None, source.seed, queue=False, **QUIET)
+    source.reuse.click(reuse, None, source.seed, queue=False, **QUIET)
+    return [generated, picked]
+
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+ON_THE_MODEL: dict[str, Any] = {**QUIET, "concurrency_limit": 1, "concurrency_id": "model"}
+
+
+def asked_for(
+    prompt: str | None, seed: float | None, steps: float, guidance: float, negative: str | None
+) -> Generation:
+    """The fields as a `Generation`.
+
+    Raises:
+        SettingsError: a field is empty or out of range.
+    """
+    if seed is None or not 0 <= seed <= MAX_SEED:
+        raise SettingsError(f"the seed must be a whole number from 0 to {MAX_SEED:,}")
+    return Generation(
+        (prompt or "").strip(), int(seed), int(steps), float(guidance), (negative or "").strip()
+    )
+
+
+def generating(desk: Desk, session: Session, generation: Generation) -> Iterator[View]:
+    """The views of one generation, from the wait for the model to the picture."""
+    stop, pace, box = session.begin(), status.Pace(kind="generate"), session.box_to_come
+    try:
+        for _ in desk.warm.waiting():
+            if stop.is_set():
+                raise Cancelled("stopped")
+            yield {desk.action.status: status.running("Opening the model", kind="generate")}
+        image = None
+        for step in desk.workspace.model.generate(generation):
+            if stop.is_set():
+                raise Cancelled("stopped")
+            image = step.image
+            line = pace.line(Progress("", "Generating", step.done, step.total), "")
+            if line is not None:
+                yield {desk.action.status: line}
+        if image is None:
+            raise WhenceError("the model gave no picture")
+        made = {**asdict(generation), "model": desk.workspace.fingerprints.get("model", "")}
+        picture = Picture(prepared(image, desk.workspace.resolution), generation.prompt, made)
+        session.show(picture)
+        yield desk.new_picture(picture, box, status.idle(READY))
+    except Cancelled:
+        yield desk.at_rest(status.idle("Stopped."))
+    except Exception as problem:  # the page's edge: told in words
+        yield desk.failed(problem)
+
+
+def welcome(desk: Desk, made: dict[str, Any], caption: str) -> str:
+    """What to do with a picture that has just come in."""
+    if made.get("model") not in (None, desk.workspace.fingerprints.get("model")):
+        return "Settings restored, but this picture was made by another model: read the answer with care."
+    if made:
+        return f"Settings restored from the picture. {READY}"
+    return READY if caption.strip() else "Now write its caption."

@@ -1,0 +1,27 @@
+"""How to read the answer, and when not to believe it."""
+
+GUIDE = """
+<div class="guide">
+<section><h4>Influence is not similarity</h4>
+<p>CLIP, DINO and pixels find training images that <em>look like</em> the picture. AbU asks the model
+itself: it unlearns the picture, and sees which training images are forgotten with it. An image can
+look alike and have taught nothing, or look different and have taught much. Where the strips agree,
+similarity was a fair guide; where they differ, it was not.</p></section>
+<section><h4>What the number is</h4>
+<p>An AbU score is the rise of the training image's own loss once the picture is unlearned: larger
+means more forgotten. It is measured on random noise, so it has a <em>standard error</em>, written
+behind ±. Two images whose scores differ by less than that are in no particular order. The other
+methods' scores are cosine similarities without sampling error. Scores of different methods have
+different units and cannot be compared; ranks can.</p></section>
+<section><h4>When not to believe it</h4>
+<p>The best of thousands always beats one at random, so the top of a strip is no proof by itself:
+look at how it stands out in the score plot, and beside the Random strip. If the page warns that the
+picture is unlike the training set, or its caption has words the model never saw, trust little.
+And leaving out a single image seldom changes a picture that anyone can see: many taught the
+same.</p></section>
+<section><h4>How far it looked</h4>
+<p><em>Refined</em> lets every method propose neighbours and measures that shortlist; an influential
+image that resembles nothing may be missed. <em>Exhaustive</em> measures every training image and
+misses none. <em>Instant</em> only looks up neighbours and unlearns nothing.</p></section>
+</div>
+"""

@@ -1,0 +1,97 @@
+"""The page: its panels in their places, wired together."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import gradio as gr
+
+from app.answer import build_answer
+from app.ask import build_action, build_ask, offered
+from app.assets import script
+from app.attributing import connect_attributing, connect_box, connect_detail, connect_stop
+from app.desk import Desk
+from app.examples import read_questions
+from app.generating import connect_generating
+from app.sessions import Sessions, Uploads
+from app.source import build_source
+from app.stage import build_stage
+from app.warm import Warm
+from attribution.diffusion import Generation
+from attribution.workspace import Workspace
+
+MOSAIC = 60  # training images behind the invitation
+WAITING = 32  # people in the queue; beyond them the page says that it is busy
+
+
+def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm | None = None) -> gr.Blocks:
+    """The page on one workspace. `app.server` serves it, with the pictures beside it.
+
+    Raises:
+        WorkspaceError: the example questions beside the workspace cannot be read.
+    """
+    count = len(workspace.training_set)
+    questions = read_questions(Path(workspace.folder).parent / "examples.json")
+    mosaic = tuple(range(0, count, max(count // MOSAIC, 1)))[:MOSAIC]
+    defaults = Generation("defaults")
+    with gr.Blocks(title="Whence", fill_width=True, analytics_enabled=False) as page:
+        gr.HTML(
+            heading(count, workspace.resolution),
+            apply_default_css=False,
+            elem_id="heading",
+            js_on_load=None,
+        )
+        with gr.Row(elem_id="desk", equal_height=False):
+            with gr.Column(elem_id="query", min_width=0):
+                source = build_source(questions, defaults)
+                stage = build_stage()
+                action = build_action()
+            with gr.Column(elem_id="findings", min_width=0):
+                ask = build_ask(offered(workspace), count)
+                answer = build_answer(mosaic)
+        desk = Desk(
+            workspace, warm or Warm(workspace), Sessions(), uploads or Uploads(), questions, mosaic,
+            source, stage, ask, action, answer,
+        )  # fmt: skip
+        runs = [*connect_generating(desk), connect_attributing(desk)]
+        connect_box(desk)
+        connect_stop(desk, runs)
+        connect_detail(desk)
+
+        def leave(request: gr.Request) -> None:
+            desk.sessions.close(request.session_hash)
+
+        page.unload(leave)
+        page.load(None, js=f"() => {{ {script('shade.js')} }}")
+    page.queue(max_size=WAITING, default_concurrency_limit=8)
+    return page
+
+
+def heading(training_images: int, resolution: int) -> str:
+    facts = html.escape(f"{training_images:,} training images · {resolution} × {resolution}")
+    return (
+        '<header class="masthead"><h1>Whence</h1>'
+        "<p>Which training images did this picture come from?</p>"
+        f'<small>{facts}</small><button type="button" id="shade" aria-label="Light or dark">'
+        '<i aria-hidden="true"></i></button></header>'
+    )
+
+
+def theme() -> gr.themes.Base:
+    """Quiet: everything else is in assets/page/page.css. Fonts come with Gradio, not from afar."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.orange,
+        neutral_hue=gr.themes.colors.stone,
+        radius_size=gr.themes.sizes.radius_md,
+        font=[
+            gr.themes.utils.fonts.LocalFont("IBM Plex Sans", weights=(400, 700)),
+            "system-ui",
+            "sans-serif",
+        ],
+        font_mono=[
+            gr.themes.utils.fonts.LocalFont("IBM Plex Mono", weights=(400,)),
+            "ui-monospace",
+            "monospace",
+        ],
+    )

@@ -1,0 +1,56 @@
+"""Scores in words: as many digits as their standard errors leave meaningful."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from attribution.results import Entry
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+DIGITS_WITHOUT_ERROR = 3
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How one ranking's scores are written: in units of 10^exponent, with so many decimals."""
+
+    exponent: int
+    decimals: int
+
+    @property
+    def unit(self) -> str:
+        """ "× 10⁻³", or "" for plain numbers."""
+        return f"× 10{str(self.exponent).translate(SUPERSCRIPTS)}" if self.exponent else ""
+
+    def score(self, entry: Entry) -> str:
+        return self._written(entry.score)
+
+    def error(self, entry: Entry) -> str:
+        """The standard error, "" for a score without one."""
+        return "" if entry.stderr is None else self._written(entry.stderr)
+
+    def both(self, entry: Entry) -> str:
+        """ "3.37 ± 0.17 × 10⁻³"."""
+        error = self.error(entry)
+        return f"{self.score(entry)}{f' ± {error}' if error else ''} {self.unit}".rstrip()
+
+    def _written(self, value: float) -> str:
+        number = f"{value / 10.0**self.exponent:.{self.decimals}f}"
+        if number.startswith("-") and not number.strip("-0."):
+            number = number[1:]  # no minus before a rounded zero
+        return number.replace("-", "\N{MINUS SIGN}")
+
+
+def figures_of(entries: Sequence[Entry]) -> Figures:
+    """One way of writing for all of a ranking: two digits of the typical standard error."""
+    largest = max((abs(entry.score) for entry in entries), default=0.0)
+    plain = largest == 0 or 0.01 <= largest < 10_000
+    exponent = 0 if plain else 3 * math.floor(math.log10(largest) / 3)
+    errors = [entry.stderr for entry in entries if entry.stderr is not None and entry.stderr > 0]
+    if not errors:
+        return Figures(exponent, DIGITS_WITHOUT_ERROR)
+    typical = statistics.median(errors) / 10.0**exponent
+    return Figures(exponent, min(max(1 - math.floor(math.log10(typical)), 0), 6))

@@ -1,0 +1,145 @@
+"""The page and the pictures beside it, on one server.
+
+A training image is asked for by its row, a number; nothing that a browser sends ever becomes a path.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import tempfile
+from functools import lru_cache
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from PIL import Image
+
+from app.assets import FOLDER, script
+from app.desk import sentence
+from app.page import build_page, theme
+from app.sessions import Upload, Uploads
+from app.warm import Warm
+from attribution.errors import ImageError
+from attribution.images import read_image
+from attribution.workspace import Workspace
+
+MAX_UPLOAD = 20 * 2**20  # bytes
+THUMBNAIL, LARGE = 256, 1024  # pixels of the longer side
+HEAD = (
+    f'<link rel="stylesheet" href="page.css"><meta name="color-scheme" content="light dark">'
+    f"<script>{script('page.js')}</script>"
+)
+A_DAY = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+
+
+def build_server(workspace: Workspace) -> FastAPI:
+    """The whole application; the model opens in the background once it is built.
+
+    Raises:
+        WorkspaceError: something beside the workspace cannot be read.
+    """
+    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    uploads, warm = Uploads(), Warm(workspace)
+    serve_assets(server)
+    serve_pictures(server, workspace)
+    receive_uploads(server, uploads)
+    page = build_page(workspace, uploads, warm)
+    page.delete_cache = (3600, 24 * 3600)
+    gr.mount_gradio_app(
+        server,
+        page,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=MAX_UPLOAD,
+        ssr_mode=False,
+        pwa=False,
+        enable_monitoring=False,
+        theme=theme(),
+        head=HEAD,
+        favicon_path=str(FOLDER / "mark.png"),
+    )
+    warm.start()
+    return server
+
+
+def serve_assets(server: FastAPI) -> None:
+    """The style sheet, as a file: Gradio would rewrite it, and drop its fonts and media queries."""
+
+    @server.get("/page.css")
+    def css() -> Response:
+        return Response(script("page.css"), media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+def serve_pictures(server: FastAPI, workspace: Workspace) -> None:
+    """/thumbs/ROW and /images/ROW: a training image, re-encoded, small or large."""
+
+    @lru_cache(maxsize=4096)
+    def thumbnail(row: int) -> bytes:
+        return encoded(workspace.training_set.image(row), THUMBNAIL)
+
+    def answer(row: int, small: bool) -> Response:
+        if not 0 <= row < len(workspace.training_set):
+            return Response(status_code=404)
+        try:
+            data = thumbnail(row) if small else encoded(workspace.training_set.image(row), LARGE)
+        except ImageError:
+            return Response(status_code=404)
+        return Response(data, media_type="image/png", headers=A_DAY)
+
+    @server.get("/thumbs/{row}")
+    def thumbs(row: int) -> Response:
+        return answer(row, small=True)
+
+    @server.get("/images/{row}")
+    def images(row: int) -> Response:
+        return answer(row, small=False)
+
+
+def encoded(image: Image.Image, longest: int) -> bytes:
+    """PNG bytes, made smaller if need be, never larger."""
+    image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    image.save(out, format="PNG")
+    return out.getvalue()
+
+
+def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
+    """/uploads: a picture as the body of a request; it is decoded at once and its bytes are dropped.
+
+    The header keeps other sites from posting here: a browser lets them send none of their own.
+    """
+
+    @server.post("/uploads")
+    async def receive(request: Request) -> JSONResponse:
+        if request.headers.get("x-whence") != "upload":
+            return refusal("uploads come from the page alone", 403)
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > MAX_UPLOAD:
+                return refusal("the picture is larger than 20 MB: give a smaller one", 413)
+        try:
+            image, settings = await run_in_threadpool(read_image, bytes(data))
+        except ImageError as problem:
+            return refusal(str(problem), 422)
+        return JSONResponse({"token": uploads.put(Upload(image, settings))})
+
+
+def refusal(words: str, code: int) -> JSONResponse:
+    return JSONResponse({"refused": sentence(words)}, status_code=code)
+
+
+def private_folder() -> str:
+    """A folder for this run's temporary files that no other user of the machine can read."""
+    return tempfile.mkdtemp(prefix="whence-")
+
+
+def serve(server: FastAPI, host: str, port: int) -> None:
+    """Serve until interrupted."""
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    uvicorn.run(server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)

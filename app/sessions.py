@@ -1,0 +1,135 @@
+"""What each open page has in hand. Two people never see each other's.
+
+A page is known by the hash that Gradio gives it; nothing here is ever looked up by anything that a
+person typed. Pages that were closed are forgotten, and so are the oldest beyond a limit.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from attribution.diffusion import Generation
+from attribution.query import Box, Query, Settings
+from attribution.results import Attribution, Ranking
+
+MAX_SESSIONS = 200
+MAX_UPLOADS = 50
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The picture on the page.
+
+    Attributes:
+        image: the model's square, RGB.
+        caption: the prompt it was made from; "" for an upload, whose caption is typed beside it.
+        made: prompt, seed, steps, guidance, ... as far as they are known.
+        original_size: (width, height) of an upload, before it was brought to the square.
+    """
+
+    image: Image.Image
+    caption: str = ""
+    made: Mapping[str, Any] = field(default_factory=dict)
+    original_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """An attribution that was asked for and has passed every check."""
+
+    query: Query
+    methods: tuple[str, ...]
+    settings: Settings
+
+
+@dataclass
+class Session:
+    """One open page.
+
+    Attributes:
+        picture: what it shows.
+        generation: a picture that was asked for and waits for the model; box_to_come: its box.
+        request: an attribution that was asked for, and `rankings` what of it is there so far.
+        attribution: the whole answer, once it is there.
+        stop: set when the person presses Stop.
+    """
+
+    picture: Picture | None = None
+    generation: Generation | None = None
+    box_to_come: Box | None = None
+    request: Request | None = None
+    rankings: dict[str, Ranking] = field(default_factory=dict)
+    attribution: Attribution | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self) -> threading.Event:
+        """Stop whatever ran before; the new run's own stop flag."""
+        self.stop.set()
+        self.stop = threading.Event()
+        return self.stop
+
+    def show(self, picture: Picture) -> None:
+        """A new picture; the old one's answer is no longer on the page."""
+        self.picture = picture
+        self.request = self.attribution = None
+        self.rankings = {}
+
+
+class Sessions:
+    """The open pages, by Gradio's session hash."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, key: str | None) -> Session:
+        """The page's session, new if need be."""
+        with self._lock:
+            session = self._open.setdefault(key or "", Session())
+            self._open.move_to_end(key or "")
+            while len(self._open) > MAX_SESSIONS:
+                self._open.popitem(last=False)[1].stop.set()
+            return session
+
+    def close(self, key: str | None) -> None:
+        """The page was closed: stop its work, forget it."""
+        with self._lock:
+            session = self._open.pop(key or "", None)
+        if session is not None:
+            session.stop.set()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A picture that has come in and has been read: pixels and, if it was ours, its settings."""
+
+    image: Image.Image
+    settings: Mapping[str, Any]
+
+
+class Uploads:
+    """Pictures on their way from the upload route to the page that sent them, by an unguessable word."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, Upload] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, upload: Upload) -> str:
+        token = secrets.token_urlsafe(24)
+        with self._lock:
+            self._waiting[token] = upload
+            while len(self._waiting) > MAX_UPLOADS:
+                self._waiting.popitem(last=False)
+        return token
+
+    def take(self, token: object) -> Upload | None:
+        """The upload, once; None for a word that was never given out."""
+        with self._lock:
+            return self._waiting.pop(token, None) if isinstance(token, str) else None

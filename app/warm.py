@@ -1,0 +1,49 @@
+"""Opens the model while the person is still reading the page, so that the first query is quick."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from attribution.errors import WhenceError
+from attribution.workspace import Workspace
+
+
+class Warm:
+    """The workspace's model on its way in."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._ready = threading.Event()
+        self._problem: Exception | None = None
+        self._thread = threading.Thread(target=self._open, name="warm", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _open(self) -> None:
+        try:
+            _ = self._workspace.model
+        except Exception as problem:  # told to whoever asks for the model first
+            self._problem = problem
+        finally:
+            self._ready.set()
+
+    def waiting(self, every: float = 0.2) -> Iterator[None]:
+        """Yields while the model is not there yet.
+
+        Raises:
+            WhenceError: it cannot be opened.
+        """
+        if not self._thread.is_alive() and not self._ready.is_set():
+            self.start()
+        while not self._ready.wait(every):
+            yield
+        if isinstance(self._problem, WhenceError):
+            raise self._problem
+        if self._problem is not None:
+            raise WhenceError("the model could not be opened: see the server's log") from self._problem
+
+    def wait(self) -> None:
+        for _ in self.waiting():
+            pass

@@ -1,0 +1,49 @@
+// The strips: the image under the pointer or the focus is marked in every method, and pressing it
+// gives 'open' {id}. The markup itself is written, and escaped, by Python.
+const cells = () => [...element.querySelectorAll(".cell[data-id]")];
+let linked = null;
+const link = (cell) => {
+  const id = cell ? cell.dataset.id : null;
+  if (id === linked) return;
+  linked = id;
+  const ranks = cell ? JSON.parse(cell.dataset.ranks) : {};
+  element.querySelector(".board")?.classList.toggle("is-linked", !!id);
+  for (const other of cells()) other.classList.toggle("linked", other.dataset.id === id);
+  for (const strip of element.querySelectorAll(".strip")) {
+    const here = strip.querySelector(".strip-here");
+    const rank = ranks[strip.dataset.method];
+    here.textContent = !id ? "" : rank ? `this image: rank ${rank.toLocaleString("en")}` : "this image: not ranked";
+  }
+};
+const cellOf = (event) => (event.target.closest ? event.target.closest(".cell[data-id]") : null);
+element.addEventListener("pointerover", (event) => event.pointerType === "mouse" && link(cellOf(event)));
+element.addEventListener("pointerleave", () => link(null));
+element.addEventListener("focusin", (event) => link(cellOf(event)));
+element.addEventListener("focusout", () => link(null));
+element.addEventListener("click", (event) => {
+  const cell = cellOf(event);
+  if (cell) trigger("open", { id: cell.dataset.id });
+});
+element.addEventListener("keydown", (event) => {
+  const cell = cellOf(event);
+  if (!cell || !event.key.startsWith("Arrow")) return;
+  const row = [...cell.closest(".cells").querySelectorAll(".cell")];
+  const place = row.indexOf(cell);
+  let next;
+  if (event.key === "ArrowLeft") next = row[place - 1];
+  if (event.key === "ArrowRight") next = row[place + 1];
+  if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+    const strips = [...element.querySelectorAll(".cells")];
+    const strip = strips[strips.indexOf(cell.closest(".cells")) + (event.key === "ArrowUp" ? -1 : 1)];
+    next = strip?.querySelectorAll(".cell")[place];
+  }
+  if (next) {
+    event.preventDefault();
+    next.focus();
+  }
+});
+watch("value", () => {
+  linked = null;
+  link(null);
+  element.querySelectorAll(".strip-here").forEach((here) => (here.textContent = ""));
+});
