@@ -28,6 +28,8 @@ ASSETS = Path("assets/demo")
 TINY_SCENES = 96
 TINY_EFFORT = 0.02
 
+TRAINED = [stage for stage in STAGES if stage not in ("scenes", "workspace")]
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=(__doc__ or "").splitlines()[0])
 
 
@@ -38,6 +40,7 @@ class Stage(StrEnum):
     AUTOENCODER = "autoencoder"
     DIFFUSION = "diffusion"
     JUDGE = "judge"
+    WORKSPACE = "workspace"
 
 
 Out = Annotated[Path, typer.Option(help="The world's folder.")]
@@ -125,8 +128,8 @@ def train(
 ) -> None:
     """Train what is not yet trained."""
     world = world_of(out, device, leave_out, effort, scenes, tiny)
-    chosen = [stage.value for stage in only] if only else [s for s in STAGES if s != "scenes"]
-    run(world, ["scenes", *(stage for stage in STAGES if stage in chosen and stage != "scenes")])
+    chosen = [stage.value for stage in only] if only else list(STAGES)
+    run(world, ["scenes", *(stage for stage in TRAINED if stage in chosen)])
 
 
 @app.command()

@@ -23,6 +23,7 @@ from demo.scenes import SIZE, write_scenes
 from demo.sizes import DEFAULT, Sizes
 from demo.tokenizer import build_tokenizer
 from demo.training import LossOfStep, Recipe, train
+from precompute.__main__ import main as precompute
 
 Progress = Iterator[tuple[str, int, int, str]]  # stage, done, total, note
 
@@ -57,6 +58,10 @@ class World:
     @property
     def model_folder(self) -> Path:
         return self.folder / "model"
+
+    @property
+    def workspace_folder(self) -> Path:
+        return self.folder / "workspace"
 
     @property
     def autoencoder_folder(self) -> Path:
@@ -152,7 +157,7 @@ def build_diffusion(world: World) -> Progress:
         return
     recipe = world.recipe(diffusion.RECIPE)
     tokenizer = build_tokenizer()
-    vae = AutoencoderTiny.from_pretrained(world.autoencoder_folder, torch_dtype=torch.float32)
+    vae = AutoencoderTiny.from_pretrained(world.autoencoder_folder, dtype=torch.float32)
     latents = autoencoder.encode_all(vae, world.pixels) * vae.config.scaling_factor
     model = diffusion.Denoiser(world.sizes, latents.shape[1], tokenizer).to(world.device)
     loss = diffusion.DenoisingLoss(
@@ -259,13 +264,29 @@ def build_judge(world: World) -> Progress:
     publish(lambda part: judge.save_judge(model.cpu(), part), world.judge_folder)
 
 
+def build_workspace(world: World) -> Progress:
+    """Precompute what queries read. Done again, it only looks whether all of it stands."""
+    folders = {
+        "--model": world.model_folder,
+        "--dataset": world.scene_folder,
+        "--workspace": world.workspace_folder,
+        "--clip": world.encoder_folder("clip"),
+        "--dino": world.encoder_folder("dino"),
+    }
+    options = [str(word) for pair in folders.items() for word in pair]
+    status = precompute(["all", *options, "--device", world.device])  # draws its own bars
+    if status != 0:
+        raise SystemExit(status)
+    yield "workspace", 1, 1, ""
+
+
 def load_vae(world: World) -> AutoencoderTiny:
     """The world's autoencoder: the pipeline's, or before there is one that beside the checkpoints."""
     shipped = world.model_folder / "vae"
     folder = shipped if shipped.exists() else world.autoencoder_folder
     if not folder.exists():
         raise FileNotFoundError("no autoencoder yet: run `python -m demo train --only autoencoder`")
-    return AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32)
+    return AutoencoderTiny.from_pretrained(folder, dtype=torch.float32)
 
 
 def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
@@ -304,4 +325,5 @@ STAGES: dict[str, Callable[[World], Progress]] = {
     "autoencoder": build_autoencoder,
     "diffusion": build_diffusion,
     "judge": build_judge,
+    "workspace": build_workspace,
 }

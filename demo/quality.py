@@ -187,7 +187,7 @@ def generate(
 
     Kept beside the checkpoints under the model's own name, so that measuring can be taken up again.
     """
-    pipeline = StableDiffusionPipeline.from_pretrained(world.model_folder, torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(world.model_folder, dtype=torch.float32)
     pipeline = pipeline.to(world.device)
     pipeline.set_progress_bar_config(disable=True)
     folder = world.checkpoints / f"pictures-{_digest(world.model_folder, generation)}"
