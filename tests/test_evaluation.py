@@ -18,8 +18,9 @@ from attribution.images import read_image
 from attribution.query import Query
 from attribution.results import Attribution, Entry, Ranking
 from attribution.training_set import Example
+from attribution.workspace import Workspace
 from evaluation import runner, statistics
-from evaluation.__main__ import parser
+from evaluation.__main__ import main, parser
 from evaluation.markdown import table, with_block
 from evaluation.prompts import Grammar, two_object_prompts
 from evaluation.protocols import Protocol, protocols
@@ -319,6 +320,44 @@ def test_self_retrieval_ranks_each_image_among_itself_and_random_others(tmp_path
         answers.append({"facts": task.facts, "methods": methods})
     figures = protocol.report(workspace, options, answers).figures["methods"]
     assert (figures["seer"]["median"], figures["blind"]["median"]) == (1, 2)
+
+
+WORLD = Path(__file__).parent / "world" / "workspace"
+
+
+@pytest.mark.slow
+def test_locality_runs_on_a_real_world_and_writes_its_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document, figures = tmp_path / "document.md", tmp_path / "docs" / "figures.json"
+    arguments = ["locality", "--workspace", str(WORLD), "--prompts", "1", "--candidates", "30"]
+    arguments += ["--top-k", "5", "--steps", "2", "--methods", "pixel", "random"]
+    arguments += ["--out", str(tmp_path / "run"), "--document", str(document), "--figures", str(figures)]
+    assert main(arguments) == 0
+    first = capsys.readouterr()
+    assert main(arguments) == 0  # everything is there: nothing is asked, the report is the same
+    again = capsys.readouterr()
+    assert (again.out, again.err) == (first.out, "")
+    told = json.loads(figures.read_text(encoding="utf-8"))
+    assert told["run"]["model"] == Workspace.open(WORLD).fingerprints["model"]
+    assert told["candidates"] == 30
+    assert "| `random` |" in document.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_self_retrieval_finds_a_training_image_by_its_own_pixels(tmp_path: Path) -> None:
+    arguments = ["self-retrieval", "--workspace", str(WORLD), "--images", "2", "--others", "20"]
+    assert main([*arguments, "--methods", "pixel", "--out", str(tmp_path / "run")]) == 0
+    told = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    assert told["methods"]["pixel"]["ranks"] == [1, 1]
+
+
+def test_an_unknown_method_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["locality", "--workspace", str(WORLD), "--methods", "astrology"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "astrology" in told
+    assert "pixel" in told
 
 
 def test_every_protocol_is_a_command() -> None:
