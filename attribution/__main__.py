@@ -212,7 +212,8 @@ def _given(options: argparse.Namespace, box: Box | None) -> Query:
     caption = made_with.get("prompt", "") if options.caption is None else options.caption
     if not caption.strip():
         raise CaptionError(
-            f'{options.image} needs its caption: give --caption "what it shows" (only our PNGs carry theirs)'
+            f"{options.image} needs its caption (only PNGs made here carry theirs): give --caption "
+            '"what it shows"'
         )
     return Query(image, caption, box)
 

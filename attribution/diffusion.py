@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -72,6 +72,7 @@ class Factors:
         return torch.einsum("bto,bti->boi", self.outputs, self.inputs)
 
 
+@runtime_checkable
 class DiffusionModel(Protocol):
     """A text-to-image diffusion model as attribution sees it."""
 

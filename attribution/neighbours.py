@@ -60,11 +60,12 @@ class Neighbours:
 
 
 def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path) -> None:
-    """Build a flat inner-product index from consecutive rows and write it."""
-    index: faiss.IndexFlatIP | None = None
+    """Build an inner-product index from consecutive rows, stored in half precision, and write it."""
+    index: faiss.IndexScalarQuantizer | None = None
     for part in parts:
         if index is None:
-            index = faiss.IndexFlatIP(part.shape[1])
+            half = faiss.ScalarQuantizer.QT_fp16
+            index = faiss.IndexScalarQuantizer(part.shape[1], half, faiss.METRIC_INNER_PRODUCT)
         index.add(np.ascontiguousarray(part, dtype=np.float32))
     assert index is not None, "an index needs at least one chunk"
     path.write_bytes(faiss.serialize_index(index).tobytes())
@@ -73,11 +74,15 @@ def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path) -> None:
 def read_index(artifact: Artifact, ids: Sequence[str]) -> Neighbours:
     """Open an artifact's index; its bytes are compared with the manifest before FAISS sees them.
 
+    It is searched in single precision: the stored half precision only saves room.
+
     Raises:
-        CorruptArtifactError: they differ, or it is not a flat index over these examples.
+        CorruptArtifactError: they differ, or it is not an inner-product index over these examples.
     """
     data = np.frombuffer(artifact.read(f"{artifact.name}.faiss"), dtype=np.uint8)
-    index = faiss.deserialize_index(data)  # not downcast again: that object would not own its memory
-    if not isinstance(index, faiss.IndexFlat) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
-        raise CorruptArtifactError(f"{artifact.name} is not a flat inner-product index")
+    stored = faiss.deserialize_index(data)  # not downcast again: that object would not own its memory
+    if stored.metric_type != faiss.METRIC_INNER_PRODUCT:
+        raise CorruptArtifactError(f"{artifact.name} is not an inner-product index")
+    index = faiss.IndexFlatIP(stored.d)
+    index.add(stored.reconstruct_n(0, stored.ntotal))
     return Neighbours(index, ids)

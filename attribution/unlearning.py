@@ -106,9 +106,12 @@ def ascent_direction(
 ) -> dict[str, Float[Tensor, "out in"]]:
     """`(F + delta)^-1 g / N`, float32."""
     inverse = damped(fisher, damping)
-    return {
-        name: (g.double() / inverse[name].to(g.device) / examples).float() for name, g in gradient.items()
-    }
+    direction = {}
+    for name, g in gradient.items():
+        quotient = g.double() / inverse[name].to(g.device) / examples
+        # Undamped, a weight that no draw has moved is 0 / 0: it stays where it is.
+        direction[name] = torch.where(g == 0, 0.0, quotient).float()
+    return direction
 
 
 def stepped(weights: Weights, direction: Mapping[str, Tensor], alpha: float) -> Weights:

@@ -12,20 +12,22 @@ import os
 import re
 import shlex
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
 from attribution.diffusion import DiffusionModel, open_model
 from attribution.encoders import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError, WorkspaceError
+from attribution.images import prepared
 from attribution.losses import Probe, timestep_grid
 from attribution.neighbours import Neighbours, read_index
 from attribution.store import Artifact, Store
@@ -35,6 +37,7 @@ CONFIG = "workspace.json"
 INDEX = "training_set.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
+ENCODE_BATCH = 32
 
 # The fingerprints that each artifact is bound to.
 BOUND_TO: dict[str, tuple[str, ...]] = {
@@ -106,6 +109,7 @@ class Workspace:
         self._encoders: dict[str, Encoder] = {}
         self._artifacts: dict[str, Artifact] = {}
         self._neighbours: dict[str, Neighbours] = {}
+        self._latents: dict[int, Tensor] = {}  # of those encoded on demand
         self._lock = threading.RLock()  # two queries must not load the same model at once
 
     @classmethod
@@ -291,9 +295,21 @@ class Workspace:
             self._artifacts.pop(name, None)
             self._neighbours.pop(name, None)
 
-    def latents(self) -> Float[ndarray, "examples c h w"]:
-        """Scaled latents of the training images."""
-        return self.artifact("latents").array("latents.npy")
+    def latents(self, rows: Sequence[int] | Int[ndarray, " n"]) -> Float[Tensor, "n c h w"]:
+        """Scaled latents of some training images, on the CPU.
+
+        Read from the artifact if it is there; without one they are encoded now and kept in memory,
+        so that a small workspace need not carry them.
+        """
+        if self.store.has("latents"):
+            return torch.from_numpy(np.array(self.artifact("latents").array("latents.npy")[list(rows)]))
+        missing = [int(row) for row in rows if int(row) not in self._latents]
+        for start in range(0, len(missing), ENCODE_BATCH):
+            batch = missing[start : start + ENCODE_BATCH]
+            images = [prepared(self.training_set.image(row), self.resolution) for row in batch]
+            encoded = self.model.encode_images(images).float().cpu()
+            self._latents.update(zip(batch, encoded, strict=True))
+        return torch.stack([self._latents[int(row)] for row in rows])
 
     def losses(self) -> Float[ndarray, "examples timesteps noises"]:
         """The training images' losses under the model as it is."""

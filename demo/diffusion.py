@@ -21,7 +21,7 @@ from demo.training import Recipe
 LATENT_SIDE = 16
 CAPTION_DROP = 0.1
 MIN_SNR_GAMMA = 5.0
-RECIPE = Recipe(steps=11_000, batch=32, learning_rate=1.5e-3, decay_from=0.55, ema=0.9995)
+RECIPE = Recipe(steps=7_500, batch=32, learning_rate=1.5e-3, decay_from=0.55, ema=0.999)
 
 
 def new_scheduler() -> DDPMScheduler:

@@ -207,6 +207,7 @@ def save_judge(model: Judge, folder: Path) -> None:
     """Half-precision weights, and the answers they stand for."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    state = {name: value.contiguous() for name, value in state.items()}  # not channels last
     save_file(state, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({"attributes": ATTRIBUTES}, indent=2) + "\n")
 

@@ -43,8 +43,8 @@ def jobs(workspace: Workspace, verb: str) -> list[Job]:
         return embedding_jobs(workspace)
     single: dict[str, list[Job]] = {
         "latents": [LATENTS],
-        "losses": [LATENTS, LOSSES],  # both read the latents, which take little time
-        "fisher": [LATENTS, FISHER],
+        "losses": [LOSSES],
+        "fisher": [FISHER],
     }
     return single[verb]
 

@@ -26,7 +26,7 @@ from transformers import (
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "purple")
 SHAPES = ("square", "circle", "bar")
-TOKENS = 12  # of a caption
+TOKENS = 16  # of a caption
 PICTURE = (30, 20)  # pixels
 RESOLUTION = 16  # pixels; an 8 x 8 latent
 
@@ -65,7 +65,7 @@ def make_pipeline(folder: Path, seed: int = 0) -> Path:
         norm_num_groups=4,
         latent_channels=3,
         sample_size=RESOLUTION,
-        scaling_factor=0.7,
+        scaling_factor=6.0,
     )
     unet = UNet2DConditionModel(
         sample_size=RESOLUTION // 2,
@@ -79,6 +79,10 @@ def make_pipeline(folder: Path, seed: int = 0) -> Path:
         attention_head_dim=8,
         norm_num_groups=8,
     )
+    with torch.no_grad():
+        for name, parameter in unet.named_parameters():
+            if name.endswith("proj_out.weight"):
+                parameter.mul_(5)  # untrained attention has next to no say, and there is little to unlearn
     tokenizer = make_tokenizer()
     pipeline = StableDiffusionPipeline(
         vae=vae,

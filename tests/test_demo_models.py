@@ -90,7 +90,7 @@ def test_sharing_an_object_looks_at_the_nearest() -> None:
 def test_a_saved_judge_says_the_same(tmp_path: Path) -> None:
     painter = Painter(GLYPHS)
     pixels = np.stack([np.asarray(painter.paint(scene(i))[0]) for i in range(6)])
-    model = judge.new_judge().eval()
+    model = judge.new_judge().eval().to(memory_format=torch.channels_last)  # as it is trained
     judge.save_judge(model, tmp_path)
     assert judge.judged(judge.load_judge(tmp_path), pixels) == judge.judged(model, pixels)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from attribution.errors import ModelError, UnknownNameError
 Vectors = Float[np.ndarray, "n d"]
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """An opened encoder. Vectors have length 1, so that an inner product is a cosine."""
 

@@ -10,7 +10,7 @@ from PIL import Image
 from attribution.encoders import EncoderReader, Vectors, pixel_batch, unit_rows
 from attribution.errors import UnknownNameError
 
-SIDE = 16  # pixels; 768 numbers a picture
+SIDE = 12  # pixels; 432 numbers a picture
 
 
 class PixelEncoder:

@@ -47,7 +47,7 @@ class AbU:
     slow: bool = True
 
     def needs(self, workspace: Workspace) -> tuple[str, ...]:
-        return ("latents", "losses", "fisher")
+        return ("losses", "fisher")
 
     def score(
         self, workspace: Workspace, query: Query, settings: Settings, candidates: Candidates
@@ -116,7 +116,11 @@ class AbU:
         training_set, probe = workspace.training_set, workspace.probe
         ids = [training_set.ids[row] for row in rows]
         captions = workspace.model.encode_captions([training_set.captions[row] for row in rows])
-        latents = torch.from_numpy(np.array(workspace.latents()[rows]))
+        parts = []
+        for start in range(0, len(rows), settings.batch_size):
+            parts.append(workspace.latents(rows[start : start + settings.batch_size]))
+            yield Progress(self.name, "encoding training images", start, len(rows))
+        latents = torch.cat(parts)
         total = len(rows) * len(probe.timesteps) * probe.noises
         after = np.empty(0, np.float32)
         yield Progress(self.name, stage, 0, total)

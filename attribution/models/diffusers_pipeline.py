@@ -239,7 +239,7 @@ def _load(folder: Path) -> Any:
         absent |= {"requires_safety_checker": False}  # type: ignore[dict-item]
     try:
         pipeline = DiffusionPipeline.from_pretrained(
-            folder, torch_dtype=torch.float32, use_safetensors=True, **absent
+            folder, dtype=torch.float32, use_safetensors=True, **absent
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -33,7 +33,7 @@ class Fisher:
         model, training_set = workspace.model, workspace.training_set
         sums, draws = fisher_chunk(
             model,
-            torch.from_numpy(np.array(workspace.latents()[rows.start : rows.stop])),
+            workspace.latents(rows),
             model.encode_captions(training_set.captions[rows.start : rows.stop]),
             training_set.ids[rows.start : rows.stop],
             options.draws,

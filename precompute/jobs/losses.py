@@ -28,7 +28,7 @@ class Losses:
             "losses": example_losses(
                 model,
                 model.weights,
-                torch.from_numpy(np.array(workspace.latents()[rows.start : rows.stop])),
+                workspace.latents(rows),
                 model.encode_captions(training_set.captions[rows.start : rows.stop]),
                 training_set.ids[rows.start : rows.stop],
                 workspace.probe,
