@@ -1,0 +1,176 @@
+"""The real server on the tiny world, and a real Chromium looking at it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+
+ROOT = Path(__file__).parent.parent.parent
+WORKSPACE = ROOT / "tests" / "world" / "workspace"
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+# Milliseconds: a bound for a slow and busy machine, not a claim about speed. More by PATIENCE=SECONDS.
+PATIENCE = 1000 * int(os.environ.get("PATIENCE", "120"))
+PROMPT = "a motorcycle and a stop sign on a road"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `python app.py` on the tiny world."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address, log = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("server") / "log"
+    command = [sys.executable, "app.py", "--workspace", str(WORKSPACE), "--port", str(port)]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            _wait_for(address, process, log)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+    assert "Traceback" not in log.read_text(), f"the server failed somewhere:\n{log.read_text()}"
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the server did not start:\n{log.read_text()}"
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.3)
+    raise AssertionError(f"the server did not answer:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless. Without it these tests fail: they are never skipped."""
+    assert CHROMIUM.exists(), (
+        f"there is no browser at {CHROMIUM}: install it with `apt-get install chromium`, or name one in "
+        "the environment variable CHROMIUM"
+    )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page that a person has open, and what they do on it."""
+
+    page: Page
+    outside: list[str]  # addresses asked for that are not the server's
+    problems: list[str]  # what the browser's console complained of
+
+    def generate(self, prompt: str = PROMPT, steps: int = 4) -> None:
+        if self.page.locator("#steps").count() == 0 or not self.page.locator("#steps").is_visible():
+            self.page.get_by_role("button", name="Steps, guidance").click()
+        self.page.locator("#steps input[type=number]").fill(str(steps))
+        self.page.locator("#steps input[type=number]").press("Tab")
+        self.page.locator("#prompt textarea").fill(prompt)
+        self.page.locator("#generate").click()
+        expect(self.legend).to_contain_text(prompt)
+        expect(self.page.locator("#attribute")).to_be_enabled()
+
+    @property
+    def legend(self) -> Locator:
+        return self.page.locator("#legend .legend")
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator("#status .status")
+
+    def draw(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        self.page.locator(".stage").scroll_into_view_if_needed()
+        area = self.page.locator(".stage").bounding_box()
+        assert area is not None
+        at = lambda x, y: (area["x"] + x * area["width"], area["y"] + y * area["height"])  # noqa: E731
+        self.page.mouse.move(*at(x0, y0))
+        self.page.mouse.down()
+        self.page.mouse.move(*at((x0 + x1) / 2, (y0 + y1) / 2))
+        self.page.mouse.move(*at(x1, y1))
+        self.page.mouse.up()
+
+    def choose(self, *methods: str) -> None:
+        for box in self.page.locator("#methods input[type=checkbox]").all():
+            box.set_checked(box.get_attribute("name") in methods, force=True)
+
+    def effort(self, name: str) -> None:
+        self.page.locator(f"#effort input[value={name}]").check(force=True)
+
+    def attribute(self) -> None:
+        self.page.locator("#attribute").click()
+        expect(self.status).to_have_attribute("data-state", "done")
+
+    def strip(self, method: str) -> Locator:
+        return self.page.locator(f'.strip[data-method="{method}"]')
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="module")
+def open_page(server: str, browser: Browser) -> Iterator[Open]:
+    """Opens pages; at the end none of them may have asked anyone else for anything."""
+    visits: list[Visit] = []
+    expect.set_options(timeout=PATIENCE)
+
+    def opened(width: int = 1280, height: int = 860, dark: bool = False) -> Visit:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+        )
+        context.set_default_timeout(PATIENCE)
+        visit = Visit(context.new_page(), [], [])
+        visits.append(visit)
+
+        def asked(request: Request) -> None:
+            if not request.url.startswith((f"{server}/", "data:", "blob:")):
+                visit.outside.append(request.url)
+
+        context.on("request", asked)
+        visit.page.on("pageerror", lambda error: visit.problems.append(str(error)))
+        visit.page.goto(server)
+        expect(visit.page.locator("#attribute")).to_be_visible()
+        return visit
+
+    yield opened
+    for visit in visits:
+        visit.page.context.close()
+    assert [address for visit in visits for address in visit.outside] == []
+    assert [problem for visit in visits for problem in visit.problems] == []
+
+
+@pytest.fixture(scope="module")
+def answered(open_page: Open) -> Visit:
+    """A picture generated, a box drawn, and three methods asked: done once, looked at by many tests."""
+    visit = open_page()
+    visit.generate()
+    visit.draw(0.52, 0.37, 0.93, 0.83)
+    expect(visit.page.locator("#crop")).to_contain_text("cells")
+    visit.choose("abu", "clip", "dino")
+    visit.attribute()
+    return visit

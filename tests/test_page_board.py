@@ -1,0 +1,120 @@
+"""Laws of what the page shows of an answer. No browser: these are functions from results to markup."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.board import SHOWN, board, empty_board, ranks_by_id
+from app.detail import detail, fact_words
+from app.plot import PLOTTED, score_plot
+from attribution.registry import Method
+from attribution.results import Entry, Ranking
+from attribution.training_set import Example
+
+HOSTILE = '<img src=x onerror="alert(1)">'
+
+
+def method(name: str, title: str = "") -> Method:
+    found: Any = SimpleNamespace(
+        name=name, title=title or name.upper(), description="what it is", slow=False
+    )
+    return found  # type: ignore[no-any-return]
+
+
+def ranking(
+    name: str, order: list[int], stderr: float | None = None, caption: str = "a dog", scale: float = 1.0
+) -> Ranking:
+    entries = tuple(
+        Entry(rank, f"train-{row:03}", row, f"{row}.png", caption, scale / rank, stderr)
+        for rank, row in enumerate(order, 1)
+    )
+    return Ranking(name, name.upper(), entries, 0.5, f"all {len(order)} training images")
+
+
+def test_strips_stand_in_the_order_of_the_methods_and_ranks_begin_at_one() -> None:
+    rankings = {"b": ranking("b", [3, 1, 2]), "a": ranking("a", [1, 2, 3])}
+    shown = board([method("a"), method("b")], rankings)
+    assert re.findall(r'data-method="(\w)"', shown) == ["a", "b"]
+    assert re.findall(r'class="rank">(\d+)<', shown) == ["1", "2", "3"] * 2
+
+
+def test_no_more_than_the_first_ranks_are_shown() -> None:
+    shown = board([method("a")], {"a": ranking("a", list(range(3 * SHOWN)))})
+    assert shown.count('class="rank"') == SHOWN
+
+
+def test_each_image_knows_its_rank_under_every_method_even_beyond_what_is_shown() -> None:
+    far = [*range(1, 60), 0]
+    rankings = {"a": ranking("a", list(range(60))), "b": ranking("b", far)}
+    assert ranks_by_id(rankings)["train-000"] == {"a": 1, "b": 60}
+    shown = board([method("a"), method("b")], rankings)
+    found = re.search(r'data-id="train-000" data-ranks="([^"]*)"', shown)
+    assert found is not None
+    assert json.loads(html.unescape(found[1])) == {"a": 1, "b": 60}
+
+
+def test_a_method_still_at_work_has_a_blank_strip_and_a_stopped_one_none() -> None:
+    done = {"a": ranking("a", [1, 2])}
+    chosen = [method("a"), method("b")]
+    assert 'data-method="b"' in board(chosen, done, waiting=True)
+    assert 'data-method="b"' not in board(chosen, done)
+
+
+@pytest.mark.parametrize("markup", [HOSTILE, '"><script>alert(1)</script>', "a & b"])
+def test_captions_ids_and_warnings_are_escaped(markup: str) -> None:
+    answer = {"a": ranking("a", [1, 2], caption=markup)}
+    example = Example(1, markup, markup, markup, "0" * 64, {"artist": markup, "tags": [markup]})
+    for shown in (board([method("a", markup)], answer, warnings=[markup]), detail(example, answer)):
+        assert markup not in shown
+        assert html.escape(markup) in shown
+
+
+def test_warnings_are_said_once_each() -> None:
+    shown = board([method("a")], {"a": ranking("a", [1])}, warnings=["care", "care", "doubt"])
+    assert shown.count("care") == 1
+    assert "doubt" in shown
+
+
+def test_the_invitation_is_over_training_images() -> None:
+    assert 'src="thumbs/7"' in empty_board([7, 8])
+
+
+def test_the_detail_names_rank_and_score_under_every_method_and_says_where_it_was_not_ranked() -> None:
+    answer = {"a": ranking("a", [5, 1], stderr=0.02), "b": ranking("b", [2, 3])}
+    shown = detail(Example(1, "train-001", "1.png", "a dog", "0" * 64, {"ground": "snow"}), answer)
+    assert "2 <small>of 2</small>" in shown
+    assert "0.500 ± 0.020" in shown
+    assert "not in all 2 training images" in shown
+    assert "<dt>ground</dt><dd>snow</dd>" in shown
+
+
+def test_facts_are_told_by_name() -> None:
+    assert fact_words([{"name": "dog", "box": [0, 0, 1, 1]}, {"name": "cat"}]) == "dog, cat"
+    assert fact_words(["a", 2]) == "a, 2"
+    assert fact_words({"licence": "OFL"}) == '{"licence": "OFL"}'
+    assert fact_words(3) == "3"
+
+
+def test_the_plot_gives_each_method_its_own_axis_and_errors_only_to_those_that_have_them() -> None:
+    answer = {"abu": ranking("abu", list(range(300)), stderr=0.1), "clip": ranking("clip", [1, 2])}
+    figure = score_plot(answer)
+    abu, clip = figure.data
+    assert (abu.yaxis, clip.yaxis) == ("y", "y2")
+    assert len(abu.x) == PLOTTED
+    assert list(abu.error_y.array) == [0.1] * PLOTTED
+    assert clip.error_y.array is None
+
+
+def test_the_plot_has_no_ground_of_its_own_so_that_it_is_legible_in_the_dark() -> None:
+    layout = score_plot({"a": ranking("a", [1])}).layout
+    assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
+
+
+def test_a_plot_of_nothing_is_empty() -> None:
+    assert not score_plot({}).data
