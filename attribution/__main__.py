@@ -38,7 +38,7 @@ from attribution.images import read_image, write_png
 from attribution.query import EFFORTS, Box, Query, Settings
 from attribution.registry import method, methods
 from attribution.results import Attribution, Progress, Ranking
-from attribution.workspace import Workspace
+from attribution.workspace import BOUND_TO, Workspace
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"
 SHOWN = 10  # lines of a table
@@ -74,8 +74,8 @@ def parser() -> argparse.ArgumentParser:
         "--method",
         nargs="+",
         metavar="NAME",
-        default=list(DEFAULT_METHODS),
-        help=f"of {', '.join(methods())} (default: {' '.join(DEFAULT_METHODS)})",
+        help=f"of {', '.join(methods())} (default: {' '.join(DEFAULT_METHODS)}, those that the workspace "
+        "has encoders for)",
     )
     top.add_argument(
         "--top-k", type=_count, metavar="K", help="images shown and written (default 10 and all)"
@@ -145,7 +145,7 @@ def _quiet_libraries() -> None:
 
 def _answer(options: argparse.Namespace) -> None:
     """Everything a person can get wrong is found before anything slow is begun."""
-    for name in options.method:
+    for name in options.method or ():
         method(name)
     if (options.image is None) == (options.prompt is None):
         raise ImageError('give either IMAGE with --caption "..." or --prompt "...", and not both')
@@ -167,7 +167,8 @@ def _answer(options: argparse.Namespace) -> None:
         )
         workspace = Workspace.open(options.workspace, options.device)
         query = _generated(workspace, generation, box, options.save_image)
-    answer = _attributed(workspace, query, options.method, settings)
+    names = options.method or [name for name in DEFAULT_METHODS if _has_encoder(workspace, name)]
+    answer = _attributed(workspace, query, names, settings)
     to_stdout = options.json is not None and str(options.json) == "-"
     if not to_stdout:
         _print(answer, options.top_k)
@@ -177,6 +178,12 @@ def _answer(options: argparse.Namespace) -> None:
             print(text)
         else:
             options.json.write_text(text + "\n", encoding="utf-8")
+
+
+def _has_encoder(workspace: Workspace, name: str) -> bool:
+    """Whether a method's artifacts could be made in this workspace; they may still be missing."""
+    bound_to = (BOUND_TO[artifact] for artifact in method(name).needs(workspace))
+    return all(key in workspace.fingerprints for keys in bound_to for key in keys)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

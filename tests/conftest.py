@@ -86,3 +86,9 @@ def captioned_folder(tmp_path: Path) -> Callable[..., Path]:
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def embedded_world() -> Workspace:
+    """The world that is shipped, with its trained model."""
+    return Workspace.open(ROOT / "assets" / "demo" / "workspace")

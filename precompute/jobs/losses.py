@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from attribution.losses import example_losses
 from attribution.workspace import Workspace
 from attribution.writer import Chunk
