@@ -1,6 +1,6 @@
 # make app    set up everything and open the page on the embedded world
 # make test   set up everything and run all tests, the browser's included
-# make lint | types | unit | e2e | format | bench | world | clean
+# make lint | types | unit | e2e | format | bench | world | screenshot | clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,7 +17,7 @@ PACKAGES := attribution precompute demo evaluation app
 QUIET := GOMP_SPINCOUNT=0 OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False HF_HUB_OFFLINE=1
 TESTING := $(QUIET) TOKENIZERS_PARALLELISM=false PYTHONHASHSEED=0
 
-.PHONY: help app test lint types unit e2e format bench world clean chromium
+.PHONY: help app test lint types unit e2e format bench world screenshot clean chromium
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -51,6 +51,9 @@ bench: $(VENV)/.dev
 
 world: $(VENV)/.app
 	$(BIN)/python -m demo build
+
+screenshot: $(VENV)/.dev chromium
+	$(QUIET) $(BIN)/python docs/take_screenshot.py
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache
