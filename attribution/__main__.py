@@ -158,17 +158,20 @@ def _answer(options: argparse.Namespace) -> None:
     for path in (options.json, options.save_image):
         if path is not None and not path.parent.is_dir():
             raise SettingsError(f"there is no folder {path.parent} to write {path.name} into")
-    if options.prompt is None:
-        query = _given(options, box)
-        workspace = Workspace.open(options.workspace, options.device)
-    else:
-        generation = Generation(
-            options.prompt, options.seed, options.steps, options.guidance, options.negative_prompt
-        )
-        workspace = Workspace.open(options.workspace, options.device)
-        query = _generated(workspace, generation, box, options.save_image)
+    given = _given(options, box) if options.prompt is None else None
+    generation = None if options.prompt is None else _generation(options)
+    workspace = Workspace.open(options.workspace, options.device)
     names = options.method or [name for name in DEFAULT_METHODS if _has_encoder(workspace, name)]
-    answer = _attributed(workspace, query, names, settings)
+    for artifact in (artifact for name in names for artifact in method(name).needs(workspace)):
+        workspace.artifact(artifact)
+    if generation is not None:
+        given = _generated(workspace, generation, box, options.save_image)
+    assert given is not None, "there is an image or a prompt"
+    _give(_attributed(workspace, given, names, settings), options)
+
+
+def _give(answer: Attribution, options: argparse.Namespace) -> None:
+    """Tables for a person, JSON for a program."""
     to_stdout = options.json is not None and str(options.json) == "-"
     if not to_stdout:
         _print(answer, options.top_k)
@@ -223,6 +226,12 @@ def _given(options: argparse.Namespace, box: Box | None) -> Query:
             '"what it shows"'
         )
     return Query(image, caption, box)
+
+
+def _generation(options: argparse.Namespace) -> Generation:
+    return Generation(
+        options.prompt, options.seed, options.steps, options.guidance, options.negative_prompt
+    )
 
 
 def _generated(workspace: Workspace, generation: Generation, box: Box | None, save: Path | None) -> Query:

@@ -194,9 +194,11 @@ class Lock:
 
     def release(self) -> None:
         if self._handle is not None:
-            self.path.unlink(missing_ok=True)
-            os.close(self._handle)
-            self._handle = None
+            try:
+                self.path.unlink(missing_ok=True)  # while it is held, so that no one else's is deleted
+            finally:
+                os.close(self._handle)
+                self._handle = None
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
