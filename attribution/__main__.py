@@ -158,6 +158,8 @@ def _answer(options: argparse.Namespace) -> None:
     for path in (options.json, options.save_image):
         if path is not None and not path.parent.is_dir():
             raise SettingsError(f"there is no folder {path.parent} to write {path.name} into")
+        if path is not None and path.is_dir():
+            raise SettingsError(f"{path} is a folder: name the file to write")
     given = _given(options, box) if options.prompt is None else None
     generation = None if options.prompt is None else _generation(options)
     workspace = Workspace.open(options.workspace, options.device)
