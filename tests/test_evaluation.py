@@ -258,12 +258,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Query]:
     return asked
 
 
-def begun(folder: Path) -> runner.Run:
-    return runner.Run.begin(protocols()["locality"], fake_workspace(), LOCALITY, folder)
+def begun(folder: Path, **other: Any) -> runner.Run:
+    return runner.Run.begin(protocols()["locality"], fake_workspace(), {**LOCALITY, **other}, folder)
 
 
 LOCALITY = {"prompts": 6, "candidates": 33, "seed": 0, "top_k": 11, "methods": METHODS}
-LOCALITY |= {"steps": 2, "guidance": 1.0}
+LOCALITY |= {"steps": 2, "guidance": 1.0, "boxed_only": False}
 
 
 def test_locality_tells_a_method_that_sees_the_box_from_one_that_does_not(
@@ -281,6 +281,18 @@ def test_locality_tells_a_method_that_sees_the_box_from_one_that_does_not(
     assert blind["locality_interval"] == (0.0, 0.0)
     assert "| `seer` |" in report.markdown
     assert json.loads((tmp_path / "report.json").read_text())["run"]["model"] == "m"
+
+
+def test_without_the_whole_picture_the_boxes_give_the_same_figures(
+    tmp_path: Path, asked: list[Query]
+) -> None:
+    runs = [begun(tmp_path / str(only), boxed_only=only) for only in (False, True)]
+    for run in runs:
+        list(run.steps())
+    everything, boxed = (run.report().figures["methods"]["seer"] for run in runs)
+    assert {key: everything[key] for key in boxed} == boxed
+    assert "whole_precision" not in boxed
+    assert "not asked" in runs[1].report().markdown
 
 
 def test_an_interrupted_run_asks_only_what_is_missing(tmp_path: Path, asked: list[Query]) -> None:

@@ -42,13 +42,16 @@ class Locality:
         parser.add_argument(
             "--guidance", type=float, default=2.0, metavar="G", help="of generating a picture"
         )
+        parser.add_argument(
+            "--boxed-only", action="store_true", help="leave out the whole picture: two thirds of the time"
+        )
 
     def tasks(self, workspace: Workspace, options: Mapping[str, Any], pictures: Pictures) -> list[Task]:
         settings = Settings(seed=options["seed"], candidates=options["candidates"])
         return [
             self._task(i, prompt, box, settings, tuple(options["methods"]), pictures)
             for i, prompt in enumerate(_prompts(workspace, options))
-            for box in BOXES
+            for box in _asked(options)
         ]
 
     def _task(
@@ -78,8 +81,8 @@ class Locality:
         methods = {name: _figures(name, answers, holders, k) for name in options["methods"]}
         first = next(iter(methods.values()))
         figures = {
-            "prompts": len(answers) // len(BOXES),
-            "unseen_pairs": sum(not a["facts"]["seen"] for a in answers) // len(BOXES),
+            "prompts": len(answers) // len(_asked(options)),
+            "unseen_pairs": sum(not a["facts"]["seen"] for a in answers) // len(_asked(options)),
             "candidates": options["candidates"],
             "k": k,
             "base_rate": first["base_rate"],
@@ -90,6 +93,11 @@ class Locality:
 
 
 PROTOCOL = Locality()
+
+
+def _asked(options: Mapping[str, Any]) -> list[str]:
+    """Which boxes each picture is asked about."""
+    return [box for box in BOXES if BOXES[box] is not None or not options["boxed_only"]]
 
 
 def _prompts(workspace: Workspace, options: Mapping[str, Any]) -> list[Prompt]:
@@ -112,19 +120,19 @@ def _figures(
     """One method's line of the report. Arrays are over prompts."""
 
     def over_prompts(box: str, side: str) -> Float[ndarray, " prompts"]:
-        asked = [a for a in answers if a["facts"]["asked"] == box]
         values = [
             statistics.precision_at(
                 k, a["methods"][method]["ids"], holders.get(a["facts"][side], frozenset())
             )
-            for a in asked
+            for a in answers
+            if a["facts"]["asked"] == box
         ]
         return np.array(values)
 
-    precision = {(box, side): over_prompts(box, side) for box in BOXES for side in ("left", "right")}
+    asked = dict.fromkeys(answer["facts"]["asked"] for answer in answers)
+    precision = {(box, side): over_prompts(box, side) for box in asked for side in ("left", "right")}
     boxed = (precision["left", "left"] + precision["right", "right"]) / 2
     other = (precision["left", "right"] + precision["right", "left"]) / 2
-    whole = (precision["whole", "left"] + precision["whole", "right"]) / 2
     base, ceiling = _chance(method, answers, holders, k)
     local = statistics.locality(
         precision["left", "left"],
@@ -143,10 +151,20 @@ def _figures(
         "ratio_interval": statistics.ratio_interval(boxed, base),
         "locality": float(local.mean()),
         "locality_interval": statistics.mean_interval(local),
+        "median_seconds": float(np.median(seconds)),
+        **(_whole(precision, base) if "whole" in asked else {}),
+    }
+
+
+def _whole(
+    precision: Mapping[tuple[str, str], Float[ndarray, " prompts"]], base: Float[ndarray, " prompts"]
+) -> dict[str, Any]:
+    """The figures of the query without a box."""
+    whole = (precision["whole", "left"] + precision["whole", "right"]) / 2
+    return {
         "whole_precision": float(whole.mean()),
         "whole_ratio": float(whole.mean() / base.mean()),
         "whole_ratio_interval": statistics.ratio_interval(whole, base),
-        "median_seconds": float(np.median(seconds)),
     }
 
 
@@ -188,7 +206,7 @@ def _markdown(figures: Mapping[str, Any]) -> str:
             f"{m['ratio']:.2f} {interval(m['ratio_interval'], 2)}",
             f"{m['other_precision']:.3f}",
             f"{m['locality']:+.3f} {interval(m['locality_interval'])}",
-            f"{m['whole_precision']:.3f} ({m['whole_ratio']:.2f})",
+            f"{m['whole_precision']:.3f} ({m['whole_ratio']:.2f})" if "whole_ratio" in m else "not asked",
             f"{m['median_seconds']:.1f}",
         )
         for name, m in figures["methods"].items()
