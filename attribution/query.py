@@ -31,9 +31,7 @@ class Box:
         if not all(math.isfinite(value) and 0.0 <= value <= 1.0 for value in sides):
             raise BoxError(f"box {shown} leaves the picture: give fractions X0 Y0 X1 Y1 between 0 and 1")
         if self.x0 >= self.x1 or self.y0 >= self.y1:
-            raise BoxError(
-                f"box {shown} is empty or reversed: X0 must be less than X1 and Y0 less than Y1"
-            )
+            raise BoxError(f"box {shown} is empty or reversed: X0 must be less than X1 and Y0 less than Y1")
 
     def as_tuple(self) -> tuple[float, float, float, float]:
         return (self.x0, self.y0, self.x1, self.y1)
