@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -33,7 +34,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return found
 
 
-def set_environment(temporary: str) -> None:
+def set_environment(temporary: str, threads: int | None) -> None:
     """Before torch or Gradio is imported.
 
     OpenMP's spinning would fight the browser for the cores; nothing is reported to anyone; a hub is
@@ -41,6 +42,8 @@ def set_environment(temporary: str) -> None:
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = temporary
     os.environ["TMPDIR"] = temporary  # exports, too, are written where no one else can read
@@ -50,7 +53,7 @@ def set_environment(temporary: str) -> None:
 def main(argv: list[str] | None = None) -> int:
     found = arguments(argv)
     temporary = tempfile.mkdtemp(prefix="whence-")  # only its owner can read it
-    set_environment(temporary)
+    set_environment(temporary, found.threads)
     try:
         return run(found)
     except KeyboardInterrupt:
@@ -60,36 +63,43 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(found: argparse.Namespace) -> int:
-    from attribution.errors import WhenceError
-
+    """Open and serve; what goes wrong while opening is one line."""
     if not free(found.host, found.port):
         return refuse(
-            f"port {found.port} of {found.host} is in use or not ours: choose another with --port"
+            f"port {found.port} of {found.host} is taken or not allowed: choose another with --port"
         )
+    if not wants_hub(found.workspace):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+    import torch
+
+    from app.server import build_server, serve
+    from attribution.errors import WhenceError
+    from attribution.workspace import Workspace
+
+    if found.device == "cuda" and not torch.cuda.is_available():
+        return refuse("this machine has no CUDA device that torch can use: leave --device cuda away")
     try:
-        from attribution.workspace import Workspace
-
-        workspace = Workspace.open(found.workspace, device=found.device, threads=found.threads)
-        if all_local(workspace):
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from app.server import build_server, serve
-
-        server = build_server(workspace)
+        server = build_server(Workspace.open(found.workspace, device=found.device))
     except WhenceError as problem:
         return refuse(str(problem))
-    shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::") else found.host
+    shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
     print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
     serve(server, found.host, found.port)
     return 0
 
 
-def all_local(workspace: object) -> bool:
-    """Whether model and encoders are all folders, so that no hub is wanted."""
-    from attribution.workspace import Workspace
+def wants_hub(workspace: Path) -> bool:
+    """Whether the workspace names a model or an encoder that is no folder here.
 
-    assert isinstance(workspace, Workspace)
-    sources = [workspace.config.model, *workspace.config.encoders.values()]
-    return all(Path(workspace.source(source)).exists() for source in sources)
+    Read apart from `Workspace.open`, which imports the libraries that look at HF_HUB_OFFLINE.
+    """
+    try:
+        config = json.loads((workspace / "workspace.json").read_text(encoding="utf-8"))
+        sources = [config["model"], *config["encoders"].values()]
+        return any(not (workspace / str(source)).exists() for source in sources)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # opening it will say what is wrong
 
 
 def free(host: str, port: int) -> bool:

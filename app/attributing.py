@@ -38,7 +38,7 @@ def connect_box(desk: Desk) -> None:
 
     def place(sides: Sequence[Any], session: Session) -> View:
         if session.picture is None:
-            return {desk.action.status: gr.skip()}
+            return desk.unchanged()
         try:
             return desk.boxed(session.picture, box_of(sides))
         except BoxError as problem:
@@ -52,7 +52,7 @@ def connect_box(desk: Desk) -> None:
 
     def typed(left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> View:
         if any(side is None for side in (left, top, right, bottom)):
-            return {desk.action.status: gr.skip()}  # still typing
+            return desk.unchanged()  # still typing
         return place((left, top, right, bottom), desk.sessions.of(request.session_hash))
 
     def clear(request: gr.Request) -> View:
@@ -91,7 +91,9 @@ def connect_attributing(desk: Desk) -> Any:
 
     def run(request: gr.Request) -> Iterator[View]:
         session = desk.sessions.of(request.session_hash)
-        if session.request is not None:
+        if session.request is None:
+            yield desk.unchanged()
+        else:
             yield from attributing(desk, session, session.request)
 
     return desk.action.attribute.click(

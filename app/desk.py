@@ -81,6 +81,10 @@ class Desk:
             **dict(zip(self.stage.sides, sides, strict=True)),
         }
 
+    def unchanged(self) -> View:
+        """Nothing new. A generator that yields nothing at all would have every output blanked."""
+        return {self.action.status: gr.skip()}
+
     def at_work(self, line: str) -> View:
         return {
             self.action.status: line,

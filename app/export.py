@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from app.sessions import Picture
 from attribution.images import write_png
 from attribution.results import Attribution
 
+PREFIX = "whence-export-"
+AN_HOUR = 3600.0
+
 
 def _folder() -> Path:
-    """A fresh private folder: two people's files never meet, and names stay readable."""
-    return Path(tempfile.mkdtemp(prefix="whence-"))
+    """A fresh private folder: two people's files never meet, and names stay readable.
+
+    Gradio copies what it gives out, so folders of an hour ago are of no use to anyone.
+    """
+    for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(FileNotFoundError):  # another request may be clearing up as well
+            if time.time() - old.stat().st_mtime > AN_HOUR:
+                shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=PREFIX))
 
 
 def write_json(attribution: Attribution) -> Path:

@@ -60,7 +60,9 @@ def connect_generating(desk: Desk) -> list[Any]:
     def run(request: gr.Request) -> Iterator[View]:
         session = desk.sessions.of(request.session_hash)
         generation, session.generation = session.generation, None
-        if generation is not None:
+        if generation is None:
+            yield desk.unchanged()
+        else:
             yield from generating(desk, session, generation)
 
     def receive(event: gr.EventData, caption: str, request: gr.Request) -> View:

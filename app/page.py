@@ -22,6 +22,7 @@ from attribution.diffusion import Generation
 from attribution.workspace import Workspace
 
 MOSAIC = 60  # training images behind the invitation
+KEPT = (3600, 24 * 3600)  # seconds: how often Gradio's files are looked through, and how old they may get
 WAITING = 32  # people in the queue; beyond them the page says that it is busy
 
 
@@ -35,7 +36,7 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
     questions = read_questions(Path(workspace.folder).parent / "examples.json")
     mosaic = tuple(range(0, count, max(count // MOSAIC, 1)))[:MOSAIC]
     defaults = Generation("defaults")
-    with gr.Blocks(title="Whence", fill_width=True, analytics_enabled=False) as page:
+    with gr.Blocks(title="Whence", fill_width=True, analytics_enabled=False, delete_cache=KEPT) as page:
         gr.HTML(
             heading(count, workspace.resolution),
             apply_default_css=False,

@@ -47,7 +47,7 @@ class Figures:
 def figures_of(entries: Sequence[Entry]) -> Figures:
     """One way of writing for all of a ranking: two digits of the typical standard error."""
     largest = max((abs(entry.score) for entry in entries), default=0.0)
-    plain = largest == 0 or 0.01 <= largest < 10_000
+    plain = largest == 0 or 0.1 <= largest < 10_000
     exponent = 0 if plain else 3 * math.floor(math.log10(largest) / 3)
     errors = [entry.stderr for entry in entries if entry.stderr is not None and entry.stderr > 0]
     if not errors:

@@ -5,9 +5,7 @@ A training image is asked for by its row, a number; nothing that a browser sends
 
 from __future__ import annotations
 
-import io
 import logging
-import tempfile
 from functools import lru_cache
 
 import gradio as gr
@@ -15,11 +13,11 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from PIL import Image
 
 from app.assets import FOLDER, script
 from app.desk import sentence
 from app.page import build_page, theme
+from app.pictures import MEDIA_TYPE, on_screen
 from app.sessions import Upload, Uploads
 from app.warm import Warm
 from attribution.errors import ImageError
@@ -27,12 +25,12 @@ from attribution.images import read_image
 from attribution.workspace import Workspace
 
 MAX_UPLOAD = 20 * 2**20  # bytes
-THUMBNAIL, LARGE = 256, 1024  # pixels of the longer side
+THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
 HEAD = (
     f'<link rel="stylesheet" href="page.css"><meta name="color-scheme" content="light dark">'
     f"<script>{script('page.js')}</script>"
 )
-A_DAY = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 
 def build_server(workspace: Workspace) -> FastAPI:
@@ -47,7 +45,6 @@ def build_server(workspace: Workspace) -> FastAPI:
     serve_pictures(server, workspace)
     receive_uploads(server, uploads)
     page = build_page(workspace, uploads, warm)
-    page.delete_cache = (3600, 24 * 3600)
     gr.mount_gradio_app(
         server,
         page,
@@ -76,36 +73,36 @@ def serve_assets(server: FastAPI) -> None:
 
 
 def serve_pictures(server: FastAPI, workspace: Workspace) -> None:
-    """/thumbs/ROW and /images/ROW: a training image, re-encoded, small or large."""
+    """/thumbs/ROW and /images/ROW: a training image, re-encoded, small or large.
+
+    A browser may keep them, but asks each time whether they are still this training set's.
+    """
+    training_set = workspace.training_set
+    tag = f"{training_set.fingerprint}-{THUMBNAIL}-{LARGE}"
 
     @lru_cache(maxsize=4096)
     def thumbnail(row: int) -> bytes:
-        return encoded(workspace.training_set.image(row), THUMBNAIL)
+        return on_screen(training_set.image(row), THUMBNAIL)
 
-    def answer(row: int, small: bool) -> Response:
-        if not 0 <= row < len(workspace.training_set):
+    def answer(request: Request, row: int, small: bool) -> Response:
+        if not 0 <= row < len(training_set):
             return Response(status_code=404)
+        headers = {**PLAIN, "Cache-Control": "private, no-cache", "ETag": f'"{tag}-{row}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
         try:
-            data = thumbnail(row) if small else encoded(workspace.training_set.image(row), LARGE)
+            data = thumbnail(row) if small else on_screen(training_set.image(row), LARGE)
         except ImageError:
             return Response(status_code=404)
-        return Response(data, media_type="image/png", headers=A_DAY)
+        return Response(data, media_type=MEDIA_TYPE, headers=headers)
 
     @server.get("/thumbs/{row}")
-    def thumbs(row: int) -> Response:
-        return answer(row, small=True)
+    def thumbs(request: Request, row: int) -> Response:
+        return answer(request, row, small=True)
 
     @server.get("/images/{row}")
-    def images(row: int) -> Response:
-        return answer(row, small=False)
-
-
-def encoded(image: Image.Image, longest: int) -> bytes:
-    """PNG bytes, made smaller if need be, never larger."""
-    image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    image.save(out, format="PNG")
-    return out.getvalue()
+    def images(request: Request, row: int) -> Response:
+        return answer(request, row, small=False)
 
 
 def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
@@ -132,11 +129,6 @@ def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
 
 def refusal(words: str, code: int) -> JSONResponse:
     return JSONResponse({"refused": sentence(words)}, status_code=code)
-
-
-def private_folder() -> str:
-    """A folder for this run's temporary files that no other user of the machine can read."""
-    return tempfile.mkdtemp(prefix="whence-")
 
 
 def serve(server: FastAPI, host: str, port: int) -> None:

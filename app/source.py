@@ -52,9 +52,7 @@ def build_source(questions: Sequence[Question], defaults: Generation) -> Source:
                 placeholder=first or "What should the picture show?",
             )
             with gr.Row(elem_id="seed-row"):
-                seed = gr.Number(
-                    0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=90, elem_id="seed"
-                )
+                seed = gr.Number(0, label="Seed", precision=0, min_width=90, elem_id="seed")
                 randomise = gr.Button("Random", size="sm", min_width=0, elem_id="randomise")
                 reuse = gr.Button("Reuse", size="sm", min_width=0, elem_id="reuse", interactive=False)
                 generate = gr.Button("Generate", variant="secondary", min_width=0, elem_id="generate")

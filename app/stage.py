@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +11,13 @@ import gradio as gr
 from PIL import Image
 
 from app.assets import script
+from app.pictures import data_uri
 from app.sessions import Picture
 from attribution.errors import BoxError
 from attribution.query import Box
 
 Grid = tuple[int, int]  # (height, width) in latent cells
+LARGE, SMALL = 640, 128  # pixels of the picture and of its crop
 NO_GRID: Grid = (1, 1)  # until there is a picture, and with it a model
 
 
@@ -55,8 +55,6 @@ def build_stage() -> Stage:
             gr.Number(
                 None,
                 label=name,
-                minimum=0,
-                maximum=1,
                 step=0.01,
                 min_width=60,
                 elem_id=f"box-{name.lower()}",
@@ -83,7 +81,7 @@ def box_of(sides: Sequence[Any]) -> Box | None:
 def stage_view(picture: Picture | None, box: Box | None, grid: Grid) -> dict[str, Any]:
     """What stage.js draws."""
     return {
-        "src": None if picture is None else data_uri(picture.image),
+        "src": None if picture is None else data_uri(picture.image, LARGE),
         "alt": "" if picture is None else picture.caption or "the picture that was dropped in",
         "box": None if box is None else list(box.as_tuple()),
         "snapped": None if box is None else list(box.snapped(*grid).as_tuple()),
@@ -107,9 +105,8 @@ def crop_view(picture: Picture | None, box: Box | None, grid: Grid) -> str:
 
 
 def _crop(image: Image.Image, words: str) -> str:
-    return (
-        f'<div class="crop"><img class="crop-picture" src="{data_uri(image)}" alt=""><p>{words}</p></div>'
-    )
+    crop = f'<img class="crop-picture" src="{data_uri(image, SMALL)}" alt="">'
+    return f'<div class="crop">{crop}<p>{words}</p></div>'
 
 
 def legend(picture: Picture | None) -> str:
@@ -130,9 +127,3 @@ def legend(picture: Picture | None) -> str:
         facts.append(f"your picture, {width} × {height}{square}")
     caption = f"<q>{html.escape(picture.caption)}</q> " if picture.caption else ""
     return f'<p class="legend">{caption}<small>{html.escape(" · ".join(facts))}</small></p>'
-
-
-def data_uri(image: Image.Image) -> str:
-    out = io.BytesIO()
-    image.save(out, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"

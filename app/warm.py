@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 
 from attribution.errors import WhenceError
 from attribution.workspace import Workspace
+
+log = logging.getLogger("whence")
 
 
 class Warm:
@@ -26,6 +29,7 @@ class Warm:
             _ = self._workspace.model
         except Exception as problem:  # told to whoever asks for the model first
             self._problem = problem
+            log.error("the model cannot be opened: %s", problem)
         finally:
             self._ready.set()
 

@@ -42,9 +42,17 @@ def png(size: tuple[int, int] = (64, 64)) -> bytes:
 def test_training_images_are_given_by_row_and_re_encoded(client: TestClient, tiny_world: Workspace) -> None:
     for kind in ("thumbs", "images"):
         answer = client.get(f"/{kind}/0")
-        assert answer.headers["content-type"] == "image/png"
-        assert answer.content != tiny_world.training_set.path(0).read_bytes()
-        assert Image.open(io.BytesIO(answer.content)).size == tiny_world.training_set.image(0).size
+        assert answer.headers["content-type"] == "image/webp"
+        shown, true = Image.open(io.BytesIO(answer.content)), tiny_world.training_set.image(0)
+        assert shown.width / shown.height == true.width / true.height
+
+
+def test_a_browser_keeps_a_picture_only_as_long_as_the_training_set_is_the_same(client: TestClient) -> None:
+    first, second = client.get("/thumbs/0"), client.get("/thumbs/1")
+    assert first.headers["etag"] != second.headers["etag"]
+    assert "no-cache" in first.headers["cache-control"]
+    assert client.get("/thumbs/0", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    assert client.get("/thumbs/0", headers={"If-None-Match": second.headers["etag"]}).status_code == 200
 
 
 @pytest.mark.parametrize("row", ["-1", "96", "999999999999", "x", "..%2f..%2fetc%2fpasswd", "0.png", "%00"])

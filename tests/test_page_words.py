@@ -16,6 +16,7 @@ from app import status
 from app.attributing import asked, summary
 from app.examples import Question, question_list, read_questions
 from app.export import name_of, write_csv, write_json, write_picture
+from app.pictures import on_screen
 from app.scores import figures_of
 from app.sessions import MAX_SESSIONS, Picture, Session, Sessions, Upload, Uploads
 from app.stage import box_of, crop_view, legend, stage_view
@@ -162,6 +163,13 @@ def test_the_stage_shows_the_box_that_the_model_will_use() -> None:
     assert "7 × 9 of the model&#x27;s 16 × 16" in html.escape(
         crop_view(Picture(WHITE), box, grid), quote=True
     )
+
+
+@pytest.mark.parametrize("size", [(64, 64), (3, 1), (300, 120), (2000, 1000)])
+def test_pictures_come_to_the_size_of_the_screen_and_keep_their_shape(size: tuple[int, int]) -> None:
+    with Image.open(io.BytesIO(on_screen(Image.new("RGB", size, "teal"), 192))) as shown:
+        assert 192 <= max(shown.size) <= 2 * 192
+        assert shown.width * size[1] == pytest.approx(shown.height * size[0], rel=0.02)
 
 
 def test_the_legend_says_how_a_picture_was_made_and_escapes_its_prompt() -> None:
