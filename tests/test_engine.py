@@ -127,10 +127,11 @@ def test_an_empty_caption_is_refused() -> None:
         Query(Image.new("RGB", (8, 8)), "  ")
 
 
-def test_a_picture_unlike_the_training_set_is_warned_of(tiny_world: Workspace) -> None:
+def test_a_picture_unlike_the_training_set_is_warned_of(embedded_world: Workspace) -> None:
+    """On the trained world: to a barely trained model every picture is as strange as the next."""
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8))
-    warnings = query_warnings(tiny_world, Query(noise, "a giraffe on the beach"))
+    warnings = query_warnings(embedded_world, Query(noise, "a giraffe on the beach"))
     assert any("giraffe" in warning for warning in warnings)
     assert any("unlike the training images" in warning for warning in warnings)
 
