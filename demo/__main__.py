@@ -43,6 +43,14 @@ class Stage(StrEnum):
     WORKSPACE = "workspace"
 
 
+class Measure(StrEnum):
+    AUTOENCODER = "autoencoder"
+    CLIP = "clip"
+    DINO = "dino"
+    JUDGE = "judge"
+    PICTURES = "pictures"
+
+
 Out = Annotated[Path, typer.Option(help="The world's folder.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default cuda if there is one.")]
 LeaveOut = Annotated[
@@ -170,10 +178,12 @@ def quality(
     pictures: Annotated[int, typer.Option(help="Generated pictures of each kind.", min=1)] = 200,
     steps: Annotated[int, typer.Option(help="Steps a picture.", min=1)] = 30,
     guidance: Annotated[float, typer.Option(help="How closely pictures follow their prompt.")] = 3.0,
+    only: Annotated[list[Measure] | None, typer.Option(help="Just this; may be repeated.")] = None,
 ) -> None:
     """Measure everything and write the model card."""
     world = world_of(out, device, None, effort, scenes)
-    watch(write_card(world, Generation(pictures, steps, guidance)))
+    chosen = [measure.value for measure in only] if only else None
+    watch(write_card(world, Generation(pictures, steps, guidance), chosen))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Views:
     hue: float = 0.3  # radians of a turn in the plane of colours
     grey: float = 0.0  # probability
     blur: float = 0.0  # probability of a Gaussian blur of 0.3 to 1.2 pixels
+    haze: float = 0.0  # greatest opacity of a vertical blend of two random colours over the view
 
 
 def views(
@@ -47,9 +48,10 @@ def views(
     step: int,
 ) -> Float[Tensor, "n 3 side side"]:
     """One random view of each picture in [-1, 1]; of example `row`, a function of (seed, step, row)."""
-    draws = np.stack([generator(seed, purpose, row, step).random(14, np.float32) for row in rows])
+    draws = np.stack([generator(seed, purpose, row, step).random(19, np.float32) for row in rows])
     draw = torch.from_numpy(draws).unbind(1)
-    return _recoloured(_cropped(pictures, draw[:5], settings), draw[5:], settings)
+    seen = _recoloured(_cropped(pictures, draw[:5], settings), draw[5:12], settings)
+    return _hazy(seen, draw[12:], settings) if settings.haze > 0 else seen
 
 
 def _cropped(
@@ -90,6 +92,15 @@ def _recoloured(
             (draw[5] < settings.blur).view(-1, 1, 1, 1), _blurred(pictures, sigma), pictures
         )
     return pictures.clamp(-1, 1)
+
+
+def _hazy(
+    pictures: Float[Tensor, "n 3 h w"], draw: Sequence[Tensor], settings: Views
+) -> Float[Tensor, "n 3 h w"]:
+    opacity = (settings.haze * draw[0]).view(-1, 1, 1, 1)
+    colours = (2 * torch.stack(list(draw[1:]), 1) - 1).view(-1, 3, 2, 1)  # above and below
+    ramp = F.interpolate(colours, (pictures.shape[-2], 1), mode="bilinear", align_corners=True)
+    return pictures.lerp(ramp, opacity)
 
 
 def _turned(chroma: Float[Tensor, "n 3 h w"], angle: Float[Tensor, " n"]) -> Float[Tensor, "n 3 h w"]:

@@ -31,7 +31,8 @@ def sheet(samples: Sequence[tuple[str, Image.Image]]) -> Image.Image:
 
 def card(world: World, figures: dict[str, Any]) -> str:
     """The text of README.md."""
-    made, seen, unseen = figures["generation"], figures["seen"], figures["unseen"]
+    made = figures["pictures"]
+    seen, unseen = made["seen"], made["unseen"]
     vae, matching, encoders = figures["autoencoder"], figures["clip"], figures["dino"]
     judged = figures["judge"]
     how = f"num_inference_steps={made['steps']}, guidance_scale={made['guidance']:g}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,17 @@ from demo import autoencoder, clip, dino, judge
 from demo.build import World, load_vae
 from demo.card import card, sheet
 from demo.judge import Verdict, truth
-from demo.scenes import Painter, Scene, scene
+from demo.scenes import SIZE, Painter, Scene, scene
 from demo.vocabulary import OBJECTS
 
 HELD_OUT = 500  # scenes or captions
 JUDGED = 1_000  # held-out scenes that the judge is tried on
 BATCH = 16  # pictures generated at once
+SHOWN = 32  # pictures of each kind on the sheet
 
 Figures = dict[str, Any]
 Step = tuple[str, int, int, str]  # stage, done, total, note
+Measuring = Generator[Step, None, Figures]
 
 
 @dataclass(frozen=True)
@@ -45,34 +47,20 @@ class Generation:
     guidance: float = 3.0
 
 
-def write_card(world: World, generation: Generation) -> Iterator[Step]:
-    """Measure everything; write figures.json, samples.png and README.md beside the model."""
-    figures: Figures = {}
-    stages: list[Callable[[World], Figures]] = [
-        autoencoder_figures,
-        clip_figures,
-        dino_figures,
-        judge_figures,
-    ]
-    for done, measure in enumerate(stages):
-        yield "figures", done, len(stages), measure.__name__
-        figures |= measure(world)
-    yield "figures", len(stages), len(stages), ""
-    model = judge.load_judge(world.judge_folder)
-    samples: list[tuple[str, Image.Image]] = []
-    for kind, items in prompts(world, generation.pictures).items():
-        pixels = np.empty((len(items), 64, 64, 3), np.uint8)
-        for done, picture in enumerate(generate(world, items, generation)):
-            pixels[done] = picture
-            yield f"pictures of {kind} pairs", done + 1, len(items), ""
-        figures[kind] = generation_figures(items, judge.judged(model, pixels))
-        shown = zip(items[:32], pixels[:32], strict=True)
-        samples += [(item.caption, Image.fromarray(picture)) for item, picture in shown]
-    figures["generation"] = {"steps": generation.steps, "guidance": generation.guidance}
-    folder = world.model_folder
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    sheet(samples).save(folder / "samples.png", optimize=True)
-    (folder / "README.md").write_text(card(world, figures), encoding="utf-8")
+def write_card(world: World, generation: Generation, only: Collection[str] | None = None) -> Iterator[Step]:
+    """Measure, and write figures.json, samples.png and README.md beside the model.
+
+    Figures that are not measured anew (all are, unless `only` names some) stay as they stand; the card
+    is written once there are all of them.
+    """
+    path = world.model_folder / "figures.json"
+    figures: Figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, measure in MEASURES.items():
+        if only is None or name in only:
+            figures[name] = yield from measure(world, generation)
+            path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if figures.keys() >= MEASURES.keys():
+        (world.model_folder / "README.md").write_text(card(world, figures), encoding="utf-8")
 
 
 def drawn(world: World, items: Sequence[Scene]) -> UInt8[np.ndarray, "n 64 64 3"]:
@@ -86,19 +74,16 @@ def held_out(world: World, count: int) -> list[Scene]:
     return [scene(index, world.seed, "heldout") for index in range(count)]
 
 
-def autoencoder_figures(world: World) -> Figures:
+def autoencoder_figures(world: World, _: Generation) -> Measuring:
     """PSNR over whole held-out scenes."""
-    values = list(autoencoder.psnr(load_vae(world), drawn(world, held_out(world, HELD_OUT))))
-    return {
-        "autoencoder": {
-            "scenes": HELD_OUT,
-            "psnr_mean_db": float(np.mean(values)),
-            "psnr_lowest_db": min(values),
-        }
-    }
+    values = []
+    for value in autoencoder.psnr(load_vae(world), drawn(world, held_out(world, HELD_OUT))):
+        values.append(value)
+        yield "autoencoder", len(values), HELD_OUT, f"{np.mean(values):.2f} dB"
+    return {"scenes": HELD_OUT, "psnr_mean_db": float(np.mean(values)), "psnr_lowest_db": min(values)}
 
 
-def clip_figures(world: World) -> Figures:
+def clip_figures(world: World, _: Generation) -> Measuring:
     """Image-to-caption recall among held-out scenes with distinct captions."""
     folder = world.encoder_folder("clip")
     model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -113,10 +98,11 @@ def clip_figures(world: World) -> Figures:
     similarity = images @ clip.embed_captions(model, tokenizer, list(distinct)).T
     recalls = {f"recall_at_{k}": clip.recall(similarity, k) for k in (1, 5, 10)}
     backwards = {"caption_to_image_recall_at_10": clip.recall(similarity.T, 10)}
-    return {"clip": {"captions": HELD_OUT, **recalls, **backwards}}
+    yield "clip", HELD_OUT, HELD_OUT, f"recall@10 {recalls['recall_at_10']:.3f}"
+    return {"captions": HELD_OUT, **recalls, **backwards}
 
 
-def dino_figures(world: World) -> Figures:
+def dino_figures(world: World, _: Generation) -> Measuring:
     """Neighbours of held-out scenes that share an object with them: DINO's, pixels' and anyone's.
 
     Two galleries: the training scenes, and the other held-out scenes (fewer, so that a neighbour that
@@ -130,10 +116,12 @@ def dino_figures(world: World) -> Figures:
     shown = [set(item.objects) for item in items]
     of_training = [{placed["name"] for placed in row["objects"]} for row in world.rows]
     figures: Figures = {"scenes": HELD_OUT}
-    for name, embed in {
-        "dino": lambda pictures: dino.embed_images(model, pictures),
-        "pixel": dino.embed_pixels,
-    }.items():
+    for done, (name, embed) in enumerate(
+        {
+            "dino": lambda pictures: dino.embed_images(model, pictures),
+            "pixel": dino.embed_pixels,
+        }.items()
+    ):
         queries = embed(pixels)
         to_training = queries @ embed(world.pixels).T
         to_others = (queries @ queries.T).fill_diagonal_(-2)
@@ -143,17 +131,22 @@ def dino_figures(world: World) -> Figures:
             "held_out_at_1": dino.share_an_object(to_others, shown, shown, 1),
             "held_out_at_10": dino.share_an_object(to_others, shown, shown, 10),
         }
+        yield "dino", done + 1, 2, f"{name} {figures[name]['held_out_at_1']:.3f}"
     chance = float(np.mean([bool(one & other) for one in shown for other in of_training]))
-    return {"dino": {**figures, "chance": chance}}
+    return {**figures, "chance": chance}
 
 
-def judge_figures(world: World) -> Figures:
+def judge_figures(world: World, _: Generation) -> Measuring:
     """How often the judge is right about held-out scenes that passed through the autoencoder."""
     model, vae = judge.load_judge(world.judge_folder), load_vae(world)
     figures: Figures = {"scenes": JUDGED}
     for split in ("heldout", "unseen"):
         items = [scene(index, world.seed, split) for index in range(JUDGED)]
-        pixels = np.concatenate(list(judge.restored(vae, drawn(world, items), disturbance=0.0)))
+        parts: list[UInt8[np.ndarray, "n 64 64 3"]] = []
+        for part in judge.restored(vae, drawn(world, items), disturbance=0.0):
+            parts.append(part)
+            yield f"judge: {split}", sum(map(len, parts)), JUDGED, ""
+        pixels = np.concatenate(parts)
         truths, verdicts = [truth(item) for item in items], judge.judged(model, pixels)
         right = {
             name: _share(
@@ -162,7 +155,33 @@ def judge_figures(world: World) -> Figures:
             for name in judge.ATTRIBUTES
         }
         figures[split] = {**right, "hardest_object": _hardest(items, verdicts)}
-    return {"judge": figures}
+    return figures
+
+
+def picture_figures(world: World, generation: Generation) -> Measuring:
+    """What the judge finds in generated pictures; also writes the sheet of samples."""
+    model = judge.load_judge(world.judge_folder)
+    figures: Figures = {"steps": generation.steps, "guidance": generation.guidance}
+    samples: list[tuple[str, Image.Image]] = []
+    for kind, items in prompts(world, generation.pictures).items():
+        pixels = np.empty((len(items), SIZE, SIZE, 3), np.uint8)
+        for done, picture in enumerate(generate(world, items, generation)):
+            pixels[done] = picture
+            yield f"pictures of {kind} pairs", done + 1, len(items), ""
+        figures[kind] = generation_figures(items, judge.judged(model, pixels))
+        shown = zip(items[:SHOWN], pixels[:SHOWN], strict=True)
+        samples += [(item.caption, Image.fromarray(picture)) for item, picture in shown]
+    sheet(samples).save(world.model_folder / "samples.png", optimize=True)
+    return figures
+
+
+MEASURES: dict[str, Callable[[World, Generation], Measuring]] = {
+    "autoencoder": autoencoder_figures,
+    "clip": clip_figures,
+    "dino": dino_figures,
+    "judge": judge_figures,
+    "pictures": picture_figures,
+}
 
 
 def prompts(world: World, count: int) -> dict[str, list[Scene]]:

@@ -11,9 +11,9 @@ import torch
 from transformers import AutoImageProcessor, CLIPModel, CLIPTokenizer, ViTModel
 
 from demo import clip, dino, judge
-from demo.__main__ import Stage, world_of
+from demo.__main__ import Measure, Stage, world_of
 from demo.build import STAGES, World, build_clip, build_dino, build_scenes
-from demo.quality import generation_figures, prompts
+from demo.quality import MEASURES, generation_figures, prompts
 from demo.scenes import Painter, scene
 from demo.sizes import TINY
 from demo.vocabulary import withheld_pairs
@@ -139,3 +139,4 @@ def test_worlds_that_differ_share_no_checkpoints(tmp_path: Path) -> None:
 
 def test_every_stage_can_be_asked_for() -> None:
     assert [stage.value for stage in Stage] == list(STAGES)
+    assert [measure.value for measure in Measure] == list(MEASURES)
