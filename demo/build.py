@@ -298,6 +298,8 @@ def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     pipeline.save_pretrained(folder)
     _edit_config(folder / "text_encoder", {"dtype": "float32"})
     _edit_config(folder / "vae", {"block_out_channels": None})  # written, but warned of when read
+    for part in ("vae", "unet", "text_encoder"):
+        _edit_config(folder / part, {"_name_or_path": None})  # a place on this machine
 
 
 def _edit_config(folder: Path, changes: dict[str, str | None]) -> None:

@@ -215,14 +215,24 @@ MODEL = PipelineReader()
 
 
 def fingerprint_of(folder: Path) -> str:
-    """SHA-256 over the names and bytes of everything that decides what the pipeline computes."""
+    """SHA-256 over the names and contents of everything that decides what the pipeline computes.
+
+    What a configuration says of its own history (`_name_or_path`, `_diffusers_version`) does not.
+    """
     digest = hashlib.sha256()
     for part in PARTS:
         for path in sorted((folder / part).rglob("*")):
             if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
                 digest.update(path.relative_to(folder).as_posix().encode())
-                digest.update(bytes.fromhex(_file_digest(path)))
+                config = path.name.endswith("config.json")
+                digest.update(_config_digest(path) if config else bytes.fromhex(_file_digest(path)))
     return digest.hexdigest()
+
+
+def _config_digest(path: Path) -> bytes:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    kept = {key: value for key, value in config.items() if not key.startswith("_")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest()
 
 
 def _file_digest(path: Path) -> str:
