@@ -85,7 +85,7 @@ The autoencoder makes 64 x 64 x 3 into 16 x 16 x 4; the U-Net predicts v on a co
 min-SNR weights, captions dropped one time in ten. `clip_sample` is off in the saved schedule: the
 default would clip latents and turn every picture into grey crystals. The two encoders beside the model
 (`../encoders`) were trained on the same scenes; they are what attribution is compared with.
-
+{_notes(world)}
 ## Figures
 
 Measured by `python -m demo quality` on scenes and captions that no model was trained on.
@@ -126,6 +126,12 @@ to it. Pictures are soft, objects stand where the training scenes put them, and 
 three of any were never shown to it. The glyphs are Noto Color Emoji (SIL Open Font License 1.1), the
 code and weights Apache-2.0.
 """
+
+
+def _notes(world: World) -> str:
+    """What happened in training that the recipe does not say; written by hand, if anything did."""
+    path = world.folder / "training-notes.md"
+    return f"\n{path.read_text(encoding='utf-8')}" if path.exists() else ""
 
 
 def _recipe_row(name: str, recipe: Recipe) -> str:
