@@ -31,6 +31,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from attribution.configuration import BOUND_TO
 from attribution.diffusion import Generation
 from attribution.engine import attribute
 from attribution.errors import Cancelled, CaptionError, ImageError, SettingsError, WhenceError
@@ -38,7 +39,7 @@ from attribution.images import read_image, write_png
 from attribution.query import EFFORTS, Box, Query, Settings
 from attribution.registry import method, methods
 from attribution.results import Attribution, Progress, Ranking
-from attribution.workspace import BOUND_TO, Workspace
+from attribution.workspace import Workspace
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"
 SHOWN = 10  # lines of a table

@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from attribution.errors import ImageError, TrainingSetError
-from attribution.images import read_image
+from attribution.images import FORMATS, read_image
 
 METADATA = "metadata.jsonl"
 INDEX_FORMAT = 1
@@ -194,11 +194,13 @@ def _picture_sha256(folder: Path, file_name: str) -> str:
     path = folder / file_name
     try:
         data = path.read_bytes()
-        with Image.open(path):
+        with Image.open(path, formats=FORMATS):
             pass  # the header alone; a cut file shows when it is encoded
     except OSError as problem:
         missing = isinstance(problem, FileNotFoundError)
-        raise TrainingSetError(f"{path} {'does not exist' if missing else 'is not a picture'}") from None
+        raise TrainingSetError(
+            f"{path} {'does not exist' if missing else 'is not a PNG, JPEG or WEBP'}"
+        ) from None
     except Image.DecompressionBombError:
         raise ImageError(f"{path} has too many pixels") from None
     return hashlib.sha256(data).hexdigest()

@@ -7,16 +7,13 @@ latents/  losses/  fisher/  embeddings-clip/ ...     artifacts, see `attribution
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,79 +21,18 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from attribution.configuration import BOUND_TO, Config, default_probe, probe_fingerprint, stored_path
 from attribution.diffusion import DiffusionModel, open_model
 from attribution.encoders import Encoder, encoder_reader
-from attribution.errors import MismatchError, MissingArtifactError, SettingsError, WorkspaceError
+from attribution.errors import MismatchError, MissingArtifactError, SettingsError
 from attribution.images import prepared
-from attribution.losses import Probe, timestep_grid
+from attribution.losses import Probe
 from attribution.neighbours import Neighbours, read_index
 from attribution.store import Artifact, Store
 from attribution.training_set import TrainingSet
 
-CONFIG = "workspace.json"
 INDEX = "training_set.json"
-FORMAT = 1
-TIMESTEPS = 10  # of the default probe
 ENCODE_BATCH = 32
-
-# The fingerprints that each artifact is bound to.
-BOUND_TO: dict[str, tuple[str, ...]] = {
-    "latents": ("model", "training_set", "dtype"),
-    "losses": ("model", "training_set", "dtype", "probe"),
-    "fisher": ("model", "training_set", "dtype"),
-    "embeddings-clip": ("clip", "training_set", "resolution"),
-    "embeddings-clip-text": ("clip", "training_set"),
-    "embeddings-dino": ("dino", "training_set", "resolution"),
-    "embeddings-pixel": ("pixel", "training_set", "resolution"),
-}
-
-
-@dataclass(frozen=True)
-class Config:
-    """What `workspace.json` holds.
-
-    Attributes:
-        model: a pipeline folder or hub id.
-        dataset: the training set's folder.
-        encoders: checkpoint folders or hub ids by encoder name.
-        probe: at which draws the losses are measured.
-        resolution: pixels of a side of a prepared picture.
-        fingerprints: of model, training set, probe, dtype, resolution and encoders.
-
-    Folders are written relative to the workspace where they lie beside it, so that all of them can
-    be moved together.
-    """
-
-    model: str
-    dataset: str
-    encoders: Mapping[str, str]
-    probe: Probe
-    resolution: int
-    fingerprints: Mapping[str, str]
-
-    def save(self, folder: Path) -> None:
-        data = {"format": FORMAT, **asdict(self)}
-        part = folder / f"{CONFIG}.part"
-        part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        part.replace(folder / CONFIG)
-
-    @classmethod
-    def load(cls, folder: Path) -> Config:
-        """Raises WorkspaceError if the folder is not a workspace."""
-        path = folder / CONFIG
-        try:
-            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if data.pop("format") != FORMAT:
-                raise WorkspaceError(f"{path} is of another version: run `python -m precompute init` again")
-            probe = data.pop("probe")
-            return cls(**data, probe=Probe(**{**probe, "timesteps": tuple(probe["timesteps"])}))
-        except (FileNotFoundError, NotADirectoryError):
-            raise WorkspaceError(
-                f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "
-                f"all --model MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
-            ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-            raise WorkspaceError(f"{path} is damaged: run `python -m precompute init` again") from problem
 
 
 class Workspace:
@@ -163,9 +99,9 @@ class Workspace:
             **{name: encoder.fingerprint for name, encoder in loaded.items()},
         }
         config = Config(
-            _stored(folder, model),
-            _stored(folder, dataset),
-            {name: _stored(folder, source) for name, source in sources.items()},
+            stored_path(folder, model),
+            stored_path(folder, dataset),
+            {name: stored_path(folder, source) for name, source in sources.items()},
             probe,
             opened.resolution,
             fingerprints,
@@ -187,7 +123,7 @@ class Workspace:
         self._artifacts.clear()
         if source is not None:
             self._encoders[name] = encoder_reader(name).open(str(source), self.device)
-            encoders[name] = _stored(self.folder, source)
+            encoders[name] = stored_path(self.folder, source)
             fingerprints[name] = self._encoders[name].fingerprint
         self.config = replace(self.config, encoders=encoders, fingerprints=fingerprints)
         self.config.save(self.folder)
@@ -207,7 +143,7 @@ class Workspace:
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        return TrainingSet.load(self.folder / INDEX, self.folder / self.config.dataset)
+        return TrainingSet.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
 
     @property
     def model(self) -> DiffusionModel:
@@ -260,11 +196,11 @@ class Workspace:
 
     def stored(self, source: Path | str) -> str:
         """A folder or hub id as given => as the configuration stores it."""
-        return _stored(self.folder, source)
+        return stored_path(self.folder, source)
 
     def source(self, stored: str) -> str:
         """A folder or hub id as the configuration stores it => what can be opened from here."""
-        beside = self.folder / stored
+        beside = (self.folder / stored).resolve()
         return str(beside) if beside.exists() or stored.startswith("..") else stored
 
     def expected(self, name: str) -> dict[str, str]:
@@ -334,24 +270,3 @@ def checked_device(device: str) -> str:
     if device != "cpu" and not torch.cuda.is_available():
         raise SettingsError("no CUDA device was found: use --device cpu")
     return device
-
-
-def default_probe(num_train_timesteps: int) -> Probe:
-    return Probe(timestep_grid(num_train_timesteps, TIMESTEPS))
-
-
-def probe_fingerprint(probe: Probe) -> str:
-    """In words, so that an error that names two of them can be understood."""
-    steps = ",".join(map(str, probe.timesteps))
-    return f"t={steps} noises={probe.noises} seed={probe.seed}"
-
-
-def _stored(folder: Path, source: Path | str) -> str:
-    """A folder as seen from the workspace if it lies beside it, else absolute; a hub id as it is."""
-    path = Path(source)
-    if not path.exists():
-        return str(source)
-    path, folder = path.resolve(), folder.resolve()
-    if not path.is_relative_to(folder.parent):
-        return str(path)
-    return Path(os.path.relpath(path, folder)).as_posix()

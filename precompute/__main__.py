@@ -19,6 +19,7 @@ if __name__ == "__main__":
     # The imports below take seconds; until they are done there is nothing to clean up.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -125,6 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except WhenceError as problem:
         print(f"error: {problem}", file=sys.stderr)
+    except torch.OutOfMemoryError:
+        print("error: out of memory: run it again with a smaller --batch-size", file=sys.stderr)
     except OSError as problem:
         print(f"error: {problem.strerror or problem}: {problem.filename or ''}", file=sys.stderr)
     return 2

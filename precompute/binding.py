@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from attribution.configuration import CONFIG, TIMESTEPS, Config
 from attribution.encoders import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.losses import Probe, timestep_grid
-from attribution.workspace import CONFIG, Config, Workspace
+from attribution.workspace import Workspace
 
 NONE = "none"  # given in place of a checkpoint: go without that encoder
 
@@ -49,7 +50,7 @@ def bind(
     if old is not None:
         at = Workspace(folder, old)
         model = model or at.source(old.model)
-        dataset = dataset or str(folder / old.dataset)
+        dataset = dataset or str((folder / old.dataset).resolve())
     if model is None or dataset is None:
         raise WorkspaceError(
             f"{folder} is not a workspace yet: give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER"
@@ -77,7 +78,7 @@ def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dic
 
 def _probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
     if old is None or sources.timesteps is not None:
-        count = 10 if sources.timesteps is None else sources.timesteps
+        count = TIMESTEPS if sources.timesteps is None else sources.timesteps
         grid = None
     else:
         count, grid = 0, old.timesteps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from attribution.workspace import Workspace
@@ -61,7 +61,9 @@ def plan(workspace: Workspace, job: Job, options: Options) -> Plan:
     return Plan(job.artifact, workspace.expected(job.artifact), job.settings(options), made_with, count)
 
 
-def run(workspace: Workspace, job: Job, options: Options, remake: bool = False) -> Iterator[Step]:
+def run(
+    workspace: Workspace, job: Job, options: Options, remake: bool = False
+) -> Generator[Step, None, None]:
     """Make one artifact, unless it stands already; continues where an earlier sitting ended.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import faiss
@@ -11,7 +12,7 @@ import pytest
 from attribution.errors import CorruptArtifactError
 from attribution.neighbours import Neighbours, read_index, write_index
 from attribution.store import Artifact, Store
-from attribution.writer import Plan, Writer
+from attribution.writer import Chunk, Plan, Writer
 
 PLAN = Plan("embeddings-test", {"test": "x"}, {}, {}, 1)
 
@@ -27,10 +28,13 @@ def halved(vectors: np.ndarray) -> np.ndarray:
 
 
 def published(tmp_path: Path, data: bytes) -> Artifact:
+    def assemble(chunks: Iterator[Chunk], folder: Path) -> None:
+        (folder / "embeddings-test.faiss").write_bytes(data)
+
     with Writer(tmp_path, PLAN) as writer:
         for chunk in writer.missing():
             writer.add(chunk, {"none": np.zeros(1)})
-        writer.publish(lambda chunks, folder: (folder / "embeddings-test.faiss").write_bytes(data) and None)
+        writer.publish(assemble)
     return Store(tmp_path).open(PLAN.name, PLAN.fingerprints)
 
 

@@ -59,7 +59,7 @@ def test_progress_is_reported_for_every_picture(captioned_folder: Make) -> None:
         ([line(0), line(0, text="again")], "2 times: they must be unique"),
         ([line(0, id="x"), line(1, id="x")], "has the id 'x' 2 times"),
         ([line(9)], "009.png does not exist"),
-        ([line(0, file_name="metadata.jsonl")], "is not a picture"),
+        ([line(0, file_name="metadata.jsonl")], "is not a PNG, JPEG or WEBP"),
         ([""], "names no pictures"),
     ],
 )

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from attribution import workspace as module
+from attribution.configuration import Config
+from attribution.diffusion import DiffusionModel, open_model
 from attribution.errors import (
     MismatchError,
     MissingArtifactError,
@@ -24,7 +27,7 @@ from attribution.errors import (
 )
 from attribution.images import prepared
 from attribution.losses import Probe
-from attribution.workspace import Config, Workspace
+from attribution.workspace import Workspace
 from tests.conftest import Foreign
 
 
@@ -41,9 +44,13 @@ def test_opening_loads_no_model(foreign_world: Foreign, monkeypatch: pytest.Monk
 def test_the_model_is_loaded_once_also_by_threads_at_the_same_time(
     foreign_world: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loads = []
-    real = module.open_model
-    monkeypatch.setattr(module, "open_model", lambda *a: loads.append(a) or real(*a))
+    loads: list[str] = []
+
+    def counted(name: str, device: str) -> DiffusionModel:
+        loads.append(name)
+        return open_model(name, device)
+
+    monkeypatch.setattr(module, "open_model", counted)
     workspace = Workspace.open(foreign_world.workspace)
     threads = [threading.Thread(target=lambda: workspace.model) for _ in range(4)]
     for thread in threads:
@@ -147,9 +154,10 @@ def test_an_encoder_that_is_not_configured_is_an_error_that_names_the_command(
     workspace = Workspace.open(foreign_copy.workspace)
     workspace.configure_encoder("dino", None)
     for reopened in (workspace, Workspace.open(foreign_copy.workspace)):
-        for ask in (lambda w=reopened: w.encoder("dino"), lambda w=reopened: w.artifact("embeddings-dino")):
-            with pytest.raises(MissingArtifactError, match="precompute embeddings --dino FOLDER_OR_HUB_ID"):
-                ask()
+        with pytest.raises(MissingArtifactError, match="precompute embeddings --dino FOLDER_OR_HUB_ID"):
+            reopened.encoder("dino")
+        with pytest.raises(MissingArtifactError, match="precompute embeddings --dino FOLDER_OR_HUB_ID"):
+            reopened.artifact("embeddings-dino")
     with pytest.raises(UnknownNameError, match="choose from clip, dino, pixel"):
         workspace.encoder("vgg")
 
@@ -185,6 +193,6 @@ def test_what_cannot_be_opened_leaves_no_workspace_behind(foreign_copy: Foreign,
 def test_a_device_that_is_not_there_is_refused(
     foreign_world: Foreign, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SettingsError, match="cpu"):
         Workspace.open(foreign_world.workspace, device)

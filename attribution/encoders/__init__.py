@@ -123,7 +123,7 @@ def preprocessing(source: str) -> dict[str, Any]:
 
 def unreadable(name: str, source: str, problem: Exception) -> ModelError:
     """The error for a checkpoint that cannot be opened, in one line."""
-    reason = " ".join(str(problem).split())[:160]
+    reason = " ".join(str(problem).split())[:110]
     return ModelError(
         f"cannot open {source!r} as a {name.upper()} encoder: pass the folder of a transformers checkpoint "
         f"with --{name} FOLDER, or go without it with --{name} none ({type(problem).__name__}: {reason})"
