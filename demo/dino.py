@@ -29,14 +29,16 @@ HEAD = 32  # channels an attention head
 PROTOTYPES = 512
 STUDENT_TEMPERATURE = 0.1
 TEACHER_TEMPERATURE = 0.04
-CENTRE_MOMENTUM = 0.9
+SINKHORN_ROUNDS = 3
 TEACHER_MOMENTUM = 0.99  # at first; reaches 1 at the end
 LOCAL_VIEWS = 2
-SPREAD = 0.1  # weight of the KoLeo term, which keeps descriptions apart (DINOv2, Oquab et al. 2023)
+SPREAD = 0.3  # weight of the KoLeo term, which keeps descriptions apart (DINOv2, Oquab et al. 2023)
 
-RECIPE = Recipe(steps=1_000, batch=32, learning_rate=1e-3, decay_from=0.3, weight_decay=0.05, ema=0.0)
-GLOBAL = Views(area=(0.4, 1.0), flip=True, grey=0.2, hue=0.6, blur=0.4)
-LOCAL = Views(side=32, area=(0.1, 0.4), flip=True, grey=0.2, hue=0.6, blur=0.4)
+RECIPE = Recipe(
+    steps=600, batch=64, learning_rate=1.5e-3, warmup=50, decay_from=0.3, weight_decay=0.05, ema=0.0
+)
+GLOBAL = Views(area=(0.5, 1.0), flip=True, grey=0.2, hue=1.5, blur=0.4, haze=0.5)
+LOCAL = Views(side=32, area=(0.25, 0.6), flip=True, grey=0.2, hue=1.5, blur=0.4, haze=0.5)
 
 
 def new_vit(sizes: Sizes) -> ViTModel:
@@ -62,12 +64,7 @@ class Branch(nn.Module):
     def __init__(self, sizes: Sizes):
         super().__init__()
         self.vit = new_vit(sizes)
-        width = sizes.dino_width
-        self.head = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, 4 * width), nn.GELU(),
-            nn.Linear(4 * width, 64),
-        )  # fmt: skip
-        self.prototypes = nn.Linear(64, PROTOTYPES, bias=False)
+        self.prototypes = nn.Linear(sizes.dino_width, PROTOTYPES, bias=False)
 
     def forward(
         self, pictures: Float[Tensor, "n 3 side side"]
@@ -75,21 +72,19 @@ class Branch(nn.Module):
         """Class tokens, and scores between -1 and 1 for every prototype."""
         small = pictures.shape[-1] != SIZE
         token = self.vit(pictures, interpolate_pos_encoding=small).last_hidden_state[:, 0]
-        place = F.normalize(self.head(token).float(), dim=-1)
+        token = token.float()
+        place = F.normalize(token, dim=-1)
         with torch.autocast(place.device.type, enabled=False):  # a temperature of 0.04 needs all digits
-            return token.float(), place @ F.normalize(self.prototypes.weight, dim=-1).T
+            return token, place @ F.normalize(self.prototypes.weight, dim=-1).T
 
 
 class SelfDistillation(nn.Module):
-    """Student, teacher, and the centre that keeps the teacher from favouring a few prototypes."""
-
-    centre: Tensor
+    """The student, and the teacher that follows it."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()
         self.student = Branch(sizes)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
-        self.register_buffer("centre", torch.zeros(PROTOTYPES))
 
     @torch.no_grad()
     def follow(self, step: int, steps: int) -> None:
@@ -102,14 +97,14 @@ class SelfDistillation(nn.Module):
 
 
 class DistillationLoss:
-    """The loss of one step; also moves the centre."""
+    """The loss of one step."""
 
     def __init__(self, model: SelfDistillation, pixels: UInt8[np.ndarray, "n 64 64 3"], recipe: Recipe):
         self.model, self.pixels, self.recipe = model, pixels, recipe
 
     def __call__(self, step: int, rows: Sequence[int]) -> Tensor:
         model, seed = self.model, self.recipe.seed
-        device = model.centre.device
+        device = model.student.prototypes.weight.device
         pictures = to_model_range(self.pixels[list(rows)])
         large = [views(pictures, rows, GLOBAL, seed, f"dino-global-{k}", step) for k in range(2)]
         small = [views(pictures, rows, LOCAL, seed, f"dino-local-{k}", step) for k in range(LOCAL_VIEWS)]
@@ -118,7 +113,7 @@ class DistillationLoss:
             with torch.no_grad():
                 taught = model.teacher(torch.cat(large).to(device))[1]
             local_scores = model.student(torch.cat(small).to(device))[1]
-        target = ((taught - model.centre) / TEACHER_TEMPERATURE).softmax(-1).chunk(2)
+        target = balanced(taught / TEACHER_TEMPERATURE).chunk(2)
         said = (torch.cat([scores, local_scores]) / STUDENT_TEMPERATURE).log_softmax(-1)
         said_by_view = said.chunk(2 + LOCAL_VIEWS)
         crossed = [
@@ -127,10 +122,22 @@ class DistillationLoss:
             for s in range(2 + LOCAL_VIEWS)
             if s != t
         ]
-        with torch.no_grad():
-            model.centre.lerp_(taught.mean(0), 1 - CENTRE_MOMENTUM)
         spread = sum(koleo(part) for part in tokens.chunk(2))
         return torch.stack(crossed).mean() + SPREAD * spread
+
+
+@torch.no_grad()
+def balanced(scores: Float[Tensor, "n prototypes"]) -> Float[Tensor, "n prototypes"]:
+    """Probabilities in which every prototype is used as much as any other (Sinkhorn-Knopp).
+
+    DINOv2's way of keeping the teacher from favouring a few; it needs no running centre, and makes
+    pictures of one batch differ from the first step on.
+    """
+    shares = (scores - scores.max()).double().exp()
+    for _ in range(SINKHORN_ROUNDS):
+        shares = shares / shares.sum(0, keepdim=True).clamp(min=1e-30) / shares.shape[1]
+        shares = shares / shares.sum(1, keepdim=True).clamp(min=1e-30)
+    return shares.float()
 
 
 def koleo(tokens: Float[Tensor, "n d"]) -> Tensor:
