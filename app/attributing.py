@@ -13,7 +13,7 @@ from app.board import board, empty_board
 from app.desk import Desk, View, sentence
 from app.detail import detail
 from app.export import write_csv, write_json
-from app.generating import ON_THE_MODEL, QUIET
+from app.generating import ON_THE_MODEL, QUIET, READY
 from app.plot import score_plot
 from app.sessions import Request, Session
 from app.stage import box_of
@@ -40,9 +40,14 @@ def connect_box(desk: Desk) -> None:
         if session.picture is None:
             return desk.unchanged()
         try:
-            return desk.boxed(session.picture, box_of(sides))
+            view = desk.boxed(session.picture, box_of(sides))
         except BoxError as problem:
+            session.box_refused = True
             return {desk.action.status: status.failed(sentence(str(problem)))}
+        if session.box_refused:  # the complaint is mended
+            session.box_refused = False
+            view[desk.action.status] = status.idle(READY)
+        return view
 
     def draw(event: gr.EventData, request: gr.Request) -> View:
         drawn = event._data.get("box")
@@ -53,7 +58,9 @@ def connect_box(desk: Desk) -> None:
     def typed(left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> View:
         if any(side is None for side in (left, top, right, bottom)):
             return desk.unchanged()  # still typing
-        return place((left, top, right, bottom), desk.sessions.of(request.session_hash))
+        view = place((left, top, right, bottom), desk.sessions.of(request.session_hash))
+        # The fields themselves are left alone: the person may be typing in the next one by now.
+        return {component: shown for component, shown in view.items() if component not in stage.sides}
 
     def clear(request: gr.Request) -> View:
         return place((None,) * 4, desk.sessions.of(request.session_hash))
@@ -62,7 +69,7 @@ def connect_box(desk: Desk) -> None:
     stage.clear.click(clear, None, shown, queue=False, **QUIET)
     gr.on(
         [event for side in stage.sides for event in (side.submit, side.blur)],
-        typed, list(stage.sides), shown, queue=False, **QUIET,
+        typed, list(stage.sides), shown, queue=False, trigger_mode="always_last", **QUIET,
     )  # fmt: skip
 
 

@@ -257,6 +257,9 @@ def test_the_box_can_be_drawn_and_moved_by_keys_and_typed(open_page: Open) -> No
     visit.page.locator("#box-right input").fill("0.4")
     visit.page.locator("#box-right input").press("Enter")
     expect(visit.status).to_contain_text("reversed")
+    visit.page.locator("#box-right input").fill("0.9")
+    visit.page.locator("#box-right input").press("Enter")
+    expect(visit.status).not_to_contain_text("reversed")
     visit.page.locator("#clear-box").click()
     expect(visit.page.locator("#crop")).to_contain_text("whole picture")
 
