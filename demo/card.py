@@ -13,7 +13,7 @@ from demo.build import World
 from demo.training import Recipe
 from demo.vocabulary import GROUNDS, OBJECTS, STYLES
 
-CELL, LABEL, COLUMNS = 128, 30, 8  # pixels, pixels, pictures a row
+CELL, LABEL, COLUMNS = 128, 40, 8  # pixels, pixels, pictures a row
 
 
 def sheet(samples: Sequence[tuple[str, Image.Image]]) -> Image.Image:
@@ -26,7 +26,7 @@ def sheet(samples: Sequence[tuple[str, Image.Image]]) -> Image.Image:
         page.paste(picture.resize((CELL, CELL), Image.Resampling.NEAREST), (x, y))
         lines = textwrap.wrap(caption, 25)[:3]
         draw.multiline_text((x + 3, y + CELL), "\n".join(lines), fill="black", font=font, spacing=0)
-    return page.quantize(256, dither=Image.Dither.NONE)
+    return page
 
 
 def card(world: World, figures: dict[str, Any]) -> str:
