@@ -7,6 +7,7 @@ set share.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -194,8 +195,8 @@ def calibrated_step(
 
 def _first_guess(weights: Weights, direction: Mapping[str, Tensor]) -> float:
     """The step that moves the weights by a thousandth of their norm."""
-    size = sum(float(w.double().square().sum()) for w in weights.values()) ** 0.5
-    step = sum(float(d.double().square().sum()) for d in direction.values()) ** 0.5
+    size = math.sqrt(sum(float(w.double().square().sum()) for w in weights.values()))
+    step = math.sqrt(sum(float(d.double().square().sum()) for d in direction.values()))
     if not step > 0:
         raise CalibrationError("the picture's gradient is zero: there is nothing to unlearn")
     return 1e-3 * size / step

@@ -57,7 +57,8 @@ def reconstruction_loss(
     absolute = error.abs().mean()
     scale = (latents.square().mean(dim=(0, 2, 3)) - 1).square().mean()
     mean = latents.mean(dim=(0, 2, 3)).square().mean()
-    return error.square().mean() + 0.1 * edges + 0.02 * absolute + 0.001 * (scale + mean)
+    loss: Tensor = error.square().mean() + 0.1 * edges + 0.02 * absolute + 0.001 * (scale + mean)
+    return loss
 
 
 class CropLoss:
@@ -92,7 +93,7 @@ class CropLoss:
     def _crop(self, step: int, row: int) -> UInt8[np.ndarray, "32 32 3"]:
         rng = generator(self.recipe.seed, "crop", row, step)
         side = self.pixels.shape[1]
-        x0, y0, x1, y1 = self.boxes[row][rng.integers(len(self.boxes[row]))]
+        x0, y0, x1, y1 = self.boxes[row][int(rng.integers(len(self.boxes[row])))]
         x = round((x0 + x1) / 2 * side - CROP / 2 + rng.uniform(-10, 10))
         y = round((y0 + y1) / 2 * side - CROP / 2 + rng.uniform(-10, 10))
         x, y = min(max(x, 0), side - CROP), min(max(y, 0), side - CROP)

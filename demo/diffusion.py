@@ -119,7 +119,8 @@ class DenoisingLoss:
             value.to(device) for value in (noisy, timesteps, tokens, target)
         )
         error = (self.model(noisy, timesteps, tokens) - target).square().mean(dim=(1, 2, 3))
-        return (error * self.weights.to(device)[timesteps]).mean()
+        loss: Tensor = (error * self.weights.to(device)[timesteps]).mean()
+        return loss
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Int[Tensor, "n length"]:
