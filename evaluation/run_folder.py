@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from attribution.results import Attribution
 class RunFolder:
     """`run.json` says what was asked of which model and data; `<query>.json` holds one answer.
 
+    A run may be taken up with further methods, or after a further encoder was added; nothing that was
+    asked before may differ.
+
     Raises:
         MismatchError: the folder holds a run of other settings, model or data; both are named.
     """
@@ -22,16 +25,17 @@ class RunFolder:
         self.folder = folder
         self.run: dict[str, Any] = json.loads(json.dumps(run))
         folder.mkdir(parents=True, exist_ok=True)
-        begun = self._read("run")
-        if begun is None:
-            self._write("run", self.run)
-        elif begun != self.run:
-            keys = sorted(k for k in begun | self.run if begun.get(k) != self.run.get(k))
-            changes = "; ".join(f"{k} was {begun.get(k)!r} and is {self.run.get(k)!r}" for k in keys)
+        begun = self._read("run") or {}
+        differing = [key for key in begun if begun[key] != self.run.get(key) and key != "methods"]
+        if differing:
+            changes = "; ".join(f"{k} was {begun[k]!r} and is {self.run.get(k)!r}" for k in differing)
             raise MismatchError(f"{folder} holds another run: {changes}. Give another --out, or remove it")
+        self._write("run", self.run)
 
-    def has(self, key: str) -> bool:
-        return self._path(key).exists()
+    def missing(self, key: str, methods: Sequence[str]) -> tuple[str, ...]:
+        """Those of `methods` that have not answered a query yet."""
+        answered = (self._read(key) or {"methods": {}})["methods"]
+        return tuple(method for method in methods if method not in answered)
 
     def answer(self, key: str) -> dict[str, Any]:
         """What was recorded of a query."""
@@ -41,7 +45,11 @@ class RunFolder:
         return found
 
     def record(self, key: str, attribution: Attribution, facts: Mapping[str, Any]) -> None:
-        """Keep an answer: whole rankings, as ids and scores without the captions."""
+        """Keep an answer: whole rankings, as ids and scores without the captions.
+
+        Methods that answered this query before keep their answers.
+        """
+        before = self._read(key) or {"methods": {}}
         methods = {
             name: {
                 "seconds": round(ranking.seconds, 3),
@@ -58,7 +66,7 @@ class RunFolder:
             "query": dict(attribution.query),
             "settings": dict(attribution.settings),
             "warnings": list(attribution.warnings),
-            "methods": methods,
+            "methods": {**before["methods"], **methods},
         }
         self._write(key, kept)
 

@@ -80,12 +80,13 @@ class Run:
         """Ask what has not been asked; may be stopped anywhere and taken up again."""
         tasks = self.tasks
         for done, task in enumerate(tasks):
-            if self.folder.has(task.key):
+            methods = self.folder.missing(task.key, task.methods)
+            if not methods:
                 continue
             yield Step(done, len(tasks), task.key, "making the picture")
             began = time.perf_counter()
             query = task.query()
-            for event in attribute(self.workspace, query, task.methods, task.settings):
+            for event in attribute(self.workspace, query, methods, task.settings):
                 if isinstance(event, Progress):
                     note = f"{event.method}: {event.stage} {event.done}/{event.total}"
                     yield Step(done, len(tasks), task.key, note)

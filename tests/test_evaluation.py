@@ -200,10 +200,10 @@ def attribution_of(rankings: Mapping[str, list[str]]) -> Attribution:
 
 def test_an_answer_survives_and_keeps_the_order(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run", {"seed": 0})
-    assert not folder.has("q")
+    assert folder.missing("q", ["abu", "clip"]) == ("abu", "clip")
     folder.record("q", attribution_of({"abu": ["b", "a"]}), {"left": "bus"})
     again = RunFolder(tmp_path / "run", {"seed": 0})
-    assert again.has("q")
+    assert again.missing("q", ["abu", "clip"]) == ("clip",)
     assert again.answer("q")["methods"]["abu"]["ids"] == ["b", "a"]
     assert again.answer("q")["facts"] == {"left": "bus"}
     assert list((tmp_path / "run").glob("*.part")) == []
@@ -213,6 +213,7 @@ def test_a_folder_of_another_run_is_refused_with_both_values(tmp_path: Path) -> 
     RunFolder(tmp_path, {"seed": 0, "model": "aaa"})
     with pytest.raises(MismatchError, match="model was 'aaa' and is 'bbb'"):
         RunFolder(tmp_path, {"seed": 0, "model": "bbb"})
+    RunFolder(tmp_path, {"seed": 0, "model": "aaa", "dino": "new"})  # an encoder more changes nothing
 
 
 METHODS = ["blind", "seer"]
@@ -252,7 +253,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Query]:
         asked.append(query)
         examples, wanted = workspace.training_set.examples, boxed_object(query)
         seen = sorted(examples, key=lambda e: (e.metadata["objects"][0]["name"] != wanted, e.row))
-        yield attribution_of({"blind": [e.id for e in examples], "seer": [e.id for e in seen]})
+        ranked = {"blind": [e.id for e in examples], "seer": [e.id for e in seen]}
+        yield attribution_of({method: ranked[method] for method in methods})
 
     monkeypatch.setattr(runner, "attribute", attribute)
     return asked
@@ -304,6 +306,20 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path: Path, asked: lis
     list(begun(tmp_path).steps())
     assert [query.box for query in asked] == [*BOXES.values()] * 6
     assert len({query.caption for query in asked}) == 6
+
+
+def test_a_further_method_is_asked_the_same_queries_and_the_others_are_not_asked_again(
+    tmp_path: Path, asked: list[Query]
+) -> None:
+    list(begun(tmp_path, methods=["blind"]).steps())
+    later = begun(tmp_path)
+    list(later.steps())
+    assert [query.box for query in asked] == [*BOXES.values()] * 6 * 2
+    both = begun(tmp_path / "at once")
+    list(both.steps())
+    assert later.report().figures["methods"] == both.report().figures["methods"]
+    list(begun(tmp_path).steps())
+    assert len(asked) == 3 * 6 * 3
 
 
 def test_a_picture_is_asked_about_as_its_file_holds_it(tmp_path: Path, asked: list[Query]) -> None:
