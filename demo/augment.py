@@ -29,7 +29,6 @@ class Views:
     area: tuple[float, float] = (0.4, 1.0)  # share of the picture that a view covers
     aspect: float = 4 / 3
     overhang: float = 0.0  # how far a view may reach over the border, in fractions of the picture
-    jitter: float = 0.2  # of a view around a point, in half pictures
     flip: bool = False
     brightness: float = 0.4
     contrast: float = 0.4
@@ -47,59 +46,24 @@ def views(
     seed: int,
     purpose: str,
     step: int,
-    towards: Float[Tensor, "n 2"] | None = None,
 ) -> Float[Tensor, "n 3 side side"]:
-    """One random view of each picture in [-1, 1]; of example `row`, a function of (seed, step, row).
-
-    Views lie anywhere in the picture or, with `towards`, around a point (x, y in [-1, 1]) of each.
-    """
+    """One random view of each picture in [-1, 1]; of example `row`, a function of (seed, step, row)."""
     draws = np.stack([generator(seed, purpose, row, step).random(19, np.float32) for row in rows])
     draw = torch.from_numpy(draws).unbind(1)
-    seen = _recoloured(_cropped(pictures, draw[:5], settings, towards), draw[5:12], settings)
+    seen = _recoloured(_cropped(pictures, draw[:5], settings), draw[5:12], settings)
     return _hazy(seen, draw[12:], settings) if settings.haze > 0 else seen
 
 
-def details(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:
-    """Where a picture has detail: probabilities of each place, from edges that run both ways.
-
-    Needs no labels. Grounds are mostly plain or have level edges, so nearly all of it lies on objects.
-    """
-    across = F.pad(pictures.diff(dim=-1).abs().sum(1, keepdim=True), (0, 1, 0, 0))
-    down = F.pad(pictures.diff(dim=-2).abs().sum(1, keepdim=True), (0, 0, 0, 1))
-    amount = F.avg_pool2d((across * down).sqrt(), 9, 1, 4, count_include_pad=False)[:, 0] ** 3
-    return amount / amount.sum((1, 2), keepdim=True)
-
-
-def places(
-    chances: Float[Tensor, "n h w"], rows: Sequence[int], seed: int, purpose: str, step: int
-) -> Float[Tensor, "n 2"]:
-    """One place (x, y in [-1, 1]) in each picture, drawn by its details; of (seed, step, row) alone."""
-    draws = torch.tensor([generator(seed, purpose, row, step).random() for row in rows])
-    height, width = chances.shape[1:]
-    cell = torch.searchsorted(chances.flatten(1).double().cumsum(1), draws[:, None].double())[:, 0]
-    cell = cell.clamp(max=height * width - 1)
-    x, y = cell % width, cell // width
-    return torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], 1).float()
-
-
 def _cropped(
-    pictures: Float[Tensor, "n 3 h w"],
-    draw: Sequence[Tensor],
-    settings: Views,
-    towards: Float[Tensor, "n 2"] | None,
+    pictures: Float[Tensor, "n 3 h w"], draw: Sequence[Tensor], settings: Views
 ) -> Float[Tensor, "n 3 side side"]:
     low, high = settings.area
     area = low + (high - low) * draw[0]
     aspect = torch.exp(math.log(settings.aspect) * (2 * draw[1] - 1))
     width, height = ((area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1))
     # In grid_sample's coordinates the picture spans [-1, 1]: a view of width w has room for 1 - w.
-    x, y = 2 * draw[2] - 1, 2 * draw[3] - 1
-    room_x, room_y = 1 - width + settings.overhang, 1 - height + settings.overhang
-    if towards is None:
-        x, y = x * room_x, y * room_y
-    else:
-        x = (towards[:, 0] + settings.jitter * x).clamp(-room_x, room_x)
-        y = (towards[:, 1] + settings.jitter * y).clamp(-room_y, room_y)
+    x = (2 * draw[2] - 1) * (1 - width + settings.overhang)
+    y = (2 * draw[3] - 1) * (1 - height + settings.overhang)
     mirror = torch.where(draw[4] < 0.5, -1.0, 1.0) if settings.flip else torch.ones_like(x)
     zero = torch.zeros_like(x)
     rows = [torch.stack([width * mirror, zero, x], 1), torch.stack([zero, height, y], 1)]

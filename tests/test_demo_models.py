@@ -69,6 +69,14 @@ def test_the_teacher_starts_as_the_student_and_moves_towards_it() -> None:
         assert torch.allclose(a - b, torch.full_like(a, dino.TEACHER_MOMENTUM), atol=1e-3)
 
 
+def test_the_teacher_uses_every_prototype_alike() -> None:
+    scores = torch.randn(64, 16, generator=torch.Generator().manual_seed(0)) * 3
+    scores[:, 0] += 5  # a favourite
+    shares = dino.balanced(scores)
+    assert torch.allclose(shares.sum(1), torch.ones(64), atol=1e-5)
+    assert shares.mean(0).max() < 1.5 / 16 < scores.softmax(1).mean(0).max()
+
+
 def test_koleo_prefers_tokens_that_are_spread() -> None:
     spread = torch.eye(4)
     crowded = torch.ones(4, 4) + 0.1 * torch.eye(4)
