@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     found = arguments(argv)
     temporary = tempfile.mkdtemp(prefix="whence-")  # only its owner can read it
     set_environment(temporary, found.threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then, too
     try:
         return run(found)
     except KeyboardInterrupt:

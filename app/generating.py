@@ -18,7 +18,7 @@ from attribution.errors import Cancelled, InputError, SettingsError, WhenceError
 from attribution.images import prepared
 from attribution.results import Progress
 
-READY = "Draw a box if you wonder about a part, then press Attribute."
+READY = "Draw a box around a part, or just press Attribute."
 
 
 def connect_generating(desk: Desk) -> list[Any]:

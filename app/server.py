@@ -6,6 +6,7 @@ A training image is asked for by its row, a number; nothing that a browser sends
 from __future__ import annotations
 
 import logging
+import socket
 from functools import lru_cache
 
 import gradio as gr
@@ -131,7 +132,15 @@ def refusal(words: str, code: int) -> JSONResponse:
     return JSONResponse({"refused": sentence(words)}, status_code=code)
 
 
+class QuietServer(uvicorn.Server):
+    """Every open page holds a connection for ever: cutting it at the end is no error worth a traceback."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
+
+
 def serve(server: FastAPI, host: str, port: int) -> None:
     """Serve until interrupted."""
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    uvicorn.run(server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+    QuietServer(config).run()
