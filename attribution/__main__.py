@@ -43,7 +43,7 @@ from attribution.workspace import Workspace
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"
 SHOWN = 10  # lines of a table
-DEFAULT_METHODS = ("abu", "clip", "dino", "pixel", "random")
+DEFAULT_METHODS = ("abu", "first-order", "clip", "dino", "pixel", "random")
 
 
 class Parser(argparse.ArgumentParser):
@@ -300,10 +300,15 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True)
+    judged = any(ranking.stands_out(entry) is not None for entry in ranking.entries)
+    if judged:
+        table.add_column("z", justify="right", no_wrap=True)
     table.add_column("caption")
     for entry in ranking.entries[: top_k or SHOWN]:
         error = "" if entry.stderr is None else f" ± {entry.stderr:.1g}"
-        table.add_row(str(entry.rank), f"{entry.score:.4g}{error}", Text(entry.id), Text(entry.caption))
+        verdict = [f"{entry.z:.1f}{' *' if ranking.stands_out(entry) else ''}"] if judged else []
+        score = f"{entry.score:.4g}{error}"
+        table.add_row(str(entry.rank), score, Text(entry.id), *verdict, Text(entry.caption))
     return table
 
 

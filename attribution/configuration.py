@@ -16,12 +16,17 @@ from attribution.losses import Probe, timestep_grid
 CONFIG = "workspace.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
+POOL = 6
 
 # The fingerprints that each artifact is bound to.
 BOUND_TO: dict[str, tuple[str, ...]] = {
     "latents": ("model", "training_set", "dtype"),
     "losses": ("model", "training_set", "dtype", "probe"),
     "fisher": ("model", "training_set", "dtype"),
+    "kfac": ("model", "training_set", "dtype"),
+    "ekfac": ("model", "training_set", "dtype"),
+    "gradients": ("model", "training_set", "dtype", "probe"),
+    "controls": ("model", "training_set", "dtype", "probe"),
     "embeddings-clip": ("clip", "training_set", "resolution"),
     "embeddings-clip-text": ("clip", "training_set"),
     "embeddings-dino": ("dino", "training_set", "resolution"),
@@ -78,13 +83,13 @@ class Config:
 
 
 def default_probe(num_train_timesteps: int) -> Probe:
-    return Probe(timestep_grid(num_train_timesteps, TIMESTEPS))
+    return Probe(timestep_grid(num_train_timesteps, TIMESTEPS), pool=POOL)
 
 
 def probe_fingerprint(probe: Probe) -> str:
     """In words, so that an error that names two of them can be understood."""
     steps = ",".join(map(str, probe.timesteps))
-    return f"t={steps} noises={probe.noises} seed={probe.seed}"
+    return f"t={steps} noises={probe.noises} pool={probe.pool} seed={probe.seed}"
 
 
 def stored_path(folder: Path, source: Path | str) -> str:

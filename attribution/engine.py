@@ -16,25 +16,33 @@ import torch
 from jaxtyping import Int
 from numpy import ndarray
 
+from attribution.asking import query_gradient, query_tensors
 from attribution.errors import Cancelled, MissingArtifactError, SettingsError
 from attribution.images import box_in_prepared
 from attribution.losses import example_losses
-from attribution.methods.abu import query_tensors
 from attribution.noise import generator
 from attribution.query import Query, Settings
 from attribution.registry import Method, method
 from attribution.results import Attribution, Entry, Progress, Ranking, Scores, ranked_rows
 from attribution.workspace import Workspace
 
-SHORTLISTING = ("clip", "dino", "clip-text")  # the neighbour lists that a shortlist is dealt from
+FIRST_ORDER = "first-order"
+SHORTLISTING = ("clip", "dino", "clip-text")  # the neighbour lists that a shortlist is dealt from too
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Which training images a method is asked to score, and in words for the person."""
+    """Which training images a method is asked to score.
+
+    Attributes:
+        rows: the most promising first, where anything is known of that.
+        words: for the person.
+        race: measure as many as the budget allows, and the best again, instead of all alike.
+    """
 
     rows: Int[ndarray, " candidates"]
     words: str
+    race: bool = False
 
 
 def attribute(
@@ -53,7 +61,7 @@ def attribute(
         InputError, ArtifactError, CalibrationError, NonFiniteError: see `attribution.errors`.
     """
     settings = settings or Settings()
-    chosen = _chosen(methods, settings)
+    chosen = _chosen(workspace, methods, settings)
     for each in chosen:
         for name in each.needs(workspace):
             workspace.artifact(name)  # all that is missing is said before anything is computed
@@ -61,6 +69,8 @@ def attribute(
     rankings: dict[str, Ranking] = {}
     for each in chosen:
         started = time.perf_counter()
+        if each.slow:
+            yield from _promise(each, workspace, query, settings)
         candidates = candidates_for(each, workspace, query, settings)
         for event in each.score(workspace, query, settings, candidates):
             if stop is not None and stop.is_set():
@@ -80,19 +90,20 @@ def attribute(
     )
 
 
-def _chosen(names: Sequence[str], settings: Settings) -> list[Method]:
+def _chosen(workspace: Workspace, names: Sequence[str], settings: Settings) -> list[Method]:
     found = [method(name) for name in dict.fromkeys(names)]
     if settings.effort == "instant":
         slow = [each.name for each in found if each.slow]
         found = [each for each in found if not each.slow]
         if not found:
             raise SettingsError(
-                f"effort instant shows neighbours only, and {', '.join(slow)} measures each image: "
+                f"effort instant measures nothing, and {', '.join(slow)} measures every image: "
                 "choose effort refined"
             )
     if not found:
         raise SettingsError("no method was chosen")
-    return sorted(found, key=lambda each: each.slow)
+    # Look-ups first, then what computes one gradient, then what measures image after image.
+    return sorted(found, key=lambda each: (each.slow, "gradients" in each.needs(workspace)))
 
 
 def candidates_for(each: Method, workspace: Workspace, query: Query, settings: Settings) -> Candidates:
@@ -106,48 +117,71 @@ def candidates_for(each: Method, workspace: Workspace, query: Query, settings: S
         rng = generator(settings.seed, "candidates")  # without a look at the query
         chosen = np.sort(rng.choice(total, size=count, replace=False))
         return Candidates(chosen, f"{count:,} random training images of {total:,}")
-    if each.slow and settings.effort != "exhaustive" and settings.shortlist < total:
-        rows = shortlist(workspace, query, settings.shortlist)
-        return Candidates(rows, f"a shortlist of {len(rows):,} of {total:,} training images")
+    if each.slow and settings.effort != "exhaustive":
+        rows = shortlist(workspace, query, settings)
+        return Candidates(rows, f"the most promising of {total:,} training images", race=True)
     return Candidates(np.arange(total), f"all {total:,} training images")
 
 
-def shortlist(workspace: Workspace, query: Query, count: int) -> Int[ndarray, " candidates"]:
-    """The `count` training images nearest to the query, dealt in turn from every neighbour list.
+def _promise(
+    each: Method, workspace: Workspace, query: Query, settings: Settings
+) -> Iterator[Progress | Ranking | Attribution]:
+    """The query's gradient, which the shortlist will ask for, with its progress."""
+    if _has(workspace, FIRST_ORDER):
+        for gradient in query_gradient(workspace, query, settings):
+            yield Progress(each.name, "computing the gradient", gradient.draws, gradient.total)
 
-    Depends on the query and the workspace alone, never on which methods are shown. A boxed query
-    deals from its crop's neighbours and from the whole picture's.
+
+def shortlist(workspace: Workspace, query: Query, settings: Settings) -> Int[ndarray, " candidates"]:
+    """The most promising training images, best first: by first-order scores, then neighbours in turn.
+
+    Depends on the query, the workspace and the seed alone, never on which methods are shown. Without
+    first-order scores it is dealt from the neighbour lists: a boxed query's from its crop's and from
+    the whole picture's.
 
     Raises:
-        MissingArtifactError: the workspace has no neighbour list to deal from.
+        MissingArtifactError: the workspace has nothing to deal from.
     """
+    count = min(settings.shortlist, len(workspace.training_set))
     whole = Query(query.image, query.caption)
-    lists = []
-    for name in SHORTLISTING:
-        each = method(name)
-        try:
-            for artifact in each.needs(workspace):
-                workspace.artifact(artifact)
-        except MissingArtifactError:
-            continue
-        for asked in [whole] if query.box is None else [query, whole]:
-            rows = np.arange(len(workspace.training_set))
-            scores = _last(each, workspace, asked, Candidates(rows, ""))
-            lists.append(rows[ranked_rows(scores, workspace.training_set.ids)])
+    lists = [
+        _ordered(method(name), workspace, asked, settings)
+        for name in SHORTLISTING
+        if _has(workspace, name)
+        for asked in ([whole] if query.box is None else [query, whole])
+    ]
+    if _has(workspace, FIRST_ORDER):
+        predicted = _ordered(method(FIRST_ORDER), workspace, query, settings)
+        # As many by their own promise as all neighbour lists bring together.
+        lists = [predicted[k :: max(1, len(lists))] for k in range(max(1, len(lists)))] + lists
     if not lists:
         raise MissingArtifactError(
-            "a shortlist is dealt from CLIP or DINO neighbours and the workspace has neither: run "
-            f"`python -m precompute embeddings --workspace {workspace.folder}`, or choose effort "
-            "exhaustive"
+            "a shortlist is chosen by first-order scores or neighbours and the workspace has neither: run "
+            f"`python -m precompute gradients --workspace {workspace.folder}`, or choose effort exhaustive"
         )
-    dealt = dict.fromkeys(int(row) for row in chain.from_iterable(zip_longest(*lists)))
-    return np.sort(np.asarray(list(dealt)[:count]))
+    dealt = dict.fromkeys(int(row) for row in chain.from_iterable(zip_longest(*lists)) if row is not None)
+    return np.asarray(list(dealt)[:count])
 
 
-def _last(each: Method, workspace: Workspace, query: Query, candidates: Candidates) -> Scores:
-    *_, scores = each.score(workspace, query, Settings(), candidates)
+def _has(workspace: Workspace, name: str) -> bool:
+    """Whether a method has all it needs here."""
+    try:
+        for artifact in method(name).needs(workspace):
+            workspace.artifact(artifact)
+    except MissingArtifactError:
+        return False
+    return True
+
+
+def _ordered(
+    each: Method, workspace: Workspace, query: Query, settings: Settings
+) -> Int[ndarray, " examples"]:
+    """All rows as a method ranks them."""
+    rows = np.arange(len(workspace.training_set))
+    *_, scores = each.score(workspace, query, settings, Candidates(rows, ""))
     assert isinstance(scores, Scores)
-    return scores
+    ordered: Int[ndarray, " examples"] = rows[ranked_rows(scores, workspace.training_set.ids)]
+    return ordered
 
 
 def _ranking(
@@ -167,6 +201,7 @@ def _ranking(
                 example.caption,
                 float(scores.values[position]),
                 error,
+                None if scores.z is None else float(scores.z[position]),
             )
         )
     return Ranking(
@@ -174,10 +209,22 @@ def _ranking(
         each.title,
         tuple(entries),
         seconds,
-        candidates.words,
+        _words_for(candidates, scores, len(training_set)),
         scores.details,
         scores.warnings,
+        scores.final,
     )
+
+
+def _words_for(candidates: Candidates, scores: Scores, total: int) -> str:
+    """What was ranked: of a race, or of a scan that was not finished, what has been measured."""
+    if candidates.race:
+        again = scores.details.get("measured_again", 0)
+        told = f"the {len(scores.rows):,} most promising of {total:,} training images"
+        return f"{told}, the best {again:,} measured again" if again else told
+    if len(scores.rows) < len(candidates.rows):
+        return f"{len(scores.rows):,} so far of {candidates.words}"
+    return candidates.words
 
 
 def describe_query(workspace: Workspace, query: Query) -> dict[str, Any]:

@@ -7,20 +7,33 @@ consolidation, Kirkpatrick et al. 2017).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from attribution.diffusion import DiffusionModel
+from attribution.diffusion import DiffusionModel, Factors
 from attribution.errors import NonFiniteError
 from attribution.noise import gaussian, generator
 
-Diagonal = dict[str, Float64[Tensor, "out in"]]
+
+class Sums(NamedTuple):
+    """What one chunk of the training set adds to means over per-draw gradients."""
+
+    values: dict[str, Float64[Tensor, "rows columns"]]
+    draws: int
 
 
-def fisher_chunk(
+class DrawBatch(NamedTuple):
+    """Some draws' losses and gradients."""
+
+    losses: Float[Tensor, " draws"]
+    factors: dict[str, Factors]
+
+
+def draw_batches(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
     captions: Float[Tensor, "n tokens d"],
@@ -28,16 +41,14 @@ def fisher_chunk(
     draws: int,
     seed: int,
     batch_size: int = 64,
-) -> tuple[Diagonal, int]:
-    """The *sum* of squared per-draw gradients over some examples, and the number of draws in it.
+) -> Iterator[DrawBatch]:
+    """The gradients of `draws` random draws of each example: what every expectation here is over.
 
-    Sums of chunks add up to the sum of the whole, so that a short last chunk or batch counts for
-    what it is. Timestep and noise of each draw belong to (seed, example, draw).
+    Timestep and noise of each draw belong to (seed, example, draw).
 
     Raises:
-        NonFiniteError: a gradient is not finite; names the examples of the batch.
+        NonFiniteError: a loss is not finite; names the examples of the batch.
     """
-    sums = {name: torch.zeros(weight.shape, dtype=torch.float64) for name, weight in model.weights.items()}
     pairs = [(row, draw) for row in range(len(ids)) for draw in range(draws)]
     for start in range(0, len(pairs), batch_size):
         batch = pairs[start : start + batch_size]
@@ -59,22 +70,43 @@ def fisher_chunk(
         if not torch.isfinite(losses).all():
             named = ", ".join(sorted({ids[r] for r, _ in batch})[:5])
             raise NonFiniteError(f"the loss is not finite in a batch with {named}")
-        for name, factor in factors.items():
-            sums[name] += factor.per_draw().double().square().sum(dim=0).cpu()
-    return sums, len(pairs)
+        yield DrawBatch(losses, factors)
 
 
-def mean_of_chunks(chunks: Iterator[tuple[Diagonal, int]]) -> Diagonal:
-    """Add up `fisher_chunk` results in order and divide by the number of draws."""
-    total: Diagonal = {}
+def fisher_chunk(
+    model: DiffusionModel,
+    latents: Float[Tensor, "n c h w"],
+    captions: Float[Tensor, "n tokens d"],
+    ids: Sequence[str],
+    draws: int,
+    seed: int,
+    batch_size: int = 64,
+) -> Sums:
+    """The *sum* of squared per-draw gradients over some examples, and the number of draws in it.
+
+    Sums of chunks add up to the sum of the whole, so that a short last chunk or batch counts for
+    what it is.
+    """
+    sums: dict[str, Tensor] = {}
     count = 0
-    for sums, draws in chunks:
-        for name, value in sums.items():
-            total[name] = total[name] + value if name in total else value.clone()
-        count += draws
+    for batch in draw_batches(model, latents, captions, ids, draws, seed, batch_size):
+        count += len(batch.losses)
+        for name, factor in batch.factors.items():
+            add(sums, name, factor.per_draw().double().square().sum(dim=0).cpu())
+    return Sums(sums, count)
+
+
+def mean_of_chunks(chunks: Iterable[Sums]) -> dict[str, Float64[Tensor, "rows columns"]]:
+    """Add chunks up in order and divide by the number of draws."""
+    total: dict[str, Tensor] = {}
+    count = 0
+    for chunk in chunks:
+        for name, value in chunk.values.items():
+            add(total, name, value)
+        count += chunk.draws
     return {name: value / count for name, value in total.items()}
 
 
-def damped(fisher: Mapping[str, Tensor], damping: float) -> Diagonal:
-    """`F + delta` with delta a share of each layer's mean: undamped, near-zero entries explode."""
-    return {name: f.double() + damping * f.double().mean() for name, f in fisher.items()}
+def add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
+    """`sums[name] += value`, beginning at nothing."""
+    sums[name] = sums[name] + value if name in sums else value.clone()

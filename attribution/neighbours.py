@@ -16,6 +16,7 @@ from numpy import ndarray
 from attribution.errors import CorruptArtifactError
 from attribution.store import Artifact
 
+SPREAD = 3.0  # standard deviations that four bits are spread over, to each side
 BLOCK = 4096  # rows whose scores are computed at once
 
 
@@ -59,22 +60,25 @@ class Neighbours:
         return near[order[:count]].astype(np.int64)
 
 
-def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path) -> None:
-    """Build an inner-product index from consecutive rows, stored in half precision, and write it."""
-    index: faiss.IndexScalarQuantizer | None = None
-    for part in parts:
-        if index is None:
-            half = faiss.ScalarQuantizer.QT_fp16
-            index = faiss.IndexScalarQuantizer(part.shape[1], half, faiss.METRIC_INNER_PRODUCT)
-        index.add(np.ascontiguousarray(part, dtype=np.float32))
-    assert index is not None, "an index needs at least one chunk"
+def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path, bits: int = 16) -> None:
+    """Build an inner-product index from consecutive rows, in half precision or 4 bits, and write it.
+
+    With 4 bits a dimension is spread evenly over three standard deviations to both sides of its mean:
+    for rows of like length, few of whose entries lie farther out.
+    """
+    vectors = np.ascontiguousarray(np.concatenate(list(parts)), dtype=np.float32)
+    kind = {16: faiss.ScalarQuantizer.QT_fp16, 4: faiss.ScalarQuantizer.QT_4bit}[bits]
+    index = faiss.IndexScalarQuantizer(vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+    index.sq.rangestat, index.sq.rangestat_arg = faiss.ScalarQuantizer.RS_meanstd, SPREAD
+    index.train(vectors)
+    index.add(vectors)
     path.write_bytes(faiss.serialize_index(index).tobytes())
 
 
 def read_index(artifact: Artifact, ids: Sequence[str]) -> Neighbours:
     """Open an artifact's index; its bytes are compared with the manifest before FAISS sees them.
 
-    It is searched in single precision: the stored half precision only saves room.
+    It is searched in single precision: the stored fewer bits only save room.
 
     Raises:
         CorruptArtifactError: they differ, or it is not an inner-product index over these examples.

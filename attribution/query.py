@@ -88,9 +88,12 @@ class Settings:
 
     Attributes:
         seed: of every draw of the query (the training images' noise is the workspace's own).
-        effort: "instant" (neighbours only), "refined" (a shortlist is measured) or "exhaustive"
-            (every training image is).
-        shortlist: how many training images "refined" measures.
+        effort: "instant" (neighbours and first order), "refined" (the most promising are measured, the
+            best of them again) or "exhaustive" (every training image is).
+        shortlist: from how many promising training images "refined" chooses those that it measures.
+        budget: how many draws "refined" spends on measuring (a draw is one forward pass of one image):
+            counted, not timed, so that the same query gives the same ranking on every machine.
+        top_k: how many of the first ranks "refined" tries to get right.
         candidates: N: rank the same N training images, drawn at random by the seed, under every
             method. Ids or file names: rank exactly those. None: each method ranks what it can.
         unlearning_draws: (timestep, noise) draws of the unlearning gradient, a multiple of 2.
@@ -104,18 +107,20 @@ class Settings:
     seed: int = 0
     effort: str = "refined"
     shortlist: int = 400
+    budget: int = 2400
+    top_k: int = 20
     candidates: int | tuple[str, ...] | None = None
     unlearning_draws: int = 256
     calibration_draws: int = 32
     target_rise: float = 0.10
     alpha: float | None = None
     damping: float = 0.1
-    batch_size: int = 64
+    batch_size: int = 256
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:
             raise SettingsError(f"effort {self.effort!r} is not known: choose from {', '.join(EFFORTS)}")
-        for name in ("shortlist", "batch_size"):
+        for name in ("shortlist", "budget", "top_k", "batch_size"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}: it must be at least 1")
         for name in ("unlearning_draws", "calibration_draws"):

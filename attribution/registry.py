@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from jaxtyping import Float64
+from numpy import ndarray
+
 from attribution.errors import UnknownNameError
 from attribution.query import Query, Settings
 from attribution.results import Progress, Scores
@@ -39,6 +42,17 @@ class Method(Protocol):
         self, workspace: Workspace, query: Query, settings: Settings, candidates: Candidates
     ) -> Iterator[Progress | Scores]:
         """Yield progress between steps, and last the scores of `candidates.rows`."""
+        ...
+
+
+@runtime_checkable
+class Locating(Protocol):
+    """A method that can say where in a training image its score lies."""
+
+    def where_forgotten(
+        self, workspace: Workspace, query: Query, settings: Settings, row: int
+    ) -> Float64[ndarray, "h w"] | None:
+        """The rise of the loss at every latent cell; None unless the query was asked a short while ago."""
         ...
 
 

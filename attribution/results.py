@@ -36,6 +36,8 @@ class Scores:
         details: what the method wants recorded with its result (step size, self-check, ...); plain
             JSON values.
         warnings: sentences for the person.
+        final: False while better ones are still to come.
+        z: of each row against its own null, for methods that are compared with control queries.
     """
 
     rows: Int[ndarray, " candidates"]
@@ -43,6 +45,8 @@ class Scores:
     stderr: Float[ndarray, " candidates"] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    final: bool = True
+    z: Float[ndarray, " candidates"] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Entry:
     caption: str
     score: float
     stderr: float | None
+    z: float | None = None  # of its first-order score, among those under unrelated control queries
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,12 @@ class Ranking:
     candidates: str  # in words: "all 3,000 training images", "a shortlist of 400", ...
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    final: bool = True  # False while better scores are still to come
+
+    def stands_out(self, entry: Entry) -> bool | None:
+        """Whether an image's first-order score is beyond what unrelated queries reach; None if unknown."""
+        threshold = self.details.get("z_threshold")
+        return None if entry.z is None or threshold is None else entry.z > threshold
 
     def rank_of(self, example_id: str) -> int | None:
         """The rank of an image under this method, None if it was not ranked."""
@@ -110,6 +121,7 @@ class Attribution:
                             "caption": entry.caption,
                             "score": entry.score,
                             "stderr": entry.stderr,
+                            **({} if entry.z is None else {"z": entry.z}),
                         }
                         for entry in ranking.entries[:top_k]
                     ],
@@ -124,11 +136,12 @@ class Attribution:
         for key, value in {**self.query, **self.settings, **self.fingerprints}.items():
             out.write(f"# {key}: {' '.join(str(value).split())}\n")
         writer = csv.writer(out)
-        writer.writerow(["method", "rank", "id", "file_name", "caption", "score", "stderr"])
+        writer.writerow(["method", "rank", "id", "file_name", "caption", "score", "stderr", "z"])
         for name, ranking in self.rankings.items():
             for e in ranking.entries[:top_k]:
                 row = [name, e.rank, e.id, e.file_name, e.caption, repr(e.score)]
-                writer.writerow([*map(_no_formula, row), "" if e.stderr is None else repr(e.stderr)])
+                errors = ["" if value is None else repr(value) for value in (e.stderr, e.z)]
+                writer.writerow([*map(_no_formula, row), *errors])
         return out.getvalue()
 
 

@@ -125,6 +125,12 @@ class Artifact:
         return CorruptArtifactError(f"{self.folder} is damaged: {why}; make it again: `{command} --remake`")
 
     @cached_property
+    def checksum(self) -> str:
+        """Of all files: what an artifact made from this one is bound to."""
+        promised = json.dumps({name: entry["sha256"] for name, entry in self.manifest["files"].items()})
+        return hashlib.sha256(promised.encode()).hexdigest()[:32]
+
+    @cached_property
     def fingerprints(self) -> dict[str, str]:
         return dict(self.manifest["fingerprints"])
 

@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from attribution.curvature import Curvature
 from attribution.diffusion import DiffusionModel, Weights, masked_mean
 from attribution.errors import CalibrationError, NonFiniteError, SettingsError
-from attribution.fisher import damped
 from attribution.noise import gaussian, generator
 
 RISE_TOLERANCE = 0.01  # of the relative rise: 10% means between 9% and 11%
@@ -58,6 +58,9 @@ class Unlearned:
 def stratified_draws(model: DiffusionModel, count: int, seed: int, purpose: str) -> Draws:
     """`count` draws: one random timestep in each of `count / 2` equal strata, noise e and -e in each.
 
+    They come in an order in which every first part is spread over the whole schedule, so that a
+    gradient may be looked at before all of it is there.
+
     Raises:
         SettingsError: `count` is odd or less than 2.
     """
@@ -67,7 +70,32 @@ def stratified_draws(model: DiffusionModel, count: int, seed: int, purpose: str)
     jitter = torch.from_numpy(generator(seed, purpose, "timesteps").random(pairs))
     timesteps = ((torch.arange(pairs) + jitter) / pairs * model.num_train_timesteps).long()
     noise = torch.stack([gaussian(seed, purpose, "query", k, model.latent_shape) for k in range(pairs)])
+    order = spread_order(pairs)
+    timesteps, noise = timesteps[order], noise[order]
     return Draws(timesteps.repeat_interleave(2), torch.stack([noise, -noise], dim=1).flatten(0, 1))
+
+
+def spread_order(count: int) -> Int[Tensor, " count"]:
+    """0 ... count - 1 by van der Corput's sequence: bits reversed, so that neighbours are far apart."""
+    bits = max(1, (count - 1).bit_length())
+    reversed_bits = [int(f"{k:0{bits}b}"[::-1], 2) for k in range(2**bits)]
+    return torch.tensor([k for k in reversed_bits if k < count])
+
+
+@dataclass(frozen=True)
+class QueryGradient:
+    """The gradient of the picture's own loss over the draws that are done.
+
+    Attributes:
+        draws: done, of `total`.
+        mean: `grad L(z_hat, c_hat; theta_0)`, the mean over them.
+        loss: the picture's mean loss over them.
+    """
+
+    draws: int
+    total: int
+    mean: Mapping[str, Float[Tensor, "out in"]]
+    loss: float
 
 
 def query_gradient(
@@ -77,13 +105,15 @@ def query_gradient(
     draws: Draws,
     mask: Float[Tensor, "h w"] | None = None,
     batch_size: int = 64,
-) -> Iterator[tuple[int, dict[str, Float[Tensor, "out in"]]]]:
-    """`grad L(z_hat, c_hat; theta_0)`; yields (draws done, gradient summed so far / all draws).
+) -> Iterator[QueryGradient]:
+    """Yields the gradient after each batch of draws; the last one is over all of them.
 
-    The same dictionary each time; the last one is the gradient of the mean loss.
+    Raises:
+        NonFiniteError: the picture's loss is not finite.
     """
     total = len(draws.timesteps)
-    gradient = {name: torch.zeros_like(weight) for name, weight in model.weights.items()}
+    sums = {name: torch.zeros_like(weight) for name, weight in model.weights.items()}
+    losses_sum = 0.0
     for start in range(0, total, batch_size):
         part = slice(start, start + batch_size)
         n = len(draws.timesteps[part])
@@ -97,22 +127,18 @@ def query_gradient(
         )
         if not torch.isfinite(losses).all():
             raise NonFiniteError("the picture's own loss is not finite under this model")
+        losses_sum += losses.double().sum().item()
         for name, factor in factors.items():
-            gradient[name] += factor.mean() * (n / total)
-        yield start + n, gradient
+            sums[name] += factor.mean() * n
+        done = start + n
+        yield QueryGradient(done, total, {name: g / done for name, g in sums.items()}, losses_sum / done)
 
 
 def ascent_direction(
-    gradient: Mapping[str, Tensor], fisher: Mapping[str, Tensor], examples: int, damping: float
+    gradient: Mapping[str, Tensor], curvature: Curvature, examples: int
 ) -> dict[str, Float[Tensor, "out in"]]:
     """`(F + delta)^-1 g / N`, float32."""
-    inverse = damped(fisher, damping)
-    direction = {}
-    for name, g in gradient.items():
-        quotient = g.double() / inverse[name].to(g.device) / examples
-        # Undamped, a weight that no draw has moved is 0 / 0: it stays where it is.
-        direction[name] = torch.where(g == 0, 0.0, quotient).float()
-    return direction
+    return {name: (g / examples).float() for name, g in curvature.inverse(gradient).items()}
 
 
 def stepped(weights: Weights, direction: Mapping[str, Tensor], alpha: float) -> Weights:
@@ -164,16 +190,22 @@ def calibrated_step(
     held_out: Draws,
     target_rise: float,
     mask: Float[Tensor, "h w"] | None = None,
+    guess: float | None = None,
 ) -> Iterator[tuple[int, Unlearned | None]]:
-    """Bisect alpha until the picture's own loss rises by `target_rise`; yields (trials, result).
+    """Try alphas until the picture's own loss rises by `target_rise`; yields (trials, result).
 
-    The step is first doubled until the rise is passed, then halved in on.
+    The step grows until the rise is passed, then false position between the two steps around it.
+
+    Args:
+        guess: the first alpha tried; see `linear_step`.
 
     Raises:
         CalibrationError: the rise cannot be reached.
     """
     before = own_loss(model, model.weights, latent, caption, held_out, mask)
-    low, high, alpha = 0.0, float("inf"), _first_guess(model.weights, direction)
+    low, high = (0.0, 0.0), (float("inf"), float("inf"))  # (alpha, rise): too small, too large
+    alpha = _first_guess(model.weights, direction) if guess is None else guess
+    rise = float("nan")
     for trial in range(1, MAX_TRIALS + 1):
         weights = stepped(model.weights, direction, alpha)
         after = own_loss(model, weights, latent, caption, held_out, mask)
@@ -182,15 +214,38 @@ def calibrated_step(
             yield trial, Unlearned(weights, alpha, before, after, trial)
             return
         if rise < target_rise:  # a loss that is not finite counts as too large a step
-            low = alpha
+            low = (alpha, rise)
         else:
-            high = alpha
-        alpha = 2 * alpha if high == float("inf") else (low + high) / 2
+            high = (alpha, rise)
+        alpha = _next_step(low, high, target_rise)
         yield trial, None
     raise CalibrationError(
         f"no step raised the picture's loss by {target_rise:.0%} (last tried: alpha {alpha:.3g}, rise "
         f"{rise:.1%}): set --alpha, or ask for another rise"
     )
+
+
+def _next_step(low: tuple[float, float], high: tuple[float, float], target: float) -> float:
+    """Towards the target along the line between two steps, well inside them."""
+    if math.isinf(high[0]):
+        growth = target / low[1] if low[1] > 0 else 2.0
+        return low[0] * min(max(growth, 1.2), 4.0)
+    share = (target - low[1]) / (high[1] - low[1])
+    if not math.isfinite(share) or math.isinf(high[1]):
+        share = 0.5
+    return low[0] + min(max(share, 0.1), 0.9) * (high[0] - low[0])
+
+
+def linear_step(gradient: QueryGradient, direction: Mapping[str, Tensor], target_rise: float) -> float:
+    """The alpha at which a linear loss would rise by `target_rise`: where calibration begins.
+
+    Raises:
+        CalibrationError: the gradient is zero.
+    """
+    slope = sum(float((g.double() * direction[name].double()).sum()) for name, g in gradient.mean.items())
+    if not slope > 0:
+        raise CalibrationError("the picture's gradient is zero: there is nothing to unlearn")
+    return target_rise * gradient.loss / slope
 
 
 def _first_guess(weights: Weights, direction: Mapping[str, Tensor]) -> float:

@@ -12,7 +12,7 @@ import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,16 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.configuration import BOUND_TO, Config, default_probe, probe_fingerprint, stored_path
+from attribution.curvature import Curvature, Diagonal, EigenKronecker
 from attribution.diffusion import DiffusionModel, open_model
 from attribution.encoders import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
+from attribution.gradients import FirstOrder, Sketch
 from attribution.images import prepared
 from attribution.losses import Probe
 from attribution.neighbours import Neighbours, read_index
-from attribution.store import Artifact, Store
+from attribution.null import Null, null_of, related_captions
+from attribution.store import Artifact, Store, mending_command
 from attribution.training_set import TrainingSet
 
 INDEX = "training_set.json"
@@ -45,6 +48,9 @@ class Workspace:
         self._encoders: dict[str, Encoder] = {}
         self._artifacts: dict[str, Artifact] = {}
         self._neighbours: dict[str, Neighbours] = {}
+        self._curvatures: dict[str, Callable[[float], Curvature]] = {}
+        self._first_order: FirstOrder | None = None
+        self._null: Null | None = None
         self._latents: dict[int, Tensor] = {}  # of those encoded on demand
         self._lock = threading.RLock()  # two queries must not load the same model at once
 
@@ -230,6 +236,9 @@ class Workspace:
         with self._lock:
             self._artifacts.pop(name, None)
             self._neighbours.pop(name, None)
+            self._curvatures.clear()
+            self._first_order = None
+            self._null = None
 
     def latents(self, rows: Sequence[int] | Int[ndarray, " n"]) -> Float[Tensor, "n c h w"]:
         """Scaled latents of some training images, on the CPU.
@@ -247,13 +256,94 @@ class Workspace:
             self._latents.update(zip(batch, encoded, strict=True))
         return torch.stack([self._latents[int(row)] for row in rows])
 
-    def losses(self) -> Float[ndarray, "examples timesteps noises"]:
-        """The training images' losses under the model as it is."""
+    def losses(self) -> Float[ndarray, "examples timesteps pool"]:
+        """The training images' losses under the model as it is, at every noise of the pool."""
         return self.artifact("losses").array("losses.npy")
 
     def fisher(self) -> dict[str, Tensor]:
         """The diagonal Fisher information of each key and value projection, undamped."""
         return self.artifact("fisher").tensors("fisher.safetensors")
+
+    def bases(self) -> dict[str, Tensor]:
+        """The eigenbases of the Kronecker factors."""
+        return self.artifact("kfac").tensors("bases.safetensors")
+
+    def curvature(self, kind: str, damping: float) -> Curvature:
+        """The Fisher information as its diagonal ("fisher") or as EK-FAC ("ekfac"), damped.
+
+        Raises:
+            ArtifactError: it has not been made, or its parts do not belong together.
+        """
+        with self._lock:
+            if kind not in self._curvatures:
+                self._curvatures[kind] = self._read_curvature(kind)
+        return self._curvatures[kind](damping)
+
+    def _read_curvature(self, kind: str) -> Callable[[float], Curvature]:
+        if kind == "fisher":
+            return partial(Diagonal, self.fisher())
+        artifact = self.artifact("ekfac")
+        self._made_from(artifact, "bases", self.artifact("kfac").checksum)
+        return partial(EigenKronecker, self.bases(), artifact.tensors("eigenvalues.safetensors"))
+
+    def curvature_checksum(self, kind: str) -> str:
+        """What is bound to a curvature is bound to these bytes."""
+        return self.artifact(kind).checksum
+
+    def sketch(self, dimensions: int, seed: int) -> Sketch:
+        """The random projection of this model's gradients."""
+        shapes = {name: (w.shape[0], w.shape[1]) for name, w in self.model.weights.items()}
+        return Sketch(dimensions, seed, shapes)
+
+    def first_order(self) -> FirstOrder:
+        """What answers first-order queries: read once.
+
+        Raises:
+            ArtifactError: it has not been made, or its parts do not belong together.
+        """
+        with self._lock:
+            if self._first_order is None:
+                artifact = self.artifact("gradients")
+                made = artifact.manifest["settings"]
+                self._made_from(artifact, "curvature_checksum", self.curvature_checksum(made["curvature"]))
+                self._first_order = FirstOrder(
+                    self.curvature(made["curvature"], made["damping"]),
+                    self.sketch(made["dimensions"], made["sketch_seed"]),
+                    self.neighbours("gradients"),
+                    np.array(artifact.array("lengths.npy")),
+                )
+            return self._first_order
+
+    def gradient_space(self) -> str:
+        """What two sketched gradients must have in common to be compared."""
+        made = self.artifact("gradients").manifest["settings"]
+        return " ".join(f"{key}={made[key]}" for key in sorted(made) if key != "bits")
+
+    def null(self) -> Null:
+        """Every training image's scores under control queries: read once.
+
+        Raises:
+            ArtifactError: the controls have not been made, or were made with other gradients.
+        """
+        with self._lock:
+            if self._null is None:
+                artifact = self.artifact("controls")
+                self._made_from(artifact, "space", self.gradient_space())
+                stored = artifact.tensors("controls.safetensors")
+                queries = stored["vectors"].double().numpy() * stored["units"].numpy()[:, None]
+                scores = self.first_order().products(queries)
+                captions = self.training_set.captions
+                asked = [captions[int(row)] for row in stored["captions"]]
+                self._null = null_of(scores, related_captions(captions, asked))
+            return self._null
+
+    def _made_from(self, artifact: Artifact, key: str, present: str) -> None:
+        found = artifact.manifest["settings"].get(key)
+        if found != present:
+            raise MismatchError(
+                f"{artifact.name} in {self.folder} was made with {key} {found}, but there is {present} "
+                f"now: make it again with `{mending_command(artifact.name, self.folder)}`"
+            )
 
     def neighbours(self, name: str) -> Neighbours:
         """The index of an artifact "embeddings-...": read once."""

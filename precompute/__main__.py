@@ -38,6 +38,10 @@ VERBS = {
     "latents": "encode the training images",
     "losses": "measure the loss of every training image",
     "fisher": "estimate the Fisher information of the key and value projections",
+    "kfac": "find the eigenbases of the Fisher information's Kronecker factors",
+    "ekfac": "estimate EK-FAC's eigenvalues in them",
+    "gradients": "whiten and sketch the gradient of every training image, for first-order answers",
+    "controls": "ask control queries, by which scores are judged",
     "embeddings": "embed the training set with CLIP, DINO and raw pixels",
     "status": "say what there is and what is missing",
     "verify": "hash everything again and compare",
@@ -80,6 +84,7 @@ def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dataset", metavar="DIR", help="folder of pictures with a metadata.jsonl")
     sub.add_argument("--timesteps", type=_count, help="of the probe; must divide the model's (default 10)")
     sub.add_argument("--noises", type=_count, help="of the probe, at each timestep (default 2)")
+    sub.add_argument("--pool", type=_count, help="noises whose losses are precomputed (default 6)")
     sub.add_argument("--seed", type=int, help="of the probe's noise (default 0)")
 
 
@@ -97,12 +102,26 @@ def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
         default=standard.batch_size,
         help=f"of forward and backward passes (default {standard.batch_size})",
     )
-    if verb in ("all", "fisher"):
+    if verb in ("all", "fisher", "kfac", "ekfac", "gradients"):
         sub.add_argument(
             "--draws",
             type=_count,
             default=standard.draws,
             help=f"of the Fisher information, per training image (default {standard.draws})",
+        )
+    if verb in ("all", "gradients"):
+        sub.add_argument(
+            "--dimensions",
+            type=_count,
+            default=standard.dimensions,
+            help=f"of a sketched gradient (default {standard.dimensions})",
+        )
+    if verb in ("all", "controls"):
+        sub.add_argument(
+            "--controls",
+            type=_count,
+            default=standard.controls,
+            help=f"how many control queries are asked (default {standard.controls})",
         )
     if verb != "all":
         sub.add_argument("--remake", action="store_true", help="make it even if it is there")
@@ -151,6 +170,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.timesteps,
         options.noises,
         options.seed,
+        options.pool,
     )
 
 
@@ -175,7 +195,9 @@ def _run_jobs(options: argparse.Namespace) -> int:
         use_encoders(workspace, _encoders(options))
     standard = Options()
     draws = getattr(options, "draws", standard.draws)
-    chosen = Options(options.chunk, options.batch_size, draws, standard.seed)
+    dimensions = getattr(options, "dimensions", standard.dimensions)
+    controls = getattr(options, "controls", standard.controls)
+    chosen = Options(options.chunk, options.batch_size, draws, standard.seed, dimensions, controls)
     for job in jobs(workspace, options.verb):
         remake = getattr(options, "remake", False) and job.artifact.startswith(options.verb)
         show(run(workspace, job, chosen, remake))

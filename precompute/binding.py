@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from attribution.configuration import CONFIG, TIMESTEPS, Config
+from attribution.configuration import CONFIG, POOL, TIMESTEPS, Config
 from attribution.encoders import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.losses import Probe, timestep_grid
@@ -26,6 +26,7 @@ class Sources:
         timesteps: of the probe; must divide the model's number of training timesteps.
         noises: draws at each of them.
         seed: of those draws.
+        pool: draws at each timestep whose losses are precomputed; at least `noises`.
     """
 
     model: str | None = None
@@ -34,6 +35,7 @@ class Sources:
     timesteps: int | None = None
     noises: int | None = None
     seed: int | None = None
+    pool: int | None = None
 
 
 def bind(
@@ -83,8 +85,9 @@ def _probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
     else:
         count, grid = 0, old.timesteps
     noises = sources.noises or (old.noises if old else 2)
+    pool = sources.pool or (old.pool if old else POOL)
     seed = sources.seed if sources.seed is not None else (old.seed if old else 0)
-    return lambda total: Probe(grid or timestep_grid(total, count), noises, seed)
+    return lambda total: Probe(grid or timestep_grid(total, count), noises, seed, pool)
 
 
 def open_or_bind(

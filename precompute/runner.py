@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from attribution.workspace import Workspace
 from attribution.writer import Plan, Writer
 from precompute.jobs import Job, Options
+from precompute.jobs.controls import JOB as CONTROLS
+from precompute.jobs.ekfac import JOB as EKFAC
 from precompute.jobs.embeddings import embedding_jobs
 from precompute.jobs.fisher import JOB as FISHER
+from precompute.jobs.gradients import JOB as GRADIENTS
+from precompute.jobs.kfac import JOB as KFAC
 from precompute.jobs.latents import JOB as LATENTS
 from precompute.jobs.losses import JOB as LOSSES
 
@@ -38,13 +42,17 @@ class Step:
 def jobs(workspace: Workspace, verb: str) -> list[Job]:
     """The jobs behind a verb of the command line, in the order in which they must run."""
     if verb == "all":
-        return [LATENTS, LOSSES, FISHER, *embedding_jobs(workspace)]
+        return [LATENTS, LOSSES, FISHER, KFAC, EKFAC, GRADIENTS, CONTROLS, *embedding_jobs(workspace)]
     if verb == "embeddings":
         return embedding_jobs(workspace)
     single: dict[str, list[Job]] = {
         "latents": [LATENTS],
         "losses": [LOSSES],
         "fisher": [FISHER],
+        "kfac": [KFAC],
+        "ekfac": [KFAC, EKFAC],
+        "gradients": [KFAC, EKFAC, GRADIENTS],
+        "controls": [CONTROLS],
     }
     return single[verb]
 
@@ -57,8 +65,10 @@ def plan(workspace: Workspace, job: Job, options: Options) -> Plan:
         "device": workspace.device,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
-    count = -(-len(workspace.training_set) // options.chunk)
-    return Plan(job.artifact, workspace.expected(job.artifact), job.settings(options), made_with, count)
+    count = -(-job.count(workspace, options) // options.chunk)
+    return Plan(
+        job.artifact, workspace.expected(job.artifact), job.settings(workspace, options), made_with, count
+    )
 
 
 def run(
@@ -73,7 +83,7 @@ def run(
         ArtifactError: another process is making it.
         WhenceError: whatever the job itself cannot do.
     """
-    total = len(workspace.training_set)
+    total = job.count(workspace, options)
     with Writer(workspace.folder, plan(workspace, job, options)) as writer:
         if not remake and writer.up_to_date():
             yield Step(job.artifact, job.unit, total, total, 0, "is there already")

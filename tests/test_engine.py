@@ -60,10 +60,20 @@ def test_shortlist_does_not_depend_on_the_methods_shown(tiny_world: Workspace) -
 
 def test_shortlist_holds_the_nearest_of_each_list(tiny_world: Workspace) -> None:
     query = query_of(tiny_world, 5)
-    rows = shortlist(tiny_world, query, 9)
+    rows = shortlist(tiny_world, query, dataclasses.replace(QUICK, shortlist=9))
     assert len(set(rows.tolist())) == 9
     for name in ("clip", "dino", "clip-text"):
         assert method(name).nearest(tiny_world, query, 1)[0] in rows  # type: ignore[attr-defined]
+
+
+def test_shortlist_comes_in_order_of_promise(tiny_world: Workspace) -> None:
+    query = query_of(tiny_world, 5)
+    long = shortlist(tiny_world, query, dataclasses.replace(QUICK, shortlist=30))
+    short = shortlist(tiny_world, query, dataclasses.replace(QUICK, shortlist=9))
+    assert np.array_equal(long[:9], short)
+    settings = dataclasses.replace(QUICK, candidates=None)
+    predicted = final(tiny_world, query, ("first-order",), settings).rankings["first-order"].entries
+    assert long[0] == predicted[0].row
 
 
 def test_a_training_image_asked_about_is_its_own_nearest_neighbour(tiny_world: Workspace) -> None:
@@ -88,7 +98,7 @@ def test_results_are_written_in_the_order_asked_for(tiny_world: Workspace) -> No
 def test_unknown_method_names_the_known_ones(tiny_world: Workspace) -> None:
     with pytest.raises(UnknownNameError, match=r"abu, .*random"):
         list(attribute(tiny_world, query_of(tiny_world), ["magic"], QUICK))
-    assert set(methods()) == {"abu", *FAST}
+    assert set(methods()) == {"abu", "abu-plus", "first-order", *FAST}
 
 
 def test_instant_measures_nothing(tiny_world: Workspace) -> None:

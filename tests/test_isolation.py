@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from attribution.engine import attribute
 from attribution.errors import Cancelled, NonFiniteError
@@ -17,6 +21,7 @@ from attribution.query import Query, Settings
 from attribution.results import Attribution, Progress
 from attribution.workspace import Workspace
 
+ENDS, SHARES = ("answered", "stopped", "abandoned", "fails"), (0.4, 0.3, 0.2, 0.1)
 QUICK = Settings(unlearning_draws=8, calibration_draws=4, candidates=6, batch_size=32)
 
 
@@ -110,10 +115,92 @@ def test_queries_at_once_give_what_each_gives_alone(tiny_world: Workspace) -> No
     assert checksum(tiny_world) == before
 
 
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.slow
+def test_queries_interleaved_a_thousand_times_give_what_each_gives_alone(tiny_world: Workspace) -> None:
+    """Four under way at any time, a random one goes on: a thousand switches from one to another.
+
+    Some are stopped at random points, some abandoned, some fail.
+    """
+    least = dataclasses.replace(QUICK, unlearning_draws=2, calibration_draws=2, candidates=1, alpha=1.0)
+    broken = dataclasses.replace(least, alpha=1e38)
+    before = checksum(tiny_world)
+    alone = {row: answer(tiny_world, row, least) for row in range(6)}
+    rng = np.random.default_rng(0)
+
+    class Flight:
+        """A query under way, and how it is to end."""
+
+        def __init__(self) -> None:
+            self.row, self.end = int(rng.choice(list(alone))), str(rng.choice(ENDS, p=SHARES))
+            self.left, self.stop = int(rng.integers(12)), threading.Event()
+            settings = broken if self.end == "fails" else least
+            query = query_of(tiny_world, self.row)
+            self.events = attribute(tiny_world, query, ["abu", "random"], settings, self.stop)
+
+        def step(self) -> bool:
+            """Whether it is over."""
+            if self.left == 0 and self.end == "abandoned":
+                self.events.close()  # type: ignore[attr-defined]
+                return True
+            if self.left == 0 and self.end == "stopped":
+                self.stop.set()
+            self.left -= 1
+            try:
+                event = next(self.events)
+            except Cancelled:
+                assert self.end == "stopped"
+                return True
+            except NonFiniteError:
+                assert self.end == "fails"
+                return True
+            if isinstance(event, Attribution):
+                assert self.end != "fails"
+                scores = {entry.id: entry.score for entry in event.rankings["abu"].entries}
+                assert scores == alone[self.row]
+                return True
+            return False
+
+    flying, seen, at_first = [Flight() for _ in range(4)], Counter[str](), 0
+    switches, last = 0, -1
+    while switches < 1_000:
+        place = int(rng.integers(len(flying)))
+        switches, last = switches + (place != last), place
+        if flying[place].step():
+            seen[flying[place].end] += 1
+            flying[place], last = Flight(), -1
+        if switches == 200:
+            at_first = resident()
+    assert min(seen.values()) > 3
+    assert len(seen) == len(ENDS)
+    assert checksum(tiny_world) == before
+    assert resident() - at_first < 64 * 2**20
+
+
 def test_two_skeletons_share_their_tensors_but_not_their_modules(tiny_world: Workspace) -> None:
     model = tiny_world.model
     assert isinstance(model, PipelineModel)
-    with model._skeleton() as one, model._skeleton() as two:
+    captions = model.encode_captions(["a dog on the beach"])
+    projected = model._projected(model.weights, captions)
+    with model._skeleton(projected) as one, model._skeleton(projected) as two:
         assert one is not two
-        shared = zip(one.parameters(), two.parameters(), model.unet.parameters(), strict=True)
-        assert all(a is b is c for a, b, c in shared)
+        loaded = dict(model.unet.named_parameters())
+        assert {*dict(one.named_parameters())} == {*loaded} - {*model.weights}
+        for name, parameter in one.named_parameters():
+            assert parameter is dict(two.named_parameters())[name] is loaded[name]
+
+
+def test_keys_and_values_are_those_of_each_draws_own_caption(tiny_world: Workspace) -> None:
+    model = tiny_world.model
+    assert isinstance(model, PipelineModel)
+    words = ["a dog", "a dog", "a cat on the beach", "a dog", "a dog"]
+    captions = model.encode_captions(words)
+    projected = model._projected(model.weights, captions)
+    for name, weight in model.weights.items():
+        torch.testing.assert_close(projected[name], captions @ weight.T)
+    assert all(len(value) == 1 for value in model._projected(model.weights, captions[:1]).values())

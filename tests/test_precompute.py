@@ -166,7 +166,7 @@ def test_init_again_mends_a_changed_training_set(foreign_copy: Foreign) -> None:
     assert main(["losses", "--workspace", folder]) == 2
     assert main(["init", "--workspace", folder]) == 0
     assert main(foreign_copy.arguments()) == 0
-    assert Workspace.open(folder).losses().shape == (22, 4, 2)
+    assert Workspace.open(folder).losses().shape == (22, 4, 6)
 
 
 def test_all_refuses_to_repoint_a_workspace(

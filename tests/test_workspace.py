@@ -36,7 +36,7 @@ def test_opening_loads_no_model(foreign_world: Foreign, monkeypatch: pytest.Monk
     workspace = Workspace.open(foreign_world.workspace)
     assert len(workspace.training_set) == 22
     assert workspace.resolution == 16
-    assert workspace.losses().shape == (22, 4, 2)
+    assert workspace.losses().shape == (22, 4, 6)
     assert workspace.latents(range(22)).shape == (22, 3, 8, 8)
     assert all(value.min() >= 0 for value in workspace.fisher().values())
 

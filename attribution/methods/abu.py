@@ -7,21 +7,21 @@ and timesteps on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 from numpy import ndarray
-from torch import Tensor
 
 from attribution import unlearning
-from attribution.images import box_in_prepared, prepared
+from attribution.asking import Memory, query_gradient, query_key, query_tensors, verdicts
+from attribution.forgotten import loss_rise_map
 from attribution.losses import check_finite, loss_sweep
 from attribution.noise import generator
 from attribution.query import Query, Settings
+from attribution.racing import Rises, Standing, mean_and_error, race
 from attribution.results import Progress, Scores
 from attribution.unlearning import Unlearned
 from attribution.workspace import Workspace
@@ -29,14 +29,18 @@ from attribution.workspace import Workspace
 if TYPE_CHECKING:
     from attribution.engine import Candidates
 
-CONTROLS = 32  # random training images whose loss should not rise with the query's
+CONTROLS = 16  # random training images whose loss should not rise with the query's
 CONTROL_SHARE = 0.25  # of the query's rise: above it, unlearning was not selective
-GRADIENT_BATCH = 32
+PART = 128  # images of a full measurement between two looks at the ranking
 
 
 @dataclass(frozen=True)
 class AbU:
-    """One natural-gradient step on key and value projections, diagonal damped Fisher."""
+    """One natural-gradient step on key and value projections.
+
+    Attributes:
+        curvature: the Fisher information as its diagonal ("fisher") or as EK-FAC ("ekfac").
+    """
 
     name: str = "abu"
     title: str = "Unlearning (AbU)"
@@ -44,24 +48,28 @@ class AbU:
         "How much the loss of a training image rises when the model unlearns this picture: "
         "what was forgotten with it."
     )
+    curvature: str = "fisher"
     slow: bool = True
+    unlearned: Memory[Unlearned] = field(default_factory=Memory, repr=False, compare=False)
 
     def needs(self, workspace: Workspace) -> tuple[str, ...]:
-        return ("losses", "fisher")
+        return ("losses", "fisher") if self.curvature == "fisher" else ("losses", "kfac", "ekfac")
 
     def score(
         self, workspace: Workspace, query: Query, settings: Settings, candidates: Candidates
     ) -> Iterator[Progress | Scores]:
         unlearned = yield from self.unlearn(workspace, query, settings)
+        self.unlearned.put(self._key(workspace, query, settings), unlearned)
         controls = control_rows(workspace, settings.seed)
-        rises = yield from self._forgotten(workspace, unlearned, controls, settings, "checking controls")
-        control_rise = float(rises.mean() / workspace.losses()[controls].mean())
-        rises = yield from self._forgotten(
-            workspace, unlearned, candidates.rows, settings, "measuring training images"
+        rises = yield from self._rises(
+            workspace, unlearned, controls, range(1), settings, "checking controls"
         )
-        values, stderr = mean_and_error(rises)
-        details = {
+        before = workspace.losses()[controls][..., :1].astype(np.float64)
+        control_rise = float(rises.mean() / before.mean())
+        measured = self._raced if candidates.race else self._measured
+        details: dict[str, Any] = {
             "alpha": unlearned.alpha,
+            "curvature": self.curvature,
             "damping": 0.0 if settings.alpha else settings.damping,
             "query_loss_before": unlearned.loss_before,
             "query_loss_after": unlearned.loss_after,
@@ -70,33 +78,47 @@ class AbU:
             "calibration_trials": unlearned.trials,
         }
         warnings = _self_check(unlearned.rise, control_rise)
-        yield Scores(candidates.rows, values, stderr, details, warnings)
+        *_, gradient = query_gradient(workspace, query, settings)  # remembered
+        judged = verdicts(workspace, gradient, settings)
+        details |= judged.details() if judged else {}
+        for event in measured(workspace, unlearned, settings, candidates):
+            if isinstance(event, Scores):
+                z = judged.z[event.rows] if judged else None
+                yield replace(event, details={**details, **event.details}, warnings=warnings, z=z)
+            else:
+                yield event
+
+    def where_forgotten(
+        self, workspace: Workspace, query: Query, settings: Settings, row: int
+    ) -> Float64[ndarray, "h w"] | None:
+        """Where in a training image the loss rose; None unless the query was asked a short while ago."""
+        known = self.unlearned.get(self._key(workspace, query, settings))
+        return None if known is None else loss_rise_map(workspace, known.weights, row)
+
+    def _key(self, workspace: Workspace, query: Query, settings: Settings) -> str:
+        step = (settings.calibration_draws, settings.target_rise, settings.alpha, settings.damping)
+        return f"{query_key(workspace, query, settings)} {step}"
 
     def unlearn(
         self, workspace: Workspace, query: Query, settings: Settings
     ) -> Generator[Progress, None, Unlearned]:
         """Yield progress; returns the weights that have forgotten the query."""
         model = workspace.model
-        latent, caption, mask = query_tensors(workspace, query)
-        draws = unlearning.stratified_draws(model, settings.unlearning_draws, settings.seed, "unlearning")
-        gradient: Mapping[str, Tensor] = {}
-        total = settings.unlearning_draws
-        yield Progress(self.name, "computing the gradient", 0, total)
-        for done, gradient in unlearning.query_gradient(
-            model, latent, caption, draws, mask, GRADIENT_BATCH
-        ):
-            yield Progress(self.name, "computing the gradient", done, total)
+        gradients = query_gradient(workspace, query, settings)
+        gradient = yield from self._told(gradients, settings)
         damping = 0.0 if settings.alpha else settings.damping  # --alpha is the paper's own step
         direction = unlearning.ascent_direction(
-            gradient, workspace.fisher(), len(workspace.training_set), damping
+            gradient.mean, workspace.curvature(self.curvature, damping), len(workspace.training_set)
         )
+        latent, caption, mask = query_tensors(workspace, query)
         held_out = unlearning.stratified_draws(
             model, settings.calibration_draws, settings.seed, "calibration"
         )
         if settings.alpha is not None:
             return unlearning.fixed_step(model, direction, latent, caption, held_out, settings.alpha, mask)
+        guess = unlearning.linear_step(gradient, direction, settings.target_rise)
         trials = unlearning.calibrated_step(
-            model, direction, latent, caption, held_out, settings.target_rise, mask
+            model, direction, latent, caption, held_out, settings.target_rise, mask, guess
         )
         for trial, unlearned in trials:
             if unlearned is not None:
@@ -104,54 +126,100 @@ class AbU:
             yield Progress(self.name, "calibrating the step", trial, unlearning.MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
 
-    def _forgotten(
+    def _told(
+        self, gradients: Generator[unlearning.QueryGradient, None, unlearning.QueryGradient], s: Settings
+    ) -> Generator[Progress, None, unlearning.QueryGradient]:
+        yield Progress(self.name, "computing the gradient", 0, s.unlearning_draws)
+        last = None
+        for last in gradients:
+            yield Progress(self.name, "computing the gradient", last.draws, last.total)
+        assert last is not None
+        return last
+
+    def _measured(
+        self, workspace: Workspace, unlearned: Unlearned, settings: Settings, candidates: Candidates
+    ) -> Iterator[Progress | Scores]:
+        """Every candidate in full, in order of promise; yields the scores so far after each part."""
+        noises = range(workspace.probe.noises)
+        total = len(candidates.rows)
+        values, stderr = np.empty(total), np.empty(total)
+        for start in range(0, total, PART):
+            rows = candidates.rows[start : start + PART]
+            stage = f"measuring training images {start + 1:,} to {start + len(rows):,} of {total:,}"
+            rises = yield from self._rises(workspace, unlearned, rows, noises, settings, stage)
+            end = start + len(rows)
+            values[start:end], stderr[start:end] = mean_and_error(rises)
+            errors = None if len(noises) < 2 else stderr[:end].copy()
+            yield Scores(candidates.rows[:end], values[:end].copy(), errors, final=end == total)
+
+    def _raced(
+        self, workspace: Workspace, unlearned: Unlearned, settings: Settings, candidates: Candidates
+    ) -> Iterator[Progress | Scores]:
+        """The most promising candidates, as far as the budget goes; yields a ranking after each round."""
+        probe, rows = workspace.probe, candidates.rows
+        grid, noises = len(probe.timesteps), max(2, probe.noises)
+        block = grid * noises
+
+        def numbers(round_number: int) -> range:
+            return range(round_number * noises, (round_number + 1) * noises)
+
+        def cost(round_number: int) -> int:
+            unknown = sum(k >= probe.pool for k in numbers(round_number))
+            return block + grid * unknown  # beyond the pool, the loss before is measured as well
+
+        def measure(positions: Int[ndarray, " n"], number: int) -> Generator[object, None, Rises]:
+            again = f"measuring the best again, round {number}"
+            stage = again if number else "measuring the most promising"
+            chosen = rows[positions]
+            rises = yield from self._rises(workspace, unlearned, chosen, numbers(number), settings, stage)
+            return rises
+
+        for event in race(len(rows), settings.top_k, settings.budget, cost(0), cost, measure):
+            if isinstance(event, Standing):
+                yield _standing_scores(event, rows)
+            else:
+                assert isinstance(event, Progress)
+                yield event
+
+    def _rises(
         self,
         workspace: Workspace,
         unlearned: Unlearned,
         rows: Int[ndarray, " n"],
+        noises: range,
         settings: Settings,
         stage: str,
     ) -> Generator[Progress, None, Float64[ndarray, "n timesteps noises"]]:
         """Yield progress; returns the rise of every draw's loss of some training images."""
-        training_set, probe = workspace.training_set, workspace.probe
+        training_set, probe, model = workspace.training_set, workspace.probe, workspace.model
         ids = [training_set.ids[row] for row in rows]
-        captions = workspace.model.encode_captions([training_set.captions[row] for row in rows])
-        parts = []
-        for start in range(0, len(rows), settings.batch_size):
-            parts.append(workspace.latents(rows[start : start + settings.batch_size]))
+        captions = model.encode_captions([training_set.captions[row] for row in rows])
+        for start in range(0, len(rows), settings.batch_size):  # each kept by the workspace
+            workspace.latents(rows[start : start + settings.batch_size])
             yield Progress(self.name, "encoding training images", start, len(rows))
-        latents = torch.cat(parts)
-        total = len(rows) * len(probe.timesteps) * probe.noises
-        after = np.empty(0, np.float32)
+        latents = workspace.latents(rows)
+        known = [k for k in noises if k < probe.pool]
+        unknown = [k for k in noises if k >= probe.pool]
+        sweeps = [(unlearned.weights, noises)] + ([(model.weights, unknown)] if unknown else [])
+        total = len(rows) * len(probe.timesteps) * sum(len(numbers) for _, numbers in sweeps)
+        results, before_this = [], 0
         yield Progress(self.name, stage, 0, total)
-        for done, after in loss_sweep(
-            workspace.model, unlearned.weights, latents, captions, ids, probe, settings.batch_size
-        ):
-            yield Progress(self.name, stage, done, total)
-        check_finite(after, ids)
-        rises: Float64[ndarray, "n timesteps noises"] = after.astype(np.float64) - workspace.losses()[rows]
+        for weights, numbers in sweeps:
+            done, losses = 0, np.empty(0, np.float32)
+            for done, losses in loss_sweep(
+                model, weights, latents, captions, ids, probe, settings.batch_size, numbers
+            ):
+                yield Progress(self.name, stage, before_this + done, total)
+            check_finite(losses, ids)
+            results.append(losses.astype(np.float64))
+            before_this += done
+        stored = workspace.losses()[rows][..., known].astype(np.float64)
+        rises: Float64[ndarray, "n timesteps noises"]
+        rises = results[0] - np.concatenate([stored, *results[1:]], axis=2)
         return rises
 
 
 METHOD = AbU()
-
-
-def query_tensors(
-    workspace: Workspace, query: Query
-) -> tuple[Float[Tensor, "1 c h w"], Float[Tensor, "1 tokens d"], Float[Tensor, "h w"] | None]:
-    """Latent, caption embedding and loss mask of a query, scaled as the training images are.
-
-    The mask has ones in the latent cells that the box touches: local attribution is the query's own
-    loss restricted to the box, not the loss of the crop.
-    """
-    model = workspace.model
-    latent = model.encode_images([prepared(query.image, model.resolution)])
-    caption = model.encode_captions([query.caption])
-    if query.box is None:
-        return latent, caption, None
-    box = box_in_prepared(query.box, query.image.size)
-    mask = torch.from_numpy(box.mask(*model.latent_shape[1:])).float().to(model.device)
-    return latent, caption, mask
 
 
 def control_rows(workspace: Workspace, seed: int) -> Int[ndarray, " controls"]:
@@ -161,20 +229,22 @@ def control_rows(workspace: Workspace, seed: int) -> Int[ndarray, " controls"]:
     return np.sort(rng.choice(count, size=min(CONTROLS, count), replace=False))
 
 
-def mean_and_error(
-    rises: Float64[ndarray, "n timesteps noises"],
-) -> tuple[Float64[ndarray, " n"], Float64[ndarray, " n"] | None]:
-    """The mean over the grid, and its standard error from the spread within each timestep.
-
-    The grid is not noise: only the spread between noises of one timestep counts. None with a single
-    noise, which has no spread.
-    """
-    values = rises.mean(axis=(1, 2))
-    grid, noises = rises.shape[1:]
-    if noises < 2:
-        return values, None
-    within = rises.var(axis=2, ddof=1) / noises  # variance of each timestep's mean
-    return values, np.sqrt(within.sum(axis=1)) / grid
+def _standing_scores(standing: Standing, rows: Int[ndarray, " n"]) -> Scores:
+    measured = np.flatnonzero(~np.isnan(standing.values))
+    details = {
+        "draws": int(standing.spent),
+        "rounds": standing.rounds,
+        "measured": len(measured),
+        "measured_again": int((standing.draws > standing.draws[measured].min()).sum()),
+        "separated": standing.settled,
+    }
+    return Scores(
+        rows[measured],
+        standing.values[measured],
+        standing.stderr[measured],
+        details,
+        final=standing.over,
+    )
 
 
 def _self_check(query_rise: float, control_rise: float) -> tuple[str, ...]:

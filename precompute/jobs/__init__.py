@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.lib import format as npy
+from torch import Tensor
 
+from attribution.fisher import Sums
 from attribution.workspace import Workspace
 from attribution.writer import Chunk
+
+COUNT = "draws in the sums"
 
 
 @dataclass(frozen=True)
@@ -23,16 +28,20 @@ class Options:
     """How the jobs run.
 
     Attributes:
-        chunk: training images a chunk: the unit that survives an interruption.
+        chunk: rows (training images) a chunk: the unit that survives an interruption.
         batch_size: of forward and backward passes inside a chunk.
         draws: (timestep, noise) draws per training image of the Fisher information.
         seed: of those draws.
+        dimensions: of a sketched gradient.
+        controls: how many control queries are asked.
     """
 
     chunk: int = 64
-    batch_size: int = 64
+    batch_size: int = 256
     draws: int = 8
     seed: int = 0
+    dimensions: int = 2048
+    controls: int = 200
 
 
 class Job(Protocol):
@@ -46,17 +55,42 @@ class Job(Protocol):
         """What a row is, for the progress display."""
         ...
 
-    def settings(self, options: Options) -> Mapping[str, Any]:
+    def count(self, workspace: Workspace, options: Options) -> int:
+        """How many rows there are."""
+        ...
+
+    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
         """The choices that change what the artifact is, beyond rounding."""
         ...
 
     def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
-        """The arrays of some consecutive examples; a function of nothing else."""
+        """The arrays of some consecutive rows; a function of nothing else."""
         ...
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
         """Write the artifact's files from all chunks, in order."""
         ...
+
+
+def rows_of(
+    workspace: Workspace, rows: range
+) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n tokens d"], tuple[str, ...]]:
+    """Latents, caption embeddings and ids of some training images."""
+    training_set = workspace.training_set
+    chosen = slice(rows.start, rows.stop)
+    captions = workspace.model.encode_captions(training_set.captions[chosen])
+    return workspace.latents(rows), captions, training_set.ids[chosen]
+
+
+def chunk_of(sums: Sums) -> Chunk:
+    """Sums as they are kept between sittings."""
+    return {name: value.numpy() for name, value in sums.values.items()} | {COUNT: np.array([sums.draws])}
+
+
+def sums_of(chunk: Chunk) -> Sums:
+    """The inverse of `chunk_of`."""
+    values = {name: torch.from_numpy(value) for name, value in chunk.items() if name != COUNT}
+    return Sums(values, int(chunk[COUNT][0]))
 
 
 def write_array(parts: Iterator[Float[np.ndarray, "n ..."]], path: Path, rows: int) -> None:

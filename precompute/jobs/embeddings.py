@@ -30,7 +30,10 @@ class Embeddings:
     def unit(self) -> str:
         return "captions" if self.captions else "images"
 
-    def settings(self, options: Options) -> Mapping[str, Any]:
+    def count(self, workspace: Workspace, options: Options) -> int:
+        return len(workspace.training_set)
+
+    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
         return {}
 
     def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:

@@ -19,7 +19,10 @@ class Latents:
     artifact = "latents"
     unit = "images"
 
-    def settings(self, options: Options) -> Mapping[str, Any]:
+    def count(self, workspace: Workspace, options: Options) -> int:
+        return len(workspace.training_set)
+
+    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
         return {}
 
     def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:

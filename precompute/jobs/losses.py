@@ -1,4 +1,4 @@
-"""The losses of the training images under the model as it is: (examples, timesteps, noises), float32."""
+"""The losses of the training images under the model as it is: (examples, timesteps, pool), float32."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ from typing import Any
 from attribution.losses import example_losses
 from attribution.workspace import Workspace
 from attribution.writer import Chunk
-from precompute.jobs import Options, write_array
+from precompute.jobs import Options, rows_of, write_array
 
 
 class Losses:
     artifact = "losses"
     unit = "images"
 
-    def settings(self, options: Options) -> Mapping[str, Any]:
+    def count(self, workspace: Workspace, options: Options) -> int:
+        return len(workspace.training_set)
+
+    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
         return {}  # the probe is a fingerprint
 
     def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
-        model, training_set = workspace.model, workspace.training_set
+        latents, captions, ids = rows_of(workspace, rows)
         return {
             "losses": example_losses(
-                model,
-                model.weights,
-                workspace.latents(rows),
-                model.encode_captions(training_set.captions[rows.start : rows.stop]),
-                training_set.ids[rows.start : rows.stop],
+                workspace.model,
+                workspace.model.weights,
+                latents,
+                captions,
+                ids,
                 workspace.probe,
                 options.batch_size,
+                range(workspace.probe.pool),
             )
         }
 

@@ -1,0 +1,106 @@
+"""What a score would be if the picture had nothing to do with the training image.
+
+The best of thousands always beats random images, and images that are easily forgotten would win every
+query. So each training image has its own null: its first-order scores under control queries of
+captions unrelated to its own, at matched step size. Its `z` counts standard deviations of that.
+Having looked at all images is corrected for by the distribution of the largest z of a control query
+(maxT, Westfall & Young 1993), which assumes nothing of the shape of any tail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+from numpy import ndarray
+
+LEVEL = 0.05  # chance that any unrelated image stands out in a query
+COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
+FEWEST = 30  # unrelated controls that an image must have; with fewer, all controls count
+
+
+@dataclass(frozen=True)
+class Null:
+    """Each training image's null, and the level that the largest z of all images rarely passes.
+
+    Attributes:
+        mean, deviation: of each image's scores under unrelated controls.
+        threshold: an image with a larger z stands out.
+        controls: how many control queries there were.
+    """
+
+    mean: Float64[ndarray, " n"]
+    deviation: Float64[ndarray, " n"]
+    threshold: float
+    controls: int
+
+    def z(self, scores: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
+        """Scores of all training images, in standard deviations of their nulls."""
+        z: Float64[ndarray, " n"] = (scores - self.mean) / self.deviation
+        return z
+
+
+def null_of(
+    scores: Float[ndarray, "n controls"], related: Bool[ndarray, "n controls"], level: float = LEVEL
+) -> Null:
+    """The null from the scores of `n` images under some control queries.
+
+    Each control's own z leaves it out of the mean and deviation that it is compared with.
+    """
+    scores = scores.astype(np.float64)
+    counts = _counted(related)
+    number = counts.sum(axis=1)
+    total = np.where(counts, scores, 0).sum(axis=1)
+    squares = np.where(counts, scores**2, 0).sum(axis=1)
+    mean = total / number
+    deviation = _deviation(total, squares, number)
+    rest = number[:, None] - counts
+    left_total = total[:, None] - np.where(counts, scores, 0)
+    left_squares = squares[:, None] - np.where(counts, scores**2, 0)
+    left = (scores - left_total / rest) / _deviation(left_total, left_squares, rest)
+    largest = np.where(counts, left, -np.inf).max(axis=0)
+    return Null(mean, deviation, float(np.quantile(largest, 1 - level, method="higher")), scores.shape[1])
+
+
+def _counted(related: Bool[ndarray, "n controls"]) -> Bool[ndarray, "n controls"]:
+    """Which controls count for which image: the unrelated ones, or all if those are too few."""
+    counts = ~related
+    counts[counts.sum(axis=1) < FEWEST] = True
+    return counts
+
+
+def _deviation(
+    total: Float64[ndarray, "..."], squares: Float64[ndarray, "..."], number: ndarray
+) -> Float64[ndarray, "..."]:
+    variance = (squares - total**2 / number) / (number - 1)
+    deviation: Float64[ndarray, "..."] = np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny))
+    return deviation
+
+
+def related_captions(captions: Sequence[str], controls: Sequence[str]) -> Bool[ndarray, "n controls"]:
+    """Whether a training caption and a control's share a word that is not common to most captions."""
+    words = [_words(caption) for caption in captions]
+    counted = Counter(word for caption in words for word in caption)
+    common = {word for word, count in counted.items() if count > COMMON * len(captions)}
+    asked = [_words(caption) - common for caption in controls]
+    vocabulary = {word: k for k, word in enumerate(sorted(set().union(*asked)))}
+    of_controls = _incidence(asked, vocabulary)
+    of_captions = _incidence([caption - common for caption in words], vocabulary)
+    shared: Bool[ndarray, "n controls"] = of_captions @ of_controls.T > 0
+    return shared
+
+
+def _incidence(captions: Sequence[set[str]], vocabulary: dict[str, int]) -> Float[ndarray, "n words"]:
+    table = np.zeros((len(captions), max(1, len(vocabulary))), np.float32)
+    for row, caption in enumerate(captions):
+        for word in caption & vocabulary.keys():
+            table[row, vocabulary[word]] = 1
+    return table
+
+
+def _words(caption: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", caption.lower()))
