@@ -2,6 +2,7 @@
 
     python -m evaluation locality       [--workspace DIR] [--prompts 24] [--candidates 400]
     python -m evaluation self-retrieval [--workspace DIR] [--images 10] [--others 400]
+    python -m evaluation draws|sketch|agreement|verdict   (studies of what the methods are made of)
 
 Answers, pictures and the report go to `--out` (`build/evaluation/<protocol>`); asked again, a run goes
 on where it was stopped. `--document FILE` also puts the report between its marks in that file, and
@@ -11,8 +12,10 @@ on where it was stopped. `--document FILE` also puts the report between its mark
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,8 +31,10 @@ from attribution import registry
 from attribution.errors import WhenceError
 from attribution.workspace import Workspace
 from evaluation.markdown import with_block
-from evaluation.protocols import Protocol, protocols
-from evaluation.runner import Run
+from evaluation.protocols import Report, protocols
+from evaluation.run_folder import RunFolder
+from evaluation.runner import Run, provenance
+from evaluation.studies import Kept, studies
 
 METHODS = ("abu", "clip", "dino", "pixel", "random")
 NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads")
@@ -43,39 +48,74 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
     for name, protocol in protocols().items():
         command = commands.add_parser(name, help=protocol.description, description=protocol.description)
-        command.add_argument("--workspace", type=Path, default=Path("assets/demo/workspace"), metavar="DIR")
         command.add_argument("--methods", nargs="+", default=list(METHODS), metavar="METHOD")
-        command.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw")
-        command.add_argument("--device", default="cpu", metavar="cpu|cuda")
-        command.add_argument("--threads", type=int, metavar="N")
-        command.add_argument("--out", type=Path, metavar="DIR", help="answers and report")
-        command.add_argument("--document", type=Path, metavar="FILE", help="a Markdown file to update")
-        command.add_argument("--figures", type=Path, metavar="FILE", help="the figures as JSON")
+        _add_common(command)
         protocol.add_arguments(command)
+    for name, study in studies().items():
+        command = commands.add_parser(name, help=study.description, description=study.description)
+        _add_common(command)
+        study.add_arguments(command)
     return main
 
 
-def evaluate(protocol: Protocol, given: argparse.Namespace) -> None:
-    """Run the protocol to its end and write its report."""
-    for method in given.methods:
-        registry.method(method)  # an unknown name is told before hours of work
-    options: Mapping[str, Any] = {k: v for k, v in vars(given).items() if k not in NOT_OPTIONS}
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workspace", type=Path, default=Path("assets/demo/workspace"), metavar="DIR")
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw")
+    command.add_argument("--device", default="cpu", metavar="cpu|cuda")
+    command.add_argument("--threads", type=int, metavar="N")
+    command.add_argument("--out", type=Path, metavar="DIR", help="answers and report")
+    command.add_argument("--document", type=Path, metavar="FILE", help="a Markdown file to update")
+    command.add_argument("--figures", type=Path, metavar="FILE", help="the figures as JSON")
+
+
+def evaluate(given: argparse.Namespace) -> None:
+    """Run the protocol or study to its end and write its report."""
     if given.threads is not None:
         torch.set_num_threads(given.threads)
+    options: Mapping[str, Any] = {k: v for k, v in vars(given).items() if k not in NOT_OPTIONS}
+    folder = given.out or Path("build/evaluation") / given.protocol
+    ask = _asked if given.protocol in protocols() else _studied
+    report = ask(given, options, folder)
+    if given.figures is not None:
+        given.figures.parent.mkdir(parents=True, exist_ok=True)
+        given.figures.write_text((folder / "report.json").read_text(encoding="utf-8"), "utf-8")
+    if given.document is not None:
+        before = given.document.read_text(encoding="utf-8") if given.document.exists() else ""
+        given.document.write_text(with_block(before, given.protocol, report.markdown), encoding="utf-8")
+    print(report.markdown)
+
+
+def _asked(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) -> Report:
+    for method in given.methods:
+        registry.method(method)  # an unknown name is told before hours of work
     workspace = Workspace.open(given.workspace, given.device)
-    run = Run.begin(protocol, workspace, options, given.out or Path("build/evaluation") / protocol.name)
+    run = Run.begin(protocols()[given.protocol], workspace, options, folder)
     for step in run.steps():
         if step.seconds:
             told = f"{step.done}/{step.total} {step.key} {step.note} in {step.seconds:.1f} s"
             print(told, file=sys.stderr, flush=True)
-    report = run.write_report()
-    if given.figures is not None:
-        given.figures.parent.mkdir(parents=True, exist_ok=True)
-        given.figures.write_text((run.folder.folder / "report.json").read_text(encoding="utf-8"), "utf-8")
-    if given.document is not None:
-        before = given.document.read_text(encoding="utf-8") if given.document.exists() else ""
-        given.document.write_text(with_block(before, protocol.name, report.markdown), encoding="utf-8")
-    print(report.markdown)
+    return run.write_report()
+
+
+def _studied(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) -> Report:
+    workspace = Workspace.open(given.workspace, given.device)
+    study = studies()[given.protocol]
+    plain = json.loads(json.dumps(options, default=str))
+    run = RunFolder(folder, {"study": study.name, **plain, **workspace.fingerprints}).run
+    steps = study.run(workspace, options, Kept(folder))
+    began = time.monotonic()
+    while True:
+        try:
+            note = next(steps)
+        except StopIteration as stopped:
+            report: Report = stopped.value
+            break
+        print(f"{time.monotonic() - began:7.1f} s  {note}", file=sys.stderr, flush=True)
+    whole = Report({**report.figures, "run": run}, f"{report.markdown}\n{provenance(run)}")
+    text = json.dumps(whole.figures, indent=2, ensure_ascii=False) + "\n"
+    (folder / "report.json").write_text(text, encoding="utf-8")
+    (folder / "report.md").write_text(whole.markdown, encoding="utf-8")
+    return whole
 
 
 def quiet_libraries() -> None:
@@ -93,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     quiet_libraries()
     try:
-        evaluate(protocols()[given.protocol], given)
+        evaluate(given)
     except WhenceError as problem:
         print(f"evaluation: {problem}", file=sys.stderr)
         return 2

@@ -101,7 +101,7 @@ class Run:
         answers = [self.folder.answer(task.key) for task in self.tasks]
         report = self.protocol.report(self.workspace, self.options, answers)
         figures = {**report.figures, "run": self.folder.run, "settings": _settings(answers)}
-        return Report(figures, f"{report.markdown}\n{_provenance(self.folder.run)}")
+        return Report(figures, f"{report.markdown}\n{provenance(self.folder.run)}")
 
     def write_report(self) -> Report:
         """`report.json` and `report.md` beside the answers."""
@@ -118,6 +118,7 @@ def _settings(answers: list[dict[str, Any]]) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if all(a["settings"].get(k) == v for a in answers)}
 
 
-def _provenance(run: Mapping[str, Any]) -> str:
+def provenance(run: Mapping[str, Any]) -> str:
+    """Settings and fingerprints in small print."""
     told = ", ".join(f"{key} `{value}`" for key, value in run.items() if key not in ("protocol", "methods"))
     return f"<sub>{told}.</sub>\n"

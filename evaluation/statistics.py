@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -86,3 +88,13 @@ def ratio_interval(
     """Bootstrap interval of mean(values) / mean(bases), resampled together."""
     columns = np.stack([values, bases], axis=1)
     return bootstrap_interval(columns, lambda means: means[:, 0] / means[:, 1], resamples, seed=seed)
+
+
+def spearman(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:
+    """Rank correlation; ties share their mean rank."""
+    return float(pd.DataFrame({"one": one, "other": other}).corr(method="spearman").iloc[0, 1])
+
+
+def recall_at(k: int, found: Sequence[Any], reference: Sequence[Any]) -> float:
+    """The share of the first `k` of `reference` that is among the first `k` of `found`."""
+    return len(set(found[:k]) & set(reference[:k])) / k

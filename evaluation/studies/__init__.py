@@ -1,0 +1,90 @@
+"""One file a study, registered by being there: each binds `STUDY`.
+
+A protocol asks queries and reports on the answers; a study measures something inside the methods
+(how many draws a gradient needs, what a sketch loses, how far two runs agree).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from attribution.diffusion import Generation
+from attribution.images import read_image, write_png
+from attribution.query import Query
+from attribution.workspace import Workspace
+from evaluation.prompts import Grammar, two_object_prompts
+from evaluation.protocols import Report
+
+STEPS, GUIDANCE = 30, 2.0  # of generated pictures
+
+
+@runtime_checkable
+class Study(Protocol):
+    """What a file in `evaluation/studies/` provides."""
+
+    name: str
+    description: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare this study's own flags; their values become `options`."""
+        ...
+
+    def run(
+        self, workspace: Workspace, options: Mapping[str, Any], kept: Kept
+    ) -> Generator[str, None, Report]:
+        """Yield what is being done; returns the report. What is in `kept` is not measured again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Arrays and pictures of a run, on disk, so that it can be stopped and gone on with."""
+
+    folder: Path
+
+    def array(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The array of that name, made now if it is not there."""
+        path = self.folder / f"{name}.npy"
+        if path.exists():
+            stored: np.ndarray = np.load(path)
+            return stored
+        self.folder.mkdir(parents=True, exist_ok=True)
+        made = make()
+        part = path.with_suffix(".part")
+        with part.open("wb") as handle:
+            np.save(handle, made)
+        part.replace(path)
+        return made
+
+    def pictures(self, workspace: Workspace, count: int, seed: int) -> list[Query]:
+        """Generated pictures of two-object prompts; picture i is generated with seed i."""
+        prompts = two_object_prompts(Grammar.of(workspace.training_set.examples), count, seed)
+        return [self._picture(workspace, prompt.text, i) for i, prompt in enumerate(prompts)]
+
+    def _picture(self, workspace: Workspace, prompt: str, seed: int) -> Query:
+        path = self.folder / f"picture-{seed:03d}.png"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            *_, last = workspace.model.generate(Generation(prompt, seed, STEPS, GUIDANCE))
+            assert last.image is not None
+            part = path.with_suffix(".part")
+            write_png(last.image, part, {"prompt": prompt, "seed": seed})
+            part.replace(path)
+        return Query(read_image(path)[0], prompt)
+
+
+def studies() -> dict[str, Study]:
+    """All studies by name."""
+    found = [
+        importlib.import_module(f"{__name__}.{module.name}").STUDY
+        for module in pkgutil.iter_modules(__path__)
+    ]
+    return {study.name: study for study in found}
