@@ -12,7 +12,8 @@ from attribution.query import Settings
 from attribution.registry import Method, methods
 from attribution.workspace import Workspace
 
-CHOSEN_AT_FIRST = ("abu", "clip", "dino")
+CHOSEN_AT_FIRST = ("abu", "first-order", "clip", "dino")
+BACKWARD = 3  # times the work of a forward pass that one of the gradient's draws takes
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,33 @@ def offered(workspace: Workspace) -> list[Method]:
     return [m for m in methods().values() if all(workspace.store.has(need) for need in m.needs(workspace))]
 
 
-def effort_choices(training_images: int) -> list[tuple[str, str]]:
-    """(label, effort); the label's second line says how far it looks."""
-    shortlist = min(Settings().shortlist, training_images)
+def effort_choices(
+    training_images: int, draws_each: int, draws_per_second: float | None = None
+) -> list[tuple[str, str]]:
+    """(label, effort); the label's second line says how far it looks and, once known, for how long."""
+    settings = Settings()
+    gradient = BACKWARD * settings.unlearning_draws
+    choices = (
+        ("instant", "Instant", "gradients and neighbours", gradient),
+        ("refined", "Refined", "the best are measured", gradient + settings.budget),
+        ("exhaustive", "Exhaustive", f"all {training_images:,}", gradient + training_images * draws_each),
+    )
     return [
-        ("Instant\nneighbours only", "instant"),
-        (f"Refined\na shortlist of {shortlist:,}", "refined"),
-        (f"Exhaustive\nall {training_images:,} images", "exhaustive"),
+        (f"{title}\n{words}{_expected(draws, draws_per_second)}", effort)
+        for effort, title, words, draws in choices
     ]
 
 
-def build_ask(found: Sequence[Method], training_images: int) -> Ask:
+def _expected(draws: int, draws_per_second: float | None) -> str:
+    if draws_per_second is None:
+        return ""
+    seconds = draws / draws_per_second
+    if seconds < 90:
+        return f", {max(1, round(seconds))} s"
+    return f", {round(seconds / 60):,} min"
+
+
+def build_ask(found: Sequence[Method], training_images: int, draws_each: int) -> Ask:
     """Methods and effort stand over the answer, the button under the picture: see `build_action`."""
     names = [method.name for method in found]
     with gr.Row(elem_id="ask"):
@@ -59,7 +76,11 @@ def build_ask(found: Sequence[Method], training_images: int) -> Ask:
             min_width=0,
         )
         effort = gr.Radio(
-            effort_choices(training_images), value="refined", label="Effort", elem_id="effort", min_width=0
+            effort_choices(training_images, draws_each),
+            value="refined",
+            label="Effort",
+            elem_id="effort",
+            min_width=0,
         )
     return Ask(chosen, effort)
 

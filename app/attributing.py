@@ -14,6 +14,8 @@ from app.desk import Desk, View, sentence
 from app.detail import detail
 from app.export import write_csv, write_json
 from app.generating import ON_THE_MODEL, QUIET, READY
+from app.heat import overlaid
+from app.pictures import data_uri
 from app.plot import score_plot
 from app.sessions import Request, Session
 from app.stage import box_of
@@ -26,9 +28,12 @@ from attribution.errors import (
     SettingsError,
     TrainingSetError,
 )
+from attribution.images import prepared
 from attribution.query import Query, Settings
-from attribution.registry import method, methods
+from attribution.registry import Locating, method, methods
 from attribution.results import Attribution, Progress, Ranking
+
+MAP_SIDE = 360  # pixels on the screen
 
 
 def connect_box(desk: Desk) -> None:
@@ -131,11 +136,40 @@ def connect_detail(desk: Desk) -> None:
         except TrainingSetError:
             return gr.skip()
         example = desk.workspace.training_set.examples[row]
-        rankings = desk.sessions.of(request.session_hash).rankings
+        session = desk.sessions.of(request.session_hash)
+        session.looked_at = row
         # `shown` differs each time, so that the same image can be opened twice running.
-        return {"html": detail(example, rankings), "shown": next(count)}
+        return {"html": detail(example, session.rankings), "id": example.id, "shown": next(count)}
 
-    desk.answer.board.open(look, None, desk.answer.detail, queue=False, **QUIET)
+    def look_closer(request: gr.Request) -> Any:
+        """The same again with the map, which takes a moment; ignored if the person has moved on."""
+        session = desk.sessions.of(request.session_hash)
+        row = session.looked_at
+        maps = where_forgotten(desk, session, row) if row is not None else {}
+        if not maps or session.looked_at != row or row is None:
+            return gr.skip()
+        example = desk.workspace.training_set.examples[row]
+        shown = detail(example, session.rankings, maps)
+        return {"html": shown, "id": example.id, "shown": next(count), "closer": True}
+
+    opened = desk.answer.board.open(look, None, desk.answer.detail, queue=False, **QUIET)
+    opened.then(look_closer, None, desk.answer.detail, **QUIET)
+
+
+def where_forgotten(desk: Desk, session: Session, row: int) -> dict[str, str]:
+    """The training image with the map of each method that has one, by the method's title."""
+    maps: dict[str, str] = {}
+    if session.request is None:
+        return maps
+    picture = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
+    for name in session.rankings:
+        each = method(name)
+        if isinstance(each, Locating):
+            query, settings = session.request.query, session.request.settings
+            rises = each.where_forgotten(desk.workspace, query, settings, row)
+            if rises is not None:
+                maps[each.title] = data_uri(overlaid(picture, rises), MAP_SIDE)
+    return maps
 
 
 def asked(
@@ -160,7 +194,9 @@ def asked(
         if name in chosen and not (effort == "instant" and each.slow)
     )
     if not names:
-        raise SettingsError("instant looks up neighbours only: choose CLIP, DINO or pixels, or more effort")
+        raise SettingsError(
+            "instant measures nothing: choose first order, CLIP, DINO or pixels, or more effort"
+        )
     return Request(query, names, Settings(effort=effort))
 
 
@@ -205,7 +241,7 @@ def stopped(desk: Desk, session: Session) -> View:
     if session.request is None:
         return view
     if session.rankings:
-        view[desk.action.status] = status.idle("Stopped. The methods that were done are shown.")
+        view[desk.action.status] = status.idle("Stopped. What was measured is shown.")
     if not session.rankings:
         return {**view, desk.answer.board: empty_board(desk.mosaic)}
     return {**view, desk.answer.board: shown_board(session.request, session.rankings)}
@@ -222,4 +258,4 @@ def summary(rankings: Mapping[str, Ranking]) -> str:
     seconds = sum(ranking.seconds for ranking in rankings.values())
     measured = [ranking for ranking in rankings.values() if method(ranking.method).slow]
     far = "; ".join(f"{ranking.title} measured {ranking.candidates}" for ranking in measured)
-    return f"Done in {seconds:.1f} s. {far or 'Neighbours were looked up, nothing was unlearned'}."
+    return f"Done in {seconds:.1f} s. {far or 'Nothing was measured: it was all looked up'}."

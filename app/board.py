@@ -12,6 +12,8 @@ from attribution.results import Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
 
+STANDS_OUT = "beyond what pictures that have nothing to do with this image would score"
+
 INVITATION = (
     ("Bring a picture", "Write a prompt and let the model paint it, or drop in one that it made."),
     ("Say which part", "Draw a box around what you wonder about, or ask about the whole picture."),
@@ -73,9 +75,12 @@ def _warnings(warnings: Sequence[str]) -> str:
 
 def _strip(method: Method, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> str:
     figures = figures_of(ranking.entries[:SHOWN])
-    cells = "".join(_cell(entry, figures, ranks[entry.id]) for entry in ranking.entries[:SHOWN])
+    cells = "".join(_cell(entry, figures, ranks[entry.id], ranking) for entry in ranking.entries[:SHOWN])
+    judged = [ranking.stands_out(entry) for entry in ranking.entries]
+    out = "" if all(one is None for one in judged) else f" · {sum(map(bool, judged)):,} stand out"
     seconds = f"{ranking.seconds:.1f} s" if ranking.seconds >= 0.1 else "under 0.1 s"
-    return _section(method, f"{ranking.candidates} · {seconds}", figures.unit, cells)
+    settling = "" if ranking.final else " · still settling"
+    return _section(method, f"{ranking.candidates} · {seconds}{out}{settling}", figures.unit, cells)
 
 
 def _blank_strip(method: Method) -> str:
@@ -95,16 +100,19 @@ def _section(method: Method, how: str, unit: str, cells: str) -> str:
     )
 
 
-def _cell(entry: Entry, figures: Figures, ranks: Mapping[str, int]) -> str:
+def _cell(entry: Entry, figures: Figures, ranks: Mapping[str, int], ranking: Ranking) -> str:
     score, error = figures.score(entry), figures.error(entry)
     error = f'<span class="stderr">± {error}</span>' if error else ""
     caption = html.escape(entry.caption)
-    spoken = html.escape(f"rank {entry.rank}: {entry.caption}, score {figures.both(entry)}")
+    out = bool(ranking.stands_out(entry))
+    verdict = f", stands out (z {entry.z:.1f})" if out else ""
+    spoken = html.escape(f"rank {entry.rank}: {entry.caption}, score {figures.both(entry)}{verdict}")
+    mark = f'<span class="out" title="Stands out: {STANDS_OUT}">✦</span>' if out else ""
     return (
         f'<li class="cell-place"><button type="button" class="cell" data-id="{html.escape(entry.id)}" '
         f'data-ranks="{html.escape(json.dumps(ranks))}" aria-label="{spoken}" title="{caption}">'
         f'<span class="thumb"><img src="thumbs/{entry.row}" alt="" loading="lazy" width="96" height="96">'
-        f'<span class="rank">{entry.rank}</span></span>'
+        f'<span class="rank">{entry.rank}</span>{mark}</span>'
         f'<span class="score">{score}{error}</span><span class="caption">{caption}</span>'
         "</button></li>"
     )

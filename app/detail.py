@@ -13,7 +13,8 @@ from attribution.results import Ranking
 from attribution.training_set import Example
 
 
-def detail(example: Example, rankings: Mapping[str, Ranking]) -> str:
+def detail(example: Example, rankings: Mapping[str, Ranking], maps: Mapping[str, str] | None = None) -> str:
+    """`maps`: pictures of where it was forgotten (data URIs), by the title of the method."""
     known = "".join(
         f"<div><dt>{html.escape(str(key))}</dt><dd>{html.escape(fact_words(value))}</dd></div>"
         for key, value in {"id": example.id, "file": example.file_name, **example.metadata}.items()
@@ -26,9 +27,15 @@ def detail(example: Example, rankings: Mapping[str, Ranking]) -> str:
         if places
         else ""
     )
+    located = "".join(
+        f'<figure class="detail-map"><img src="{uri}" alt=""><figcaption>Where it was forgotten '
+        f"<small>{html.escape(title)}: where its loss rose most</small></figcaption></figure>"
+        for title, uri in (maps or {}).items()
+    )
     return (
         f'<img class="detail-picture" src="images/{example.row}" alt="{html.escape(example.caption)}">'
-        f'<div class="detail-words"><h3>{html.escape(example.caption)}</h3>{table}<dl>{known}</dl></div>'
+        f'<div class="detail-words"><h3>{html.escape(example.caption)}</h3>{table}'
+        f'<div class="detail-maps">{located}</div><dl>{known}</dl></div>'
     )
 
 
@@ -38,9 +45,14 @@ def _place(example_id: str, name: str, ranking: Ranking) -> str:
     entry = next((entry for entry in ranking.entries if entry.id == example_id), None)
     if entry is None:
         return f'{head}<td colspan="2" class="unranked">not in {html.escape(ranking.candidates)}</td></tr>'
+    out = ranking.stands_out(entry)
+    verdict = ""
+    if out is not None and entry.z is not None:
+        words = "stands out" if out else "does not stand out"
+        verdict = f"<small> z {entry.z:.1f}, {words}</small>"
     return (
         f"{head}<td>{entry.rank:,} <small>of {len(ranking.entries):,}</small></td>"
-        f"<td>{figures_of(ranking.entries[:SHOWN]).both(entry)}</td></tr>"
+        f"<td>{figures_of(ranking.entries[:SHOWN]).both(entry)}{verdict}</td></tr>"
     )
 
 

@@ -14,14 +14,17 @@ behind ±. Two images whose scores differ by less than that are in no particular
 methods' scores are cosine similarities without sampling error. Scores of different methods have
 different units and cannot be compared; ranks can.</p></section>
 <section><h4>When not to believe it</h4>
-<p>The best of thousands always beats one at random, so the top of a strip is no proof by itself:
-look at how it stands out in the score plot, and beside the Random strip. If the page warns that the
+<p>The best of thousands always beats one at random, so the top of a strip is no proof by itself.
+An image marked ✦ <em>stands out</em>: its first-order score is larger, against its own scores under
+control pictures of unrelated captions, than the best of all images is for nineteen controls in twenty.
+An image without the mark may be first by chance. If the page warns that the
 picture is unlike the training set, or its caption has words the model never saw, trust little.
 And leaving out a single image seldom changes a picture that anyone can see: many taught the
 same.</p></section>
 <section><h4>How far it looked</h4>
-<p><em>Refined</em> lets every method propose neighbours and measures that shortlist; an influential
-image that resembles nothing may be missed. <em>Exhaustive</em> measures every training image and
-misses none. <em>Instant</em> only looks up neighbours and unlearns nothing.</p></section>
+<p><em>Instant</em> looks up: neighbours, and <em>first order</em>, which predicts from gradients how
+much every training image would be forgotten. <em>Refined</em> unlearns, measures the most promising
+and measures the best of them again on fresh noise, because a winner's own draws flatter it.
+<em>Exhaustive</em> measures every training image alike and misses none.</p></section>
 </div>
 """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from app.answer import build_answer
-from app.ask import build_action, build_ask, offered
+from app.ask import build_action, build_ask, effort_choices, offered
 from app.assets import script
 from app.attributing import connect_attributing, connect_box, connect_detail, connect_stop
 from app.desk import Desk
@@ -19,6 +20,7 @@ from app.source import build_source
 from app.stage import build_stage
 from app.warm import Warm
 from attribution.diffusion import Generation
+from attribution.errors import WhenceError
 from attribution.workspace import Workspace
 
 MOSAIC = 60  # training images behind the invitation
@@ -49,7 +51,7 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
                 stage = build_stage()
                 action = build_action()
             with gr.Column(elem_id="findings", min_width=0):
-                ask = build_ask(offered(workspace), count)
+                ask = build_ask(offered(workspace), count, draws_each(workspace))
                 answer = build_answer(mosaic)
         desk = Desk(
             workspace, warm or Warm(workspace), Sessions(), uploads or Uploads(), questions, mosaic,
@@ -63,10 +65,26 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
         def leave(request: gr.Request) -> None:
             desk.sessions.close(request.session_hash)
 
+        def expect() -> Any:
+            """How long each effort will take on this machine, once the model is there to be timed."""
+            try:
+                desk.warm.wait()
+            except WhenceError:
+                return gr.skip()  # told to whoever asks for the model
+            return gr.update(
+                choices=effort_choices(count, draws_each(workspace), desk.warm.draws_per_second)
+            )
+
         page.unload(leave)
+        page.load(expect, None, ask.effort, show_progress="hidden")
         page.load(None, js=f"() => {{ {script('shade.js')} }}")
     page.queue(max_size=WAITING, default_concurrency_limit=8)
     return page
+
+
+def draws_each(workspace: Workspace) -> int:
+    """Of a training image that is measured in full."""
+    return len(workspace.probe.timesteps) * workspace.probe.noises
 
 
 def heading(training_images: int, resolution: int) -> str:

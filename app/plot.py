@@ -14,6 +14,8 @@ MID_GREY = "#8a857c"  # legible on paper and in the dark
 GRID = "rgba(138,133,124,0.22)"
 COLOURS = {
     "abu": "#c8501f",
+    "abu-plus": "#a23a4e",
+    "first-order": "#d08a3a",
     "clip": "#3f7cac",
     "clip-text": "#7a6fb0",
     "dino": "#3c8d6e",

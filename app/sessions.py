@@ -58,6 +58,7 @@ class Session:
         generation: a picture that was asked for and waits for the model; box_to_come: its box.
         request: an attribution that was asked for, and `rankings` what of it is there so far.
         attribution: the whole answer, once it is there.
+        looked_at: row of the training image that was opened last.
         box_refused: the status line complains of a box.
         stop: set when the person presses Stop.
     """
@@ -68,6 +69,7 @@ class Session:
     request: Request | None = None
     rankings: dict[str, Ranking] = field(default_factory=dict)
     attribution: Attribution | None = None
+    looked_at: int | None = None
     box_refused: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from attribution.errors import WhenceError
+from attribution.pace import draws_per_second
 from attribution.workspace import Workspace
 
 log = logging.getLogger("whence")
@@ -19,6 +20,7 @@ class Warm:
         self._workspace = workspace
         self._ready = threading.Event()
         self._problem: Exception | None = None
+        self.draws_per_second: float | None = None  # forward passes, measured once when the model is there
         self._thread = threading.Thread(target=self._open, name="warm", daemon=True)
 
     def start(self) -> None:
@@ -26,7 +28,7 @@ class Warm:
 
     def _open(self) -> None:
         try:
-            _ = self._workspace.model
+            self.draws_per_second = draws_per_second(self._workspace.model)
         except Exception as problem:  # told to whoever asks for the model first
             self._problem = problem
             log.error("the model cannot be opened: %s", problem)
