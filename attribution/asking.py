@@ -17,6 +17,7 @@ from torch import Tensor
 
 from attribution import unlearning
 from attribution.images import box_in_prepared, prepared
+from attribution.null import FEWEST
 from attribution.query import Query, Settings
 from attribution.unlearning import QueryGradient
 from attribution.workspace import Workspace
@@ -122,11 +123,12 @@ class Verdicts:
 
 
 def verdicts(workspace: Workspace, gradient: QueryGradient, settings: Settings) -> Verdicts | None:
-    """Of all training images; None where there are no controls, or none asked with as many draws."""
+    """Of all training images; None where there are too few controls, or none asked with as many draws."""
     if not workspace.store.has("controls"):
         return None
     asked = workspace.artifact("controls").manifest["settings"]
-    if (asked["unlearning_draws"], asked["target_rise"]) != (gradient.draws, settings.target_rise):
+    alike = (asked["unlearning_draws"], asked["target_rise"]) == (gradient.draws, settings.target_rise)
+    if not alike or asked["controls"] < FEWEST:
         return None
     null = workspace.null()
     rows = np.arange(len(workspace.training_set))

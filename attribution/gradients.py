@@ -102,23 +102,23 @@ class Sketch:
         return sum(out * inner for out, inner in self.shapes.values())
 
     @cached_property
-    def _places(self) -> dict[str, tuple[Int[Tensor, " size"], Float[Tensor, " size"]]]:
+    def _places(self) -> dict[str, tuple[Int[Tensor, " size"], Float64[Tensor, " size"]]]:
         places = {}
         for name, (out, inner) in self.shapes.items():
             rng = generator(self.seed, "sketch", name)
             # Taken from the largest sketch, so that a smaller one is a larger one folded.
             buckets = torch.from_numpy(rng.integers(LARGEST, size=out * inner) % self.dimensions)
-            signs = torch.from_numpy(rng.integers(2, size=out * inner) * 2.0 - 1).float()
+            signs = torch.from_numpy(rng.integers(2, size=out * inner) * 2.0 - 1)
             places[name] = (buckets, signs)
         return places
 
     def __call__(self, whitened: Mapping[str, Float[Tensor, "n out in"]]) -> Float[Tensor, "n dimensions"]:
         """The sketch of each row's whitened gradient over the square root of the number of weights."""
         first = next(iter(whitened.values()))
-        out = torch.zeros(len(first), self.dimensions)
+        out = torch.zeros(len(first), self.dimensions, dtype=torch.float64)
         for name, (buckets, signs) in self._places.items():
-            out.index_add_(1, buckets, whitened[name].flatten(1).float().cpu() * signs)
-        return out / math.sqrt(self.weights)
+            out.index_add_(1, buckets, whitened[name].flatten(1).double().cpu() * signs)
+        return (out / math.sqrt(self.weights)).float()
 
 
 def sketched_gradients(
@@ -129,7 +129,12 @@ def sketched_gradients(
     parts = []
     for start in range(0, count, GROUP):
         rows = slice(start, start + GROUP)
-        full = {name: Factors(f.outputs[rows], f.inputs[rows]).per_draw() for name, f in factors.items()}
+        # In double precision: a matrix product's last bits depend on where its operands lie in memory,
+        # and would tip a number over to the next of the few that four bits can say.
+        full = {
+            name: Factors(f.outputs[rows].double(), f.inputs[rows].double()).per_draw()
+            for name, f in factors.items()
+        }
         parts.append(sketch(curvature.whitened(full)))
     return torch.cat(parts)
 

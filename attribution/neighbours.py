@@ -60,16 +60,17 @@ class Neighbours:
         return near[order[:count]].astype(np.int64)
 
 
-def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path, bits: int = 16) -> None:
-    """Build an inner-product index from consecutive rows, in half precision or 4 bits, and write it.
+def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path, bits: int = 8) -> None:
+    """Build an inner-product index from consecutive rows, 8 or 4 bits a number, and write it.
 
-    With 4 bits a dimension is spread evenly over three standard deviations to both sides of its mean:
-    for rows of like length, few of whose entries lie farther out.
+    With 8 bits a dimension is spread evenly between its least and its largest value (a cosine is then
+    right to about 0.001); with 4 bits over three standard deviations to both sides of its mean.
     """
     vectors = np.ascontiguousarray(np.concatenate(list(parts)), dtype=np.float32)
-    kind = {16: faiss.ScalarQuantizer.QT_fp16, 4: faiss.ScalarQuantizer.QT_4bit}[bits]
+    kind = {8: faiss.ScalarQuantizer.QT_8bit, 4: faiss.ScalarQuantizer.QT_4bit}[bits]
     index = faiss.IndexScalarQuantizer(vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-    index.sq.rangestat, index.sq.rangestat_arg = faiss.ScalarQuantizer.RS_meanstd, SPREAD
+    if bits == 4:
+        index.sq.rangestat, index.sq.rangestat_arg = faiss.ScalarQuantizer.RS_meanstd, SPREAD
     index.train(vectors)
     index.add(vectors)
     path.write_bytes(faiss.serialize_index(index).tobytes())
@@ -78,7 +79,8 @@ def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path, bits: int = 
 def read_index(artifact: Artifact, ids: Sequence[str]) -> Neighbours:
     """Open an artifact's index; its bytes are compared with the manifest before FAISS sees them.
 
-    It is searched in single precision: the stored fewer bits only save room.
+    Rows are brought back to length 1, which rounding has moved them from (a zero row stays zero). It is
+    searched in single precision: the stored fewer bits only save room.
 
     Raises:
         CorruptArtifactError: they differ, or it is not an inner-product index over these examples.
@@ -87,6 +89,8 @@ def read_index(artifact: Artifact, ids: Sequence[str]) -> Neighbours:
     stored = faiss.deserialize_index(data)  # not downcast again: that object would not own its memory
     if stored.metric_type != faiss.METRIC_INNER_PRODUCT:
         raise CorruptArtifactError(f"{artifact.name} is not an inner-product index")
+    vectors = stored.reconstruct_n(0, stored.ntotal)
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     index = faiss.IndexFlatIP(stored.d)
-    index.add(stored.reconstruct_n(0, stored.ntotal))
+    index.add(np.ascontiguousarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32))
     return Neighbours(index, ids)

@@ -171,7 +171,10 @@ def picture_figures(world: World, generation: Generation) -> Measuring:
         figures[kind] = generation_figures(items, judge.judged(model, pixels))
         shown = zip(items[:SHOWN], pixels[:SHOWN], strict=True)
         samples += [(item.caption, Image.fromarray(picture)) for item, picture in shown]
-    sheet(samples).save(world.model_folder / "samples.png", optimize=True)
+    # 256 colours: the sheet is for looking at, and the world is to stay small.
+    sheet(samples).quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
+        world.model_folder / "samples.png", optimize=True
+    )
     return figures
 
 

@@ -14,6 +14,7 @@ from attribution.workspace import Workspace
 from precompute.__main__ import main as precompute
 from tests import foreign
 
+QUICK = ["--chunk", "5", "--draws", "2", "--controls", "2", "--dimensions", "256"]
 ROOT = Path(__file__).parent.parent
 WORLD = Path(__file__).parent / "world"
 
@@ -40,7 +41,7 @@ class Foreign:
         arguments = [verb, "--model", self.model, "--dataset", self.dataset]
         arguments += ["--clip", self.clip, "--dino", self.dino]
         arguments += ["--workspace", workspace or self.workspace, "--timesteps", 4]
-        return [*map(str, arguments), *(["--chunk", "5", "--draws", "2"] if verb == "all" else [])]
+        return [*map(str, arguments), *(QUICK if verb == "all" else [])]
 
 
 @pytest.fixture(scope="session")

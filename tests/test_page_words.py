@@ -193,7 +193,7 @@ def test_a_question_without_picture_caption_or_method_says_what_to_do() -> None:
         asked(session, ["random"], "refined", " ", whole)
     with pytest.raises(SettingsError, match="at least one"):
         asked(session, [], "refined", "a dog", whole)
-    with pytest.raises(InputError, match="neighbours"):
+    with pytest.raises(InputError, match="measures nothing"):
         asked(session, ["abu"], "instant", "a dog", whole)
 
 
@@ -216,7 +216,7 @@ def test_the_summary_says_how_far_the_measuring_methods_looked() -> None:
     assert summary({"abu": slow, "clip": fast}) == (
         "Done in 3.1 s. AbU measured a shortlist of 400 of 3,000 training images."
     )
-    assert "nothing was unlearned" in summary({"clip": fast})
+    assert "Nothing was measured" in summary({"clip": fast})
 
 
 # Examples

@@ -31,6 +31,10 @@ ARTIFACTS = {
     "latents",
     "losses",
     "fisher",
+    "kfac",
+    "ekfac",
+    "gradients",
+    "controls",
     "embeddings-clip",
     "embeddings-clip-text",
     "embeddings-dino",
@@ -75,6 +79,7 @@ def test_losses_are_those_of_the_library_whatever_the_chunks(foreign_world: Fore
         model.encode_captions(training_set.captions),
         training_set.ids,
         workspace.probe,
+        noises=range(workspace.probe.pool),
     )
     np.testing.assert_allclose(workspace.losses(), whole, rtol=2e-5)
 
@@ -394,7 +399,18 @@ def test_sigkill_at_20_random_moments_changes_no_byte(tmp_path: Path) -> None:
     """Kill `all` on the tiny world again and again; whenever it gets to its end, begin anew."""
     arguments = ["all", "--model", str(WORLD / "model"), "--dataset", str(few_scenes(tmp_path / "scenes"))]
     arguments += [f"--clip={WORLD / 'encoders' / 'clip'}", f"--dino={WORLD / 'encoders' / 'dino'}"]
-    arguments += ["--timesteps", "2", "--draws", "2", "--chunk", "3"]
+    arguments += [
+        "--timesteps",
+        "2",
+        "--draws",
+        "2",
+        "--chunk",
+        "3",
+        "--controls",
+        "2",
+        "--dimensions",
+        "64",
+    ]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["precompute.__main__", "attribution.models.diffusers_pipeline"])
 

@@ -10,7 +10,7 @@ from PIL import Image
 from attribution.encoders import EncoderReader, Vectors, pixel_batch, unit_rows
 from attribution.errors import UnknownNameError
 
-SIDE = 12  # pixels; 432 numbers a picture
+SIDE = 8  # pixels; 192 numbers a picture
 
 
 class PixelEncoder:

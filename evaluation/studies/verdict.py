@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from attribution.controls import SEED, control
 from attribution.null import LEVEL, related_captions
 from attribution.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.protocols import Report
 from evaluation.studies import Kept
-from precompute.jobs.controls import SEED, control
 
 WORDS = """\
 {controls} fresh control pictures, all {images:,} training images; z above {threshold:.2f} stands \

@@ -13,15 +13,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from attribution.asking import query_gradient
-from attribution.diffusion import Generation
-from attribution.noise import generator
-from attribution.query import Query, Settings
+from attribution.controls import SEED, control
+from attribution.query import Settings
 from attribution.workspace import Workspace
 from attribution.writer import Chunk
 from precompute.jobs import Options
-
-SEED = 7_000_000  # of the first control's picture and draws; people begin at 0
 
 
 class Controls:
@@ -55,16 +51,3 @@ class Controls:
 
 
 JOB = Controls()
-
-
-def control(workspace: Workspace, seed: int) -> tuple[np.ndarray, float, int]:
-    """One control query: its sketched gradient, the unit of its scores, and the row of its caption."""
-    row = int(generator(seed, "control-caption").integers(len(workspace.training_set)))
-    caption = workspace.training_set.captions[row]
-    *_, last = workspace.model.generate(Generation(caption, seed))
-    assert last.image is not None
-    settings = Settings(seed=seed)
-    *_, gradient = query_gradient(workspace, Query(last.image, caption), settings)
-    first_order = workspace.first_order()
-    _, unit = first_order.matched_step(gradient.mean, gradient.loss, settings.target_rise)
-    return first_order.query_vector(gradient.mean), unit, row

@@ -1,0 +1,194 @@
+"""Whence beside a plain implementation of the published protocol, both sides in turn in one run.
+
+Plain: every image at every timestep in single precision, the unlearned weights copied into a U-Net of
+their own, keys and values recomputed for every draw, and the gradient over as many draws as the paper
+takes. The losses before unlearning are taken as precomputed on both sides, and the noise is the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from attribution.asking import query_gradient, query_tensors
+from attribution.diffusion import Weights
+from attribution.engine import attribute
+from attribution.losses import loss_sweep, probe_draws
+from attribution.methods.abu import METHOD
+from attribution.models.diffusers_pipeline import PipelineModel
+from attribution.query import Query, Settings
+from attribution.unlearning import stratified_draws
+from attribution.workspace import Workspace
+
+PUBLISHED_DRAWS = 50_000  # of the gradient (AbU, MSCOCO)
+PLAIN_BATCH = 64
+TIMED_DRAWS = 512  # of the plain gradient; the rest is scaled
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds, measured on a slice and scaled to all training images where it says so.
+
+    Attributes:
+        plain_draw, our_draw: seconds a draw of the exhaustive scan, medians over rounds.
+        agreement: Spearman of the two sides' scores of the slice.
+        plain_gradient: seconds of the published gradient, scaled from fewer draws.
+        plain_scan: seconds of the plain scan of all training images, scaled from the slice.
+        refined: seconds of whole refined queries, measured.
+    """
+
+    plain_draw: float
+    our_draw: float
+    agreement: float
+    plain_gradient: float
+    plain_scan: float
+    refined: tuple[float, ...]
+
+    @property
+    def exhaustive_ratio(self) -> float:
+        return self.plain_draw / self.our_draw
+
+    @property
+    def refined_ratio(self) -> float:
+        """Of the time to an answer."""
+        return (self.plain_gradient + self.plain_scan) / statistics.median(self.refined)
+
+
+def compared(workspace: Workspace, rows: list[int], images: int = 192, rounds: int = 3) -> Comparison:
+    """Time both sides; `rows` are the training images asked about with their own captions."""
+    model = workspace.model
+    assert isinstance(model, PipelineModel)
+    queries = [Query(workspace.training_set.image(r), workspace.training_set.captions[r]) for r in rows]
+    settings = Settings(seed=1)
+    unlearn = METHOD.unlearn(workspace, queries[0], settings)
+    while True:
+        try:
+            next(unlearn)
+        except StopIteration as stopped:
+            weights: Weights = stopped.value.weights
+            break
+    slice_rows = np.linspace(0, len(workspace.training_set) - 1, images).astype(int)
+    plain, ours, scores = [], [], {}
+    for _ in range(rounds):
+        began = time.perf_counter()
+        scores["plain"] = _plain_scan(workspace, model, weights, slice_rows)
+        plain.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        scores["ours"] = _our_scan(workspace, weights, slice_rows, settings)
+        ours.append(time.perf_counter() - began)
+    draws = images * len(workspace.probe.timesteps) * workspace.probe.noises
+    plain_draw, our_draw = statistics.median(plain) / draws, statistics.median(ours) / draws
+    return Comparison(
+        plain_draw,
+        our_draw,
+        _spearman(scores["plain"], scores["ours"]),
+        _plain_gradient(workspace, model, queries[0]) * PUBLISHED_DRAWS / TIMED_DRAWS,
+        plain_draw * draws / images * len(workspace.training_set),
+        tuple(_refined(workspace, query) for query in queries),
+    )
+
+
+def _plain_unet(model: PipelineModel, weights: Weights) -> UNet2DConditionModel:
+    unet = copy.deepcopy(model.unet).to(memory_format=torch.contiguous_format)
+    unet.load_state_dict({**unet.state_dict(), **{n: w.contiguous() for n, w in weights.items()}})
+    return unet
+
+
+def _noisy(model: PipelineModel, latents: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    signal = model.scheduler.alphas_cumprod[t].sqrt()[:, None, None, None].float()
+    rate = (1 - model.scheduler.alphas_cumprod[t]).sqrt()[:, None, None, None].float()
+    target = noise if model.prediction_type == "epsilon" else signal * noise - rate * latents
+    return signal * latents + rate * noise, target
+
+
+def _plain_scan(
+    workspace: Workspace, model: PipelineModel, weights: Weights, rows: ndarray
+) -> Float[ndarray, " n"]:
+    unet = _plain_unet(model, weights)
+    ids = [workspace.training_set.ids[row] for row in rows]
+    latents = workspace.latents(rows)
+    captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
+    after = np.zeros(len(rows))
+    probe = workspace.probe
+    for d in probe_draws(probe, range(probe.noises), ids, model.latent_shape, PLAIN_BATCH):
+        noisy, target = _noisy(model, latents[d.examples], d.noise, d.timesteps)
+        with torch.no_grad():
+            predicted = unet(noisy, d.timesteps, encoder_hidden_states=captions[d.examples]).sample
+        losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().numpy()
+        np.add.at(after, d.examples.numpy(), losses)
+    before = workspace.losses()[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
+    scores: Float[ndarray, " n"] = (after - before) / (len(probe.timesteps) * probe.noises)
+    return scores
+
+
+def _our_scan(
+    workspace: Workspace, weights: Weights, rows: ndarray, settings: Settings
+) -> Float[ndarray, " n"]:
+    model = workspace.model
+    ids = [workspace.training_set.ids[row] for row in rows]
+    captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
+    after = np.empty(0)
+    for _, after in loss_sweep(
+        model, weights, workspace.latents(rows), captions, ids, workspace.probe, settings.batch_size
+    ):
+        pass
+    before = workspace.losses()[rows][..., : workspace.probe.noises].astype(float)
+    scores: Float[ndarray, " n"] = (after.astype(float) - before).mean(axis=(1, 2))
+    return scores
+
+
+def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) -> float:
+    """Seconds of `TIMED_DRAWS` draws by autograd through the weights themselves."""
+    unet = _plain_unet(model, model.weights).requires_grad_(False)
+    projections = [p for n, p in unet.named_parameters() if n in model.weights]
+    for p in projections:
+        p.requires_grad_(True)
+    latent, caption, _ = query_tensors(workspace, query)
+    draws = stratified_draws(model, TIMED_DRAWS, 0, "plain")
+    began = time.perf_counter()
+    for start in range(0, TIMED_DRAWS, PLAIN_BATCH):
+        part = slice(start, start + PLAIN_BATCH)
+        n = len(draws.timesteps[part])
+        noisy, target = _noisy(
+            model, latent.expand(n, -1, -1, -1), draws.noise[part], draws.timesteps[part]
+        )
+        predicted = unet(
+            noisy, draws.timesteps[part], encoder_hidden_states=caption.expand(n, -1, -1)
+        ).sample
+        torch.autograd.grad((predicted - target).square().mean(), projections)
+    return time.perf_counter() - began
+
+
+def _refined(workspace: Workspace, query: Query) -> float:
+    began = time.perf_counter()
+    for _ in attribute(workspace, query, ["abu"], Settings(seed=int(began * 1e6) % 10**6)):
+        pass  # a seed of its own, so that no gradient is remembered
+    return time.perf_counter() - began
+
+
+def _spearman(one: ndarray, other: ndarray) -> float:
+    first, second = (np.argsort(np.argsort(side)) for side in (one, other))
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def first_order_seconds(workspace: Workspace, query: Query) -> tuple[float, float]:
+    """Seconds to the provisional and to the whole first-order ranking."""
+    began = time.perf_counter()
+    seed = int(began * 1e6) % 10**6
+    provisional = 0.0
+    rows = np.arange(len(workspace.training_set))
+    for gradient in query_gradient(workspace, query, Settings(seed=seed)):
+        if not provisional:
+            workspace.first_order().predict(gradient.mean, gradient.loss, 0.1, rows)
+            provisional = time.perf_counter() - began
+    workspace.first_order().predict(gradient.mean, gradient.loss, 0.1, rows)
+    return provisional, time.perf_counter() - began
