@@ -77,7 +77,8 @@ def test_an_image_opens_large_with_its_rank_under_every_method(answered: Visit) 
         expect(dialog).to_be_visible()
         expect(dialog.locator("h3")).to_have_text(str(cell.get_attribute("title")))
         expect(dialog.locator("tbody tr")).to_have_count(3)
-        expect(dialog.locator('tr[data-method="abu"] td').first).to_contain_text("2 of 96")
+        expect(dialog.locator('tr[data-method="abu"] td').first).to_contain_text("2 of 84")  # measured
+        expect(dialog.locator(".detail-map img")).to_be_visible()  # where it was forgotten
         expect(dialog).to_contain_text("collection")
         answered.page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
