@@ -45,9 +45,9 @@ def effort_choices(
     settings = Settings()
     gradient = BACKWARD * settings.unlearning_draws
     choices = (
-        ("instant", "Instant", "gradients and neighbours", gradient),
-        ("refined", "Refined", "the best are measured", gradient + settings.budget),
-        ("exhaustive", "Exhaustive", f"all {training_images:,}", gradient + training_images * draws_each),
+        ("instant", "Instant", "looked up", gradient),
+        ("refined", "Refined", "best measured", gradient + settings.budget),
+        ("exhaustive", "Exhaustive", "all measured", gradient + training_images * draws_each),
     )
     return [
         (f"{title}\n{words}{_expected(draws, draws_per_second)}", effort)

@@ -2,7 +2,9 @@
 
 The best of thousands always beats random images, and images that are easily forgotten would win every
 query. So each training image has its own null: its first-order scores under control queries of
-captions unrelated to its own, at matched step size. Its `z` counts standard deviations of that.
+captions unrelated to its own. Queries differ in how far they spread all scores, so each query's are
+first put on one scale, by their median and median absolute deviation over all images (most of which
+have nothing to do with any one query). The `z` of an image counts standard deviations of its null.
 Having looked at all images is corrected for by the distribution of the largest z of a control query
 (maxT, Westfall & Young 1993), which assumes nothing of the shape of any tail.
 """
@@ -20,6 +22,7 @@ from numpy import ndarray
 
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
 COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
+NORMAL = 1.4826  # of a normal distribution, standard deviations per median absolute deviation
 FEWEST = 30  # unrelated controls that an image must have; with fewer, all controls count
 
 
@@ -28,7 +31,7 @@ class Null:
     """Each training image's null, and the level that the largest z of all images rarely passes.
 
     Attributes:
-        mean, deviation: of each image's scores under unrelated controls.
+        mean, deviation: of each image's scaled scores under unrelated controls.
         threshold: an image with a larger z stands out.
         controls: how many control queries there were.
     """
@@ -40,7 +43,7 @@ class Null:
 
     def z(self, scores: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
         """Scores of all training images, in standard deviations of their nulls."""
-        z: Float64[ndarray, " n"] = (scores - self.mean) / self.deviation
+        z: Float64[ndarray, " n"] = (scaled(scores) - self.mean) / self.deviation
         return z
 
 
@@ -51,7 +54,7 @@ def null_of(
 
     Each control's own z leaves it out of the mean and deviation that it is compared with.
     """
-    scores = scores.astype(np.float64)
+    scores = scaled(scores.astype(np.float64))
     counts = _counted(related)
     number = counts.sum(axis=1)
     total = np.where(counts, scores, 0).sum(axis=1)
@@ -64,6 +67,14 @@ def null_of(
     left = (scores - left_total / rest) / _deviation(left_total, left_squares, rest)
     largest = np.where(counts, left, -np.inf).max(axis=0)
     return Null(mean, deviation, float(np.quantile(largest, 1 - level, method="higher")), scores.shape[1])
+
+
+def scaled(scores: Float64[ndarray, "n ..."]) -> Float64[ndarray, "n ..."]:
+    """A query's scores of all images (or several queries', by column) on the common scale."""
+    centred = scores - np.median(scores, axis=0)
+    spread = NORMAL * np.median(np.abs(centred), axis=0)
+    on_scale: Float64[ndarray, "n ..."] = centred / np.maximum(spread, np.finfo(np.float64).tiny)
+    return on_scale
 
 
 def _counted(related: Bool[ndarray, "n controls"]) -> Bool[ndarray, "n controls"]:

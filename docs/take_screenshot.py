@@ -20,7 +20,9 @@ ROOT = Path(__file__).parent.parent
 # Pictures below the fold are loaded lazily, so only those that will be on the screenshot count.
 SEEN_IMAGES_ARE_THERE = """
 Array.from(document.images)
-    .filter(image => image.getBoundingClientRect().top < window.innerHeight && image.checkVisibility())
+    .filter(image => image.checkVisibility())
+    .filter(image => image.getBoundingClientRect().top < window.innerHeight)
+    .filter(image => image.getBoundingClientRect().left < window.innerWidth)
     .every(image => image.complete)
 """
 PATIENCE = 300_000  # milliseconds, for a slow machine
@@ -32,6 +34,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prompt", default="a motorcycle and a stop sign on a road")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--box", type=float, nargs=4, default=(0.52, 0.3, 0.97, 0.9))
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=860)
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--open", type=int, metavar="RANK", help="open the image of that rank")
+    parser.add_argument("--whole-page", action="store_true", help="beyond what the window shows")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "page.png")
     return parser.parse_args()
 
@@ -55,6 +62,7 @@ def ask(page: Page, given: argparse.Namespace) -> None:
     page.locator("#generate").click()
     expect(page.locator("#legend .legend")).to_contain_text(given.prompt)
     expect(page.locator("#attribute")).to_be_enabled()
+    page.locator(".stage").scroll_into_view_if_needed()
     stage = page.locator(".stage").bounding_box()
     assert stage is not None
     x0, y0, x1, y1 = given.box
@@ -63,8 +71,10 @@ def ask(page: Page, given: argparse.Namespace) -> None:
     page.mouse.move(stage["x"] + x1 * stage["width"], stage["y"] + y1 * stage["height"], steps=4)
     page.mouse.up()
     expect(page.locator("#crop")).to_contain_text("cells")
+    began = time.monotonic()
     page.locator("#attribute").click()
     expect(page.locator("#status .status")).to_have_attribute("data-state", "done")
+    print(f"answered after {time.monotonic() - began:.1f} s")
     page.evaluate("window.scrollTo(0, 0)")
     page.mouse.move(2, 2)
     page.wait_for_function(SEEN_IMAGES_ARE_THERE)
@@ -85,11 +95,17 @@ def main() -> None:
                 executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
             )
             expect.set_options(timeout=PATIENCE)
-            page = browser.new_page(viewport={"width": 1280, "height": 860})
+            page = browser.new_page(
+                viewport={"width": given.width, "height": given.height},
+                color_scheme="dark" if given.dark else "light",
+            )
             page.set_default_timeout(PATIENCE)
             page.goto(address)
             ask(page, given)
-            page.screenshot(path=given.out)
+            if given.open:
+                page.locator(".cell[data-id]").nth(given.open - 1).click()
+                expect(page.locator(".detail-map img").first).to_be_visible()
+            page.screenshot(path=given.out, full_page=given.whole_page)
             browser.close()
     finally:
         server.terminate()
