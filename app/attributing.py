@@ -78,8 +78,8 @@ def connect_box(desk: Desk) -> None:
     )  # fmt: skip
 
 
-def connect_attributing(desk: Desk) -> Any:
-    """Wire the question; the event that Stop must cancel."""
+def connect_attributing(desk: Desk) -> None:
+    """Wire the question."""
     ask, outputs = desk.ask, desk.outputs()
 
     def begin(
@@ -87,9 +87,11 @@ def connect_attributing(desk: Desk) -> Any:
         left: Any, top: Any, right: Any, bottom: Any, request: gr.Request,
     ) -> View:  # fmt: skip
         session = desk.sessions.of(request.session_hash)
-        session.request = None
+        session.request = session.waiting = None
         try:
-            session.request = asked(session, chosen, effort, caption, (left, top, right, bottom))
+            session.request = session.waiting = asked(
+                session, chosen, effort, caption, (left, top, right, bottom)
+            )
         except InputError as problem:
             return desk.at_rest(status.failed(sentence(str(problem))))
         session.rankings, session.attribution = {}, None
@@ -103,12 +105,13 @@ def connect_attributing(desk: Desk) -> Any:
 
     def run(request: gr.Request) -> Iterator[View]:
         session = desk.sessions.of(request.session_hash)
-        if session.request is None:
+        asked_for, session.waiting = session.waiting, None
+        if asked_for is None:
             yield desk.unchanged()
         else:
-            yield from attributing(desk, session, session.request)
+            yield from attributing(desk, session, asked_for)
 
-    return desk.action.attribute.click(
+    desk.action.attribute.click(
         begin,
         [ask.methods, ask.effort, desk.source.caption, *desk.stage.sides],
         outputs,
@@ -117,14 +120,16 @@ def connect_attributing(desk: Desk) -> Any:
     ).then(run, None, outputs, **ON_THE_MODEL)
 
 
-def connect_stop(desk: Desk, cancelled: Sequence[Any]) -> None:
+def connect_stop(desk: Desk) -> None:
     def stop(request: gr.Request) -> View:
         session = desk.sessions.of(request.session_hash)
         session.stop.set()
-        session.generation = None
+        session.generation = session.waiting = None
         return stopped(desk, session)
 
-    desk.action.stop.click(stop, None, desk.outputs(), queue=False, cancels=list(cancelled), **QUIET)
+    # Nothing is cancelled from outside: a run that is under way ends itself at its next step and says so
+    # last. What a cancelled stream had on its way could otherwise come after this.
+    desk.action.stop.click(stop, None, desk.outputs(), queue=False, **QUIET)
 
 
 def connect_detail(desk: Desk) -> None:

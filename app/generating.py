@@ -21,8 +21,8 @@ from attribution.results import Progress
 READY = "Draw a box around a part, or just press Attribute."
 
 
-def connect_generating(desk: Desk) -> list[Any]:
-    """Wire the panel; the events that Stop must cancel."""
+def connect_generating(desk: Desk) -> None:
+    """Wire the panel."""
     source, outputs = desk.source, desk.outputs()
     made_of = [source.prompt, source.seed, source.steps, source.guidance, source.negative]
 
@@ -105,10 +105,10 @@ def connect_generating(desk: Desk) -> list[Any]:
         picture = desk.sessions.of(request.session_hash).picture
         return gr.skip() if picture is None else picture.made.get("seed", gr.skip())
 
-    generated = gr.on(
+    gr.on(
         [source.generate.click, source.prompt.submit], begin, made_of, outputs, queue=False, **QUIET
     ).then(run, None, outputs, **ON_THE_MODEL)
-    picked = source.examples.pick(pick, None, [*outputs, *made_of], queue=False, **QUIET).then(
+    source.examples.pick(pick, None, [*outputs, *made_of], queue=False, **QUIET).then(
         run, None, outputs, **ON_THE_MODEL
     )
     received = [*outputs, source.caption, *made_of]
@@ -116,11 +116,16 @@ def connect_generating(desk: Desk) -> list[Any]:
         sender.upload(receive, source.caption, received, queue=False, **QUIET)
     source.randomise.click(lambda: random.randint(0, MAX_SEED), None, source.seed, queue=False, **QUIET)
     source.reuse.click(reuse, None, source.seed, queue=False, **QUIET)
-    return [generated, picked]
 
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-ON_THE_MODEL: dict[str, Any] = {**QUIET, "concurrency_limit": 1, "concurrency_id": "model"}
+ON_THE_MODEL: dict[str, Any] = {
+    **QUIET,
+    "concurrency_limit": 1,
+    "concurrency_id": "model",
+    # A stopped run may still be at its last step when the next one is asked for: that must not be dropped.
+    "trigger_mode": "multiple",
+}
 
 
 def asked_for(

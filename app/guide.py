@@ -10,9 +10,10 @@ similarity was a fair guide; where they differ, it was not.</p></section>
 <section><h4>What the number is</h4>
 <p>An AbU score is the rise of the training image's own loss once the picture is unlearned: larger
 means more forgotten. It is measured on random noise, so it has a <em>standard error</em>, written
-behind ±. Two images whose scores differ by less than that are in no particular order. The other
-methods' scores are cosine similarities without sampling error. Scores of different methods have
-different units and cannot be compared; ranks can.</p></section>
+behind ±. Two images whose scores differ by less than that are in no particular order. (What another
+seed of the unlearning itself would move is written apart, into the JSON, as
+<em>unlearning_seed_spread</em>.) The other methods' scores are cosine similarities without sampling
+error. Scores of different methods have different units and cannot be compared; ranks can.</p></section>
 <section><h4>When not to believe it</h4>
 <p>The best of thousands always beats one at random, so the top of a strip is no proof by itself.
 An image marked ✦ <em>stands out</em>: its first-order score is larger, against its own scores under

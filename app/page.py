@@ -57,9 +57,10 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
             workspace, warm or Warm(workspace), Sessions(), uploads or Uploads(), questions, mosaic,
             source, stage, ask, action, answer,
         )  # fmt: skip
-        runs = [*connect_generating(desk), connect_attributing(desk)]
+        connect_generating(desk)
+        connect_attributing(desk)
         connect_box(desk)
-        connect_stop(desk, runs)
+        connect_stop(desk)
         connect_detail(desk)
 
         def leave(request: gr.Request) -> None:

@@ -56,7 +56,8 @@ class Session:
     Attributes:
         picture: what it shows.
         generation: a picture that was asked for and waits for the model; box_to_come: its box.
-        request: an attribution that was asked for, and `rankings` what of it is there so far.
+        waiting: an attribution that was asked for and waits for the model.
+        request: the attribution that was asked for last, and `rankings` what of it is there so far.
         attribution: the whole answer, once it is there.
         looked_at: row of the training image that was opened last.
         box_refused: the status line complains of a box.
@@ -66,6 +67,7 @@ class Session:
     picture: Picture | None = None
     generation: Generation | None = None
     box_to_come: Box | None = None
+    waiting: Request | None = None
     request: Request | None = None
     rankings: dict[str, Ranking] = field(default_factory=dict)
     attribution: Attribution | None = None
@@ -82,7 +84,7 @@ class Session:
     def show(self, picture: Picture) -> None:
         """A new picture; the old one's answer is no longer on the page."""
         self.picture = picture
-        self.request = self.attribution = None
+        self.request = self.waiting = self.attribution = None
         self.rankings = {}
 
 

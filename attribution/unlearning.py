@@ -90,12 +90,17 @@ class QueryGradient:
         draws: done, of `total`.
         mean: `grad L(z_hat, c_hat; theta_0)`, the mean over them.
         loss: the picture's mean loss over them.
+        halves: the means over the batches of even and of odd number, two gradients that no draw is
+            shared by; None while there is but one batch.
     """
 
     draws: int
     total: int
     mean: Mapping[str, Float[Tensor, "out in"]]
     loss: float
+    halves: tuple[Mapping[str, Float[Tensor, "out in"]], Mapping[str, Float[Tensor, "out in"]]] | None = (
+        None
+    )
 
 
 def query_gradient(
@@ -112,9 +117,9 @@ def query_gradient(
         NonFiniteError: the picture's loss is not finite.
     """
     total = len(draws.timesteps)
-    sums = {name: torch.zeros_like(weight) for name, weight in model.weights.items()}
-    losses_sum = 0.0
-    for start in range(0, total, batch_size):
+    halves = [{name: torch.zeros_like(weight) for name, weight in model.weights.items()} for _ in range(2)]
+    counts, losses_sum = [0, 0], 0.0
+    for number, start in enumerate(range(0, total, batch_size)):
         part = slice(start, start + batch_size)
         n = len(draws.timesteps[part])
         losses, factors = model.loss_and_factors(
@@ -129,9 +134,18 @@ def query_gradient(
             raise NonFiniteError("the picture's own loss is not finite under this model")
         losses_sum += losses.double().sum().item()
         for name, factor in factors.items():
-            sums[name] += factor.mean() * n
+            halves[number % 2][name] += factor.mean() * n
+        counts[number % 2] += n
         done = start + n
-        yield QueryGradient(done, total, {name: g / done for name, g in sums.items()}, losses_sum / done)
+        mean = {name: (g + halves[1][name]) / done for name, g in halves[0].items()}
+        apart = None
+        if counts[1]:
+            even, odd = (
+                {name: g / count for name, g in half.items()}
+                for half, count in zip(halves, counts, strict=True)
+            )
+            apart = (even, odd)
+        yield QueryGradient(done, total, mean, losses_sum / done, apart)
 
 
 def ascent_direction(

@@ -17,7 +17,7 @@ from attribution.gradients import Sketch, gradient_factors, sketched_gradients
 from attribution.losses import probe_draws
 from attribution.models.diffusers_pipeline import PipelineModel
 from attribution.query import Box, Query, Settings
-from attribution.results import Ranking
+from attribution.results import Attribution, Ranking
 from attribution.workspace import Workspace
 
 QUICK = Settings(unlearning_draws=32, calibration_draws=4, batch_size=32)
@@ -160,6 +160,23 @@ def test_a_ranking_is_shown_before_all_draws_are_done_and_settles(tiny_world: Wo
     assert [ranking.final for ranking in rankings] == [False] * (len(rankings) - 1) + [True]
     assert [ranking.details["gradient_draws"] for ranking in rankings] == [64, 128]
     assert all(len(ranking.entries) == len(tiny_world.training_set) for ranking in rankings)
+
+
+def test_the_spread_of_another_seed_is_reported_apart_and_is_right(tiny_world: Workspace) -> None:
+    """The halves' difference says how far the scores ranked first move from seed to seed."""
+    query, told, scores = query_of(tiny_world, 11), [], []
+    for seed in range(8):
+        settings = dataclasses.replace(QUICK, unlearning_draws=128, seed=seed)
+        *_, answer = attribute(tiny_world, query, ["first-order"], settings)
+        assert isinstance(answer, Attribution)
+        ranking = answer.rankings["first-order"]
+        told.append(ranking.details["unlearning_seed_spread"])
+        by_row = {entry.row: entry.score for entry in ranking.entries}
+        scores.append([by_row[row] for row in range(len(tiny_world.training_set))])
+    table = np.array(scores)
+    first = np.argsort(-table.mean(axis=0))[: QUICK.top_k]
+    moved = np.sqrt(table[:, first].var(axis=0, ddof=1).mean())
+    assert 0.3 < np.sqrt(np.mean(np.square(told))) / moved < 3
 
 
 def test_a_gradient_is_computed_once_and_only_the_last_few_are_kept(

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from attribution.asking import query_gradient, verdicts
 from attribution.query import Query, Settings
@@ -54,12 +56,14 @@ def _scores(
     predicted = workspace.first_order().predict(
         gradient.mean, gradient.loss, settings.target_rise, candidates.rows
     )
-    details = {
+    details: dict[str, Any] = {
         "alpha": predicted.alpha,
         "query_loss_before": gradient.loss,
         "gradient_draws": gradient.draws,
     }
     final = gradient.draws == gradient.total
+    if final and gradient.halves is not None:
+        details["unlearning_seed_spread"] = _seed_spread(workspace, gradient, settings, candidates)
     judged = verdicts(workspace, gradient, settings) if final else None
     return Scores(
         candidates.rows,
@@ -69,6 +73,21 @@ def _scores(
         final=final,
         z=judged.z[candidates.rows] if judged else None,
     )
+
+
+def _seed_spread(
+    workspace: Workspace, gradient: QueryGradient, settings: Settings, candidates: Candidates
+) -> float:
+    """How far another seed of the unlearning draws would move the scores ranked first: one deviation.
+
+    Apart from the standard errors, which hold for the draws as they are. From two halves of the draws:
+    half their difference has the deviation of the whole.
+    """
+    assert gradient.halves is not None
+    predict, rise = workspace.first_order().predict, settings.target_rise
+    one, other = (predict(half, gradient.loss, rise, candidates.rows).values for half in gradient.halves)
+    first = np.argsort(-(one + other))[: settings.top_k]
+    return float(np.sqrt(np.mean(((one - other)[first] / 2) ** 2)))
 
 
 METHOD = FirstOrderMethod()
