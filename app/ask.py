@@ -41,7 +41,7 @@ def offered(workspace: Workspace) -> list[Method]:
 def effort_choices(
     training_images: int, draws_each: int, draws_per_second: float | None = None
 ) -> list[tuple[str, str]]:
-    """(label, effort); the label's second line says how far it looks and, once known, for how long."""
+    """(label, effort); the label's second line says how it looks or, once known, for how long."""
     settings = Settings()
     gradient = BACKWARD * settings.unlearning_draws
     choices = (
@@ -50,7 +50,7 @@ def effort_choices(
         ("exhaustive", "Exhaustive", "all measured", gradient + training_images * draws_each),
     )
     return [
-        (f"{title}\n{words}{_expected(draws, draws_per_second)}", effort)
+        (f"{title}\n{_expected(draws, draws_per_second) or words}", effort)
         for effort, title, words, draws in choices
     ]
 
@@ -60,8 +60,8 @@ def _expected(draws: int, draws_per_second: float | None) -> str:
         return ""
     seconds = draws / draws_per_second
     if seconds < 90:
-        return f", {max(1, round(seconds))} s"
-    return f", {round(seconds / 60):,} min"
+        return f"about {max(1, round(seconds))}\N{NO-BREAK SPACE}s"
+    return f"about {round(seconds / 60):,}\N{NO-BREAK SPACE}min"
 
 
 def build_ask(found: Sequence[Method], training_images: int, draws_each: int) -> Ask:
