@@ -19,7 +19,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from attribution.diffusion import DiffusionModel, Factors
-from attribution.fisher import Sums, add, draw_batches
+from attribution.fisher import DrawBatch, Sums, draw_batches, squared_gradients, summed
 
 Gradient = Mapping[str, Float[Tensor, "*n out in"]]
 Bases = Mapping[str, Float[Tensor, "side side"]]
@@ -120,14 +120,13 @@ def kronecker_chunk(
 
     The draws are those of `fisher_chunk`. Whatever divides the sums, their eigenvectors are the same.
     """
-    sums: dict[str, Tensor] = {}
-    count = 0
-    for batch in draw_batches(model, latents, captions, ids, draws, seed, batch_size):
-        count += len(batch.losses)
-        for name, factor in batch.factors.items():
-            add(sums, name, _second_moment(factor.outputs))
-        add(sums, INPUTS, _second_moment(next(iter(batch.factors.values())).inputs))
-    return Sums(sums, count)
+
+    def moments(batch: DrawBatch) -> Sums:
+        of_outputs = {name: _second_moment(factor.outputs) for name, factor in batch.factors.items()}
+        tokens = next(iter(batch.factors.values())).inputs
+        return Sums({**of_outputs, INPUTS: _second_moment(tokens)}, len(batch.losses))
+
+    return summed(map(moments, draw_batches(model, latents, captions, ids, draws, seed, batch_size)))
 
 
 def eigenvalue_chunk(
@@ -141,18 +140,22 @@ def eigenvalue_chunk(
     batch_size: int = 64,
 ) -> Sums:
     """The sum of squared per-draw gradients in the eigenbasis: `diag(U^T F U)` once divided."""
-    sums: dict[str, Tensor] = {}
-    count = 0
-    for batch in draw_batches(model, latents, captions, ids, draws, seed, batch_size):
-        count += len(batch.losses)
-        for name, factor in batch.factors.items():
-            # U_out^T (D^T C) U_in: the factors are rotated before they are multiplied.
-            turned = Factors(
-                factor.outputs @ bases[name].to(factor.outputs),
-                factor.inputs @ bases[INPUTS].to(factor.inputs),
-            )
-            add(sums, name, turned.per_draw().double().square().sum(dim=0).cpu())
-    return Sums(sums, count)
+
+    def turned(name: str, factor: Factors) -> Factors:
+        """U_out^T (D^T C) U_in: the factors are rotated before they are multiplied."""
+        return Factors(
+            factor.outputs @ bases[name].to(factor.outputs),
+            factor.inputs @ bases[INPUTS].to(factor.inputs),
+        )
+
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size)
+    return summed(
+        Sums(
+            {name: squared_gradients(turned(name, f)) for name, f in batch.factors.items()},
+            len(batch.losses),
+        )
+        for batch in batches
+    )
 
 
 def eigenbases(

@@ -151,7 +151,10 @@ def shortlist(workspace: Workspace, query: Query, settings: Settings) -> Int[nda
         for asked in ([whole] if query.box is None else [query, whole])
     ]
     if _has(workspace, FIRST_ORDER):
-        predicted = _ordered(method(FIRST_ORDER), workspace, query, settings)
+        *_, gradient = query_gradient(workspace, query, settings)  # remembered
+        rows = np.arange(len(workspace.training_set))
+        scores = workspace.first_order().predict(gradient.mean, gradient.loss, settings.target_rise, rows)
+        predicted = rows[ranked_rows(Scores(rows, scores.values), workspace.training_set.ids)]
         # As many by their own promise as all neighbour lists bring together.
         lists = [predicted[k :: max(1, len(lists))] for k in range(max(1, len(lists)))] + lists
     if not lists:

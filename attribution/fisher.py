@@ -87,26 +87,30 @@ def fisher_chunk(
     Sums of chunks add up to the sum of the whole, so that a short last chunk or batch counts for
     what it is.
     """
-    sums: dict[str, Tensor] = {}
-    count = 0
-    for batch in draw_batches(model, latents, captions, ids, draws, seed, batch_size):
-        count += len(batch.losses)
-        for name, factor in batch.factors.items():
-            add(sums, name, factor.per_draw().double().square().sum(dim=0).cpu())
-    return Sums(sums, count)
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size)
+    return summed(
+        Sums({name: squared_gradients(factor) for name, factor in batch.factors.items()}, len(batch.losses))
+        for batch in batches
+    )
+
+
+def squared_gradients(factor: Factors) -> Float64[Tensor, "out in"]:
+    """The sum over draws of the squared gradient of each."""
+    return factor.per_draw().double().square().sum(dim=0).cpu()
 
 
 def mean_of_chunks(chunks: Iterable[Sums]) -> dict[str, Float64[Tensor, "rows columns"]]:
     """Add chunks up in order and divide by the number of draws."""
-    total: dict[str, Tensor] = {}
-    count = 0
-    for chunk in chunks:
-        for name, value in chunk.values.items():
-            add(total, name, value)
-        count += chunk.draws
+    total, count = summed(chunks)
     return {name: value / count for name, value in total.items()}
 
 
-def add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
-    """`sums[name] += value`, beginning at nothing."""
-    sums[name] = sums[name] + value if name in sums else value.clone()
+def summed(parts: Iterable[Sums]) -> Sums:
+    """All of them added up, in order."""
+    total: dict[str, Tensor] = {}
+    count = 0
+    for part in parts:
+        for name, value in part.values.items():
+            total[name] = total[name] + value if name in total else value.clone()
+        count += part.draws
+    return Sums(total, count)
