@@ -26,11 +26,17 @@ Weights = Mapping[str, Float[Tensor, "out in"]]
 
 @dataclass(frozen=True)
 class GenerationStep:
-    """One step of generating a picture; `image` is there on the last."""
+    """One step of generating a picture.
+
+    Attributes:
+        image: the picture; there on the last step.
+        preview: what the model takes the clean picture to be so far; there on a few steps, if asked for.
+    """
 
     done: int
     total: int
     image: Image.Image | None = None
+    preview: Image.Image | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,15 @@ class DiffusionModel(Protocol):
         """Each draw's loss (inside the mask) and its gradient with respect to the weights."""
         ...
 
-    def generate(self, generation: Generation) -> Iterator[GenerationStep]:
-        """Make a picture; the same `Generation` makes the same picture."""
+    def generate(
+        self, generation: Generation, weights: Weights | None = None, previews: int = 0
+    ) -> Iterator[GenerationStep]:
+        """Make a picture; the same `Generation` and weights make the same picture.
+
+        Args:
+            weights: to use in place of the loaded ones.
+            previews: about how many steps show what is becoming of it; they change nothing.
+        """
         ...
 
 
@@ -126,6 +139,11 @@ def masked_mean(errors: Float[Tensor, "n c h w"], mask: Float[Tensor, "h w"] | N
         return errors.mean(dim=(1, 2, 3))
     area = mask.sum() * errors.shape[1]
     return (errors * mask).sum(dim=(1, 2, 3)) / area
+
+
+def preview_steps(steps: int, previews: int) -> frozenset[int]:
+    """After which of 1 ... `steps` - 1 to look: `previews` of them, evenly spread, or all there are."""
+    return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
 
 
 def open_model(name: str | Path, device: str = "cpu") -> DiffusionModel:

@@ -51,5 +51,7 @@ class LinearModel:
         outputs = 2 / residual.shape[1] * residual
         return masked_mean(errors, None), {"w": Factors(outputs[:, None], captions)}
 
-    def generate(self, generation: Generation) -> Iterator[GenerationStep]:
+    def generate(
+        self, generation: Generation, weights: Weights | None = None, previews: int = 0
+    ) -> Iterator[GenerationStep]:
         raise NotImplementedError

@@ -21,7 +21,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attribution.diffusion import Factors, Generation, GenerationStep, Weights, masked_mean
+from attribution.diffusion import (
+    Factors,
+    Generation,
+    GenerationStep,
+    Weights,
+    masked_mean,
+    preview_steps,
+)
 from attribution.errors import ModelError
 from attribution.noise import gaussian
 
@@ -128,24 +135,32 @@ class PipelineModel:
         }
 
     @torch.no_grad()
-    def generate(self, generation: Generation) -> Iterator[GenerationStep]:
+    def generate(
+        self, generation: Generation, weights: Weights | None = None, previews: int = 0
+    ) -> Iterator[GenerationStep]:
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(generation.steps)
         latents = gaussian(generation.seed, "picture", "", 0, self.latent_shape)[None].to(self.device)
         captions = self.encode_captions([generation.negative_prompt, generation.prompt])
-        projected = self._projected(self.weights, captions)
+        projected = self._projected(self.weights if weights is None else weights, captions)
+        shown = preview_steps(generation.steps, previews)
         for done, timestep in enumerate(scheduler.timesteps, 1):
             with self._skeleton(projected) as unet:
                 pair = unet(latents.repeat(2, 1, 1, 1), timestep, encoder_hidden_states=captions).sample
             without, conditional = pair.chunk(2)
             guided = without + generation.guidance * (conditional - without)
-            latents = scheduler.step(guided, timestep, latents).prev_sample
+            step = scheduler.step(guided, timestep, latents)
+            latents = step.prev_sample
             if done < generation.steps:
-                yield GenerationStep(done, generation.steps)
+                preview = self._decoded(step.pred_original_sample) if done in shown else None
+                yield GenerationStep(done, generation.steps, preview=preview)
+        yield GenerationStep(generation.steps, generation.steps, self._decoded(latents))
+
+    def _decoded(self, latents: Float[Tensor, "1 c h w"]) -> Image.Image:
+        """A picture of the latents, scaled as the U-Net sees them."""
         pixels = self.vae.decode(latents / self.vae.config.scaling_factor).sample[0]
         levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        image = Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
-        yield GenerationStep(generation.steps, generation.steps, image)
+        return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
     def _projected(
         self, weights: Weights, captions: Float[Tensor, "n tokens d"]
