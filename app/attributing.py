@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from app import status
-from app.board import board, empty_board
 from app.desk import Desk, View, sentence
 from app.detail import detail
-from app.export import write_csv, write_json
-from app.generating import ON_THE_MODEL, QUIET, READY
+from app.generating import ON_THE_MODEL, QUIET, READY, waited
 from app.heat import overlaid
 from app.pictures import data_uri
-from app.plot import score_plot
-from app.sessions import Request, Session
+from app.run import MAX_PARTS, Part, Run, parts_of
+from app.sessions import Session
+from app.showing import PARTS, Shown
 from app.stage import box_of
 from attribution.engine import attribute
 from attribution.errors import (
@@ -29,52 +29,90 @@ from attribution.errors import (
     TrainingSetError,
 )
 from attribution.images import prepared
-from attribution.query import Query, Settings
+from attribution.query import Settings
 from attribution.registry import Locating, method, methods
-from attribution.results import Attribution, Progress, Ranking
+from attribution.results import Progress, Ranking
 
 MAP_SIDE = 360  # pixels on the screen
 
 
 def connect_box(desk: Desk) -> None:
-    """A box drawn, typed or taken away."""
+    """Boxes drawn, typed, chosen or taken away."""
     stage = desk.stage
-    shown = [stage.view, stage.crop, stage.clear, *stage.sides, desk.action.status]
+    shown = [stage.view, stage.parts, stage.clear, stage.save, *stage.sides, desk.action.status]
 
-    def place(sides: Sequence[Any], session: Session) -> View:
-        if session.picture is None:
-            return desk.unchanged()
-        try:
-            view = desk.boxed(session.picture, box_of(sides))
-        except BoxError as problem:
-            session.box_refused = True
-            return {desk.action.status: status.failed(sentence(str(problem)))}
+    def marked(session: Session) -> View:
+        view = desk.marked(session)
         if session.box_refused:  # the complaint is mended
             session.box_refused = False
             view[desk.action.status] = status.idle(READY)
         return view
 
+    def place(sides: Sequence[Any], number: Any, session: Session) -> View:
+        if session.picture is None:
+            return desk.unchanged()
+        try:
+            box = box_of(sides)
+        except BoxError as problem:
+            session.box_refused = True
+            return {desk.action.status: status.failed(sentence(str(problem)))}
+        if not isinstance(number, int) or not 0 <= number <= len(session.boxes) or number >= MAX_PARTS:
+            number = min(session.active, MAX_PARTS - 1)
+        kept = [] if box is None else [box]
+        session.boxes = (*session.boxes[:number], *kept, *session.boxes[number + 1 :])
+        session.active = number if box is not None else max(0, min(number, len(session.boxes) - 1))
+        return marked(session)
+
     def draw(event: gr.EventData, request: gr.Request) -> View:
         drawn = event._data.get("box")
-        return place(
-            drawn if isinstance(drawn, list) else (None,) * 4, desk.sessions.of(request.session_hash)
-        )
+        sides = drawn if isinstance(drawn, list) else (None,) * 4
+        return place(sides, event._data.get("index"), desk.sessions.of(request.session_hash))
 
     def typed(left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> View:
         if any(side is None for side in (left, top, right, bottom)):
             return desk.unchanged()  # still typing
-        view = place((left, top, right, bottom), desk.sessions.of(request.session_hash))
+        session = desk.sessions.of(request.session_hash)
+        view = place((left, top, right, bottom), session.active, session)
         # The fields themselves are left alone: the person may be typing in the next one by now.
         return {component: shown for component, shown in view.items() if component not in stage.sides}
 
-    def clear(request: gr.Request) -> View:
-        return place((None,) * 4, desk.sessions.of(request.session_hash))
+    def choose(event: gr.EventData, request: gr.Request) -> View:
+        session, number = desk.sessions.of(request.session_hash), event._data.get("index")
+        if session.picture is None or not isinstance(number, int) or not 0 <= number < len(session.boxes):
+            return desk.unchanged()
+        session.active = number
+        return marked(session)
 
-    stage.view.box(draw, None, shown, queue=False, trigger_mode="always_last", **QUIET)
-    stage.clear.click(clear, None, shown, queue=False, **QUIET)
+    def remove(event: gr.EventData, request: gr.Request) -> View:
+        session, number = desk.sessions.of(request.session_hash), event._data.get("index")
+        if not isinstance(number, int) or not 0 <= number < len(session.boxes):
+            return desk.unchanged()
+        return place((None,) * 4, number, session)
+
+    def add(request: gr.Request) -> View:
+        """The next box that is drawn is another one; pressed again, it is not."""
+        session = desk.sessions.of(request.session_hash)
+        if session.picture is None or not session.boxes or len(session.boxes) >= MAX_PARTS:
+            return desk.unchanged()
+        adding = session.active >= len(session.boxes)
+        session.active = 0 if adding else len(session.boxes)
+        return marked(session)
+
+    def clear(request: gr.Request) -> View:
+        session = desk.sessions.of(request.session_hash)
+        session.boxes, session.active = (), 0
+        return desk.unchanged() if session.picture is None else marked(session)
+
+    quick: dict[str, Any] = {"queue": False, **QUIET}
+    stage.view.box(draw, None, shown, trigger_mode="always_last", **quick)
+    stage.clear.click(clear, None, shown, **quick)
+    stage.parts.remove(remove, None, shown, **quick)
+    stage.parts.another(add, None, shown, **quick)
+    stage.parts.choose(choose, None, shown, **quick)
+    stage.view.choose(choose, None, shown, **quick)
     gr.on(
         [event for side in stage.sides for event in (side.submit, side.blur)],
-        typed, list(stage.sides), shown, queue=False, trigger_mode="always_last", **QUIET,
+        typed, list(stage.sides), shown, trigger_mode="always_last", **quick,
     )  # fmt: skip
 
 
@@ -87,20 +125,17 @@ def connect_attributing(desk: Desk) -> None:
         left: Any, top: Any, right: Any, bottom: Any, request: gr.Request,
     ) -> View:  # fmt: skip
         session = desk.sessions.of(request.session_hash)
-        session.request = session.waiting = None
+        session.run = session.waiting = None
         try:
-            session.request = session.waiting = asked(
-                session, chosen, effort, caption, (left, top, right, bottom)
-            )
+            box_of((left, top, right, bottom))  # what is half typed is said, not ignored
+            session.run = session.waiting = asked(session, chosen, effort, caption)
         except InputError as problem:
             return desk.at_rest(status.failed(sentence(str(problem))))
-        session.rankings, session.attribution = {}, None
+        session.view = first_view(session.run, session.view)
         return {
             **desk.at_work(status.running("Waiting for the model")),
-            desk.answer.board: shown_board(session.request, {}, waiting=True),
-            desk.answer.plot: None,
-            desk.answer.json: gr.update(value=None, interactive=False),
-            desk.answer.csv: gr.update(value=None, interactive=False),
+            **desk.answer.nothing_yet(),
+            **desk.answer.settling(session.run, session.view, desk.earlier(session)),
         }
 
     def run(request: gr.Request) -> Iterator[View]:
@@ -125,6 +160,7 @@ def connect_stop(desk: Desk) -> None:
         session = desk.sessions.of(request.session_hash)
         session.stop.set()
         session.generation = session.waiting = None
+        session.at_rest = True
         return stopped(desk, session)
 
     # Nothing is cancelled from outside: a run that is under way ends itself at its next step and says so
@@ -144,7 +180,7 @@ def connect_detail(desk: Desk) -> None:
         session = desk.sessions.of(request.session_hash)
         session.looked_at = row
         # `shown` differs each time, so that the same image can be opened twice running.
-        return {"html": detail(example, session.rankings), "id": example.id, "shown": next(count)}
+        return {"html": detail(example, rankings_shown(session)), "id": example.id, "shown": next(count)}
 
     def look_closer(request: gr.Request) -> Any:
         """The same again with the map, which takes a moment; ignored if the person has moved on."""
@@ -154,7 +190,7 @@ def connect_detail(desk: Desk) -> None:
         if not maps or session.looked_at != row or row is None:
             return gr.skip()
         example = desk.workspace.training_set.examples[row]
-        shown = detail(example, session.rankings, maps)
+        shown = detail(example, rankings_shown(session), maps)
         return {"html": shown, "id": example.id, "shown": next(count), "closer": True}
 
     opened = desk.answer.board.open(look, None, desk.answer.detail, queue=False, **QUIET)
@@ -164,22 +200,30 @@ def connect_detail(desk: Desk) -> None:
 def where_forgotten(desk: Desk, session: Session, row: int) -> dict[str, str]:
     """The training image with the map of each method that has one, by the method's title."""
     maps: dict[str, str] = {}
-    if session.request is None:
+    if session.run is None:
         return maps
+    part = looked_from(session)
     picture = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
-    for name in session.rankings:
+    for name in part.rankings:
         each = method(name)
         if isinstance(each, Locating):
-            query, settings = session.request.query, session.request.settings
-            rises = each.where_forgotten(desk.workspace, query, settings, row)
+            rises = each.where_forgotten(desk.workspace, part.query, session.run.settings, row)
             if rises is not None:
                 maps[each.title] = data_uri(overlaid(picture, rises), MAP_SIDE)
     return maps
 
 
-def asked(
-    session: Session, chosen: Sequence[str], effort: str, caption: str, sides: Sequence[Any]
-) -> Request:
+def rankings_shown(session: Session) -> Mapping[str, Ranking]:
+    return {} if session.run is None else looked_from(session).rankings
+
+
+def looked_from(session: Session) -> Part:
+    """The part whose answer is shown."""
+    assert session.run is not None
+    return session.run.parts[min(session.view.part, len(session.run.parts) - 1)]
+
+
+def asked(session: Session, chosen: Sequence[str], effort: str, caption: str) -> Run:
     """The question as the page puts it, checked.
 
     Raises:
@@ -192,7 +236,6 @@ def asked(
     caption = session.picture.caption or caption.strip()
     if not caption:
         raise CaptionError("the picture needs its caption: write it under Upload, beside the picture")
-    query = Query(session.picture.image, caption, box_of(sides))
     names = tuple(
         name
         for name, each in methods().items()
@@ -202,65 +245,75 @@ def asked(
         raise SettingsError(
             "instant measures nothing: choose first order, CLIP, DINO or pixels, or more effort"
         )
-    return Request(query, names, Settings(effort=effort))
+    parts = parts_of(session.picture.image, caption, session.boxes)
+    return Run(session.picture, caption, names, Settings(effort=effort), parts)
 
 
-def attributing(desk: Desk, session: Session, request: Request) -> Iterator[View]:
+def first_view(run: Run, before: Shown) -> Shown:
+    """Methods side by side, of the first part; under the method looked at before, if it is asked again."""
+    return Shown(method=before.method if before.method in run.methods else "", earlier=before.earlier)
+
+
+def attributing(desk: Desk, session: Session, run: Run) -> Iterator[View]:
     """The views of one run, from the wait for the model to the answer."""
     stop, pace = session.begin(), status.Pace()
+    session.at_rest = False
     try:
-        for _ in desk.warm.waiting():
-            if stop.is_set():
-                raise Cancelled("stopped")
-            yield {desk.action.status: status.running("Opening the model")}
-        for event in attribute(desk.workspace, request.query, request.methods, request.settings, stop):
-            if isinstance(event, Progress):
-                line = pace.line(event, method(event.method).title if event.method else "")
-                if line is not None:
-                    yield {desk.action.status: line}
-            elif isinstance(event, Ranking):
-                session.rankings = {**session.rankings, event.method: event}
-                yield {desk.answer.board: shown_board(request, session.rankings, waiting=True)}
-            else:
-                session.rankings, session.attribution = dict(event.rankings), event
-                yield answered(desk, request, event)
+        with desk.line.join(f"{run.settings.effort} x {len(run.parts)}") as place:
+            yield from waited(desk, place, stop, "attribute")
+            for number, part in enumerate(run.parts):
+                told = f"Part {part.label} of {len(run.parts)} · " if len(run.parts) > 1 else ""
+                if told:
+                    session.view = replace(session.view, part=number)
+                for event in attribute(desk.workspace, part.query, run.methods, run.settings, stop):
+                    if isinstance(event, Progress):
+                        title = method(event.method).title if event.method else ""
+                        line = pace.line(event, f"{told}{title}")
+                        if line is not None:
+                            place.turn(0)
+                            yield {desk.action.status: line}
+                    elif isinstance(event, Ranking):
+                        so_far = {**run.parts[number].rankings, event.method: event}
+                        run = session.run = run.with_part(number, rankings=so_far)
+                        yield desk.answer.settling(run, session.view, desk.earlier(session))
+                    else:
+                        done = dict(event.rankings)
+                        run = session.run = run.with_part(number, rankings=done, attribution=event)
+        session.at_rest = True
+        if len(run.parts) > 1:  # they were asked about together, so they are seen together
+            session.view = replace(session.view, beside=PARTS, part=0)
+        yield answered(desk, session, run)
     except Cancelled:
         yield stopped(desk, session)
     except Exception as problem:  # the page's edge: told in words
         yield {**stopped(desk, session), **desk.failed(problem)}
+    finally:
+        session.at_rest = True
 
 
-def answered(desk: Desk, request: Request, attribution: Attribution) -> View:
+def answered(desk: Desk, session: Session, run: Run) -> View:
     return {
-        **desk.at_rest(status.done(summary(attribution.rankings))),
-        desk.answer.board: shown_board(request, attribution.rankings, attribution.warnings),
-        desk.answer.plot: score_plot(attribution.rankings),
-        desk.answer.json: gr.update(value=str(write_json(attribution)), interactive=True),
-        desk.answer.csv: gr.update(value=str(write_csv(attribution)), interactive=True),
+        **desk.at_rest(status.done(summary(run))),
+        **desk.answer.whole(desk.workspace, run, session.view, desk.earlier(session)),
     }
 
 
 def stopped(desk: Desk, session: Session) -> View:
     """Whatever was measured stays."""
     view = desk.at_rest(status.idle("Stopped."))
-    if session.request is None:
+    if session.run is None:
         return view
-    if session.rankings:
-        view[desk.action.status] = status.idle("Stopped. What was measured is shown.")
-    if not session.rankings:
-        return {**view, desk.answer.board: empty_board(desk.mosaic)}
-    return {**view, desk.answer.board: shown_board(session.request, session.rankings)}
+    if not any(part.rankings for part in session.run.parts):
+        return {**view, **desk.answer.empty(desk.mosaic)}
+    view[desk.action.status] = status.idle("Stopped. What was measured is shown.")
+    return {**view, **desk.answer.whole(desk.workspace, session.run, session.view, desk.earlier(session))}
 
 
-def shown_board(
-    request: Request, rankings: Mapping[str, Ranking], warnings: Sequence[str] = (), waiting: bool = False
-) -> str:
-    return board([method(name) for name in request.methods], rankings, warnings, waiting)
-
-
-def summary(rankings: Mapping[str, Ranking]) -> str:
+def summary(run: Run) -> str:
     """How long it took, and how far the methods looked that measure."""
-    seconds = sum(ranking.seconds for ranking in rankings.values())
-    measured = [ranking for ranking in rankings.values() if method(ranking.method).slow]
-    far = "; ".join(f"{ranking.title} measured {ranking.candidates}" for ranking in measured)
-    return f"Done in {seconds:.1f} s. {far or 'Nothing was measured: it was all looked up'}."
+    rankings = [ranking for part in run.parts for ranking in part.rankings.values()]
+    seconds = sum(ranking.seconds for ranking in rankings)
+    measured = {r.title: r for r in rankings if method(r.method).slow}
+    far = "; ".join(f"{title} measured {ranking.candidates}" for title, ranking in measured.items())
+    parts = f" for {len(run.parts)} parts" if len(run.parts) > 1 else ""
+    return f"Done in {seconds:.1f} s{parts}. {far or 'Nothing was measured: it was all looked up'}."

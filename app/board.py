@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from app.scores import Figures, figures_of
-from attribution.registry import Method
+from app.showing import Strip
 from attribution.results import Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
@@ -33,36 +33,31 @@ def empty_board(rows: Sequence[int]) -> str:
     )
 
 
-def board(
-    chosen: Sequence[Method],
-    rankings: Mapping[str, Ranking],
-    warnings: Sequence[str] = (),
-    waiting: bool = False,
-) -> str:
-    """The chosen methods' strips, in the order of `chosen`; blank ones for those still at work."""
-    strips, ranks = [], ranks_by_id(rankings)
-    for method in chosen:
-        ranking = rankings.get(method.name)
-        if ranking is not None:
-            strips.append(_strip(method, ranking, ranks))
-        elif waiting:
-            strips.append(_blank_strip(method))
-    told = [*warnings, *(warning for ranking in rankings.values() for warning in ranking.warnings)]
+def board(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: bool = False) -> str:
+    """The strips one below another; blank ones for those still at work."""
+    ranks = ranks_by_id(shown)
+    rows = [
+        _blank_strip(strip) if strip.ranking is None else _strip(strip, strip.ranking, ranks)
+        for strip in shown
+        if strip.ranking is not None or waiting
+    ]
+    told = [*warnings, *(w for strip in shown if strip.ranking for w in strip.ranking.warnings)]
     return (
         f'<div class="board">{_warnings(tuple(dict.fromkeys(told)))}'
-        '<div class="strips" role="group" aria-label="Training images by method">'
-        f"{''.join(strips)}</div></div>"
+        '<div class="strips" role="group" aria-label="Training images, ranked">'
+        f"{''.join(rows)}</div></div>"
     )
 
 
-def ranks_by_id(rankings: Mapping[str, Ranking]) -> dict[str, dict[str, int]]:
-    """The rank of every shown image under every method that ranked it."""
-    shown = {entry.id for ranking in rankings.values() for entry in ranking.entries[:SHOWN]}
-    ranks: dict[str, dict[str, int]] = {example_id: {} for example_id in shown}
-    for name, ranking in rankings.items():
+def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
+    """The rank of every shown image in every strip that has it, by the strips' keys."""
+    rankings = {strip.key: strip.ranking for strip in shown if strip.ranking is not None}
+    seen = {entry.id for ranking in rankings.values() for entry in ranking.entries[:SHOWN]}
+    ranks: dict[str, dict[str, int]] = {example_id: {} for example_id in seen}
+    for key, ranking in rankings.items():
         for entry in ranking.entries:
-            if entry.id in shown:
-                ranks[entry.id][name] = entry.rank
+            if entry.id in seen:
+                ranks[entry.id][key] = entry.rank
     return ranks
 
 
@@ -73,26 +68,27 @@ def _warnings(warnings: Sequence[str]) -> str:
     return f'<ul class="warnings" role="note">{lines}</ul>'
 
 
-def _strip(method: Method, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> str:
+def _strip(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> str:
     figures = figures_of(ranking.entries[:SHOWN])
     cells = "".join(_cell(entry, figures, ranks[entry.id], ranking) for entry in ranking.entries[:SHOWN])
     judged = [ranking.stands_out(entry) for entry in ranking.entries]
     out = "" if all(one is None for one in judged) else f" · {sum(map(bool, judged)):,} stand out"
     seconds = f"{ranking.seconds:.1f} s" if ranking.seconds >= 0.1 else "under 0.1 s"
     settling = "" if ranking.final else " · still settling"
-    return _section(method, f"{ranking.candidates} · {seconds}{out}{settling}", figures.unit, cells)
+    return _section(strip, f"{ranking.candidates} · {seconds}{out}{settling}", figures.unit, cells)
 
 
-def _blank_strip(method: Method) -> str:
+def _blank_strip(strip: Strip) -> str:
     cell = '<li class="cell-place"><span class="cell blank"><span class="thumb"></span></span></li>'
-    return _section(method, "waiting", "", cell * 12)
+    return _section(strip, "waiting", "", cell * 12)
 
 
-def _section(method: Method, how: str, unit: str, cells: str) -> str:
-    name = html.escape(method.name)
+def _section(strip: Strip, how: str, unit: str, cells: str) -> str:
+    name, key = html.escape(strip.method.name), html.escape(strip.key)
+    about, title = html.escape(strip.method.description), html.escape(strip.title)
     return (
-        f'<section class="strip" data-method="{name}"><header class="strip-head">'
-        f'<h3 title="{html.escape(method.description)}"><i class="dot"></i>{html.escape(method.title)}</h3>'
+        f'<section class="strip" data-method="{name}" data-key="{key}"><header class="strip-head">'
+        f'<h3 title="{about}"><i class="dot"></i>{title}</h3>'
         f'<span class="strip-how">{html.escape(how)}</span>'
         f'<span class="strip-unit">{html.escape(unit)}</span>'
         f'<span class="strip-here" aria-hidden="true"></span></header>'

@@ -11,15 +11,15 @@ import gradio as gr
 from app import status
 from app.answer import Answer
 from app.ask import Action, Ask
-from app.board import empty_board
 from app.examples import Question
 from app.export import write_picture
-from app.sessions import Picture, Sessions, Uploads
+from app.line import Line
+from app.run import Run
+from app.sessions import Session, Sessions, Uploads
 from app.source import Source
-from app.stage import Grid, Stage, crop_view, legend, stage_view
+from app.stage import Grid, Stage, legend, parts_view, stage_view
 from app.warm import Warm
 from attribution.errors import WhenceError
-from attribution.query import Box
 from attribution.workspace import Workspace
 
 View = dict[Any, Any]  # component => what it shows from now on
@@ -31,6 +31,7 @@ log = logging.getLogger("whence")
 class Desk:
     workspace: Workspace
     warm: Warm
+    line: Line
     sessions: Sessions
     uploads: Uploads
     questions: tuple[Question, ...]
@@ -46,40 +47,46 @@ class Desk:
         return self.workspace.model.latent_shape[1:]
 
     def outputs(self) -> list[Any]:
-        """Every component that `new_picture`, `at_work` and `at_rest` speak of."""
+        """Every component that the views below speak of."""
         return [
-            self.stage.view, self.stage.crop, self.stage.clear, *self.stage.sides, self.stage.legend,
+            self.stage.view, self.stage.parts, self.stage.clear, *self.stage.sides, self.stage.legend,
             self.stage.save, self.source.reuse, self.source.generate,
             self.action.attribute, self.action.stop, self.action.status,
-            self.answer.board, self.answer.plot, self.answer.json, self.answer.csv,
+            *self.answer.outputs(),
         ]  # fmt: skip
 
-    def new_picture(self, picture: Picture, box: Box | None, line: str) -> View:
-        """The picture with its box; the answer to the picture before is taken away."""
-        known = "seed" in picture.made
+    def new_picture(self, session: Session, line: str) -> View:
+        """The session's picture with its boxes; the answer to the picture before is taken away."""
+        picture = session.picture
+        assert picture is not None
         return {
-            **self.boxed(picture, box),
+            **self.marked(session),
             self.stage.legend: legend(picture),
-            self.stage.save: gr.update(
-                value=str(write_picture(picture)) if known else None, interactive=known
-            ),
-            self.source.reuse: gr.update(interactive=known),
-            self.answer.board: empty_board(self.mosaic),
-            self.answer.plot: None,
-            self.answer.json: gr.update(value=None, interactive=False),
-            self.answer.csv: gr.update(value=None, interactive=False),
+            self.source.reuse: gr.update(interactive="seed" in picture.made),
+            **self.answer.empty(self.mosaic),
             **self.at_rest(line),
             self.action.attribute: gr.update(visible=True, interactive=True),
         }
 
-    def boxed(self, picture: Picture, box: Box | None) -> View:
-        sides = box.as_tuple() if box is not None else (None,) * 4
-        return {
-            self.stage.view: stage_view(picture, box, self.grid()),
-            self.stage.crop: crop_view(picture, box, self.grid()),
-            self.stage.clear: gr.update(interactive=box is not None),
+    def marked(self, session: Session) -> View:
+        """The picture with the boxes on it."""
+        picture, boxes, active = session.picture, session.boxes, session.active
+        sides = boxes[active].as_tuple() if active < len(boxes) else (None,) * 4
+        view = {
+            self.stage.view: stage_view(picture, boxes, active, self.grid()),
+            self.stage.parts: parts_view(picture, boxes, active, self.grid()),
+            self.stage.clear: gr.update(interactive=bool(boxes)),
             **dict(zip(self.stage.sides, sides, strict=True)),
         }
+        if picture is not None and "seed" in picture.made:
+            view[self.stage.save] = gr.update(value=str(write_picture(picture, boxes)), interactive=True)
+        else:
+            view[self.stage.save] = gr.update(value=None, interactive=False)
+        return view
+
+    def earlier(self, session: Session) -> dict[str, Run]:
+        """The earlier runs that the person has chosen to see beside this one."""
+        return {}
 
     def unchanged(self) -> View:
         """Nothing new. A generator that yields nothing at all would have every output blanked."""

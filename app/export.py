@@ -7,12 +7,13 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from app.sessions import Picture
+from app.run import Picture, Run
 from attribution.images import write_png
-from attribution.results import Attribution
+from attribution.query import Box
 
 PREFIX = "whence-export-"
 AN_HOUR = 3600.0
@@ -30,26 +31,34 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=PREFIX))
 
 
-def write_json(attribution: Attribution) -> Path:
-    path = _folder() / f"{name_of(str(attribution.query.get('caption', '')))}.json"
-    path.write_text(
-        json.dumps(attribution.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+def write_json(run: Run) -> Path:
+    """The form that DESIGN.md promises; of several parts, one such object each under "parts"."""
+    answers = [part.attribution.to_json() for part in run.parts if part.attribution is not None]
+    whole = answers[0] if len(answers) == 1 else {"parts": answers}
+    path = _folder() / f"{name_of(run.caption)}.json"
+    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
-def write_csv(attribution: Attribution) -> Path:
-    path = _folder() / f"{name_of(str(attribution.query.get('caption', '')))}.csv"
-    path.write_text(attribution.to_csv(), encoding="utf-8", newline="")
+def write_csv(run: Run) -> Path:
+    """One table; of several parts, one below another, each behind its own comment lines."""
+    path = _folder() / f"{name_of(run.caption)}.csv"
+    tables = [part.attribution.to_csv() for part in run.parts if part.attribution is not None]
+    path.write_text("\n".join(tables), encoding="utf-8", newline="")
     return path
 
 
-def write_picture(picture: Picture) -> Path:
-    """A PNG with its settings inside: dropped back in, it restores them."""
+def write_picture(picture: Picture, boxes: Sequence[Box] = ()) -> Path:
+    """A PNG with its settings and boxes inside: dropped back in, it restores them."""
     seed = f"-{picture.made['seed']}" if "seed" in picture.made else ""
     path = _folder() / f"{name_of(picture.caption)}{seed}.png"
-    write_png(picture.image, path, picture.made)
+    write_with_boxes(picture, boxes, path)
     return path
+
+
+def write_with_boxes(picture: Picture, boxes: Sequence[Box], path: Path) -> None:
+    marked = {"boxes": [list(box.as_tuple()) for box in boxes]} if boxes else {}
+    write_png(picture.image, path, {**picture.made, **marked})
 
 
 def name_of(caption: str) -> str:

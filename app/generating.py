@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -11,8 +12,11 @@ import gradio as gr
 
 from app import status
 from app.desk import Desk, View, sentence
-from app.sessions import Picture, Session
+from app.line import LONGEST, Place
+from app.run import Picture
+from app.sessions import Session
 from app.source import MAX_SEED
+from app.stage import preview_view
 from attribution.diffusion import Generation
 from attribution.errors import Cancelled, InputError, SettingsError, WhenceError
 from attribution.images import prepared
@@ -35,7 +39,7 @@ def connect_generating(desk: Desk) -> None:
         request: gr.Request,
     ) -> View:
         session = desk.sessions.of(request.session_hash)
-        session.generation = session.box_to_come = None
+        session.generation, session.boxes_to_come = None, ()
         try:
             session.generation = asked_for(prompt, seed, steps, guidance, negative)
         except InputError as problem:
@@ -50,7 +54,8 @@ def connect_generating(desk: Desk) -> None:
             return desk.at_rest(status.failed("There is no such example."))
         question = desk.questions[index]
         generation = Generation(question.prompt, question.seed)
-        session.generation, session.box_to_come = generation, question.box
+        session.generation = generation
+        session.boxes_to_come = () if question.box is None else (question.box,)
         fields = (generation.prompt, generation.seed, generation.steps, generation.guidance, "")
         return {
             **desk.at_work(status.running("Waiting for the model", kind="generate")),
@@ -81,7 +86,7 @@ def connect_generating(desk: Desk) -> None:
             )
             session.show(picture)
             return {
-                **desk.new_picture(picture, None, status.idle(welcome(desk, made, caption))),
+                **desk.new_picture(session, status.idle(welcome(desk, made, caption))),
                 **restored(made),
             }
         except Exception as problem:  # the page's edge: told in words
@@ -119,9 +124,10 @@ def connect_generating(desk: Desk) -> None:
 
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+PREVIEWS = 8  # of a picture while it is being made
 ON_THE_MODEL: dict[str, Any] = {
     **QUIET,
-    "concurrency_limit": 1,
+    "concurrency_limit": LONGEST + 2,  # who waits is told so by `app.line`, who comes after them as well
     "concurrency_id": "model",
     # A stopped run may still be at its last step when the next one is asked for: that must not be dropped.
     "trigger_mode": "multiple",
@@ -145,30 +151,50 @@ def asked_for(
 
 def generating(desk: Desk, session: Session, generation: Generation) -> Iterator[View]:
     """The views of one generation, from the wait for the model to the picture."""
-    stop, pace, box = session.begin(), status.Pace(kind="generate"), session.box_to_come
+    stop, pace, boxes = session.begin(), status.Pace(kind="generate"), session.boxes_to_come
     try:
-        for _ in desk.warm.waiting():
-            if stop.is_set():
-                raise Cancelled("stopped")
-            yield {desk.action.status: status.running("Opening the model", kind="generate")}
-        image = None
-        for step in desk.workspace.model.generate(generation):
-            if stop.is_set():
-                raise Cancelled("stopped")
-            image = step.image
-            line = pace.line(Progress("", "Generating", step.done, step.total), "")
-            if line is not None:
-                yield {desk.action.status: line}
+        with desk.line.join("generate") as place:
+            yield from waited(desk, place, stop, "generate")
+            image = None
+            for step in desk.workspace.model.generate(generation, previews=PREVIEWS):
+                if stop.is_set():
+                    raise Cancelled("stopped")
+                image = step.image
+                view: View = {}
+                line = pace.line(Progress("", "Generating", step.done, step.total), "")
+                if line is not None:
+                    view[desk.action.status] = line
+                if step.preview is not None:
+                    view[desk.stage.view] = preview_view(step.preview, generation.prompt)
+                if view:
+                    yield view
         if image is None:
             raise WhenceError("the model gave no picture")
         made = {**asdict(generation), "model": desk.workspace.fingerprints.get("model", "")}
         picture = Picture(prepared(image, desk.workspace.resolution), generation.prompt, made)
-        session.show(picture)
-        yield desk.new_picture(picture, box, status.idle(READY))
+        session.show(picture, boxes)
+        yield desk.new_picture(session, status.idle(READY))
     except Cancelled:
-        yield desk.at_rest(status.idle("Stopped."))
+        yield {**desk.marked(session), **desk.at_rest(status.idle("Stopped."))}
     except Exception as problem:  # the page's edge: told in words
         yield desk.failed(problem)
+
+
+def waited(desk: Desk, place: Place, stop: threading.Event, kind: str) -> Iterator[View]:
+    """The views until the model is there and it is this page's turn.
+
+    Raises:
+        Cancelled: the person has pressed Stop.
+    """
+    for _ in desk.warm.waiting():
+        if stop.is_set():
+            raise Cancelled("stopped")
+        place.turn(0)
+        yield {desk.action.status: status.running("Opening the model", kind=kind)}
+    while not place.turn():
+        if stop.is_set():
+            raise Cancelled("stopped")
+        yield {desk.action.status: status.running("In line for the model", place.words(), kind=kind)}
 
 
 def welcome(desk: Desk, made: dict[str, Any], caption: str) -> str:

@@ -12,20 +12,22 @@ from app.answer import build_answer
 from app.ask import build_action, build_ask, effort_choices, offered
 from app.assets import script
 from app.attributing import connect_attributing, connect_box, connect_detail, connect_stop
+from app.comparing import connect_comparing
 from app.desk import Desk
 from app.examples import read_questions
 from app.generating import connect_generating
+from app.line import LONGEST, Line
 from app.sessions import Sessions, Uploads
 from app.source import build_source
 from app.stage import build_stage
 from app.warm import Warm
 from attribution.diffusion import Generation
 from attribution.errors import WhenceError
+from attribution.groups import columns_of
 from attribution.workspace import Workspace
 
 MOSAIC = 60  # training images behind the invitation
 KEPT = (3600, 24 * 3600)  # seconds: how often Gradio's files are looked through, and how old they may get
-WAITING = 32  # people in the queue; beyond them the page says that it is busy
 
 
 def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm | None = None) -> gr.Blocks:
@@ -52,14 +54,15 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
                 action = build_action()
             with gr.Column(elem_id="findings", min_width=0):
                 ask = build_ask(offered(workspace), count, draws_each(workspace))
-                answer = build_answer(mosaic)
+                answer = build_answer(mosaic, columns_of(workspace.training_set))
         desk = Desk(
-            workspace, warm or Warm(workspace), Sessions(), uploads or Uploads(), questions, mosaic,
+            workspace, warm or Warm(workspace), Line(), Sessions(), uploads or Uploads(), questions, mosaic,
             source, stage, ask, action, answer,
         )  # fmt: skip
         connect_generating(desk)
         connect_attributing(desk)
         connect_box(desk)
+        connect_comparing(desk)
         connect_stop(desk)
         connect_detail(desk)
 
@@ -79,7 +82,7 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
         page.unload(leave)
         page.load(expect, None, ask.effort, show_progress="hidden")
         page.load(None, js=f"() => {{ {script('shade.js')} }}")
-    page.queue(max_size=WAITING, default_concurrency_limit=8)
+    page.queue(max_size=4 * LONGEST, default_concurrency_limit=8)
     return page
 
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from app.assets import FOLDER, script
+from app.assets import FOLDER, script, styles
 from app.desk import sentence
 from app.page import build_page, theme
 from app.pictures import MEDIA_TYPE, on_screen
@@ -66,11 +66,11 @@ def build_server(workspace: Workspace) -> FastAPI:
 
 
 def serve_assets(server: FastAPI) -> None:
-    """The style sheet, as a file: Gradio would rewrite it, and drop its fonts and media queries."""
+    """The style sheets, as one file: Gradio would rewrite them, and drop their fonts and media queries."""
 
     @server.get("/page.css")
     def css() -> Response:
-        return Response(script("page.css"), media_type="text/css", headers={"Cache-Control": "no-cache"})
+        return Response(styles(), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
 
 def serve_pictures(server: FastAPI, workspace: Workspace) -> None:

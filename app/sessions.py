@@ -15,38 +15,13 @@ from typing import Any
 
 from PIL import Image
 
+from app.run import Picture, Run
+from app.showing import Shown
 from attribution.diffusion import Generation
-from attribution.query import Box, Query, Settings
-from attribution.results import Attribution, Ranking
+from attribution.query import Box
 
 MAX_SESSIONS = 200
 MAX_UPLOADS = 50
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The picture on the page.
-
-    Attributes:
-        image: the model's square, RGB.
-        caption: the prompt it was made from; "" for an upload, whose caption is typed beside it.
-        made: prompt, seed, steps, guidance, ... as far as they are known.
-        original_size: (width, height) of an upload, before it was brought to the square.
-    """
-
-    image: Image.Image
-    caption: str = ""
-    made: Mapping[str, Any] = field(default_factory=dict)
-    original_size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """An attribution that was asked for and has passed every check."""
-
-    query: Query
-    methods: tuple[str, ...]
-    settings: Settings
 
 
 @dataclass
@@ -55,23 +30,27 @@ class Session:
 
     Attributes:
         picture: what it shows.
-        generation: a picture that was asked for and waits for the model; box_to_come: its box.
+        boxes: the parts of it that are marked; `active` is the one that typing and keys change.
+        generation: a picture that was asked for and waits for the model; boxes_to_come: its boxes.
         waiting: an attribution that was asked for and waits for the model.
-        request: the attribution that was asked for last, and `rankings` what of it is there so far.
-        attribution: the whole answer, once it is there.
+        run: the attribution that is shown, with what of it is there so far.
+        view: how it is shown.
         looked_at: row of the training image that was opened last.
+        at_rest: nothing runs for this page.
         box_refused: the status line complains of a box.
         stop: set when the person presses Stop.
     """
 
     picture: Picture | None = None
+    boxes: tuple[Box, ...] = ()
+    active: int = 0
     generation: Generation | None = None
-    box_to_come: Box | None = None
-    waiting: Request | None = None
-    request: Request | None = None
-    rankings: dict[str, Ranking] = field(default_factory=dict)
-    attribution: Attribution | None = None
+    boxes_to_come: tuple[Box, ...] = ()
+    waiting: Run | None = None
+    run: Run | None = None
+    view: Shown = field(default_factory=Shown)
     looked_at: int | None = None
+    at_rest: bool = True
     box_refused: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -81,11 +60,11 @@ class Session:
         self.stop = threading.Event()
         return self.stop
 
-    def show(self, picture: Picture) -> None:
+    def show(self, picture: Picture, boxes: tuple[Box, ...] = ()) -> None:
         """A new picture; the old one's answer is no longer on the page."""
-        self.picture = picture
-        self.request = self.waiting = self.attribution = None
-        self.rankings = {}
+        self.picture, self.boxes, self.active = picture, boxes, 0
+        self.run = self.waiting = None
+        self.view = Shown()
 
 
 class Sessions:

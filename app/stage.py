@@ -1,10 +1,11 @@
-"""The picture and the box on it, drawn, typed or moved by keys, and what the model will use of it."""
+"""The picture and the boxes on it, drawn, typed or moved by keys, and what the model will use of it."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
 import gradio as gr
@@ -12,7 +13,7 @@ from PIL import Image
 
 from app.assets import script
 from app.pictures import data_uri
-from app.sessions import Picture
+from app.run import MAX_PARTS, Picture
 from attribution.errors import BoxError
 from attribution.query import Box
 
@@ -26,7 +27,7 @@ class Stage:
     """The panel's components."""
 
     view: gr.HTML
-    crop: gr.HTML
+    parts: gr.HTML
     sides: tuple[gr.Number, gr.Number, gr.Number, gr.Number]
     clear: gr.Button
     legend: gr.HTML
@@ -35,7 +36,7 @@ class Stage:
 
 def build_stage() -> Stage:
     view = gr.HTML(
-        value=stage_view(None, None, NO_GRID),
+        value=stage_view(None, (), 0, NO_GRID),
         html_template='<div class="stage-host"></div>',
         js_on_load=script("stage.js"),
         apply_default_css=False,
@@ -44,9 +45,12 @@ def build_stage() -> Stage:
     with gr.Row(elem_id="legend-row"):
         line = gr.HTML(legend(None), apply_default_css=False, elem_id="legend", js_on_load=None)
         save = gr.DownloadButton("Save", size="sm", interactive=False, min_width=0, elem_id="save-picture")
-    with gr.Row(elem_id="crop-row"):
-        crop = gr.HTML(
-            crop_view(None, None, NO_GRID), apply_default_css=False, elem_id="crop", js_on_load=None
+    with gr.Row(elem_id="parts-row"):
+        parts = gr.HTML(
+            parts_view(None, (), 0, NO_GRID),
+            js_on_load=script("parts.js"),
+            apply_default_css=False,
+            elem_id="parts",
         )
         clear = gr.Button("Clear", size="sm", elem_id="clear-box", interactive=False, min_width=0)
     with gr.Accordion("Type the box", open=False, elem_id="typed-box"), gr.Row():
@@ -61,7 +65,7 @@ def build_stage() -> Stage:
             )
             for name in names
         )
-    return Stage(view, crop, (left, top, right, bottom), clear, line, save)
+    return Stage(view, parts, (left, top, right, bottom), clear, line, save)
 
 
 def box_of(sides: Sequence[Any]) -> Box | None:
@@ -78,35 +82,78 @@ def box_of(sides: Sequence[Any]) -> Box | None:
     return Box(left, top, right, bottom)
 
 
-def stage_view(picture: Picture | None, box: Box | None, grid: Grid) -> dict[str, Any]:
+def stage_view(picture: Picture | None, boxes: Sequence[Box], active: int, grid: Grid) -> dict[str, Any]:
     """What stage.js draws."""
     return {
         "src": None if picture is None else data_uri(picture.image, LARGE),
         "alt": "" if picture is None else picture.caption or "the picture that was dropped in",
-        "box": None if box is None else list(box.as_tuple()),
-        "snapped": None if box is None else list(box.snapped(*grid).as_tuple()),
+        "boxes": [
+            {"label": label, "box": list(box.as_tuple()), "snapped": list(box.snapped(*grid).as_tuple())}
+            for label, box in zip(ascii_uppercase, boxes, strict=False)
+        ],
+        "active": active,
+        "most": MAX_PARTS,
         "grid": list(grid),
     }
 
 
-def crop_view(picture: Picture | None, box: Box | None, grid: Grid) -> str:
-    """The crop that the model will use, and its size in words."""
+def preview_view(image: Image.Image, words: str) -> dict[str, Any]:
+    """A picture that is still being made: nothing can be drawn on it yet."""
+    return {
+        "src": data_uri(image, LARGE),
+        "alt": words,
+        "boxes": [],
+        "grid": list(NO_GRID),
+        "preview": True,
+    }
+
+
+def parts_view(picture: Picture | None, boxes: Sequence[Box], active: int, grid: Grid) -> str:
+    """What will be traced: the crop of each part as the model will use it, or the whole picture."""
     if picture is None:
-        return '<div class="crop"><span class="crop-picture"></span><p>No picture yet.</p></div>'
-    if box is None:
+        return '<div class="parts"><p>No picture yet.</p></div>'
+    if not boxes:
         words = "<strong>The whole picture</strong> will be traced. Draw on it to ask about a part."
-        return _crop(picture.image, words)
-    (left, top, right, bottom), snapped = box.cells(*grid), box.snapped(*grid)
-    words = (
-        "<strong>This part</strong> will be traced: your box snapped outwards to "
-        f"{right - left} × {bottom - top} of the model's {grid[1]} × {grid[0]} cells."
+        return f'<div class="parts"><div class="part">{_crop(picture.image)}<p>{words}</p></div></div>'
+    if len(boxes) == 1:
+        words = f"<strong>This part</strong> will be traced: {_cells(boxes[0], grid)}."
+        crop = _crop(boxes[0].snapped(*grid).crop(picture.image))
+        more = _add(active >= len(boxes))
+        return f'<div class="parts"><div class="part">{crop}<p>{words}</p>{more}</div></div>'
+    chips = "".join(_chip(picture, number, box, number == active, grid) for number, box in enumerate(boxes))
+    more = "" if len(boxes) >= MAX_PARTS else _add(active >= len(boxes))
+    words = "Each part is traced by itself; the answers stand side by side."
+    return f'<div class="parts"><ul class="part-chips">{chips}<li>{more}</li></ul><p>{words}</p></div>'
+
+
+def _chip(picture: Picture, number: int, box: Box, active: bool, grid: Grid) -> str:
+    label, pressed = ascii_uppercase[number], "true" if active else "false"
+    crop = _crop(box.snapped(*grid).crop(picture.image))
+    return (
+        f'<li class="part-chip"><button type="button" data-do="choose" data-index="{number}" '
+        f'aria-pressed="{pressed}" aria-label="Part {label}: {html.escape(_cells(box, grid))}">{crop}'
+        f"<b>{label}</b></button>"
+        f'<button type="button" class="part-remove" data-do="remove" data-index="{number}" '
+        f'aria-label="Remove part {label}">×</button></li>'
     )
-    return _crop(snapped.crop(picture.image), words)
 
 
-def _crop(image: Image.Image, words: str) -> str:
-    crop = f'<img class="crop-picture" src="{data_uri(image, SMALL)}" alt="">'
-    return f'<div class="crop">{crop}<p>{words}</p></div>'
+def _add(adding: bool) -> str:
+    words, pressed = ("Now draw it", "true") if adding else ("Add a part", "false")
+    button = '<button type="button" class="part-add" data-do="another"'
+    return f'{button} aria-pressed="{pressed}">{words}</button>'
+
+
+def _cells(box: Box, grid: Grid) -> str:
+    left, top, right, bottom = box.cells(*grid)
+    return (
+        f"your box snapped outwards to {right - left} × {bottom - top} of the model's "
+        f"{grid[1]} × {grid[0]} cells"
+    )
+
+
+def _crop(image: Image.Image) -> str:
+    return f'<img class="crop-picture" src="{data_uri(image, SMALL)}" alt="">'
 
 
 def legend(picture: Picture | None) -> str:

@@ -23,6 +23,7 @@ from numpy import ndarray
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
 COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
 NORMAL = 1.4826  # of a normal distribution, standard deviations per median absolute deviation
+BINS = np.arange(-5.0, 15.5, 0.5)  # of a histogram of z: their edges
 FEWEST = 30  # unrelated controls that an image must have; with fewer, all controls count
 
 
@@ -34,12 +35,15 @@ class Null:
         mean, deviation: of each image's scaled scores under unrelated controls.
         threshold: an image with a larger z stands out.
         controls: how many control queries there were.
+        histogram: share of all unrelated pairs of image and control with a z in each bin of `BINS`
+            (those beyond the ends count in the outermost).
     """
 
     mean: Float64[ndarray, " n"]
     deviation: Float64[ndarray, " n"]
     threshold: float
     controls: int
+    histogram: Float64[ndarray, " bins"]
 
     def z(self, scores: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
         """Scores of all training images, in standard deviations of their nulls."""
@@ -66,7 +70,15 @@ def null_of(
     left_squares = squares[:, None] - np.where(counts, scores**2, 0)
     left = (scores - left_total / rest) / _deviation(left_total, left_squares, rest)
     largest = np.where(counts, left, -np.inf).max(axis=0)
-    return Null(mean, deviation, float(np.quantile(largest, 1 - level, method="higher")), scores.shape[1])
+    threshold = float(np.quantile(largest, 1 - level, method="higher"))
+    return Null(mean, deviation, threshold, scores.shape[1], binned(left[counts]))
+
+
+def binned(z: Float64[ndarray, " k"]) -> Float64[ndarray, " bins"]:
+    """The share of some z that lies in each bin of `BINS`."""
+    counted, _ = np.histogram(np.clip(z, BINS[0], BINS[-1]), BINS)
+    shares: Float64[ndarray, " bins"] = counted / max(1, len(z))
+    return shares
 
 
 def scaled(scores: Float64[ndarray, "n ..."]) -> Float64[ndarray, "n ..."]:

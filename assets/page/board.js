@@ -11,7 +11,7 @@ const link = (cell) => {
   for (const other of cells()) other.classList.toggle("linked", other.dataset.id === id);
   for (const strip of element.querySelectorAll(".strip")) {
     const here = strip.querySelector(".strip-here");
-    const rank = ranks[strip.dataset.method];
+    const rank = ranks[strip.dataset.key];
     here.textContent = !id ? "" : rank ? `this image: rank ${rank.toLocaleString("en")}` : "this image: not ranked";
   }
 };

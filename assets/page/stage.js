@@ -1,5 +1,6 @@
-// The picture with its box. Python gives {src, alt, box, snapped, grid}; we give back
-// 'box' {box: [x0, y0, x1, y1] or null} when one was drawn, and 'upload' {token} when a file was dropped.
+// The picture with its boxes. Python gives {src, alt, boxes: [{label, box, snapped}], active, most, grid};
+// we give back 'box' {box: [x0, y0, x1, y1] or null, index} when one was drawn, moved or taken away,
+// 'choose' {index} when one was picked, and 'upload' {token} when a file was dropped.
 const host = element.querySelector(".stage-host");
 const make = (tag, name, parent) => {
   const made = document.createElement(tag);
@@ -10,22 +11,17 @@ const make = (tag, name, parent) => {
 const frame = make("div", "stage", host);
 const picture = make("img", "stage-picture", frame);
 picture.draggable = false;
-const snapped = make("div", "stage-snapped", frame);
-const drawn = make("div", "stage-drawn", frame);
+const shade = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+shade.setAttribute("class", "stage-shade");
+shade.setAttribute("viewBox", "0 0 1 1");
+shade.setAttribute("preserveAspectRatio", "none");
+shade.setAttribute("aria-hidden", "true");
+frame.append(shade);
+const marks = make("div", "stage-marks", frame);
 const invite = make("div", "stage-invite", frame);
 make("span", "stage-glyph", invite);
 make("p", "", invite).textContent = "Generate a picture, drop one here, or pick an example";
 make("div", "stage-busy", frame);
-
-const place = (part, box) => {
-  part.hidden = !box;
-  if (!box) return;
-  const [x0, y0, x1, y1] = box.map((side) => 100 * side);
-  part.style.left = `${x0}%`;
-  part.style.top = `${y0}%`;
-  part.style.width = `${x1 - x0}%`;
-  part.style.height = `${y1 - y0}%`;
-};
 
 // The same rule as Box.snapped, so that the preview follows the finger; the server's answer replaces it.
 const snap = ([x0, y0, x1, y1], [height, width]) => {
@@ -35,29 +31,53 @@ const snap = ([x0, y0, x1, y1], [height, width]) => {
   return [left / width, top / height, right / width, bottom / height];
 };
 
-let box = null;
-const show = (shown) => {
-  box = shown;
-  place(drawn, shown);
-  place(snapped, shown && snap(shown, props.value.grid));
-  frame.classList.toggle("has-box", !!shown);
+let boxes = []; // as they are on the screen: [{label, box, snapped}]
+let active = 0; // the one that is drawn and moved; one past the last while another is to be added
+const place = (part, [x0, y0, x1, y1]) => {
+  part.style.left = `${100 * x0}%`;
+  part.style.top = `${100 * y0}%`;
+  part.style.width = `${100 * (x1 - x0)}%`;
+  part.style.height = `${100 * (y1 - y0)}%`;
+};
+const draw = () => {
+  marks.replaceChildren();
+  boxes.forEach(({ label, box, snapped }, index) => {
+    const outer = make("div", "stage-snapped", marks);
+    place(outer, snapped);
+    outer.dataset.part = label;
+    outer.classList.toggle("is-active", index === active);
+    if (boxes.length > 1) make("span", "stage-label", outer).textContent = label;
+    place(make("div", "stage-drawn", marks), box);
+  });
+  const holes = boxes.map(({ snapped: [x0, y0, x1, y1] }) => `<rect x="${x0}" y="${y0}" width="${x1 - x0}" height="${y1 - y0}" fill="black"/>`);
+  shade.innerHTML = boxes.length ? `<mask id="stage-holes"><rect width="1" height="1" fill="white"/>${holes.join("")}</mask><rect width="1" height="1" fill="rgb(15 12 9 / 48%)" mask="url(#stage-holes)"/>` : "";
+  frame.classList.toggle("has-box", boxes.length > 0);
+  frame.classList.toggle("is-adding", active >= boxes.length && boxes.length > 0);
+};
+const show = (box, index) => {
+  const next = boxes.slice();
+  if (box) next[index] = { label: "ABCDEFGH"[index], box, snapped: snap(box, props.value.grid) };
+  else next.splice(index, 1);
+  boxes = next;
+  active = index;
+  draw();
 };
 
 const render = () => {
   const value = props.value;
   frame.classList.toggle("has-picture", !!value.src);
+  frame.classList.toggle("is-preview", !!value.preview);
   picture.hidden = !value.src;
   if (value.src && picture.src !== value.src) picture.src = value.src;
   picture.alt = value.alt || "";
   if (value.src) {
     frame.tabIndex = 0;
     frame.setAttribute("role", "application");
-    frame.setAttribute("aria-label", "The picture. Draw a box with the pointer, or with Enter and the arrow keys; Shift sizes it, Delete removes it.");
+    frame.setAttribute("aria-label", "The picture. Draw a box with the pointer, or with Enter and the arrow keys; Shift sizes it, Delete removes it, plus adds another, 1 to 4 choose one.");
   }
-  box = value.box;
-  place(drawn, value.box);
-  place(snapped, value.snapped);
-  frame.classList.toggle("has-box", !!value.box);
+  boxes = value.boxes || [];
+  active = value.active || 0;
+  draw();
 };
 
 const clamp = (number) => Math.min(1, Math.max(0, number));
@@ -65,15 +85,18 @@ const at = (event) => {
   const area = frame.getBoundingClientRect();
   return [clamp((event.clientX - area.left) / area.width), clamp((event.clientY - area.top) / area.height)];
 };
-const tell = (shown) => {
-  show(shown);
-  trigger("box", { box: shown });
+const tell = (box, index) => {
+  show(box, index);
+  trigger("box", { box, index });
 };
+const free = () => boxes.length < props.value.most;
 
-let start = null;
+let start = null, target = 0, before = [];
 frame.addEventListener("pointerdown", (event) => {
-  if (!props.value.src || event.button !== 0) return;
+  if (!props.value.src || props.value.preview || event.button !== 0) return;
   start = at(event);
+  target = event.shiftKey && free() ? boxes.length : Math.min(active, props.value.most - 1);
+  before = boxes;
   frame.setPointerCapture(event.pointerId);
 });
 const between = (event) => {
@@ -83,15 +106,20 @@ const between = (event) => {
 const isBox = ([x0, y0, x1, y1]) => x1 - x0 > 0.02 && y1 - y0 > 0.02;
 frame.addEventListener("pointermove", (event) => {
   if (!start) return;
-  const shown = between(event);
-  if (isBox(shown)) show(shown);
+  const box = between(event);
+  if (isBox(box)) show(box, target);
 });
 frame.addEventListener("pointerup", (event) => {
   if (!start) return;
-  const shown = between(event).map((side) => Math.round(side * 1000) / 1000);
+  const box = between(event).map((side) => Math.round(side * 1000) / 1000);
+  const [x, y] = start;
   start = null;
-  if (isBox(shown)) tell(shown);
-  else if (box) tell(null); // a click takes the box away
+  if (isBox(box)) return tell(box, target);
+  boxes = before;
+  const hit = boxes.findIndex(({ snapped: [x0, y0, x1, y1] }) => x >= x0 && x <= x1 && y >= y0 && y <= y1);
+  if (hit >= 0 && boxes.length > 1) trigger("choose", { index: hit });
+  else if (hit < 0 && boxes.length === 1 && active === 0) tell(null, 0); // a click beside it takes it away
+  draw();
 });
 frame.addEventListener("pointercancel", () => {
   start = null;
@@ -100,13 +128,18 @@ frame.addEventListener("pointercancel", () => {
 
 let telling = null; // arrow keys repeat: tell once they rest
 frame.addEventListener("keydown", (event) => {
-  if (!props.value.src) return;
+  if (!props.value.src || props.value.preview || event.ctrlKey || event.metaKey || event.altKey) return;
   const [rows, columns] = props.value.grid;
   const moves = { ArrowLeft: [-1 / columns, 0], ArrowRight: [1 / columns, 0], ArrowUp: [0, -1 / rows], ArrowDown: [0, 1 / rows] };
-  let next;
-  if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) next = box || [0.25, 0.25, 0.75, 0.75];
-  else if (event.key === "Delete" || event.key === "Backspace") next = null;
-  else if (moves[event.key] && box) {
+  const box = boxes[active] && boxes[active].box;
+  let next, index = active;
+  if (event.key === "Enter") next = box || [0.25, 0.25, 0.75, 0.75];
+  else if (event.key === "+" && boxes.length && free()) [next, index] = [[0.3, 0.3, 0.7, 0.7], boxes.length];
+  else if ((event.key === "Delete" || event.key === "Backspace") && box) next = null;
+  else if (/^[1-9]$/.test(event.key) && boxes[event.key - 1]) {
+    event.preventDefault();
+    return trigger("choose", { index: event.key - 1 });
+  } else if (moves[event.key] && box) {
     const [dx, dy] = moves[event.key];
     let [x0, y0, x1, y1] = box;
     if (event.shiftKey) {
@@ -120,9 +153,9 @@ frame.addEventListener("keydown", (event) => {
     next = [x0, y0, x1, y1].map(clamp);
   } else return;
   event.preventDefault();
-  show(next);
+  show(next, index);
   clearTimeout(telling);
-  telling = setTimeout(() => trigger("box", { box: next }), 250);
+  telling = setTimeout(() => trigger("box", { box: next, index }), 250);
 });
 
 // A file dropped on the picture is an upload.

@@ -1,0 +1,96 @@
+"""A question as the page keeps it: the picture, the parts asked about, and what has been answered.
+
+Plain values, replaced as answers come in, so that any thread may look at one while another works.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from string import ascii_uppercase
+from typing import Any
+
+from PIL import Image
+
+from attribution.query import Box, Query, Settings
+from attribution.results import Attribution, Ranking
+
+MAX_PARTS = 4  # of one picture that are asked about at once
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The picture on the page.
+
+    Attributes:
+        image: the model's square, RGB.
+        caption: the prompt it was made from; "" for an upload, whose caption is typed beside it.
+        made: prompt, seed, steps, guidance, ... as far as they are known.
+        original_size: (width, height) of an upload, before it was brought to the square.
+    """
+
+    image: Image.Image
+    caption: str = ""
+    made: Mapping[str, Any] = field(default_factory=dict)
+    original_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the picture, a query of its own: a box, or the whole.
+
+    Attributes:
+        rankings: what of the answer is there so far, by method.
+        attribution: the whole answer, once it is there.
+    """
+
+    label: str  # "A", "B", ...
+    query: Query
+    rankings: Mapping[str, Ranking] = field(default_factory=dict)
+    attribution: Attribution | None = None
+
+    @property
+    def title(self) -> str:
+        return f"Part {self.label}" if self.query.box is not None else "The whole picture"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An attribution that was asked for and has passed every check, and its answers.
+
+    Attributes:
+        id: unguessable: who has it may see the run.
+        begun: seconds since 1970.
+    """
+
+    picture: Picture
+    caption: str
+    methods: tuple[str, ...]
+    settings: Settings
+    parts: tuple[Part, ...]
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    begun: float = field(default_factory=time.time)
+
+    @property
+    def answered(self) -> bool:
+        """Whether every part has its whole answer."""
+        return all(part.attribution is not None for part in self.parts)
+
+    def with_part(self, number: int, **changes: Any) -> Run:
+        parts = list(self.parts)
+        parts[number] = replace(parts[number], **changes)
+        return replace(self, parts=tuple(parts))
+
+
+def parts_of(image: Image.Image, caption: str, boxes: tuple[Box, ...]) -> tuple[Part, ...]:
+    """One part a box; the whole picture if there is none.
+
+    Raises:
+        CaptionError: the caption is empty.
+    """
+    asked: tuple[Box | None, ...] = boxes or (None,)
+    return tuple(
+        Part(label, Query(image, caption, box)) for label, box in zip(ascii_uppercase, asked, strict=False)
+    )

@@ -1,0 +1,14 @@
+// Pressing a point of the plot of ranks gives 'open' {id}. Plotly's own events are heard on its element,
+// which is made anew with every figure.
+const host = document.querySelector("#ranks-plot");
+const listen = () => {
+  const plot = host && host.querySelector(".js-plotly-plot");
+  if (!plot || !plot.on || plot.dataset.heard) return;
+  plot.dataset.heard = "yes";
+  plot.on("plotly_click", (event) => {
+    const id = event.points[0] && event.points[0].customdata;
+    if (id) trigger("open", { id: String(id) });
+  });
+};
+if (host) new MutationObserver(listen).observe(host, { childList: true, subtree: true });
+listen();
