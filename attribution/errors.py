@@ -7,7 +7,8 @@ WhenceError
 │   ├── ImageError
 │   ├── SettingsError         a number out of range, an inexact timestep grid
 │   ├── UnknownNameError      a method, model or encoder that is not registered; names the known ones
-│   └── TrainingSetError      a folder that is not a captioned image folder, an unknown id
+│   ├── TrainingSetError      a folder that is not a captioned image folder, an unknown id
+│   └── ResultError           JSON that is not an answer as we write it
 ├── ModelError            a folder that is not a pipeline we can read
 ├── WorkspaceError        a folder that is not a workspace
 ├── ArtifactError         something precomputed
@@ -15,6 +16,7 @@ WhenceError
 │   ├── MismatchError         made for another model, training set or probe; names both values
 │   └── CorruptArtifactError  its bytes are not those its manifest promises
 ├── CalibrationError      no step raises the query's loss as far as asked
+├── RunError              a run that was asked for by its id: unknown, damaged, or of another workspace
 ├── NonFiniteError        a loss, gradient or score is not finite; names the examples
 └── Cancelled             the person pressed Stop
 """
@@ -54,6 +56,10 @@ class TrainingSetError(InputError):
     """A folder is not a captioned image folder, or an id is not in it."""
 
 
+class ResultError(InputError):
+    """JSON is not an answer as we write it."""
+
+
 class ModelError(WhenceError):
     """A folder is not a diffusion pipeline that can be read."""
 
@@ -80,6 +86,10 @@ class CorruptArtifactError(ArtifactError):
 
 class CalibrationError(WhenceError):
     """No step size raises the query's loss as far as asked."""
+
+
+class RunError(WhenceError):
+    """A run cannot be kept, or what was kept of it cannot be shown here."""
 
 
 class NonFiniteError(WhenceError):

@@ -32,7 +32,9 @@ _SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
     "steps": int,
     "guidance": (int, float),
     "model": str,
+    "boxes": list,
 }
+MAX_BOXES = 16  # that a file may carry
 
 
 def read_image(source: Path | str | bytes) -> tuple[Image.Image, dict[str, Any]]:
@@ -114,7 +116,21 @@ def _settings_of(image: Image.Image) -> dict[str, Any]:
 def _plausible(key: str, value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, _SETTING_TYPES[key]):
         return False
+    if isinstance(value, list):
+        return len(value) <= MAX_BOXES and all(map(_is_box, value))
     return isinstance(value, str) or (math.isfinite(value) and 0 <= value < 2**63)  # type: ignore[operator, arg-type]
+
+
+def _is_box(sides: object) -> bool:
+    if not isinstance(sides, list) or len(sides) != 4:
+        return False
+    if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in sides):
+        return False
+    try:
+        Box(*sides)
+    except BoxError:
+        return False
+    return True
 
 
 def write_png(image: Image.Image, path: Path | str, settings: Mapping[str, Any]) -> None:

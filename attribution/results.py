@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from attribution.errors import NonFiniteError
+from attribution.errors import NonFiniteError, ResultError, TrainingSetError
+from attribution.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,24 @@ class Attribution:
             },
         }
 
+    @classmethod
+    def from_json(cls, data: Any, training_set: TrainingSet) -> Attribution:
+        """The inverse of `to_json`, on the training set that was asked about.
+
+        Raises:
+            ResultError: it is not what `to_json` writes; says which part is not.
+            TrainingSetError: it ranks an image that the training set does not have.
+        """
+        query, settings = (_values(_mapping(_of(data, key), key)) for key in ("query", "settings"))
+        fingerprints = _mapping(_of(data, "fingerprints"), "fingerprints")
+        if not all(isinstance(value, str) for value in fingerprints.values()):
+            raise _no_answer("its fingerprints are not text")
+        rankings = {
+            name: _ranking_from_json(name, each, training_set)
+            for name, each in _mapping(_of(data, "methods"), "methods").items()
+        }
+        return cls(query, settings, fingerprints, rankings, _sentences(data, "it"))
+
     def to_csv(self, top_k: int | None = None) -> str:
         """One line per method and image, behind comment lines with seed and fingerprints."""
         out = io.StringIO()
@@ -143,6 +163,72 @@ class Attribution:
                 errors = ["" if value is None else repr(value) for value in (e.stderr, e.z)]
                 writer.writerow([*map(_no_formula, row), *errors])
         return out.getvalue()
+
+
+def _ranking_from_json(name: str, data: Any, training_set: TrainingSet) -> Ranking:
+    where = f"the answer of {name!r}"
+    title, candidates = _of(data, "title", where), _of(data, "candidates", where)
+    if not isinstance(title, str) or not isinstance(candidates, str):
+        raise _no_answer(f"{where} has no title or does not say what was ranked")
+    lines = _of(data, "ranking", where)
+    if not isinstance(lines, list):
+        raise _no_answer(f"{where} is not a list")
+    entries = tuple(
+        _entry_from_json(rank, line, f"line {rank} of {where}", training_set)
+        for rank, line in enumerate(lines, 1)
+    )
+    seconds = _number(_of(data, "seconds", where), where)
+    details = _mapping(_of(data, "details", where), f"details of {where}")
+    return Ranking(name, title, entries, seconds, candidates, details, _sentences(data, where))
+
+
+def _entry_from_json(rank: int, line: Any, where: str, training_set: TrainingSet) -> Entry:
+    if _of(line, "rank", where) != rank:
+        raise _no_answer(f"{where} has another rank")
+    name = _of(line, "id", where)
+    row = training_set.row_of(name) if isinstance(name, str) else None
+    if row is None or training_set.ids[row] != name:  # a file name is no id
+        raise TrainingSetError(f"{where} is about {name!r}, which is no id of the training set")
+    texts = [_of(line, key, where) for key in ("file_name", "caption")]
+    if not all(isinstance(text, str) for text in texts):
+        raise _no_answer(f"{where} has no file name or caption")
+    stderr, z = (None if line.get(key) is None else _number(line[key], where) for key in ("stderr", "z"))
+    return Entry(rank, name, row, texts[0], texts[1], _number(_of(line, "score", where), where), stderr, z)
+
+
+def _of(data: Any, key: str, where: str = "it") -> Any:
+    if not isinstance(data, Mapping) or key not in data:
+        raise _no_answer(f"{where} has no {key!r}")
+    return data[key]
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _no_answer(f"{where} is not an object")
+    return dict(value)
+
+
+def _values(found: dict[str, Any]) -> dict[str, Any]:
+    """Boxes, sizes and names are tuples with us, and lists in JSON."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+
+
+def _number(value: Any, where: str) -> float:
+    finite = isinstance(value, int | float) and abs(value) <= sys.float_info.max  # false for NaN, too
+    if isinstance(value, bool) or not finite:
+        raise _no_answer(f"{where} has {value!r} where a number should be")
+    return float(value)
+
+
+def _sentences(data: Any, where: str) -> tuple[str, ...]:
+    found = _of(data, "warnings", where)
+    if not isinstance(found, list) or not all(isinstance(words, str) for words in found):
+        raise _no_answer(f"the warnings of {where} are not a list of sentences")
+    return tuple(found)
+
+
+def _no_answer(why: str) -> ResultError:
+    return ResultError(f"this is not an answer that Whence wrote: {why}")
 
 
 def _no_formula(cell: object) -> object:

@@ -189,6 +189,24 @@ def test_single_settings_of_a_wrong_kind_are_dropped() -> None:
     assert read_image(encoded(speckles(), pnginfo=info))[1] == {"prompt": "p"}
 
 
+def test_a_written_picture_brings_its_boxes_back(tmp_path: Path) -> None:
+    boxes = [[0.0, 0.25, 0.5, 1.0], [0.5, 0, 1, 1]]
+    write_png(speckles(), tmp_path / "picture.png", {**SETTINGS, "boxes": boxes})
+    assert read_image(tmp_path / "picture.png")[1] == {**SETTINGS, "boxes": boxes}
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        *(3, "a", {}, [3], [[]], [[0, 0, 1]], [[0, 0, 1, "1"]], [[0, 0, 1, True]]),
+        *([[0.5, 0, 0.5, 1]], [[0, 0, 2, 1]], [[0, 0, 1, 1]] * 17),
+    ],
+)
+def test_boxes_that_are_none_are_dropped(tmp_path: Path, boxes: object) -> None:
+    write_png(speckles(), tmp_path / "picture.png", {**SETTINGS, "boxes": boxes})
+    assert read_image(tmp_path / "picture.png")[1] == SETTINGS
+
+
 # --- preparing -----------------------------------------------------------------------------------
 
 
