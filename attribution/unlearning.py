@@ -55,11 +55,14 @@ class Unlearned:
         return self.loss_after / self.loss_before - 1
 
 
-def stratified_draws(model: DiffusionModel, count: int, seed: int, purpose: str) -> Draws:
+def stratified_draws(
+    model: DiffusionModel, count: int, seed: int, purpose: str, example_id: str | None = None
+) -> Draws:
     """`count` draws: one random timestep in each of `count / 2` equal strata, noise e and -e in each.
 
     They come in an order in which every first part is spread over the whole schedule, so that a
-    gradient may be looked at before all of it is there.
+    gradient may be looked at before all of it is there. They belong to the example of this id, or to
+    the query without one.
 
     Raises:
         SettingsError: `count` is odd or less than 2.
@@ -67,9 +70,11 @@ def stratified_draws(model: DiffusionModel, count: int, seed: int, purpose: str)
     if count < 2 or count % 2:
         raise SettingsError(f"{count} draws cannot be paired: give an even number")
     pairs = count // 2
-    jitter = torch.from_numpy(generator(seed, purpose, "timesteps").random(pairs))
+    owner = () if example_id is None else (example_id,)
+    jitter = torch.from_numpy(generator(seed, purpose, "timesteps", *owner).random(pairs))
     timesteps = ((torch.arange(pairs) + jitter) / pairs * model.num_train_timesteps).long()
-    noise = torch.stack([gaussian(seed, purpose, "query", k, model.latent_shape) for k in range(pairs)])
+    name = "query" if example_id is None else example_id
+    noise = torch.stack([gaussian(seed, purpose, name, k, model.latent_shape) for k in range(pairs)])
     order = spread_order(pairs)
     timesteps, noise = timesteps[order], noise[order]
     return Draws(timesteps.repeat_interleave(2), torch.stack([noise, -noise], dim=1).flatten(0, 1))
@@ -105,13 +110,16 @@ class QueryGradient:
 
 def query_gradient(
     model: DiffusionModel,
-    latent: Float[Tensor, "1 c h w"],
-    caption: Float[Tensor, "1 tokens d"],
+    latent: Float[Tensor, "#draws c h w"],
+    caption: Float[Tensor, "#draws tokens d"],
     draws: Draws,
     mask: Float[Tensor, "h w"] | None = None,
     batch_size: int = 64,
 ) -> Iterator[QueryGradient]:
     """Yields the gradient after each batch of draws; the last one is over all of them.
+
+    Args:
+        latent, caption: of one picture for all draws, or each draw's own.
 
     Raises:
         NonFiniteError: the picture's loss is not finite.
@@ -124,8 +132,8 @@ def query_gradient(
         n = len(draws.timesteps[part])
         losses, factors = model.loss_and_factors(
             model.weights,
-            latent.expand(n, -1, -1, -1),
-            caption.expand(n, -1, -1),
+            latent.expand(total, -1, -1, -1)[part],
+            caption.expand(total, -1, -1)[part],
             draws.noise[part].to(model.device),
             draws.timesteps[part],
             mask,
@@ -163,8 +171,8 @@ def stepped(weights: Weights, direction: Mapping[str, Tensor], alpha: float) -> 
 def own_loss(
     model: DiffusionModel,
     weights: Weights,
-    latent: Float[Tensor, "1 c h w"],
-    caption: Float[Tensor, "1 tokens d"],
+    latent: Float[Tensor, "#draws c h w"],
+    caption: Float[Tensor, "#draws tokens d"],
     draws: Draws,
     mask: Float[Tensor, "h w"] | None = None,
 ) -> float:
@@ -183,8 +191,8 @@ def own_loss(
 def fixed_step(
     model: DiffusionModel,
     direction: Mapping[str, Tensor],
-    latent: Float[Tensor, "1 c h w"],
-    caption: Float[Tensor, "1 tokens d"],
+    latent: Float[Tensor, "#draws c h w"],
+    caption: Float[Tensor, "#draws tokens d"],
     held_out: Draws,
     alpha: float,
     mask: Float[Tensor, "h w"] | None = None,
@@ -199,8 +207,8 @@ def fixed_step(
 def calibrated_step(
     model: DiffusionModel,
     direction: Mapping[str, Tensor],
-    latent: Float[Tensor, "1 c h w"],
-    caption: Float[Tensor, "1 tokens d"],
+    latent: Float[Tensor, "#draws c h w"],
+    caption: Float[Tensor, "#draws tokens d"],
     held_out: Draws,
     target_rise: float,
     mask: Float[Tensor, "h w"] | None = None,
