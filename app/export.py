@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -19,7 +20,7 @@ PREFIX = "whence-export-"
 AN_HOUR = 3600.0
 
 
-def _folder() -> Path:
+def fresh_folder() -> Path:
     """A fresh private folder: two people's files never meet, and names stay readable.
 
     Gradio copies what it gives out, so folders of an hour ago are of no use to anyone.
@@ -35,14 +36,14 @@ def write_json(run: Run) -> Path:
     """The form that DESIGN.md promises; of several parts, one such object each under "parts"."""
     answers = [part.attribution.to_json() for part in run.parts if part.attribution is not None]
     whole = answers[0] if len(answers) == 1 else {"parts": answers}
-    path = _folder() / f"{name_of(run.caption)}.json"
+    path = fresh_folder() / f"{name_of(run.caption)}.json"
     path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
 def write_csv(run: Run) -> Path:
     """One table; of several parts, one below another, each behind its own comment lines."""
-    path = _folder() / f"{name_of(run.caption)}.csv"
+    path = fresh_folder() / f"{name_of(run.caption)}.csv"
     tables = [part.attribution.to_csv() for part in run.parts if part.attribution is not None]
     path.write_text("\n".join(tables), encoding="utf-8", newline="")
     return path
@@ -51,14 +52,14 @@ def write_csv(run: Run) -> Path:
 def write_picture(picture: Picture, boxes: Sequence[Box] = ()) -> Path:
     """A PNG with its settings and boxes inside: dropped back in, it restores them."""
     seed = f"-{picture.made['seed']}" if "seed" in picture.made else ""
-    path = _folder() / f"{name_of(picture.caption)}{seed}.png"
+    path = fresh_folder() / f"{name_of(picture.caption)}{seed}.png"
     write_with_boxes(picture, boxes, path)
     return path
 
 
-def write_with_boxes(picture: Picture, boxes: Sequence[Box], path: Path) -> None:
+def write_with_boxes(picture: Picture, boxes: Sequence[Box], to: Path | io.BytesIO) -> None:
     marked = {"boxes": [list(box.as_tuple()) for box in boxes]} if boxes else {}
-    write_png(picture.image, path, {**picture.made, **marked})
+    write_png(picture.image, to, {**picture.made, **marked})
 
 
 def name_of(caption: str) -> str:

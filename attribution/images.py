@@ -133,11 +133,11 @@ def _is_box(sides: object) -> bool:
     return True
 
 
-def write_png(image: Image.Image, path: Path | str, settings: Mapping[str, Any]) -> None:
+def write_png(image: Image.Image, to: Path | str | io.BytesIO, settings: Mapping[str, Any]) -> None:
     """Write a picture with the settings that made it, so that dropping it back in restores them."""
     info = PngImagePlugin.PngInfo()
     info.add_text(SETTINGS_KEY, json.dumps(dict(settings)))
-    image.save(path, format="PNG", pnginfo=info)
+    image.save(to, format="PNG", pnginfo=info)
 
 
 def prepared(image: Image.Image, size: int) -> Image.Image:
