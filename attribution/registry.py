@@ -22,6 +22,7 @@ from attribution.results import Progress, Scores
 
 if TYPE_CHECKING:
     from attribution.engine import Candidates
+    from attribution.forgotten import Forgotten
     from attribution.workspace import Workspace
 
 
@@ -47,12 +48,18 @@ class Method(Protocol):
 
 @runtime_checkable
 class Locating(Protocol):
-    """A method that can say where in a training image its score lies."""
+    """A method that can say how a training image was forgotten: where in it, and at which timesteps."""
+
+    def how_forgotten(
+        self, workspace: Workspace, query: Query, settings: Settings, row: int
+    ) -> Forgotten | None:
+        """Its loss before and after; None unless the query was asked a short while ago."""
+        ...
 
     def where_forgotten(
         self, workspace: Workspace, query: Query, settings: Settings, row: int
     ) -> Float64[ndarray, "h w"] | None:
-        """The rise of the loss at every latent cell; None unless the query was asked a short while ago."""
+        """The rise of the loss at every latent cell."""
         ...
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from app.heat import overlaid
 from attribution.engine import attribute
+from attribution.forgotten import forgotten
 from attribution.methods.abu import AbU
 from attribution.query import Query, Settings
 from attribution.registry import Locating, methods
@@ -28,10 +29,31 @@ def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
     query = query_of(tiny_world)
     *_, scores = method.score(tiny_world, query, SETTINGS, _candidates(tiny_world, query))
     for row, value in zip(scores.rows, scores.values, strict=True):  # type: ignore[union-attr]
-        rises = method.where_forgotten(tiny_world, query, SETTINGS, int(row))
-        assert rises is not None
-        assert rises.shape == tiny_world.model.latent_shape[1:]
-        assert rises.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
+        found = method.how_forgotten(tiny_world, query, SETTINGS, int(row))
+        assert found is not None
+        assert found.rises.shape == tiny_world.model.latent_shape[1:]
+        assert found.rises.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
+        by_timestep = found.after - found.before
+        assert by_timestep.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
+
+
+def test_losses_by_timestep_are_those_that_were_precomputed(tiny_world: Workspace) -> None:
+    method, query, row = AbU(), query_of(tiny_world), 2
+    list(method.score(tiny_world, query, SETTINGS, _candidates(tiny_world, query)))
+    found = method.how_forgotten(tiny_world, query, SETTINGS, row)
+    assert found is not None
+    assert found.timesteps == tiny_world.probe.timesteps
+    stored = tiny_world.losses()[row][:, : tiny_world.probe.noises]
+    np.testing.assert_allclose(found.before, stored.mean(axis=1), rtol=1e-4)
+    spread = stored.std(axis=1, ddof=1) / np.sqrt(tiny_world.probe.noises)
+    np.testing.assert_allclose(found.before_stderr, spread, rtol=1e-3, atol=1e-6)
+    assert (found.rise_stderr <= found.before_stderr + found.after_stderr + 1e-12).all()
+
+
+def test_the_loaded_weights_forget_nothing(tiny_world: Workspace) -> None:
+    found = forgotten(tiny_world, tiny_world.model.weights, 3)
+    assert not found.rises.any()
+    assert np.array_equal(found.before, found.after)
 
 
 def _candidates(workspace: Workspace, query: Query):  # type: ignore[no-untyped-def]
@@ -43,7 +65,7 @@ def _candidates(workspace: Workspace, query: Query):  # type: ignore[no-untyped-
 
 def test_there_is_no_map_of_a_question_that_was_not_asked(tiny_world: Workspace) -> None:
     other = dataclasses.replace(SETTINGS, seed=12345)
-    assert AbU().where_forgotten(tiny_world, query_of(tiny_world), other, 3) is None
+    assert AbU().how_forgotten(tiny_world, query_of(tiny_world), other, 3) is None
 
 
 def test_the_page_asks_the_method_that_answered(tiny_world: Workspace) -> None:
@@ -52,7 +74,7 @@ def test_the_page_asks_the_method_that_answered(tiny_world: Workspace) -> None:
     assert isinstance(answer, Attribution)
     found = methods()["abu"]
     assert isinstance(found, Locating)
-    assert found.where_forgotten(tiny_world, query, SETTINGS, 1) is not None
+    assert found.how_forgotten(tiny_world, query, SETTINGS, 1) is not None
     assert not isinstance(methods()["clip"], Locating)
 
 

@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from attribution import unlearning
 from attribution.asking import Memory, query_gradient, query_key, query_tensors, verdicts
-from attribution.forgotten import loss_rise_map
+from attribution.forgotten import Forgotten, forgotten
 from attribution.losses import check_finite, loss_sweep
 from attribution.noise import generator
 from attribution.query import Query, Settings
@@ -88,12 +88,19 @@ class AbU:
             else:
                 yield event
 
+    def how_forgotten(
+        self, workspace: Workspace, query: Query, settings: Settings, row: int
+    ) -> Forgotten | None:
+        """How a training image was forgotten; None unless the query was asked a short while ago."""
+        known = self.unlearned.get(self._key(workspace, query, settings))
+        return None if known is None else forgotten(workspace, known.weights, row)
+
     def where_forgotten(
         self, workspace: Workspace, query: Query, settings: Settings, row: int
     ) -> Float64[ndarray, "h w"] | None:
-        """Where in a training image the loss rose; None unless the query was asked a short while ago."""
-        known = self.unlearned.get(self._key(workspace, query, settings))
-        return None if known is None else loss_rise_map(workspace, known.weights, row)
+        """Where in a training image the loss rose."""
+        found = self.how_forgotten(workspace, query, settings, row)
+        return None if found is None else found.rises
 
     def _key(self, workspace: Workspace, query: Query, settings: Settings) -> str:
         step = (settings.calibration_draws, settings.target_rise, settings.alpha, settings.damping)
