@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attribution.null import null_of, related_captions, scaled
+from attribution.null import BINS, null_of, related_captions, scaled
 
 
 def test_scores_of_nothing_have_z_of_mean_zero_and_deviation_one() -> None:
@@ -70,3 +70,15 @@ def test_words_that_most_captions_have_relate_nothing() -> None:
     related = related_captions(captions, ["a dog on the moon", "the a on"])
     assert related[:, 0].tolist() == [True, False, True, False, False]
     assert not related[:, 1].any()
+
+
+def test_the_histogram_is_of_chance_alone() -> None:
+    scores = np.random.default_rng(5).normal(size=(200, 100))
+    related = np.zeros((200, 100), bool)
+    related[:20, :10] = True
+    shifted = scores + 1000 * related
+    histogram = null_of(shifted, related).histogram
+    assert histogram.sum() == pytest.approx(1)
+    middles = (BINS[:-1] + BINS[1:]) / 2
+    assert histogram @ middles == pytest.approx(0, abs=0.1)
+    assert histogram[-1] == 0

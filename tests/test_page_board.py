@@ -5,18 +5,24 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.board import SHOWN, board, empty_board, ranks_by_id
 from app.detail import detail, fact_words
 from app.plot import PLOTTED, score_plot
+from app.run import Part
+from app.showing import Strip
+from attribution.query import Query
 from attribution.registry import Method
 from attribution.results import Entry, Ranking
 from attribution.training_set import Example
 
+PART = Part("A", Query(Image.new("RGB", (64, 64)), "a dog"))
 HOSTILE = '<img src=x onerror="alert(1)">'
 
 
@@ -37,23 +43,27 @@ def ranking(
     return Ranking(name, name.upper(), entries, 0.5, f"all {len(order)} training images")
 
 
+def strips(rankings: Mapping[str, Ranking], names: Sequence[str] = "ab", part: Part = PART) -> list[Strip]:
+    return [Strip(name, name.upper(), method(name), rankings.get(name), part) for name in names]
+
+
 def test_strips_stand_in_the_order_of_the_methods_and_ranks_begin_at_one() -> None:
     rankings = {"b": ranking("b", [3, 1, 2]), "a": ranking("a", [1, 2, 3])}
-    shown = board([method("a"), method("b")], rankings)
+    shown = board(strips(rankings))
     assert re.findall(r'data-method="(\w)"', shown) == ["a", "b"]
     assert re.findall(r'class="rank">(\d+)<', shown) == ["1", "2", "3"] * 2
 
 
 def test_no_more_than_the_first_ranks_are_shown() -> None:
-    shown = board([method("a")], {"a": ranking("a", list(range(3 * SHOWN)))})
+    shown = board(strips({"a": ranking("a", list(range(3 * SHOWN)))}))
     assert shown.count('class="rank"') == SHOWN
 
 
 def test_each_image_knows_its_rank_under_every_method_even_beyond_what_is_shown() -> None:
     far = [*range(1, 60), 0]
     rankings = {"a": ranking("a", list(range(60))), "b": ranking("b", far)}
-    assert ranks_by_id(rankings)["train-000"] == {"a": 1, "b": 60}
-    shown = board([method("a"), method("b")], rankings)
+    assert ranks_by_id(strips(rankings))["train-000"] == {"a": 1, "b": 60}
+    shown = board(strips(rankings))
     found = re.search(r'data-id="train-000" data-ranks="([^"]*)"', shown)
     assert found is not None
     assert json.loads(html.unescape(found[1])) == {"a": 1, "b": 60}
@@ -61,22 +71,22 @@ def test_each_image_knows_its_rank_under_every_method_even_beyond_what_is_shown(
 
 def test_a_method_still_at_work_has_a_blank_strip_and_a_stopped_one_none() -> None:
     done = {"a": ranking("a", [1, 2])}
-    chosen = [method("a"), method("b")]
-    assert 'data-method="b"' in board(chosen, done, waiting=True)
-    assert 'data-method="b"' not in board(chosen, done)
+    assert 'data-method="b"' in board(strips(done), waiting=True)
+    assert 'data-method="b"' not in board(strips(done))
 
 
 @pytest.mark.parametrize("markup", [HOSTILE, '"><script>alert(1)</script>', "a & b"])
 def test_captions_ids_and_warnings_are_escaped(markup: str) -> None:
     answer = {"a": ranking("a", [1, 2], caption=markup)}
     example = Example(1, markup, markup, markup, "0" * 64, {"artist": markup, "tags": [markup]})
-    for shown in (board([method("a", markup)], answer, warnings=[markup]), detail(example, answer)):
+    strip = Strip("a", markup, method("a"), answer["a"], PART)
+    for shown in (board([strip], warnings=[markup]), detail(example, answer)):
         assert markup not in shown
         assert html.escape(markup) in shown
 
 
 def test_warnings_are_said_once_each() -> None:
-    shown = board([method("a")], {"a": ranking("a", [1])}, warnings=["care", "care", "doubt"])
+    shown = board(strips({"a": ranking("a", [1])}), warnings=["care", "care", "doubt"])
     assert shown.count("care") == 1
     assert "doubt" in shown
 
@@ -103,7 +113,8 @@ def test_facts_are_told_by_name() -> None:
 
 def test_the_plot_gives_each_method_its_own_axis_and_errors_only_to_those_that_have_them() -> None:
     answer = {"abu": ranking("abu", list(range(300)), stderr=0.1), "clip": ranking("clip", [1, 2])}
-    figure = score_plot(answer)
+    figure = score_plot(strips(answer, ("abu", "clip")))
+    assert figure is not None
     abu, clip = figure.data
     assert (abu.yaxis, clip.yaxis) == ("y", "y2")
     assert len(abu.x) == PLOTTED
@@ -112,9 +123,27 @@ def test_the_plot_gives_each_method_its_own_axis_and_errors_only_to_those_that_h
 
 
 def test_the_plot_has_no_ground_of_its_own_so_that_it_is_legible_in_the_dark() -> None:
-    layout = score_plot({"a": ranking("a", [1])}).layout
+    figure = score_plot(strips({"a": ranking("a", [1])}))
+    assert figure is not None
+    layout = figure.layout
     assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
 
 
 def test_a_plot_of_nothing_is_empty() -> None:
-    assert not score_plot({}).data
+    assert score_plot(strips({})) is None
+
+
+def test_the_gauge_shows_the_error_and_a_score_that_may_be_nothing_is_marked() -> None:
+    shown = board(strips({"a": ranking("a", [1, 2, 3], stderr=0.3)}))
+    assert shown.count('class="gauge"') == 3
+    assert "left:53.8%;right:calc(100% - 100.0%)" in shown  # 1.0 and 0.3 of 1.3
+    assert shown.count("unsure") == 2  # 0.5 and 0.33 are less than twice 0.3
+    assert "standard errors from nothing" in shown
+
+
+def test_parts_under_one_method_show_what_was_asked_about() -> None:
+    one = ranking("a", [1, 2])
+    shown = board([Strip(label, f"Part {label}", method("a"), one, PART) for label in "AB"])
+    assert 'class="board by-part"' in shown
+    assert shown.count('class="strip-crop"') == 2
+    assert json.loads(html.unescape(re.findall(r'data-ranks="([^"]*)"', shown)[0])) == {"A": 1, "B": 1}

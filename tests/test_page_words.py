@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import math
@@ -18,11 +17,12 @@ from app.examples import Question, question_list, read_questions
 from app.export import name_of, write_csv, write_json, write_picture
 from app.pictures import on_screen
 from app.scores import figures_of
-from app.sessions import MAX_SESSIONS, Picture, Session, Sessions, Upload, Uploads
-from app.stage import box_of, crop_view, legend, stage_view
+from app.run import MAX_PARTS, Part, Picture, Run
+from app.sessions import MAX_SESSIONS, Session, Sessions, Upload, Uploads
+from app.stage import box_of, legend, parts_view, stage_view
 from attribution.errors import BoxError, CaptionError, InputError, SettingsError, WorkspaceError
 from attribution.images import read_image
-from attribution.query import Box
+from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Entry, Progress, Ranking
 from demo.vocabulary import all_captions
 
@@ -128,11 +128,10 @@ def test_only_so_many_pages_are_remembered() -> None:
 
 
 def test_a_new_picture_takes_the_old_ones_answer_away() -> None:
-    session = Session()
-    session.rankings = {"a": Ranking("a", "A", (entry(1),), 0.1, "all")}
+    session = Session(boxes=(Box(0, 0, 0.5, 1),), run=run_of("a dog", {}))
     session.show(Picture(WHITE, "new"))
-    assert session.rankings == {}
-    assert session.attribution is None
+    assert session.run is None
+    assert session.boxes == ()
 
 
 def test_an_upload_can_be_taken_once_and_only_by_its_word() -> None:
@@ -158,11 +157,18 @@ def test_four_empty_sides_are_the_whole_picture_and_some_are_an_error() -> None:
 
 def test_the_stage_shows_the_box_that_the_model_will_use() -> None:
     box, grid = Box(0.52, 0.37, 0.93, 0.83), (16, 16)
-    view = stage_view(Picture(WHITE, "a dog"), box, grid)
-    assert view["snapped"] == list(box.snapped(*grid).as_tuple())
-    assert "7 × 9 of the model&#x27;s 16 × 16" in html.escape(
-        crop_view(Picture(WHITE), box, grid), quote=True
-    )
+    view = stage_view(Picture(WHITE, "a dog"), [box], 0, grid)
+    assert view["boxes"][0]["snapped"] == list(box.snapped(*grid).as_tuple())
+    assert "7 × 9 of the model's 16 × 16" in parts_view(Picture(WHITE), [box], 0, grid)
+
+
+def test_several_parts_can_be_chosen_and_removed_and_no_more_than_the_most_added() -> None:
+    boxes = [Box(0.2 * k, 0, 0.2 * k + 0.2, 1) for k in range(MAX_PARTS)]
+    shown = parts_view(Picture(WHITE), boxes[:-1], 1, (16, 16))
+    assert shown.count('data-do="choose"') == shown.count('data-do="remove"') == MAX_PARTS - 1
+    assert 'data-do="another"' in shown
+    assert 'data-do="another"' not in parts_view(Picture(WHITE), boxes, 0, (16, 16))
+    assert "whole picture" in parts_view(Picture(WHITE), [], 0, (16, 16))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (3, 1), (300, 120), (2000, 1000)])
@@ -185,38 +191,48 @@ def test_the_legend_says_how_a_picture_was_made_and_escapes_its_prompt() -> None
 
 
 def test_a_question_without_picture_caption_or_method_says_what_to_do() -> None:
-    whole = [None] * 4
     with pytest.raises(SettingsError, match="picture first"):
-        asked(Session(), ["random"], "refined", "a dog", whole)
+        asked(Session(), ["random"], "refined", "a dog")
     session = Session(picture=Picture(WHITE))
     with pytest.raises(CaptionError, match="write it"):
-        asked(session, ["random"], "refined", " ", whole)
+        asked(session, ["random"], "refined", " ")
     with pytest.raises(SettingsError, match="at least one"):
-        asked(session, [], "refined", "a dog", whole)
+        asked(session, [], "refined", "a dog")
     with pytest.raises(InputError, match="measures nothing"):
-        asked(session, ["abu"], "instant", "a dog", whole)
+        asked(session, ["abu"], "instant", "a dog")
 
 
 def test_a_generated_picture_is_asked_about_under_its_own_prompt() -> None:
     session = Session(picture=Picture(WHITE, "a cat on snow", {"seed": 1}))
-    assert (
-        asked(session, ["random"], "refined", "something else", [None] * 4).query.caption == "a cat on snow"
-    )
+    (part,) = asked(session, ["random"], "refined", "something else").parts
+    assert part.query.caption == "a cat on snow"
+    assert part.query.box is None
+
+
+def test_each_box_is_a_query_of_its_own() -> None:
+    boxes = (Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1))
+    run = asked(Session(picture=Picture(WHITE, "a cat"), boxes=boxes), ["random"], "refined", "")
+    assert [(part.label, part.query.box) for part in run.parts] == [("A", boxes[0]), ("B", boxes[1])]
 
 
 def test_methods_the_page_does_not_know_are_not_asked() -> None:
     session = Session(picture=Picture(WHITE, "a cat"))
     with pytest.raises(InputError):
-        asked(session, ["../abu"], "refined", "", [None] * 4)
+        asked(session, ["../abu"], "refined", "")
+
+
+def run_of(caption: str, rankings: dict[str, Ranking], attribution: Attribution | None = None) -> Run:
+    part = Part("A", Query(WHITE, caption or "nothing"), rankings, attribution)
+    return Run(Picture(WHITE, caption), caption, tuple(rankings), Settings(), (part,))
 
 
 def test_the_summary_says_how_far_the_measuring_methods_looked() -> None:
     slow = Ranking("abu", "AbU", (entry(1, 0.1),), 3.0, "a shortlist of 400 of 3,000 training images")
     fast = Ranking("clip", "CLIP", (entry(1),), 0.1, "all 3,000 training images")
-    assert summary({"abu": slow, "clip": fast}) == (
+    assert summary(run_of("a dog", {"abu": slow, "clip": fast})) == (
         "Done in 3.1 s. AbU measured a shortlist of 400 of 3,000 training images."
     )
-    assert "Nothing was measured" in summary({"clip": fast})
+    assert "Nothing was measured" in summary(run_of("a dog", {"clip": fast}))
 
 
 # Examples
@@ -248,9 +264,10 @@ def test_questions_are_escaped_and_known_by_their_index() -> None:
 # Files
 
 
-def answer(caption: str) -> Attribution:
+def answer(caption: str) -> Run:
     ranked = Ranking("abu", "AbU", (entry(1.5, 0.1),), 1.0, "all", {"alpha": 2.0})
-    return Attribution({"caption": caption}, {"seed": 0}, {"model": "m"}, {"abu": ranked})
+    whole = Attribution({"caption": caption}, {"seed": 0}, {"model": "m"}, {"abu": ranked})
+    return run_of(caption, {"abu": ranked}, whole)
 
 
 def test_exports_parse_and_keep_every_digit() -> None:
