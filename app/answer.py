@@ -159,13 +159,6 @@ def _warnings(run: Run, view: Shown) -> tuple[str, ...]:
 
 def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
     with gr.Column(elem_id="answer-box"):
-        with gr.Row(elem_id="take-away"):
-            as_json = gr.DownloadButton(
-                "JSON", size="sm", interactive=False, min_width=0, elem_id="download-json"
-            )
-            as_csv = gr.DownloadButton(
-                "CSV", size="sm", interactive=False, min_width=0, elem_id="download-csv"
-            )
         with gr.Row(elem_id="view"):
             beside = gr.Radio(
                 [("Methods on one part", METHODS), ("Parts under one method", PARTS)],
@@ -177,22 +170,30 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
             )
             part = gr.Radio([], label="Part", elem_id="shown-part", min_width=0, visible=False)
             chosen = gr.Radio([], label="Method", elem_id="shown-method", min_width=0, visible=False)
-        with gr.Tabs(elem_id="answer"):
-            with gr.Tab("Training images", id="board"):
-                strips_shown = gr.HTML(
-                    empty_board(mosaic),
-                    js_on_load=script("board.js"),
-                    apply_default_css=False,
-                    elem_id="board",
+        with gr.Column(elem_id="panels", min_width=0):
+            with gr.Row(elem_id="take-away"):
+                as_json = gr.DownloadButton(
+                    "JSON", size="sm", interactive=False, min_width=0, elem_id="download-json"
                 )
-            with gr.Tab("Compare", id="compare"):
-                compare = build_compare()
-            with gr.Tab("Groups", id="groups"):
-                groups = build_groups(columns)
-            with gr.Tab("Scores", id="scores"):
-                plot = gr.Plot(show_label=False, container=False, elem_id="plot")
-            with gr.Tab("How to read this", id="guide"):
-                gr.HTML(GUIDE, apply_default_css=False, js_on_load=None)
+                as_csv = gr.DownloadButton(
+                    "CSV", size="sm", interactive=False, min_width=0, elem_id="download-csv"
+                )
+            with gr.Tabs(elem_id="answer"):
+                with gr.Tab("Training images", id="board"):
+                    strips_shown = gr.HTML(
+                        empty_board(mosaic),
+                        js_on_load=script("board.js"),
+                        apply_default_css=False,
+                        elem_id="board",
+                    )
+                with gr.Tab("Compare", id="compare"):
+                    compare = build_compare()
+                with gr.Tab("Groups", id="groups"):
+                    groups = build_groups(columns)
+                with gr.Tab("Scores", id="scores"):
+                    plot = gr.Plot(show_label=False, container=False, elem_id="plot")
+                with gr.Tab("How to read this", id="guide"):
+                    gr.HTML(GUIDE, apply_default_css=False, js_on_load=None)
     detail = gr.HTML(
         None,
         html_template="<span></span>",

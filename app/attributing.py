@@ -116,8 +116,8 @@ def connect_box(desk: Desk) -> None:
     )  # fmt: skip
 
 
-def connect_attributing(desk: Desk) -> None:
-    """Wire the question."""
+def connect_attributing(desk: Desk, picked: Any) -> None:
+    """Wire the question. `picked`: the event that an example's picture is there."""
     ask, outputs = desk.ask, desk.outputs()
 
     def begin(
@@ -146,13 +146,20 @@ def connect_attributing(desk: Desk) -> None:
         else:
             yield from attributing(desk, session, asked_for)
 
-    desk.action.attribute.click(
-        begin,
-        [ask.methods, ask.effort, desk.source.caption, *desk.stage.sides],
-        outputs,
-        queue=False,
-        **QUIET,
-    ).then(run, None, outputs, **ON_THE_MODEL)
+    def begin_example(chosen: list[str], effort: str, request: gr.Request) -> View:
+        session = desk.sessions.of(request.session_hash)
+        asks, session.ask_next = session.ask_next, False
+        if not asks:
+            return desk.unchanged()
+        return begin(chosen, effort, "", None, None, None, None, request)
+
+    asked_of = [ask.methods, ask.effort, desk.source.caption, *desk.stage.sides]
+    desk.action.attribute.click(begin, asked_of, outputs, queue=False, **QUIET).then(
+        run, None, outputs, **ON_THE_MODEL
+    )
+    picked.then(begin_example, [ask.methods, ask.effort], outputs, queue=False, **QUIET).then(
+        run, None, outputs, **ON_THE_MODEL
+    )
 
 
 def connect_stop(desk: Desk) -> None:
@@ -160,6 +167,7 @@ def connect_stop(desk: Desk) -> None:
         session = desk.sessions.of(request.session_hash)
         session.stop.set()
         session.generation = session.waiting = None
+        session.ask_next = False
         session.at_rest = True
         return stopped(desk, session)
 

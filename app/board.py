@@ -6,11 +6,14 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 
+from app.pictures import data_uri
 from app.scores import Figures, figures_of
 from app.showing import Strip
 from attribution.results import Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
+CROP = 64  # pixels
+UNSURE = 2  # standard errors: a smaller score may be nothing
 
 STANDS_OUT = "beyond what pictures that have nothing to do with this image would score"
 
@@ -42,8 +45,9 @@ def board(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: bool = 
         if strip.ranking is not None or waiting
     ]
     told = [*warnings, *(w for strip in shown if strip.ranking for w in strip.ranking.warnings)]
+    alike = " by-part" if len({strip.method.name for strip in shown}) < len(shown) else ""
     return (
-        f'<div class="board">{_warnings(tuple(dict.fromkeys(told)))}'
+        f'<div class="board{alike}">{_warnings(tuple(dict.fromkeys(told)))}'
         '<div class="strips" role="group" aria-label="Training images, ranked">'
         f"{''.join(rows)}</div></div>"
     )
@@ -86,14 +90,22 @@ def _blank_strip(strip: Strip) -> str:
 def _section(strip: Strip, how: str, unit: str, cells: str) -> str:
     name, key = html.escape(strip.method.name), html.escape(strip.key)
     about, title = html.escape(strip.method.description), html.escape(strip.title)
+    crop = _crop(strip) if name != key else ""
     return (
         f'<section class="strip" data-method="{name}" data-key="{key}"><header class="strip-head">'
-        f'<h3 title="{about}"><i class="dot"></i>{title}</h3>'
+        f'<h3 title="{about}"><i class="dot"></i>{crop}{title}</h3>'
         f'<span class="strip-how">{html.escape(how)}</span>'
         f'<span class="strip-unit">{html.escape(unit)}</span>'
         f'<span class="strip-here" aria-hidden="true"></span></header>'
         f'<ol class="cells">{cells}</ol></section>'
     )
+
+
+def _crop(strip: Strip) -> str:
+    """What a part's strip was asked about."""
+    query = strip.part.query
+    shown = query.image if query.box is None else query.box.crop(query.image)
+    return f'<img class="strip-crop" src="{data_uri(shown, CROP)}" alt="">'
 
 
 def _cell(entry: Entry, figures: Figures, ranks: Mapping[str, int], ranking: Ranking) -> str:
@@ -102,13 +114,36 @@ def _cell(entry: Entry, figures: Figures, ranks: Mapping[str, int], ranking: Ran
     caption = html.escape(entry.caption)
     out = bool(ranking.stands_out(entry))
     verdict = f", stands out (z {entry.z:.1f})" if out else ""
-    spoken = html.escape(f"rank {entry.rank}: {entry.caption}, score {figures.both(entry)}{verdict}")
+    unsure = entry.stderr is not None and abs(entry.score) < UNSURE * entry.stderr
+    doubt = f", less than {UNSURE} standard errors from nothing" if unsure else ""
+    spoken = html.escape(f"rank {entry.rank}: {entry.caption}, score {figures.both(entry)}{verdict}{doubt}")
     mark = f'<span class="out" title="Stands out: {STANDS_OUT}">✦</span>' if out else ""
+    gauge = _gauge(entry, ranking.entries[:SHOWN])
     return (
         f'<li class="cell-place"><button type="button" class="cell" data-id="{html.escape(entry.id)}" '
         f'data-ranks="{html.escape(json.dumps(ranks))}" aria-label="{spoken}" title="{caption}">'
         f'<span class="thumb"><img src="thumbs/{entry.row}" alt="" loading="lazy" width="96" height="96">'
         f'<span class="rank">{entry.rank}</span>{mark}</span>'
-        f'<span class="score">{score}{error}</span><span class="caption">{caption}</span>'
-        "</button></li>"
+        f'{gauge}<span class="score{" unsure" if unsure else ""}">{score}{error}</span>'
+        f'<span class="caption">{caption}</span></button></li>'
+    )
+
+
+def _gauge(entry: Entry, shown: Sequence[Entry]) -> str:
+    """The score as a bar among those shown, with its standard error as a line across the end."""
+    most = max(max(e.score + (e.stderr or 0.0) for e in shown), 0.0)
+    if not most:
+        return ""
+
+    def share(value: float) -> str:
+        return f"{100 * min(max(value / most, 0.0), 1.0):.1f}%"
+
+    error = entry.stderr or 0.0
+    whisker = (
+        f'<i style="left:{share(entry.score - error)};right:calc(100% - {share(entry.score + error)})"></i>'
+        if error
+        else ""
+    )
+    return (
+        f'<span class="gauge" aria-hidden="true"><b style="width:{share(entry.score)}"></b>{whisker}</span>'
     )

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from app.assets import script
 from app.plot import GRID, MID_GREY, colours_of, layout
 from app.showing import Strip
-from attribution.null import BINS, Null, binned
+from attribution.null import BINS, Null
 from attribution.results import Ranking
 
 TOP = 20  # ranks whose overlap is counted
@@ -134,7 +134,7 @@ def rank_plot(one: Strip, other: Strip) -> go.Figure:
 
 
 def chance_plot(shown: Sequence[Strip], null: Null | None) -> go.Figure | None:
-    """The z of each ranking's images over those of queries that have nothing to do with the image."""
+    """The share of a ranking's images beyond each z, and that of pairs which have nothing in common."""
     judged = [
         (strip, ranking)
         for strip, ranking in answered(shown)
@@ -142,21 +142,22 @@ def chance_plot(shown: Sequence[Strip], null: Null | None) -> go.Figure | None:
     ]
     if not judged or null is None:
         return None
-    middles = (BINS[:-1] + BINS[1:]) / 2
     figure = layout(go.Figure(), height=320)
+    edges, beyond = BINS[:-1], null.histogram[::-1].cumsum()[::-1]
     figure.add_trace(
-        go.Bar(
-            x=middles, y=null.histogram, width=np.diff(BINS), name="by chance",
-            marker={"color": MID_GREY, "opacity": 0.3}, hovertemplate="%{y:.2%} by chance<extra></extra>",
+        go.Scatter(
+            x=edges, y=beyond, mode="lines", fill="tozeroy", name="by chance",
+            line={"color": MID_GREY, "width": 1, "shape": "hv"}, fillcolor=GRID,
+            hovertemplate="%{y:.2%} of unrelated pairs beyond z = %{x:.1f}<extra></extra>",
         )
     )  # fmt: skip
     for (strip, ranking), colour in zip(judged, colours_of([s for s, _ in judged]), strict=True):
-        z = np.array([entry.z for entry in ranking.entries if entry.z is not None])
+        z = np.sort([entry.z for entry in ranking.entries if entry.z is not None])
         figure.add_trace(
             go.Scatter(
-                x=middles, y=binned(z), mode="lines", name=_plain(strip.title),
-                line={"color": colour, "width": 2, "shape": "hvh"},
-                hovertemplate="%{y:.2%} of those ranked<extra></extra>",
+                x=z, y=np.arange(len(z), 0, -1) / len(z), mode="lines", name=_plain(strip.title),
+                line={"color": colour, "width": 2, "shape": "vh"},
+                hovertemplate="%{y:.2%} of those ranked beyond z = %{x:.1f}<extra></extra>",
             )
         )  # fmt: skip
     figure.add_vline(x=null.threshold, line={"color": MID_GREY, "width": 1.5, "dash": "dash"})
@@ -164,9 +165,16 @@ def chance_plot(shown: Sequence[Strip], null: Null | None) -> go.Figure | None:
         x=null.threshold, y=1, yref="paper", text="stands out \N{RIGHTWARDS ARROW}", showarrow=False,
         xanchor="left", yanchor="top", font={"color": MID_GREY, "size": 12},
     )  # fmt: skip
-    figure.update_layout(showlegend=True, barmode="overlay", bargap=0)
-    figure.update_xaxes(title_text="z: standard deviations from what unrelated pictures score")
-    figure.update_yaxes(title_text="share of images", type="log", tickformat=".0e", gridcolor=GRID)
+    figure.update_layout(showlegend=True)
+    last = max(entry.z for _, ranking in judged for entry in ranking.entries if entry.z is not None)
+    figure.update_xaxes(
+        title_text="z: standard deviations from what unrelated pictures score",
+        range=[BINS[0], max(last, null.threshold) + 1],
+    )
+    figure.update_yaxes(
+        title_text="share beyond", type="log", range=[-5.2, 0.1], tickvals=[1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1],
+        ticktext=["0.001%", "0.01%", "0.1%", "1%", "10%", "100%"],
+    )  # fmt: skip
     return figure
 
 

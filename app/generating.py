@@ -25,8 +25,8 @@ from attribution.results import Progress
 READY = "Draw a box around a part, or just press Attribute."
 
 
-def connect_generating(desk: Desk) -> None:
-    """Wire the panel."""
+def connect_generating(desk: Desk) -> Any:
+    """Wire the panel; returns the event that an example's picture is there, which asks its question."""
     source, outputs = desk.source, desk.outputs()
     made_of = [source.prompt, source.seed, source.steps, source.guidance, source.negative]
 
@@ -39,7 +39,7 @@ def connect_generating(desk: Desk) -> None:
         request: gr.Request,
     ) -> View:
         session = desk.sessions.of(request.session_hash)
-        session.generation, session.boxes_to_come = None, ()
+        session.generation, session.boxes_to_come, session.ask_next = None, (), False
         try:
             session.generation = asked_for(prompt, seed, steps, guidance, negative)
         except InputError as problem:
@@ -54,7 +54,7 @@ def connect_generating(desk: Desk) -> None:
             return desk.at_rest(status.failed("There is no such example."))
         question = desk.questions[index]
         generation = Generation(question.prompt, question.seed)
-        session.generation = generation
+        session.generation, session.ask_next = generation, True
         session.boxes_to_come = () if question.box is None else (question.box,)
         fields = (generation.prompt, generation.seed, generation.steps, generation.guidance, "")
         return {
@@ -113,7 +113,7 @@ def connect_generating(desk: Desk) -> None:
     gr.on(
         [source.generate.click, source.prompt.submit], begin, made_of, outputs, queue=False, **QUIET
     ).then(run, None, outputs, **ON_THE_MODEL)
-    source.examples.pick(pick, None, [*outputs, *made_of], queue=False, **QUIET).then(
+    picked = source.examples.pick(pick, None, [*outputs, *made_of], queue=False, **QUIET).then(
         run, None, outputs, **ON_THE_MODEL
     )
     received = [*outputs, source.caption, *made_of]
@@ -121,6 +121,7 @@ def connect_generating(desk: Desk) -> None:
         sender.upload(receive, source.caption, received, queue=False, **QUIET)
     source.randomise.click(lambda: random.randint(0, MAX_SEED), None, source.seed, queue=False, **QUIET)
     source.reuse.click(reuse, None, source.seed, queue=False, **QUIET)
+    return picked
 
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -175,8 +176,10 @@ def generating(desk: Desk, session: Session, generation: Generation) -> Iterator
         session.show(picture, boxes)
         yield desk.new_picture(session, status.idle(READY))
     except Cancelled:
+        session.ask_next = False
         yield {**desk.marked(session), **desk.at_rest(status.idle("Stopped."))}
     except Exception as problem:  # the page's edge: told in words
+        session.ask_next = False
         yield desk.failed(problem)
 
 

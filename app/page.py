@@ -59,8 +59,7 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
             workspace, warm or Warm(workspace), Line(), Sessions(), uploads or Uploads(), questions, mosaic,
             source, stage, ask, action, answer,
         )  # fmt: skip
-        connect_generating(desk)
-        connect_attributing(desk)
+        connect_attributing(desk, connect_generating(desk))
         connect_box(desk)
         connect_comparing(desk)
         connect_stop(desk)

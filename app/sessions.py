@@ -32,6 +32,7 @@ class Session:
         picture: what it shows.
         boxes: the parts of it that are marked; `active` is the one that typing and keys change.
         generation: a picture that was asked for and waits for the model; boxes_to_come: its boxes.
+        ask_next: it comes from an example, whose question is asked as soon as it is there.
         waiting: an attribution that was asked for and waits for the model.
         run: the attribution that is shown, with what of it is there so far.
         view: how it is shown.
@@ -46,6 +47,7 @@ class Session:
     active: int = 0
     generation: Generation | None = None
     boxes_to_come: tuple[Box, ...] = ()
+    ask_next: bool = False
     waiting: Run | None = None
     run: Run | None = None
     view: Shown = field(default_factory=Shown)

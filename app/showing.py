@@ -37,6 +37,7 @@ class Strip:
     title: str
     method: Method
     ranking: Ranking | None
+    part: Part
 
 
 def strips(run: Run, view: Shown, earlier: Mapping[str, Run] | None = None) -> list[Strip]:
@@ -55,4 +56,4 @@ def strips(run: Run, view: Shown, earlier: Mapping[str, Run] | None = None) -> l
 
 
 def _of(key: str, title: str, shown: Method, part: Part) -> Strip:
-    return Strip(key, title, shown, part.rankings.get(shown.name))
+    return Strip(key, title, shown, part.rankings.get(shown.name), part)

@@ -42,7 +42,34 @@ element.addEventListener("keydown", (event) => {
     next.focus();
   }
 });
+// While a ranking settles, an image glides from its old place to its new one.
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+let places = new Map();
+const placed = () => {
+  const now = new Map();
+  for (const strip of element.querySelectorAll(".strip")) {
+    const row = strip.querySelector(".cells");
+    for (const cell of strip.querySelectorAll(".cell[data-id]")) {
+      now.set(`${strip.dataset.key} ${cell.dataset.id}`, { cell, left: cell.parentElement.offsetLeft - row.offsetLeft });
+    }
+  }
+  return now;
+};
+const glide = () => {
+  const now = placed();
+  if (!calm.matches) {
+    for (const [key, { cell, left }] of now) {
+      const before = places.get(key);
+      if (places.size && !before) cell.animate([{ opacity: 0 }, { opacity: 1 }], 320);
+      else if (before && before.left !== left) {
+        cell.animate([{ transform: `translateX(${before.left - left}px)` }, { transform: "none" }], { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" });
+      }
+    }
+  }
+  places = now;
+};
 watch("value", () => {
+  requestAnimationFrame(glide);
   linked = null;
   link(null);
   element.querySelectorAll(".strip-here").forEach((here) => (here.textContent = ""));

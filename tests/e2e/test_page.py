@@ -254,7 +254,7 @@ def test_the_box_can_be_drawn_and_moved_by_keys_and_typed(open_page: Open) -> No
     expect(visit.page.locator("#box-left input")).to_have_value("0.3125")
     visit.page.locator("#box-left input").fill("0.5")
     visit.page.locator("#box-left input").press("Enter")
-    expect(visit.page.locator("#crop")).to_contain_text("5 × 8")
+    expect(visit.page.locator("#parts")).to_contain_text("5 × 8")
     visit.page.locator("#box-right input").fill("0.4")
     visit.page.locator("#box-right input").press("Enter")
     expect(visit.status).to_contain_text("reversed")
@@ -262,7 +262,7 @@ def test_the_box_can_be_drawn_and_moved_by_keys_and_typed(open_page: Open) -> No
     visit.page.locator("#box-right input").press("Enter")
     expect(visit.status).not_to_contain_text("reversed")
     visit.page.locator("#clear-box").click()
-    expect(visit.page.locator("#crop")).to_contain_text("whole picture")
+    expect(visit.page.locator("#parts")).to_contain_text("whole picture")
 
 
 def test_control_enter_in_the_prompt_generates(open_page: Open) -> None:
