@@ -1,4 +1,7 @@
-"""Open the page: python app.py [--workspace DIR] [--host H] [--port P] [--device cpu|cuda] [--threads N]"""
+"""Open the page.
+
+python app.py [--workspace DIR] [--host H] [--port P] [--device cpu|cuda] [--threads N] [--runs DIR]
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="where answered runs are kept (default: whence/runs in the user's data folder)",
+    )
     found = parser.parse_args(argv)
     if not 0 < found.port < 65536:
         parser.error(f"--port {found.port}: it must lie between 1 and 65535")
@@ -75,6 +84,7 @@ def run(found: argparse.Namespace) -> int:
 
     import torch
 
+    from app.runs import Runs, default_folder
     from app.server import build_server, serve
     from attribution.errors import WhenceError
     from attribution.workspace import Workspace
@@ -82,7 +92,8 @@ def run(found: argparse.Namespace) -> int:
     if found.device == "cuda" and not torch.cuda.is_available():
         return refuse("this machine has no CUDA device that torch can use: leave --device cuda away")
     try:
-        server = build_server(Workspace.open(found.workspace, device=found.device))
+        workspace = Workspace.open(found.workspace, device=found.device)
+        server = build_server(workspace, Runs(found.runs or default_folder(), workspace))
     except WhenceError as problem:
         return refuse(str(problem))
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host

@@ -14,6 +14,7 @@ from app.compare import Compare, answered, build_compare, chance_plot, overlap_t
 from app.export import write_csv, write_json
 from app.groups import SHARE, Groups, build_groups, group_plot, group_words
 from app.guide import GUIDE
+from app.history import build_history, told
 from app.plot import score_plot
 from app.run import Run
 from app.showing import METHODS, PARTS, Shown, Strip, strips
@@ -35,6 +36,8 @@ class Answer:
     plot: gr.Plot
     compare: Compare
     groups: Groups
+    history: gr.HTML
+    report: gr.DownloadButton
     json: gr.DownloadButton
     csv: gr.DownloadButton
     detail: gr.HTML
@@ -42,7 +45,8 @@ class Answer:
     def outputs(self) -> list[Any]:
         """Every component that the views below speak of."""
         return [
-            self.beside, self.part, self.method, self.board, self.plot, self.json, self.csv,
+            self.beside, self.part, self.method, self.board, self.plot, self.history, self.report,
+            self.json, self.csv,
             *self.compared(), *self.grouped(),
         ]  # fmt: skip
 
@@ -64,6 +68,8 @@ class Answer:
             self.part: gr.update(visible=False),
             self.method: gr.update(visible=False),
             self.plot: None,
+            self.history: told("away"),
+            self.report: gr.update(value=None, interactive=False),
             self.json: gr.update(value=None, interactive=False),
             self.csv: gr.update(value=None, interactive=False),
             self.compare.overlap: overlap_table([]),
@@ -172,6 +178,10 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
             chosen = gr.Radio([], label="Method", elem_id="shown-method", min_width=0, visible=False)
         with gr.Column(elem_id="panels", min_width=0):
             with gr.Row(elem_id="take-away"):
+                history = build_history()
+                report = gr.DownloadButton(
+                    "Report", size="sm", interactive=False, min_width=0, elem_id="download-report"
+                )
                 as_json = gr.DownloadButton(
                     "JSON", size="sm", interactive=False, min_width=0, elem_id="download-json"
                 )
@@ -201,4 +211,6 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
         apply_default_css=False,
         elem_id="detail",
     )
-    return Answer(beside, part, chosen, strips_shown, plot, compare, groups, as_json, as_csv, detail)
+    return Answer(
+        beside, part, chosen, strips_shown, plot, compare, groups, history, report, as_json, as_csv, detail
+    )

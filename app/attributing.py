@@ -14,6 +14,7 @@ from app.desk import Desk, View, sentence
 from app.detail import detail
 from app.generating import ON_THE_MODEL, QUIET, READY, waited
 from app.heat import overlaid
+from app.keeping import kept
 from app.pictures import data_uri
 from app.run import MAX_PARTS, Part, Run, parts_of
 from app.sessions import Session
@@ -291,6 +292,7 @@ def attributing(desk: Desk, session: Session, run: Run) -> Iterator[View]:
         if len(run.parts) > 1:  # they were asked about together, so they are seen together
             session.view = replace(session.view, beside=PARTS, part=0)
         yield answered(desk, session, run)
+        yield kept(desk, run)
     except Cancelled:
         yield stopped(desk, session)
     except Exception as problem:  # the page's edge: told in words

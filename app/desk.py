@@ -15,11 +15,12 @@ from app.examples import Question
 from app.export import write_picture
 from app.line import Line
 from app.run import Run
+from app.runs import Runs
 from app.sessions import Session, Sessions, Uploads
 from app.source import Source
 from app.stage import Grid, Stage, legend, parts_view, stage_view
 from app.warm import Warm
-from attribution.errors import WhenceError
+from attribution.errors import RunError, WhenceError
 from attribution.workspace import Workspace
 
 View = dict[Any, Any]  # component => what it shows from now on
@@ -31,6 +32,7 @@ log = logging.getLogger("whence")
 class Desk:
     workspace: Workspace
     warm: Warm
+    runs: Runs
     line: Line
     sessions: Sessions
     uploads: Uploads
@@ -86,7 +88,13 @@ class Desk:
 
     def earlier(self, session: Session) -> dict[str, Run]:
         """The earlier runs that the person has chosen to see beside this one."""
-        return {}
+        found = {}
+        for run_id in session.view.earlier:
+            try:
+                found[run_id] = self.runs.read(run_id)
+            except RunError as problem:  # forgotten since; the run that is shown stands without it
+                log.info("an earlier run is not shown: %s", problem)
+        return found
 
     def unchanged(self) -> View:
         """Nothing new. A generator that yields nothing at all would have every output blanked."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,13 +13,14 @@ import gradio as gr
 from app import status
 from app.desk import Desk, View, sentence
 from app.line import LONGEST, Place
-from app.run import Picture
+from app.run import MAX_PARTS, Picture
 from app.sessions import Session
-from app.source import MAX_SEED
+from app.source import MAX_SEED, restored_fields
 from app.stage import preview_view
 from attribution.diffusion import Generation
 from attribution.errors import Cancelled, InputError, SettingsError, WhenceError
 from attribution.images import prepared
+from attribution.query import Box
 from attribution.results import Progress
 
 READY = "Draw a box around a part, or just press Attribute."
@@ -80,31 +81,17 @@ def connect_generating(desk: Desk) -> Any:
         try:
             desk.warm.wait()
             session.begin()
-            made = dict(upload.settings)
+            made = {key: value for key, value in upload.settings.items() if key != "boxes"}
             picture = Picture(
                 prepared(upload.image, desk.workspace.resolution), "", made, upload.image.size
             )
-            session.show(picture)
+            session.show(picture, boxes_from(upload.settings))
             return {
                 **desk.new_picture(session, status.idle(welcome(desk, made, caption))),
-                **restored(made),
+                **restored_fields(source, made),
             }
         except Exception as problem:  # the page's edge: told in words
             return desk.failed(problem)
-
-    def restored(made: dict[str, Any]) -> View:
-        """The fields as they were when the picture was made, as far as it says."""
-        if not made:
-            return {}
-        fields = {
-            source.caption: made.get("prompt"),
-            source.prompt: made.get("prompt"),
-            source.seed: made.get("seed"),
-            source.steps: made.get("steps"),
-            source.guidance: made.get("guidance"),
-            source.negative: made.get("negative_prompt", ""),
-        }
-        return {field: value for field, value in fields.items() if value is not None}
 
     def reuse(request: gr.Request) -> Any:
         picture = desk.sessions.of(request.session_hash).picture
@@ -122,6 +109,11 @@ def connect_generating(desk: Desk) -> Any:
     source.randomise.click(lambda: random.randint(0, MAX_SEED), None, source.seed, queue=False, **QUIET)
     source.reuse.click(reuse, None, source.seed, queue=False, **QUIET)
     return picked
+
+
+def boxes_from(settings: Mapping[str, Any]) -> tuple[Box, ...]:
+    """The parts that were marked when a picture was saved."""
+    return tuple(Box(*map(float, sides)) for sides in settings.get("boxes", ())[:MAX_PARTS])
 
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

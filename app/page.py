@@ -16,7 +16,9 @@ from app.comparing import connect_comparing
 from app.desk import Desk
 from app.examples import read_questions
 from app.generating import connect_generating
+from app.keeping import connect_history
 from app.line import LONGEST, Line
+from app.runs import Runs
 from app.sessions import Sessions, Uploads
 from app.source import build_source
 from app.stage import build_stage
@@ -30,7 +32,9 @@ MOSAIC = 60  # training images behind the invitation
 KEPT = (3600, 24 * 3600)  # seconds: how often Gradio's files are looked through, and how old they may get
 
 
-def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm | None = None) -> gr.Blocks:
+def build_page(
+    workspace: Workspace, runs: Runs, uploads: Uploads | None = None, warm: Warm | None = None
+) -> gr.Blocks:
     """The page on one workspace. `app.server` serves it, with the pictures beside it.
 
     Raises:
@@ -56,14 +60,15 @@ def build_page(workspace: Workspace, uploads: Uploads | None = None, warm: Warm 
                 ask = build_ask(offered(workspace), count, draws_each(workspace))
                 answer = build_answer(mosaic, columns_of(workspace.training_set))
         desk = Desk(
-            workspace, warm or Warm(workspace), Line(), Sessions(), uploads or Uploads(), questions, mosaic,
-            source, stage, ask, action, answer,
+            workspace, warm or Warm(workspace), runs, Line(), Sessions(), uploads or Uploads(), questions,
+            mosaic, source, stage, ask, action, answer,
         )  # fmt: skip
         connect_attributing(desk, connect_generating(desk))
         connect_box(desk)
         connect_comparing(desk)
         connect_stop(desk)
         connect_detail(desk)
+        connect_history(desk, page)
 
         def leave(request: gr.Request) -> None:
             desk.sessions.close(request.session_hash)
@@ -95,7 +100,9 @@ def heading(training_images: int, resolution: int) -> str:
     return (
         '<header class="masthead"><h1>Whence</h1>'
         "<p>Which training images did this picture come from?</p>"
-        f'<small>{facts}</small><button type="button" id="shade" aria-label="Light or dark">'
+        f"<small>{facts}</small>"
+        '<button type="button" id="history-open" aria-haspopup="dialog">History</button>'
+        '<button type="button" id="shade" aria-label="Light or dark">'
         '<i aria-hidden="true"></i></button></header>'
     )
 

@@ -23,6 +23,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,7 @@ from attribution.images import read_image
 from attribution.workspace import Workspace
 
 KEPT = 1000  # runs; beyond them the oldest go
+REMEMBERED = 8  # that were read last: a run never changes
 ID = re.compile(r"[A-Za-z0-9_-]{16}")  # what `Run` draws: never a path
 ASKED, ANSWERS, PICTURE = "run.json", "answers.json.gz", "picture.png"
 MAX_ASKED, MAX_FILE = 2**20, 2**28  # bytes; what we write is far smaller
@@ -71,6 +73,7 @@ class Runs:
         self.folder = folder
         self._workspace, self._kept = workspace, kept
         self._lock = threading.Lock()
+        self._last: OrderedDict[str, Run] = OrderedDict()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._clear_up()
@@ -78,7 +81,10 @@ class Runs:
             probe.mkdir()  # better refused now than after the first answer
             probe.rmdir()
         except OSError as problem:
-            raise self._unwritable(problem) from None
+            why = problem.strerror or problem
+            raise RunError(
+                f"runs cannot be kept in {folder}: {why}; choose another folder with --runs"
+            ) from None
 
     def keep(self, run: Run) -> str:
         """Write an answered run; returns the key that can delete it.
@@ -102,7 +108,7 @@ class Runs:
             self._let_the_oldest_go()
         except OSError as problem:
             shutil.rmtree(part, ignore_errors=True)
-            raise self._unwritable(problem) from None
+            raise RunError(f"this run could not be kept: {problem.strerror or problem}") from problem
         return key
 
     def read(self, run_id: object) -> Run:
@@ -112,6 +118,18 @@ class Runs:
             RunError: there is none, it is damaged, or it is about another model or training set.
         """
         run_id, folder, asked = self._found(run_id)
+        with self._lock:
+            if run_id in self._last:
+                self._last.move_to_end(run_id)
+                return self._last[run_id]
+        run = self._read(run_id, folder, asked)
+        with self._lock:
+            self._last[run_id] = run
+            while len(self._last) > REMEMBERED:
+                self._last.popitem(last=False)
+        return run
+
+    def _read(self, run_id: str, folder: Path, asked: Mapping[str, Any]) -> Run:
         try:
             image = read_image(_checked_bytes(folder / PICTURE, asked))[0]
             answers = json.loads(_unzipped(_checked_bytes(folder / ANSWERS, asked)))
@@ -193,10 +211,6 @@ class Runs:
         for part in self.folder.glob("*.part"):
             if time.time() - _written(part) > AN_HOUR:
                 shutil.rmtree(part, ignore_errors=True)  # another server may be at it as well
-
-    def _unwritable(self, problem: OSError) -> RunError:
-        why = problem.strerror or problem
-        return RunError(f"runs cannot be kept in {self.folder}: {why}; choose another folder with --runs")
 
 
 MALFORMED = (

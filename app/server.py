@@ -19,6 +19,7 @@ from app.assets import FOLDER, script, styles
 from app.desk import sentence
 from app.page import build_page, theme
 from app.pictures import MEDIA_TYPE, on_screen
+from app.runs import Runs
 from app.sessions import Upload, Uploads
 from app.warm import Warm
 from attribution.errors import ImageError
@@ -34,7 +35,7 @@ HEAD = (
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 
-def build_server(workspace: Workspace) -> FastAPI:
+def build_server(workspace: Workspace, runs: Runs) -> FastAPI:
     """The whole application; the model opens in the background once it is built.
 
     Raises:
@@ -45,7 +46,7 @@ def build_server(workspace: Workspace) -> FastAPI:
     serve_assets(server)
     serve_pictures(server, workspace)
     receive_uploads(server, uploads)
-    page = build_page(workspace, uploads, warm)
+    page = build_page(workspace, runs, uploads, warm)
     gr.mount_gradio_app(
         server,
         page,

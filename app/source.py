@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -37,6 +38,21 @@ class Source:
     drop: gr.HTML
     caption: gr.Textbox
     examples: gr.HTML
+
+
+def restored_fields(source: Source, made: Mapping[str, Any]) -> dict[Any, Any]:
+    """The fields as they were when a picture was made, as far as it says."""
+    if not made:
+        return {}
+    fields = {
+        source.caption: made.get("prompt"),
+        source.prompt: made.get("prompt"),
+        source.seed: made.get("seed"),
+        source.steps: made.get("steps"),
+        source.guidance: made.get("guidance"),
+        source.negative: made.get("negative_prompt", ""),
+    }
+    return {field: value for field, value in fields.items() if value is not None}
 
 
 def build_source(questions: Sequence[Question], defaults: Generation) -> Source:

@@ -1,0 +1,130 @@
+// Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
+// 'look' {ids}, 'restore' {id} and 'forget' {runs: [{id, key}, ...]}; Python tells what to do, see
+// app/history.py. The dialog lives outside the template, so that a new value does not close it.
+const STORED = "whence-runs", LISTED = 60;
+const link = element.querySelector(".copy-link");
+const make = (tag, name, parent, words) => {
+  const made = document.createElement(tag);
+  made.className = name;
+  if (words) made.textContent = words;
+  if (tag === "button") made.type = "button";
+  parent.append(made);
+  return made;
+};
+const runs = () => {
+  try {
+    const found = JSON.parse(localStorage.getItem(STORED) || "[]");
+    return Array.isArray(found) ? found.filter((run) => run && typeof run.id === "string") : [];
+  } catch {
+    return []; // a private window, or not ours
+  }
+};
+const remember = (list) => {
+  try { localStorage.setItem(STORED, JSON.stringify(list.slice(0, LISTED))); } catch { /* private window */ }
+};
+
+const dialog = document.createElement("dialog");
+dialog.className = "history";
+dialog.setAttribute("aria-labelledby", "history-title");
+const head = make("header", "history-head", dialog);
+make("h2", "", head, "History").id = "history-title";
+const close = make("button", "detail-close", head, "×");
+close.setAttribute("aria-label", "Close");
+const list = make("div", "history-list", dialog);
+const foot = make("footer", "history-foot", dialog);
+make("p", "", foot, "Only this browser has the list. Whoever has a run's link can see that run; forgetting a run deletes it, and ends its link.");
+const all = make("button", "history-all", foot);
+document.querySelector(".gradio-container").append(dialog);
+
+const tidy = () => {
+  all.textContent = "Forget all";
+  all.hidden = runs().length === 0;
+};
+const look = () => trigger("look", { ids: runs().map((run) => run.id) });
+const forget = (gone) => {
+  const ids = new Set(gone.map((run) => run.id));
+  trigger("forget", { runs: gone });
+  remember(runs().filter((run) => !ids.has(run.id)));
+  if (ids.has(address())) show(null);
+  tidy();
+};
+
+const address = () => new URLSearchParams(location.search).get("run");
+const show = (id) => {
+  const there = new URL(location.href);
+  if (id) there.searchParams.set("run", id);
+  else there.searchParams.delete("run");
+  history.replaceState(history.state, "", there);
+  link.disabled = !id;
+  link.textContent = "Link";
+};
+
+const copied = async (text) => {
+  if (navigator.clipboard && isSecureContext) {
+    try { await navigator.clipboard.writeText(text); return true; } catch { /* not allowed: the old way */ }
+  }
+  const field = make("textarea", "copy-field", document.body);
+  field.value = text;
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  return done;
+};
+link.title = "Copy the link to this run";
+link.addEventListener("click", async () => {
+  link.textContent = (await copied(location.href)) ? "Copied" : "In the address bar";
+  setTimeout(() => { link.textContent = "Link"; }, 2000);
+});
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest || !event.target.closest("#history-open")) return;
+  tidy();
+  dialog.showModal();
+  look();
+});
+close.addEventListener("click", () => dialog.close());
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+all.addEventListener("click", () => {
+  if (all.textContent === "Forget all") {
+    all.textContent = `Forget ${runs().length} for good?`;
+    return;
+  }
+  forget(runs());
+  look();
+});
+all.addEventListener("blur", tidy);
+list.addEventListener("click", (event) => {
+  const run = event.target.closest(".past-run");
+  if (!run) return;
+  if (event.target.closest(".past-open")) {
+    dialog.close();
+    trigger("restore", { id: run.dataset.id });
+  } else if (event.target.closest(".past-forget")) {
+    const next = run.nextElementSibling || run.previousElementSibling;
+    forget(runs().filter((one) => one.id === run.dataset.id));
+    run.remove();
+    if (next) next.querySelector("button").focus();
+    else look();
+  }
+});
+
+const local = (time) => {
+  const when = new Date(time.dateTime), minutes = Math.round((Date.now() - when) / 60000);
+  time.title = when.toLocaleString();
+  if (minutes < 1) time.textContent = "just now";
+  else if (minutes < 60) time.textContent = `${minutes} min ago`;
+  else time.textContent = when.toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+};
+watch("value", () => {
+  const value = props.value;
+  if (!value) return;
+  if (value.does === "list") {
+    list.innerHTML = value.html; // written, and escaped, by Python
+    list.querySelectorAll("time").forEach(local);
+    list.querySelectorAll(".past-run").forEach((run) => run.classList.toggle("is-here", run.dataset.id === address()));
+  } else if (value.does === "kept") {
+    remember([{ id: value.id, key: value.key }, ...runs().filter((run) => run.id !== value.id)]);
+    show(value.id);
+  } else if (value.does === "shown") show(value.id);
+  else if (value.does === "away") show(null);
+});
