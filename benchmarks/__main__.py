@@ -1,139 +1,93 @@
-"""Seconds and bytes: python -m benchmarks [--workspace DIR] [--queries N] [--threads N]
+"""How long things take and how much room, on this machine; every figure of docs/PERFORMANCE.md.
 
-Page start; each stage of a refined query; first order; the same beside a plain implementation of the
-published protocol (`benchmarks.published`); memory; bytes an image of every artifact.
-Queries are training images at fixed rows, asked about with their own captions; the median over them
-is reported. Page start is the time from `python app.py` to its first answered request.
+    python -m benchmarks [table]          [--queries N]      start, stages, the published protocol beside
+    python -m benchmarks scaling          [--prepare]        seconds against the number of images
+    python -m benchmarks published-shape  [--slice N]        the MSCOCO model's shape, on a slice
+    python -m benchmarks memory                              of `python app.py`, asked in a browser
+    python -m benchmarks bytes                               of every artifact, per training image
+
+`--docs docs` also puts the report between its marks in docs/PERFORMANCE.md, and its figures and
+drawings into docs/performance.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
-import socket
-import statistics
-import subprocess
 import sys
-import time
-import urllib.request
-from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
+# The machine may be shared: threads that spin while they wait starve the others. Before torch comes.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+
+from attribution.errors import WhenceError
+from attribution.workspace import checked_device
+from benchmarks import memory, published_shape, room, scaling, table
+from benchmarks.reports import publish
 
 ROOT = Path(__file__).parent.parent
+BENCHMARKS: dict[str, Any] = {
+    module.BENCHMARK.name: module.BENCHMARK for module in (table, scaling, published_shape, memory, room)
+}
+DEFAULT = "table"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("--workspace", type=Path, default=ROOT / "assets" / "demo" / "workspace")
-    parser.add_argument("--queries", type=int, default=5, help="default 5")
-    parser.add_argument("--threads", type=int, help="default: all cores")
-    options = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """The command line: one subcommand a benchmark."""
+    main = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
+    commands = main.add_subparsers(dest="benchmark", required=True, metavar="|".join(BENCHMARKS))
+    for name, benchmark in BENCHMARKS.items():
+        command = commands.add_parser(name, help=benchmark.description, description=benchmark.description)
+        embedded = ROOT / "assets" / "demo" / "workspace"
+        command.add_argument("--workspace", type=Path, default=embedded, metavar="DIR")
+        command.add_argument("--device", default="cpu", metavar="cpu|cuda")
+        command.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+        command.add_argument("--docs", type=Path, metavar="DIR", help="a documentation folder to update")
+        benchmark.add_arguments(command)
+    return main
+
+
+def with_default(arguments: list[str]) -> list[str]:
+    """`table` where no benchmark is named."""
+    named = bool(arguments) and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help"))
+    return arguments if named else [DEFAULT, *arguments]
+
+
+def quiet_libraries() -> None:
+    """Their bars and advice would come between our lines."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for logging in (diffusers.utils.logging, transformers.utils.logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 done, 2 bad input, 130 interrupted."""
+    options = parser().parse_args(with_default(sys.argv[1:] if arguments is None else arguments))
+    quiet_libraries()
     if options.threads:
-        os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    starts = [page_start(options.workspace) for _ in range(3)]
-    print(f"page start              {statistics.median(starts):8.2f} s  (median of {len(starts)})")
-    stages = query_stages(options.workspace, options.queries)
-    for stage, seconds in stages.items():
-        print(f"{stage:<40} {statistics.median(seconds):8.3f} s  (median of {len(seconds)})")
-    print_published(options.workspace, options.queries)
-    return 0
-
-
-def print_published(folder: Path, queries: int) -> None:
-    """First order, and both sides of the comparison with the published protocol."""
-    from attribution.query import Query
-    from attribution.workspace import Workspace
-    from benchmarks.published import compared, first_order_seconds
-
-    workspace = Workspace.open(folder)
-    training_set = workspace.training_set
-    rows = [k * len(training_set) // queries + 7 for k in range(queries)]
-    for _ in range(2):  # the first opens what is opened once
-        times = [
-            first_order_seconds(workspace, Query(training_set.image(r), training_set.captions[r]))
-            for r in rows
-        ]
-    first, whole = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"first order, provisional {first:.2f} s, whole {whole:.2f} s (all {len(training_set):,} images)")
-    found = compared(workspace, rows)
-    refined = statistics.median(found.refined)
-    plain, ours = 1e3 * found.plain_draw, 1e3 * found.our_draw
-    print(f"exhaustive: plain {plain:.3f} ms a draw, ours {ours:.3f}, ratio {found.exhaustive_ratio:.2f}")
-    print(f"their scores agree to {found.agreement:.5f} (Spearman, same noise)")
-    print(
-        f"plain query: gradient {found.plain_gradient:.0f} s, scan {found.plain_scan:.0f} s (both scaled)"
-    )
-    print(f"refined query: {refined:.2f} s, {found.refined_ratio:.0f} times faster; without the published")
-    print(f"number of draws in the plain gradient {found.plain_scan / refined:.0f} times")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f"peak memory of this run  {peak:8.0f} MB")
-    for artifact in sorted(path for path in Path(folder).iterdir() if (path / "manifest.json").exists()):
-        size = sum(file.stat().st_size for file in artifact.iterdir())
-        print(f"{artifact.name:<24} {size / len(training_set):8.0f} bytes an image")
-
-
-def page_start(workspace: Path) -> float:
-    """Seconds from starting `app.py` until it answers its first request."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    began = time.perf_counter()
-    command = [sys.executable, str(ROOT / "app.py"), "--workspace", str(workspace), "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # of processes that are started
+        torch.set_num_threads(options.threads)
     try:
-        while True:
-            if server.poll() is not None:
-                assert server.stderr is not None
-                raise RuntimeError(f"the page did not start: {server.stderr.read().decode()[-500:]}")
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).read()
-                return time.perf_counter() - began
-            except OSError:
-                time.sleep(0.05)
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def query_stages(folder: Path, queries: int) -> dict[str, list[float]]:
-    """Seconds of each stage of a refined query, method by method."""
-    from attribution.engine import attribute
-    from attribution.query import Query, Settings
-    from attribution.registry import methods
-    from attribution.results import Progress, Ranking
-    from attribution.workspace import Workspace
-
-    workspace = Workspace.open(folder)
-    training_set = workspace.training_set
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for number in range(queries + 1):
-        row = number * len(training_set) // (queries + 1)
-        query = Query(training_set.image(row), training_set.captions[row])
-        began = last = time.perf_counter()
-        spent: dict[str, float] = defaultdict(float)
-        stage = "before the first method"
-        for event in attribute(workspace, query, list(methods()), Settings()):
-            now = time.perf_counter()
-            spent[stage] += now - last
-            last = now
-            if isinstance(event, Progress):
-                stage = f"{event.method}: {event.stage}"
-            elif isinstance(event, Ranking):
-                spent.setdefault("all of the fast methods", now - began)
-                if not methods()[event.method].slow:
-                    spent["all of the fast methods"] = now - began
-                stage = "between methods"
-        spent["whole query, all methods"] = time.perf_counter() - began
-        if number:  # the first query opens models and reads artifacts
-            for name, value in spent.items():
-                seconds[name].append(value)
-    return seconds
+        checked_device(options.device)
+        report = BENCHMARKS[options.benchmark].run(options)
+    except WhenceError as problem:
+        print(f"benchmarks: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted", file=sys.stderr)
+        return 130
+    print(report.markdown)
+    if options.docs is not None and report.figures:
+        publish(report, options.benchmark, options.docs)
+    return 0
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Comparison:
         plain_gradient: seconds of the published gradient, scaled from fewer draws.
         plain_scan: seconds of the plain scan of all training images, scaled from the slice.
         refined: seconds of whole refined queries, measured.
+        images, timed_draws: of the slice and of the plain gradient, from which is scaled.
     """
 
     plain_draw: float
@@ -52,6 +53,8 @@ class Comparison:
     plain_gradient: float
     plain_scan: float
     refined: tuple[float, ...]
+    images: int
+    timed_draws: int = TIMED_DRAWS
 
     @property
     def exhaustive_ratio(self) -> float:
@@ -94,6 +97,7 @@ def compared(workspace: Workspace, rows: list[int], images: int = 192, rounds: i
         _plain_gradient(workspace, model, queries[0]) * PUBLISHED_DRAWS / TIMED_DRAWS,
         plain_draw * draws / images * len(workspace.training_set),
         tuple(_refined(workspace, query) for query in queries),
+        images,
     )
 
 
@@ -104,8 +108,8 @@ def _plain_unet(model: PipelineModel, weights: Weights) -> UNet2DConditionModel:
 
 
 def _noisy(model: PipelineModel, latents: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    signal = model.scheduler.alphas_cumprod[t].sqrt()[:, None, None, None].float()
-    rate = (1 - model.scheduler.alphas_cumprod[t]).sqrt()[:, None, None, None].float()
+    schedule = model.scheduler.alphas_cumprod[t].to(model.device)[:, None, None, None]
+    signal, rate = schedule.sqrt().float(), (1 - schedule).sqrt().float()
     target = noise if model.prediction_type == "epsilon" else signal * noise - rate * latents
     return signal * latents + rate * noise, target
 
@@ -115,15 +119,16 @@ def _plain_scan(
 ) -> Float[ndarray, " n"]:
     unet = _plain_unet(model, weights)
     ids = [workspace.training_set.ids[row] for row in rows]
-    latents = workspace.latents(rows)
+    latents = workspace.latents(rows).to(model.device)
     captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
     after = np.zeros(len(rows))
     probe = workspace.probe
     for d in probe_draws(probe, range(probe.noises), ids, model.latent_shape, PLAIN_BATCH):
-        noisy, target = _noisy(model, latents[d.examples], d.noise, d.timesteps)
+        noisy, target = _noisy(model, latents[d.examples], d.noise.to(model.device), d.timesteps)
         with torch.no_grad():
-            predicted = unet(noisy, d.timesteps, encoder_hidden_states=captions[d.examples]).sample
-        losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().numpy()
+            tokens, t = captions[d.examples], d.timesteps.to(model.device)
+            predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
+        losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().cpu().numpy()
         np.add.at(after, d.examples.numpy(), losses)
     before = workspace.losses()[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
     scores: Float[ndarray, " n"] = (after - before) / (len(probe.timesteps) * probe.noises)
@@ -155,16 +160,15 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
     latent, caption, _ = query_tensors(workspace, query)
     draws = stratified_draws(model, TIMED_DRAWS, 0, "plain")
     began = time.perf_counter()
+    gradient: tuple[Tensor, ...] = ()
     for start in range(0, TIMED_DRAWS, PLAIN_BATCH):
         part = slice(start, start + PLAIN_BATCH)
-        n = len(draws.timesteps[part])
-        noisy, target = _noisy(
-            model, latent.expand(n, -1, -1, -1), draws.noise[part], draws.timesteps[part]
-        )
-        predicted = unet(
-            noisy, draws.timesteps[part], encoder_hidden_states=caption.expand(n, -1, -1)
-        ).sample
-        torch.autograd.grad((predicted - target).square().mean(), projections)
+        noise, t = draws.noise[part].to(model.device), draws.timesteps[part]
+        noisy, target = _noisy(model, latent.expand(len(t), -1, -1, -1), noise, t)
+        tokens = caption.expand(len(t), -1, -1)
+        predicted = unet(noisy, t.to(model.device), encoder_hidden_states=tokens).sample
+        gradient = torch.autograd.grad((predicted - target).square().mean(), projections)
+    gradient[0].cpu()  # waits for what a GPU has not finished
     return time.perf_counter() - began
 
 

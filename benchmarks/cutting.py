@@ -1,0 +1,127 @@
+"""A workspace's first images as a workspace of their own: every artifact cut, nothing measured again.
+
+What belongs to an image is its rows. What belongs to the training set as a whole (curvature, whitening)
+is taken over as it is: it estimates an expectation, and its size does not depend on how many images it
+was estimated from. Control queries are kept where the image whose caption they ask is.
+
+For timing: the answers of such a workspace are those of its own images under the whole set's curvature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from attribution.configuration import BOUND_TO, Config, stored_path
+from attribution.store import Artifact
+from attribution.training_set import METADATA, TrainingSet
+from attribution.workspace import INDEX, Workspace
+from attribution.writer import Plan, Writer
+
+CURVATURE = ("fisher", "kfac", "ekfac")
+
+
+def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
+    """The first `count` images of a workspace and their artifacts; what is there already is kept."""
+    scenes, home = folder / "scenes", folder / "workspace"
+    metadata_sha256 = _cut_pictures(whole.training_set, count, scenes)
+    training_set = TrainingSet(scenes, whole.training_set.examples[:count], metadata_sha256)
+    home.mkdir(parents=True, exist_ok=True)
+    training_set.save(home / INDEX)
+    config = whole.config
+    Config(
+        stored_path(home, whole.source(config.model)),
+        stored_path(home, scenes),
+        {name: stored_path(home, whole.source(stored)) for name, stored in config.encoders.items()},
+        config.probe,
+        config.resolution,
+        {**config.fingerprints, "training_set": training_set.fingerprint},
+    ).save(home)
+    made = Workspace.open(home, whole.device)
+    for name in BOUND_TO:
+        if whole.store.has(name):
+            adopt(made, whole.artifact(name), count)
+    return made
+
+
+def adopt(workspace: Workspace, artifact: Artifact, count: int) -> None:
+    """Publish another workspace's artifact in this one, cut to its first `count` images."""
+    settings: dict[str, Any] = dict(artifact.manifest["settings"])
+    kept: dict[str, np.ndarray] = {}
+    if artifact.name == "controls":
+        kept = _cut_controls(artifact, count)
+        settings["controls"] = len(kept["captions"])
+    plan = Plan(
+        artifact.name,
+        workspace.expected(artifact.name),
+        settings,
+        {"cut_from": artifact.checksum},
+        chunks=0,
+    )
+    with Writer(workspace.folder, plan) as writer:
+        if writer.up_to_date():
+            return
+        writer.missing()  # makes the folder that is published
+        writer.publish(lambda _, folder: _write(artifact, count, kept, folder))
+    workspace.forget(artifact.name)
+
+
+def _write(artifact: Artifact, count: int, kept: Mapping[str, np.ndarray], folder: Path) -> None:
+    if kept:
+        (folder / "controls.safetensors").write_bytes(save_arrays(dict(kept)))
+        return
+    for file in artifact.files:
+        CUTTERS[Path(file).suffix](artifact, file, count, folder / file)
+
+
+def _taken_over(artifact: Artifact, file: str, count: int, target: Path) -> None:
+    """What belongs to the training set as a whole: curvature, whitening."""
+    shutil.copy(artifact.path(file), target)
+
+
+def _cut_array(artifact: Artifact, file: str, count: int, target: Path) -> None:
+    np.save(target, np.array(artifact.array(file)[:count]))
+
+
+def _cut_index(artifact: Artifact, file: str, count: int, target: Path) -> None:
+    """The first vectors, in the very codes that they have in the whole index."""
+    index = faiss.deserialize_index(np.frombuffer(artifact.read(file), dtype=np.uint8))
+    if index.ntotal > count:
+        index.remove_ids(faiss.IDSelectorRange(count, index.ntotal))
+    target.write_bytes(faiss.serialize_index(index).tobytes())
+
+
+CUTTERS: Mapping[str, Callable[[Artifact, str, int, Path], None]] = {
+    ".safetensors": _taken_over,
+    ".npy": _cut_array,
+    ".faiss": _cut_index,
+}
+
+
+def _cut_controls(artifact: Artifact, count: int) -> dict[str, np.ndarray]:
+    arrays = load_arrays(artifact.read("controls.safetensors"))
+    inside = arrays["captions"] < count
+    return {name: np.ascontiguousarray(array[inside]) for name, array in arrays.items()}
+
+
+def _cut_pictures(training_set: TrainingSet, count: int, folder: Path) -> str:
+    """The first pictures as links, and their metadata, whose sha256 is returned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for row, example in enumerate(training_set.examples[:count]):
+        target = folder / example.file_name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(training_set.path(row), target)
+    lines = (training_set.folder / METADATA).read_text(encoding="utf-8").split("\n")
+    data = ("\n".join([line for line in lines if line.strip()][:count]) + "\n").encode()
+    (folder / METADATA).write_bytes(data)
+    return hashlib.sha256(data).hexdigest()

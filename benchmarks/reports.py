@@ -1,0 +1,64 @@
+"""What a benchmark hands back, and how it comes into the documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evaluation.markdown import with_block
+
+DOCUMENT = "PERFORMANCE.md"
+FOLDER = "performance"  # beside it: figures and drawings
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures for machines, Markdown for people, drawings (SVG) by file name."""
+
+    figures: Mapping[str, Any]
+    markdown: str
+    drawings: Mapping[str, str] = field(default_factory=dict)
+
+
+def publish(report: Report, name: str, docs: Path) -> None:
+    """Put the report between its marks in the document; figures and drawings into the folder beside it."""
+    folder, document = docs / FOLDER, docs / DOCUMENT
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report.figures, indent=2, ensure_ascii=False) + "\n"
+    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    for file, drawing in report.drawings.items():
+        (folder / file).write_text(drawing, encoding="utf-8")
+    before = document.read_text(encoding="utf-8") if document.exists() else ""
+    document.write_text(with_block(before, name, report.markdown), encoding="utf-8")
+
+
+def machine(device: str = "cpu") -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "torch": torch.__version__,
+    }
+
+
+def small_print(told: Mapping[str, Any]) -> str:
+    """Where figures come from, in small print."""
+    return "<sub>" + ", ".join(f"{key} {value}" for key, value in told.items()) + ".</sub>\n"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()

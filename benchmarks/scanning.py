@@ -1,0 +1,77 @@
+"""A scan of many training images for timing: noise made ahead by other processes, or as the library does.
+
+Noise belongs to the example (`attribution.noise`), so it does not matter who makes it, nor when.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from itertools import islice
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from attribution.diffusion import Weights, masked_mean
+from attribution.losses import Probe, probe_draws
+from attribution.models.diffusers_pipeline import PipelineModel
+from benchmarks.shapes import Images
+
+AHEAD = 3  # batches of noise a process
+
+Batch = tuple[ndarray, ndarray, ndarray]  # rows of examples, timesteps, noise
+
+
+def mean_losses(
+    model: PipelineModel, weights: Weights, images: Images, batches: Iterator[Batch]
+) -> Float[ndarray, " n"]:
+    """The mean loss of each example over its draws; nothing comes back from a GPU before the end."""
+    sums = torch.zeros(len(images.ids), dtype=torch.float64, device=model.device)
+    counts = torch.zeros_like(sums)
+    for numbers, timesteps, noise in batches:
+        rows = torch.from_numpy(numbers)
+        where = rows.to(model.device)
+        errors = model.squared_errors(
+            weights,
+            images.latents[rows].to(model.device),
+            images.captions[where],
+            torch.from_numpy(noise).to(model.device),
+            torch.from_numpy(timesteps),
+        )
+        sums.index_add_(0, where, masked_mean(errors, None).double())
+        counts.index_add_(0, where, torch.ones_like(where, dtype=torch.float64))
+    found: Float[ndarray, " n"] = (sums / counts).cpu().numpy()
+    return found
+
+
+def noise_now(probe: Probe, ids: Sequence[str], shape: Sequence[int], batch: int) -> Iterator[Batch]:
+    """The draws of a full measurement as plain arrays, made when they are asked for."""
+    for draws in probe_draws(probe, range(probe.noises), ids, shape, batch):
+        yield draws.examples.numpy(), draws.timesteps.numpy(), draws.noise.numpy()
+
+
+def noise_ahead(
+    pool: Executor, processes: int, probe: Probe, ids: Sequence[str], shape: Sequence[int], batch: int
+) -> Iterator[Batch]:
+    """The same draws, made by a pool of processes a few batches ahead; batches end between examples."""
+    each = max(1, batch // (len(probe.timesteps) * probe.noises))  # examples a batch
+    starts = iter(range(0, len(ids), each))
+    waiting: deque[tuple[int, Future[list[Batch]]]] = deque()
+
+    def ask(count: int) -> None:
+        for start in islice(starts, count):
+            asked = pool.submit(_made, probe, tuple(ids[start : start + each]), tuple(shape))
+            waiting.append((start, asked))
+
+    ask(AHEAD * processes)
+    while waiting:
+        start, made = waiting.popleft()
+        for rows, timesteps, noise in made.result():
+            yield rows + start, timesteps, noise
+        ask(1)
+
+
+def _made(probe: Probe, ids: tuple[str, ...], shape: tuple[int, ...]) -> list[Batch]:
+    return list(noise_now(probe, ids, shape, len(ids) * len(probe.timesteps) * probe.noises))

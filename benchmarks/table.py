@@ -1,0 +1,166 @@
+"""Seconds of the page's start and of every stage, and both sides of the published protocol.
+
+Queries are training images at fixed rows, asked about with their own captions; the median over them
+is reported. Page start is the time from `python app.py` to its first answered request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from attribution.engine import attribute
+from attribution.query import Query, Settings
+from attribution.registry import methods
+from attribution.results import Progress, Ranking
+from attribution.workspace import Workspace
+from benchmarks.published import Comparison, compared, first_order_seconds
+from benchmarks.reports import Report, machine, small_print
+from benchmarks.serving import served
+from evaluation.markdown import table
+
+STARTS = 3
+WORDS = """\
+Medians of {queries} questions about training images of the {images:,}, {threads} threads, {device}.
+
+"""
+BESIDE = """
+Beside a plain implementation of the published protocol (`benchmarks/published.py`: every image at every \
+timestep in single precision, weights copied, keys and values recomputed, batches of 64), both sides in \
+turn in one run:
+
+"""
+SCALED = """
+The plain query is scaled from a slice of {slice} images and from {timed} draws of the gradient. The last \
+ratio is the stricter one: it grows with the number of training images, the one above less.
+
+"""
+
+
+class Table:
+    name = "table"
+    description = "seconds of every stage, and the published protocol beside"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--queries", type=int, default=5, metavar="N", help="default 5")
+
+    def run(self, options: argparse.Namespace) -> Report:
+        starts = [_start(options) for _ in range(STARTS)]
+        workspace = Workspace.open(options.workspace, options.device)
+        stages = query_stages(workspace, options.queries)
+        images = len(workspace.training_set)
+        rows = [k * images // options.queries + 7 for k in range(options.queries)]
+        first, whole = first_order(workspace, rows)
+        comparison = compared(workspace, rows)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        seconds = {"page start, from `python app.py` to its first answered request": starts}
+        seconds |= {"first order, provisional ranking of all images": first}
+        seconds |= {"first order, whole": whole} | stages
+        return report(seconds, comparison, peak, images, options)
+
+
+BENCHMARK = Table()
+
+
+def _start(options: argparse.Namespace) -> float:
+    with served(options.workspace, options.device) as server:
+        return server.seconds
+
+
+def first_order(workspace: Workspace, rows: Sequence[int]) -> tuple[list[float], list[float]]:
+    """Seconds to the provisional and to the whole ranking, query by query."""
+    training_set = workspace.training_set
+    times: list[tuple[float, float]] = []
+    for _ in range(2):  # the first opens what is opened once
+        queries = [Query(training_set.image(row), training_set.captions[row]) for row in rows]
+        times = [first_order_seconds(workspace, query) for query in queries]
+    return [provisional for provisional, _ in times], [whole for _, whole in times]
+
+
+def query_stages(workspace: Workspace, queries: int) -> dict[str, list[float]]:
+    """Seconds of each stage of a refined query, method by method."""
+    training_set = workspace.training_set
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for number in range(queries + 1):
+        row = number * len(training_set) // (queries + 1)
+        spent = _stages(workspace, Query(training_set.image(row), training_set.captions[row]))
+        if number:  # the first query opens models and reads artifacts
+            for name, value in spent.items():
+                seconds[name].append(value)
+    return seconds
+
+
+def _stages(workspace: Workspace, query: Query) -> dict[str, float]:
+    began = last = time.perf_counter()
+    spent: dict[str, float] = defaultdict(float)
+    stage = "before the first method"
+    for event in attribute(workspace, query, list(methods()), Settings()):
+        now = time.perf_counter()
+        spent[stage] += now - last
+        last = now
+        if isinstance(event, Progress):
+            stage = f"{event.method}: {event.stage}"
+        elif isinstance(event, Ranking):
+            if not methods()[event.method].slow:
+                spent["all of the fast methods"] = now - began
+            stage = f"{event.method}: shown"
+    spent["whole query, all methods"] = time.perf_counter() - began
+    return spent
+
+
+def report(
+    seconds: Mapping[str, list[float]],
+    comparison: Comparison,
+    peak: float,
+    images: int,
+    options: argparse.Namespace,
+) -> Report:
+    told = machine(options.device)
+    stages = [(name, f"{statistics.median(values):.2f} s") for name, values in seconds.items()]
+    stages.append(("peak memory of this run, all methods and encoders loaded", f"{peak:,.0f} MB"))
+    text = WORDS.format(
+        queries=options.queries, images=images, threads=told["threads"], device=told["device"]
+    )
+    text += table(("", ""), stages) + BESIDE + table(("", "plain", "Whence", "ratio"), beside(comparison))
+    text += SCALED.format(slice=comparison.images, timed=comparison.timed_draws) + small_print(told)
+    figures = {
+        "seconds": dict(seconds),
+        "peak_mb": peak,
+        "published": _figures(comparison),
+        "machine": told,
+    }
+    return Report({**figures, "machine": told}, text)
+
+
+def beside(found: Comparison) -> list[tuple[str, str, str, str]]:
+    """Rows of the comparison."""
+    refined = statistics.median(found.refined)
+    plain = found.plain_gradient + found.plain_scan
+    scan = f"{1e3 * found.plain_draw:.2f} ms", f"{1e3 * found.our_draw:.2f} ms"
+    return [
+        ("exhaustive scan, a draw", *scan, f"{found.exhaustive_ratio:.2f}"),
+        ("the two sides' scores on the same noise (Spearman)", "", "", f"{found.agreement:.5f}"),
+        (
+            "to a refined answer, the plain gradient over the paper's 50,000 draws",
+            f"{plain:,.0f} s",
+            f"{refined:.1f} s",
+            f"{found.refined_ratio:.0f}",
+        ),
+        (
+            "to a refined answer, the plain gradient for nothing",
+            f"{found.plain_scan:,.0f} s",
+            f"{refined:.1f} s",
+            f"{found.plain_scan / refined:.0f}",
+        ),
+    ]
+
+
+def _figures(found: Comparison) -> dict[str, Any]:
+    ratios = {"exhaustive_ratio": found.exhaustive_ratio, "refined_ratio": found.refined_ratio}
+    return asdict(found) | ratios
