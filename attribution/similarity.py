@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from PIL import Image
 
+from attribution.encoders import encoder_reader
 from attribution.images import box_in_prepared, prepared
 from attribution.query import Query, Settings
 from attribution.results import Progress, Scores
@@ -53,6 +54,8 @@ class Likeness:
             vectors = encoder.captions([query.caption])
         else:
             vectors = encoder.images([view(query, workspace.resolution)])
+        if encoder_reader(self.encoder).whitened:
+            vectors = workspace.whitening(self.artifact)(vectors)
         vector: Float[ndarray, " d"] = vectors[0]
         return vector
 

@@ -33,8 +33,10 @@ from attribution.neighbours import Neighbours, read_index
 from attribution.null import Null, null_of, related_captions
 from attribution.store import Artifact, Store, mending_command
 from attribution.training_set import TrainingSet
+from attribution.whitening import Whitening
 
 INDEX = "training_set.json"
+WHITENING = "whitening.safetensors"  # beside the index of an encoder whose vectors are whitened
 ENCODE_BATCH = 32
 
 
@@ -48,6 +50,7 @@ class Workspace:
         self._encoders: dict[str, Encoder] = {}
         self._artifacts: dict[str, Artifact] = {}
         self._neighbours: dict[str, Neighbours] = {}
+        self._whitenings: dict[str, Whitening] = {}
         self._curvatures: dict[str, Callable[[float], Curvature]] = {}
         self._first_order: FirstOrder | None = None
         self._null: Null | None = None
@@ -126,6 +129,7 @@ class Workspace:
         fingerprints.pop(name, None)
         self._encoders.pop(name, None)
         self._neighbours.clear()
+        self._whitenings.clear()
         self._artifacts.clear()
         if source is not None:
             self._encoders[name] = encoder_reader(name).open(str(source), self.device)
@@ -236,6 +240,7 @@ class Workspace:
         with self._lock:
             self._artifacts.pop(name, None)
             self._neighbours.pop(name, None)
+            self._whitenings.pop(name, None)
             self._curvatures.clear()
             self._first_order = None
             self._null = None
@@ -351,6 +356,13 @@ class Workspace:
             if name not in self._neighbours:
                 self._neighbours[name] = read_index(self.artifact(name), self.training_set.ids)
             return self._neighbours[name]
+
+    def whitening(self, name: str) -> Whitening:
+        """What a query goes through before it is compared with the index beside it: read once."""
+        with self._lock:
+            if name not in self._whitenings:
+                self._whitenings[name] = Whitening(**self.artifact(name).tensors(WHITENING))
+            return self._whitenings[name]
 
 
 def checked_device(device: str) -> str:

@@ -48,12 +48,14 @@ class EncoderReader:
         default: the hub id that is used where none is given; None if no checkpoint is needed.
         has_text: whether it embeds captions too.
         open: from a checkpoint folder or hub id, and a device, to an encoder.
+        whitened: whether its vectors are whitened over the training set before they are compared.
     """
 
     name: str
     default: str | None
     has_text: bool
     open: Callable[[str, str], Encoder]
+    whitened: bool = False
 
 
 @cache
