@@ -1,8 +1,8 @@
 """A small vision transformer trained by self-distillation without labels: DINO (Caron et al. 2021).
 
 A student sees large and small views of a picture and is taught by its own moving average, which sees
-the large ones, to say the same of all of them. Saved as a standard `ViTModel`; its description of a
-picture is the class token.
+the large ones, to say the same of all of them. Saved as a standard `ViTModel`; how a picture is described
+with it is `attribution.encoders.dino`'s affair.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def koleo(tokens: Float[Tensor, "n d"]) -> Tensor:
 def embed_images(
     model: ViTModel, pixels: UInt8[np.ndarray, "n 64 64 3"], batch: int = 128
 ) -> Float[Tensor, "n d"]:
-    """Unit-length class tokens."""
+    """Unit-length class tokens: what was trained, before any pooling and whitening."""
     starts = range(0, len(pixels), batch)
     parts = [model(to_model_range(pixels[i : i + batch])).last_hidden_state[:, 0] for i in starts]
     return F.normalize(torch.cat(parts).float(), dim=-1)
@@ -163,6 +163,13 @@ def embed_images(
 def embed_pixels(pixels: UInt8[np.ndarray, "n 64 64 3"]) -> Float[Tensor, "n d"]:
     """Unit-length raw pixels about mid-grey: what a description has to beat."""
     return F.normalize(to_model_range(pixels).flatten(1), dim=-1)
+
+
+def small_pixels(pixels: UInt8[np.ndarray, "n 64 64 3"]) -> Float[np.ndarray, "n 768"]:
+    """Means of four by four pixels: few enough numbers to be whitened."""
+    means = pixels.reshape(len(pixels), 16, 4, 16, 4, 3).mean(axis=(2, 4), dtype=np.float32)
+    small: Float[np.ndarray, "n 768"] = means.reshape(len(pixels), -1) / 255
+    return small
 
 
 def share_an_object(

@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
+from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
+from attribution.whitening import fit_whitening
+from attribution.workspace import Workspace
 from demo import autoencoder, clip, dino, judge
 from demo.build import World, load_vae
 from demo.card import card, sheet
@@ -106,24 +109,15 @@ def dino_figures(world: World, _: Generation) -> Measuring:
     """Neighbours of held-out scenes that share an object with them: DINO's, pixels' and anyone's.
 
     Two galleries: the training scenes, and the other held-out scenes (fewer, so that a neighbour that
-    is alike in everything is rarely at hand).
+    is alike in everything is rarely at hand). DINO's training vectors are those of the workspace.
     """
-    model = ViTModel.from_pretrained(
-        world.encoder_folder("dino"), dtype=torch.float32, add_pooling_layer=False
-    ).eval()
     items = held_out(world, HELD_OUT)
-    pixels = drawn(world, items)
     shown = [set(item.objects) for item in items]
     of_training = [{placed["name"] for placed in row["objects"]} for row in world.rows]
     figures: Figures = {"scenes": HELD_OUT}
-    for done, (name, embed) in enumerate(
-        {
-            "dino": lambda pictures: dino.embed_images(model, pictures),
-            "pixel": dino.embed_pixels,
-        }.items()
-    ):
-        queries = embed(pixels)
-        to_training = queries @ embed(world.pixels).T
+    compared = _embedded(world, drawn(world, items))
+    for done, (name, (queries, training)) in enumerate(compared.items()):
+        to_training = queries @ training.T
         to_others = (queries @ queries.T).fill_diagonal_(-2)
         figures[name] = {
             "training_at_1": dino.share_an_object(to_training, shown, of_training, 1),
@@ -131,9 +125,35 @@ def dino_figures(world: World, _: Generation) -> Measuring:
             "held_out_at_1": dino.share_an_object(to_others, shown, shown, 1),
             "held_out_at_10": dino.share_an_object(to_others, shown, shown, 10),
         }
-        yield "dino", done + 1, 2, f"{name} {figures[name]['held_out_at_1']:.3f}"
+        note = f"{name} {figures[name]['training_at_1']:.3f}, {figures[name]['held_out_at_1']:.3f}"
+        yield "dino", done + 1, len(compared), note
     chance = float(np.mean([bool(one & other) for one in shown for other in of_training]))
     return {**figures, "chance": chance}
+
+
+def _embedded(
+    world: World, pixels: UInt8[np.ndarray, "n 64 64 3"]
+) -> dict[str, tuple[Float[Tensor, "n d"], Float[Tensor, "m d"]]]:
+    """Vectors of length 1 of some pictures and of the training scenes, for each way to compare them."""
+    workspace, name = Workspace.open(world.workspace_folder, world.device), "embeddings-dino"
+    described = workspace.encoder("dino").images([Image.fromarray(picture) for picture in pixels])
+    model = ViTModel.from_pretrained(
+        world.encoder_folder("dino"), dtype=torch.float32, add_pooling_layer=False
+    ).eval()
+    of_pictures, of_training = dino.small_pixels(pixels), dino.small_pixels(world.pixels)
+    whitened = fit_whitening(of_training)
+    return {
+        "dino": (
+            torch.from_numpy(workspace.whitening(name)(described)),
+            torch.from_numpy(workspace.neighbours(name).vectors),
+        ),
+        "class_token": (dino.embed_images(model, pixels), dino.embed_images(model, world.pixels)),
+        "pixel": (dino.embed_pixels(pixels), dino.embed_pixels(world.pixels)),
+        "whitened_pixel": (
+            torch.from_numpy(whitened(of_pictures)),
+            torch.from_numpy(whitened(of_training)),
+        ),
+    }
 
 
 def judge_figures(world: World, _: Generation) -> Measuring:
