@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from app.run import Picture, Run
 from attribution.images import write_png
@@ -32,12 +33,15 @@ def fresh_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=PREFIX))
 
 
-def write_json(run: Run) -> Path:
+def answer_json(run: Run, top_k: int | None = None) -> dict[str, Any]:
     """The form that DESIGN.md promises; of several parts, one such object each under "parts"."""
-    answers = [part.attribution.to_json() for part in run.parts if part.attribution is not None]
-    whole = answers[0] if len(answers) == 1 else {"parts": answers}
+    answers = [part.attribution.to_json(top_k) for part in run.parts if part.attribution is not None]
+    return answers[0] if len(answers) == 1 else {"parts": answers}
+
+
+def write_json(run: Run) -> Path:
     path = fresh_folder() / f"{name_of(run.caption)}.json"
-    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(answer_json(run), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 

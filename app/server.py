@@ -62,6 +62,9 @@ def build_server(workspace: Workspace, runs: Runs) -> FastAPI:
         head=HEAD,
         favicon_path=str(FOLDER / "mark.png"),
     )
+    # Gradio sets this of a page that it launches itself. Without it, it lets a request name any file of
+    # this machine as if it had been uploaded.
+    page.has_launched = True
     warm.start()
     return server
 

@@ -71,6 +71,7 @@ const copied = async (text) => {
   return done;
 };
 link.title = "Copy the link to this run";
+link.setAttribute("aria-label", "Copy the link to this run");
 link.addEventListener("click", async () => {
   link.textContent = (await copied(location.href)) ? "Copied" : "In the address bar";
   setTimeout(() => { link.textContent = "Link"; }, 2000);
