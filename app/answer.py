@@ -16,6 +16,7 @@ from app.groups import SHARE, Groups, build_groups, group_plot, group_words
 from app.guide import GUIDE
 from app.history import build_history, told
 from app.plot import score_plot
+from app.proof import Prove, build_proof
 from app.run import Run
 from app.showing import METHODS, PARTS, Shown, Strip, strips
 from attribution.groups import columns_of
@@ -36,6 +37,7 @@ class Answer:
     plot: gr.Plot
     compare: Compare
     groups: Groups
+    proof: Prove
     history: gr.HTML
     report: gr.DownloadButton
     json: gr.DownloadButton
@@ -47,7 +49,7 @@ class Answer:
         return [
             self.beside, self.part, self.method, self.board, self.plot, self.history, self.report,
             self.json, self.csv,
-            *self.compared(), *self.grouped(),
+            *self.compared(), *self.grouped(), *self.proof.outputs(),
         ]  # fmt: skip
 
     def compared(self) -> list[Any]:
@@ -80,6 +82,7 @@ class Answer:
             self.groups.of: gr.update(choices=[], value=None),
             self.groups.words: group_words(None, SHARE),
             self.groups.plot: None,
+            **self.proof.empty(),
         }
 
     def settling(self, run: Run, view: Shown, earlier: Mapping[str, Run]) -> View:
@@ -103,6 +106,7 @@ class Answer:
             self.compare.overlap: overlap_table(shown),
             self.compare.chance: chance_plot(shown, null),
             **self.ranks(shown, None, None),
+            **self.proof.ready(run, shown),
             **self.by_group(workspace, shown, None, column, measure),
         }
 
@@ -200,6 +204,8 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
                     compare = build_compare()
                 with gr.Tab("Groups", id="groups"):
                     groups = build_groups(columns)
+                with gr.Tab("Prove it", id="proof"):
+                    proof = build_proof()
                 with gr.Tab("Scores", id="scores"):
                     plot = gr.Plot(show_label=False, container=False, elem_id="plot")
                 with gr.Tab("How to read this", id="guide"):
@@ -212,5 +218,6 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
         elem_id="detail",
     )
     return Answer(
-        beside, part, chosen, strips_shown, plot, compare, groups, history, report, as_json, as_csv, detail
-    )
+        beside, part, chosen, strips_shown, plot, compare, groups, proof, history, report, as_json, as_csv,
+        detail,
+    )  # fmt: skip

@@ -1,9 +1,8 @@
-"""Asking where the picture came from: the box, the question, the run, and a closer look."""
+"""Asking where the picture came from: the box, the question, and the run."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +10,9 @@ import gradio as gr
 
 from app import status
 from app.desk import Desk, View, sentence
-from app.detail import detail
 from app.generating import ON_THE_MODEL, QUIET, READY, waited
-from app.heat import overlaid
 from app.keeping import kept
-from app.pictures import data_uri
-from app.run import MAX_PARTS, Part, Run, parts_of
+from app.run import MAX_PARTS, Run, parts_of
 from app.sessions import Session
 from app.showing import PARTS, Shown
 from app.stage import box_of
@@ -27,14 +23,10 @@ from attribution.errors import (
     CaptionError,
     InputError,
     SettingsError,
-    TrainingSetError,
 )
-from attribution.images import prepared
 from attribution.query import Settings
-from attribution.registry import Locating, method, methods
+from attribution.registry import method, methods
 from attribution.results import Progress, Ranking
-
-MAP_SIDE = 360  # pixels on the screen
 
 
 def connect_box(desk: Desk) -> None:
@@ -175,61 +167,6 @@ def connect_stop(desk: Desk) -> None:
     # Nothing is cancelled from outside: a run that is under way ends itself at its next step and says so
     # last. What a cancelled stream had on its way could otherwise come after this.
     desk.action.stop.click(stop, None, desk.outputs(), queue=False, **QUIET)
-
-
-def connect_detail(desk: Desk) -> None:
-    count = itertools.count(1)
-
-    def look(event: gr.EventData, request: gr.Request) -> Any:
-        try:
-            row = desk.workspace.training_set.row_of(str(event._data.get("id")))
-        except TrainingSetError:
-            return gr.skip()
-        example = desk.workspace.training_set.examples[row]
-        session = desk.sessions.of(request.session_hash)
-        session.looked_at = row
-        # `shown` differs each time, so that the same image can be opened twice running.
-        return {"html": detail(example, rankings_shown(session)), "id": example.id, "shown": next(count)}
-
-    def look_closer(request: gr.Request) -> Any:
-        """The same again with the map, which takes a moment; ignored if the person has moved on."""
-        session = desk.sessions.of(request.session_hash)
-        row = session.looked_at
-        maps = where_forgotten(desk, session, row) if row is not None else {}
-        if not maps or session.looked_at != row or row is None:
-            return gr.skip()
-        example = desk.workspace.training_set.examples[row]
-        shown = detail(example, rankings_shown(session), maps)
-        return {"html": shown, "id": example.id, "shown": next(count), "closer": True}
-
-    opened = desk.answer.board.open(look, None, desk.answer.detail, queue=False, **QUIET)
-    opened.then(look_closer, None, desk.answer.detail, **QUIET)
-
-
-def where_forgotten(desk: Desk, session: Session, row: int) -> dict[str, str]:
-    """The training image with the map of each method that has one, by the method's title."""
-    maps: dict[str, str] = {}
-    if session.run is None:
-        return maps
-    part = looked_from(session)
-    picture = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
-    for name in part.rankings:
-        each = method(name)
-        if isinstance(each, Locating):
-            rises = each.where_forgotten(desk.workspace, part.query, session.run.settings, row)
-            if rises is not None:
-                maps[each.title] = data_uri(overlaid(picture, rises), MAP_SIDE)
-    return maps
-
-
-def rankings_shown(session: Session) -> Mapping[str, Ranking]:
-    return {} if session.run is None else looked_from(session).rankings
-
-
-def looked_from(session: Session) -> Part:
-    """The part whose answer is shown."""
-    assert session.run is not None
-    return session.run.parts[min(session.view.part, len(session.run.parts) - 1)]
 
 
 def asked(session: Session, chosen: Sequence[str], effort: str, caption: str) -> Run:

@@ -1,25 +1,64 @@
-"""One training image, large: its caption, what is known of it, and where each method ranks it."""
+"""One training image, large: what is known of it, where each method ranks it, and what is like it."""
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from PIL import Image
+
 from app.board import SHOWN
+from app.heat import overlaid
+from app.pictures import data_uri
 from app.scores import figures_of
+from app.timesteps import timestep_chart
+from attribution.alike import NEARLY, Alike
+from attribution.forgotten import Forgotten
 from attribution.results import Ranking
 from attribution.training_set import Example
 
+MAP_SIDE = 360  # pixels on the screen
+MINUS = "\N{MINUS SIGN}"
+NEAR = f"nearly the same picture: pixels differ by less than {NEARLY:.0f} of 255"
 
-def detail(example: Example, rankings: Mapping[str, Ranking], maps: Mapping[str, str] | None = None) -> str:
-    """`maps`: pictures of where it was forgotten (data URIs), by the title of the method."""
-    known = "".join(
-        f"<div><dt>{html.escape(str(key))}</dt><dd>{html.escape(fact_words(value))}</dd></div>"
-        for key, value in {"id": example.id, "file": example.file_name, **example.metadata}.items()
-        if value is not None
-    )
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training image like the one that is shown."""
+
+    example: Example
+    alike: Alike
+
+
+@dataclass(frozen=True)
+class Closer:
+    """What takes a moment to find out about a training image.
+
+    Attributes:
+        picture: the image as the model sees it.
+        forgotten: how it was, by the title of the method.
+        waiting: it is being measured still.
+    """
+
+    picture: Image.Image | None = None
+    forgotten: Mapping[str, Forgotten] = field(default_factory=dict)
+    waiting: bool = False
+
+
+NOTHING = Closer()
+
+
+def detail(
+    example: Example,
+    rankings: Mapping[str, Ranking],
+    closer: Closer = NOTHING,
+    like: Mapping[str, Sequence[Neighbour]] | None = None,
+) -> str:
+    """`like`: the training images nearest to it, by the title of the embedding."""
+    caption = html.escape(example.caption)
     places = "".join(_place(example.id, name, ranking) for name, ranking in rankings.items())
     table = (
         '<table><thead><tr><th scope="col">Method</th><th scope="col">Rank</th>'
@@ -27,15 +66,71 @@ def detail(example: Example, rankings: Mapping[str, Ranking], maps: Mapping[str,
         if places
         else ""
     )
-    located = "".join(
-        f'<figure class="detail-map"><img src="{uri}" alt=""><figcaption>Where it was forgotten '
-        f"<small>{html.escape(title)}: where its loss rose most</small></figcaption></figure>"
-        for title, uri in (maps or {}).items()
-    )
     return (
-        f'<img class="detail-picture" src="images/{example.row}" alt="{html.escape(example.caption)}">'
-        f'<div class="detail-words"><h3>{html.escape(example.caption)}</h3>{table}'
-        f'<div class="detail-maps">{located}</div><dl>{known}</dl></div>'
+        f'<div class="detail-look"><img class="detail-picture" src="images/{example.row}" alt="{caption}">'
+        f'<button type="button" class="detail-use" data-use="{html.escape(example.id)}">Use as query'
+        f'</button></div><div class="detail-words"><h3 tabindex="-1">{caption}</h3>{table}'
+        f"<dl>{_known(example)}</dl></div>{_forgotten(closer)}{_likeness(like or {})}"
+    )
+
+
+def _known(example: Example) -> str:
+    return "".join(
+        f"<div><dt>{html.escape(str(key))}</dt><dd>{html.escape(fact_words(value))}</dd></div>"
+        for key, value in {"id": example.id, "file": example.file_name, **example.metadata}.items()
+        if value is not None
+    )
+
+
+def _forgotten(closer: Closer) -> str:
+    """Where in it and at which timesteps its loss rose, method by method."""
+    if closer.waiting:
+        inside = '<p class="detail-wait" role="status">Measuring how it was forgotten…</p>'
+    elif closer.picture is None or not closer.forgotten:
+        return ""
+    else:
+        large = closer.picture.resize((MAP_SIDE, MAP_SIDE), Image.Resampling.LANCZOS)
+        inside = "".join(_one_way(large, title, found) for title, found in closer.forgotten.items())
+    return (
+        '<section class="detail-forgotten"><h4>How it was forgotten with the picture</h4>'
+        f'<div class="detail-maps">{inside}</div></section>'
+    )
+
+
+def _one_way(picture: Image.Image, title: str, found: Forgotten) -> str:
+    name = html.escape(title)
+    uri = data_uri(overlaid(picture, found.rises), MAP_SIDE)
+    return (
+        f'<figure class="detail-map"><img src="{uri}" alt="Map of where its loss rose, by {name}">'
+        f"<figcaption><strong>Where</strong> <small>{name}: orange where its loss rose, the line around "
+        "the strongest half</small></figcaption></figure>"
+        f'<figure class="detail-steps">{timestep_chart(found, title)}<figcaption><strong>When</strong> '
+        '<small><i class="key before"></i>loss before <i class="key after"></i>after; below, the rise with '
+        "one standard error</small></figcaption></figure>"
+    )
+
+
+def _likeness(like: Mapping[str, Sequence[Neighbour]]) -> str:
+    rows = "".join(
+        f"<h5>{html.escape(title)}</h5><ul>{''.join(map(_neighbour, found))}</ul>"
+        for title, found in like.items()
+        if found
+    )
+    if not rows:
+        return ""
+    return f'<section class="detail-like"><h4>Most like it among the training images</h4>{rows}</section>'
+
+
+def _neighbour(neighbour: Neighbour) -> str:
+    example, alike = neighbour.example, neighbour.alike
+    cosine = f"{alike.cosine:.2f}".replace("-", MINUS)
+    near = alike.near_duplicate
+    spoken = html.escape(f"{example.caption}, likeness {cosine}" + (f", {NEAR}" if near else ""))
+    mark = f'<span class="near" title="{NEAR.capitalize()}">near-duplicate</span>' if near else ""
+    return (
+        f'<li><button type="button" data-open="{html.escape(example.id)}" aria-label="{spoken}" '
+        f'title="{html.escape(example.caption)}"><img src="thumbs/{example.row}" alt="" width="72" '
+        f'height="72">{mark}<small>{cosine}</small></button></li>'
     )
 
 

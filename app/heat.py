@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from PIL import Image
 
-WARM = (233, 84, 32)  # rises
-STRONGEST = 0.82  # opacity of the largest rise
-VEIL = 0.35  # how far the picture fades towards grey where nothing rose
+WARM = (240, 96, 20)  # rises
+STRONGEST = 0.72  # opacity of the largest rise
+LEVEL = 0.5  # of the largest rise: where the contour runs
+EDGE, LINE = (20, 16, 12), (255, 255, 255)  # of the contour: seen on light and on dark
 
 
 def overlaid(image: Image.Image, rises: Float[ndarray, "h w"]) -> Image.Image:
-    """The picture, faded, with the cells whose loss rose in colour; falls are left uncoloured."""
-    picture = np.asarray(image.convert("RGB"), dtype=np.float64)
-    grey = picture.mean(axis=2, keepdims=True)
-    faded = picture + VEIL * (grey - picture)
+    """The picture in grey, with the cells whose loss rose in colour, and a line around the strongest.
+
+    Grey, so that the colour means one thing alone, also on a red object. Falls are left uncoloured.
+    """
+    grey = np.asarray(image.convert("L"), dtype=np.float64)[..., None].repeat(3, axis=2)
     largest = max(float(rises.max()), np.finfo(float).tiny)
     share = Image.fromarray((255 * np.clip(rises / largest, 0, 1)).astype(np.uint8))
-    smooth = share.resize(image.size, Image.Resampling.BICUBIC)
-    opacity = STRONGEST * np.asarray(smooth, dtype=np.float64)[..., None] / 255
-    mixed = faded * (1 - opacity) + np.asarray(WARM, dtype=np.float64) * opacity
+    smooth = np.asarray(share.resize(image.size, Image.Resampling.BICUBIC), dtype=np.float64) / 255
+    opacity = STRONGEST * smooth[..., None]
+    mixed = grey * (1 - opacity) + np.asarray(WARM, dtype=np.float64) * opacity
+    inside = smooth > LEVEL
+    width = max(1, round(min(image.size) / 180))
+    mixed[_ring(inside, 2 * width) & ~inside] = EDGE
+    mixed[_ring(inside, width) & ~inside] = LINE
     return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
+
+
+def _ring(inside: Bool[ndarray, "h w"], width: int) -> Bool[ndarray, "h w"]:
+    """What lies within `width` pixels of an area, the area included."""
+    grown = inside
+    for _ in range(width):
+        padded = np.pad(grown, 1)
+        grown = grown | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    return grown

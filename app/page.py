@@ -9,16 +9,17 @@ from typing import Any
 import gradio as gr
 
 from app.answer import build_answer
-from app.api import connect_api
 from app.ask import build_action, build_ask, effort_choices, offered
 from app.assets import script
-from app.attributing import connect_attributing, connect_box, connect_detail, connect_stop
+from app.attributing import connect_attributing, connect_box, connect_stop
 from app.comparing import connect_comparing
 from app.desk import Desk
 from app.examples import read_questions
 from app.generating import connect_generating
+from app.inspecting import connect_inspecting
 from app.keeping import connect_history
 from app.line import LONGEST, Line
+from app.proving import connect_proof
 from app.runs import Runs
 from app.sessions import Sessions, Uploads
 from app.source import build_source
@@ -64,12 +65,12 @@ def build_page(
             workspace, warm or Warm(workspace), runs, Line(), Sessions(), uploads or Uploads(), questions,
             mosaic, source, stage, ask, action, answer,
         )  # fmt: skip
-        connect_api(desk)  # first: its endpoints have the plain names
         connect_attributing(desk, connect_generating(desk))
         connect_box(desk)
         connect_comparing(desk)
         connect_stop(desk)
-        connect_detail(desk)
+        connect_inspecting(desk)
+        connect_proof(desk)
         connect_history(desk, page)
 
         def leave(request: gr.Request) -> None:
@@ -86,7 +87,7 @@ def build_page(
             )
 
         page.unload(leave)
-        page.load(expect, None, ask.effort, show_progress="hidden", api_visibility="private")
+        page.load(expect, None, ask.effort, show_progress="hidden")
         page.load(None, js=f"() => {{ {script('shade.js')} }}")
     page.queue(max_size=4 * LONGEST, default_concurrency_limit=8)
     return page

@@ -36,6 +36,7 @@ class Session:
         waiting: an attribution that was asked for and waits for the model.
         run: the attribution that is shown, with what of it is there so far.
         view: how it is shown.
+        proving: the stop flag of a test of the answer that was asked for and waits for the model.
         looked_at: row of the training image that was opened last.
         at_rest: nothing runs for this page.
         box_refused: the status line complains of a box.
@@ -51,6 +52,7 @@ class Session:
     waiting: Run | None = None
     run: Run | None = None
     view: Shown = field(default_factory=Shown)
+    proving: threading.Event | None = None
     looked_at: int | None = None
     at_rest: bool = True
     box_refused: bool = False
