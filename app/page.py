@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.answer import build_answer
+from app.api import connect_api
 from app.ask import build_action, build_ask, effort_choices, offered
 from app.assets import script
 from app.attributing import connect_attributing, connect_box, connect_stop
@@ -65,6 +66,7 @@ def build_page(
             workspace, warm or Warm(workspace), runs, Line(), Sessions(), uploads or Uploads(), questions,
             mosaic, source, stage, ask, action, answer,
         )  # fmt: skip
+        connect_api(desk)  # first: its endpoints have the plain names
         connect_attributing(desk, connect_generating(desk))
         connect_box(desk)
         connect_comparing(desk)
@@ -87,7 +89,7 @@ def build_page(
             )
 
         page.unload(leave)
-        page.load(expect, None, ask.effort, show_progress="hidden")
+        page.load(expect, None, ask.effort, show_progress="hidden", api_visibility="private")
         page.load(None, js=f"() => {{ {script('shade.js')} }}")
     page.queue(max_size=4 * LONGEST, default_concurrency_limit=8)
     return page
