@@ -17,6 +17,7 @@ import torch
 from attribution.diffusion import open_model
 from attribution.engine import attribute
 from attribution.losses import Probe, example_losses
+from attribution.methods import abu
 from attribution.methods.abu import PART
 from attribution.models.diffusers_pipeline import PipelineModel
 from attribution.query import Query, Settings
@@ -157,6 +158,20 @@ def test_a_cut_workspace_answers(first_forty: Workspace) -> None:
     assert isinstance(answer, Attribution)
     assert [len(ranking.entries) for ranking in answer.rankings.values()] == [40, 40]
     assert answer.rankings["pixel"].entries[0].row == 3
+
+
+@pytest.mark.slow
+def test_every_size_is_asked_the_same_and_timed(
+    tiny_world: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (abu, scaling):
+        monkeypatch.setattr(module, "PART", 16)
+    workspaces = {size: cut(tiny_world, size, tmp_path / str(size)) for size in (40, 60)}
+    seconds = scaling.timed(workspaces, 1)
+    for size, found in seconds.items():
+        assert all(len(values) == 1 and values[0] > 0 for values in vars(found).values()), size
+        assert found.search[0] < found.instant[0]  # the gradient is remembered
+    assert set(scaling.report(seconds, 1, {}).figures["sizes"]) == {"40", "60"}
 
 
 # --- the published shape ------------------------------------------------------------------------
