@@ -60,7 +60,7 @@ class Prove:
 
     def ready(self, run: Run, shown: Sequence[Strip]) -> dict[Any, Any]:
         """An answer is there, or is seen from another side; a test that runs goes on."""
-        choices = [(strip.title, strip.key) for strip in testable(run, shown)]
+        choices = [(strip.title, strip.key) for strip in own_strips(run, shown)]
         there = gr.update(interactive=bool(choices))
         return {
             self.of: gr.update(choices=choices, value=choices[0][1] if choices else None),
@@ -102,6 +102,6 @@ def build_proof() -> Prove:
     return Prove(of, count, top, itself, stop, line, top_result, itself_result)
 
 
-def testable(run: Run, shown: Sequence[Strip]) -> list[Strip]:
+def own_strips(run: Run, shown: Sequence[Strip]) -> list[Strip]:
     """The strips of this very run: an earlier one's picture is not on the page."""
     return [strip for strip, _ in answered(shown) if any(strip.part is part for part in run.parts)]

@@ -13,7 +13,7 @@ import gradio as gr
 from app import status
 from app.desk import Desk, View, sentence
 from app.generating import ON_THE_MODEL, QUIET, waited
-from app.proof import MOST, READY, testable
+from app.proof import MOST, READY, own_strips
 from app.proof_view import picture_view, top_view
 from app.run import Picture
 from app.sessions import Session
@@ -90,7 +90,7 @@ def tested(desk: Desk, session: Session, of: str | None, count: Any) -> tuple[St
         raise SettingsError("there is no answer to test: press Attribute first")
     if not session.at_rest:
         raise SettingsError("the answer is still coming: wait for it, or stop it")
-    shown = testable(session.run, strips(session.run, session.view, desk.earlier(session)))
+    shown = own_strips(session.run, strips(session.run, session.view, desk.earlier(session)))
     if not shown:
         raise SettingsError("there is no ranking to test: press Attribute first")
     if not isinstance(count, int | float) or not 1 <= count <= MOST:
