@@ -1,8 +1,9 @@
-"""How many bytes a training image takes in every artifact."""
+"""How many bytes every artifact takes: once, and for each training image."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from attribution.configuration import BOUND_TO
@@ -10,38 +11,54 @@ from attribution.workspace import INDEX, Workspace
 from benchmarks.reports import Report
 from evaluation.markdown import table
 
-GROWS = {"fisher": "no", "kfac": "no", "ekfac": "no", "controls": "no"}  # with the training set
-WORDS = "{images:,} training images. *Grows*: whether the artifact does with the training set.\n\n"
+GROWING = (".npy", ".faiss")  # files with a row for each training image
+WORDS = """\
+A workspace of {images:,} training images. *Once*: curvatures, control queries, whitening and manifests, \
+which do not grow with the training set. Latents may be left out, and are then encoded as they are \
+needed.
+
+"""
 
 
+@dataclass(frozen=True)
 class Room:
+    """Bytes of one artifact: those that do not grow with the training set, and those that do."""
+
+    once: int
+    growing: int
+
+
+class Bytes:
     name = "bytes"
-    description = "the size of every artifact in bytes per training image"
+    description = "the size of every artifact in bytes, once and per training image"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         pass
 
     def run(self, options: argparse.Namespace) -> Report:
-        workspace = Workspace.open(options.workspace)
-        images, found = len(workspace.training_set), sizes(options.workspace)
+        images, found = len(Workspace.open(options.workspace).training_set), sizes(options.workspace)
+        whole = Room(*(sum(getattr(room, part) for room in found.values()) for part in ("once", "growing")))
         rows = [
-            (name, f"{size:,}", f"{size / images:,.0f}", GROWS.get(name, "yes"))
-            for name, size in found.items()
+            (name, f"{room.once:,}", f"{room.growing / images:,.0f}")
+            for name, room in [*found.items(), ("together", whole)]
         ]
-        total = sum(found.values())
-        rows.append(("together", f"{total:,}", f"{total / images:,.0f}", ""))
-        text = WORDS.format(images=images) + table(("artifact", "bytes", "per image", "grows"), rows)
-        return Report({"images": images, "bytes": found}, text)
+        text = WORDS.format(images=images) + table(("artifact", "bytes once", "bytes an image"), rows)
+        return Report({"images": images, "bytes": {k: asdict(room) for k, room in found.items()}}, text)
 
 
-BENCHMARK = Room()
+BENCHMARK = Bytes()
 
 
-def sizes(folder: Path) -> dict[str, int]:
-    """Bytes of every published artifact, manifest included, and of the index of the training set."""
+def sizes(folder: Path) -> dict[str, Room]:
+    """Of every published artifact, manifest included, and of the index of the training set."""
     found = {
-        name: sum(file.stat().st_size for file in (folder / name).iterdir())
+        name: _room([*(folder / name).iterdir()])
         for name in BOUND_TO
         if (folder / name / "manifest.json").is_file()
     }
-    return found | {"index of the pictures": (folder / INDEX).stat().st_size}
+    return found | {"index of the pictures": Room(0, (folder / INDEX).stat().st_size)}
+
+
+def _room(files: list[Path]) -> Room:
+    growing = sum(file.stat().st_size for file in files if file.suffix in GROWING)
+    return Room(sum(file.stat().st_size for file in files) - growing, growing)

@@ -26,6 +26,15 @@ from benchmarks.serving import served
 from evaluation.markdown import table
 
 STARTS = 3
+START = "page start"
+PROVISIONAL, WHOLE = "first order, provisional", "first order, whole"
+LOOK_UPS = ("clip", "clip-text", "dino", "pixel")
+STAGES = {
+    "calibrating": "calibrating the step",
+    "controls": "checking controls",
+    "the most promising": "measuring the most promising",
+    "the best again": "measuring the best again",
+}
 WORDS = """\
 Medians of {queries} questions about training images of the {images:,}, {threads} threads, {device}.
 
@@ -59,9 +68,7 @@ class Table:
         first, whole = first_order(workspace, rows)
         comparison = compared(workspace, rows)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        seconds = {"page start, from `python app.py` to its first answered request": starts}
-        seconds |= {"first order, provisional ranking of all images": first}
-        seconds |= {"first order, whole": whole} | stages
+        seconds = {START: starts, PROVISIONAL: first, WHOLE: whole} | stages
         return report(seconds, comparison, peak, images, options)
 
 
@@ -97,6 +104,7 @@ def query_stages(workspace: Workspace, queries: int) -> dict[str, list[float]]:
 
 
 def _stages(workspace: Workspace, query: Query) -> dict[str, float]:
+    """Seconds by "method: stage", and of each method by its name."""
     began = last = time.perf_counter()
     spent: dict[str, float] = defaultdict(float)
     stage = "before the first method"
@@ -105,13 +113,27 @@ def _stages(workspace: Workspace, query: Query) -> dict[str, float]:
         spent[stage] += now - last
         last = now
         if isinstance(event, Progress):
-            stage = f"{event.method}: {event.stage}"
+            stage = f"{event.method}: {event.stage.split(',')[0]}"  # rounds together
         elif isinstance(event, Ranking):
-            if not methods()[event.method].slow:
-                spent["all of the fast methods"] = now - began
+            spent[event.method] = event.seconds
             stage = f"{event.method}: shown"
     spent["whole query, all methods"] = time.perf_counter() - began
     return spent
+
+
+def summary(seconds: Mapping[str, list[float]], refined: Sequence[float]) -> list[tuple[str, str]]:
+    """Rows of the first table."""
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    parts = [f"{words} {medians.get(f'abu: {stage}', 0.0):.1f}" for words, stage in STAGES.items()]
+    slowest = max(medians[name] for name in LOOK_UPS if name in medians)
+    return [
+        ("page start, from `python app.py` to its first answered request", f"{medians[START]:.1f} s"),
+        ("neighbours over all images, the slowest of CLIP, CLIP text, DINO, pixels", f"{slowest:.2f} s"),
+        ("first order, provisional ranking of all images (64 draws)", f"{medians[PROVISIONAL]:.2f} s"),
+        ("first order, whole (256 draws)", f"{medians[WHOLE]:.2f} s"),
+        ("refined AbU, all stages, from nothing", f"{statistics.median(refined):.1f} s"),
+        (f"of that: {', '.join(parts)}", ""),
+    ]
 
 
 def report(
@@ -122,7 +144,7 @@ def report(
     options: argparse.Namespace,
 ) -> Report:
     told = machine(options.device)
-    stages = [(name, f"{statistics.median(values):.2f} s") for name, values in seconds.items()]
+    stages = summary(seconds, comparison.refined)
     stages.append(("peak memory of this run, all methods and encoders loaded", f"{peak:,.0f} MB"))
     text = WORDS.format(
         queries=options.queries, images=images, threads=told["threads"], device=told["device"]

@@ -23,11 +23,12 @@ from attribution.models.diffusers_pipeline import PipelineModel
 from attribution.query import Query, Settings
 from attribution.results import Attribution
 from attribution.workspace import Workspace
-from benchmarks import published_shape, room, scaling
+from benchmarks import published_shape, room, scaling, table
 from benchmarks.__main__ import BENCHMARKS, parser, with_default
 from benchmarks.chart import Line, Scale, apart, log_log
 from benchmarks.cutting import cut
 from benchmarks.memory import megabytes
+from benchmarks.published import Comparison
 from benchmarks.published_shape import Timing, refined_draws, spoken
 from benchmarks.reports import Report, publish
 from benchmarks.rounding import RoundedModel, rounding
@@ -91,6 +92,25 @@ def test_a_linear_cost_has_slope_one_in_the_chart() -> None:
     points = re.findall(r"<polyline points='([^']+)'", drawn)[0].split()
     ys = [float(point.split(",")[1]) for point in points]
     assert ys[0] - ys[1] == pytest.approx(ys[1] - ys[2], abs=0.2)
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+
+def test_the_table_has_medians_and_the_slowest_look_up() -> None:
+    seconds = {table.START: [3.0, 4.0, 9.0], table.PROVISIONAL: [0.4], table.WHOLE: [1.5]}
+    seconds |= {"clip": [0.01], "dino": [0.02, 0.05, 0.04], "abu: checking controls": [0.9]}
+    rows = dict(table.summary(seconds, [8.0, 7.0, 12.0]))
+    assert rows["page start, from `python app.py` to its first answered request"] == "4.0 s"
+    assert "0.04 s" in rows.values()
+    assert rows["refined AbU, all stages, from nothing"] == "8.0 s"
+    assert any("controls 0.9" in name for name in rows)
+
+
+def test_both_ratios_of_the_comparison_follow_from_its_seconds() -> None:
+    found = Comparison(3e-3, 2e-3, 1.0, 300.0, 100.0, (5.0, 4.0, 50.0), images=10)
+    assert found.exhaustive_ratio == pytest.approx(1.5)
+    assert [row[-1] for row in table.beside(found)] == ["1.50", "1.00000", "80", "20"]
 
 
 # --- scaling ------------------------------------------------------------------------------------
@@ -295,5 +315,8 @@ def test_the_bytes_of_all_artifacts_are_those_on_disk(tiny_world: Workspace) -> 
     found = room.sizes(tiny_world.folder)
     files = [path for path in tiny_world.folder.rglob("*") if path.is_file()]
     config = (tiny_world.folder / "workspace.json").stat().st_size
-    assert sum(found.values()) == sum(path.stat().st_size for path in files) - config
+    whole = sum(room.once + room.growing for room in found.values())
+    assert whole == sum(path.stat().st_size for path in files) - config
+    assert found["fisher"].growing == 0
+    assert found["losses"].growing == (tiny_world.folder / "losses" / "losses.npy").stat().st_size
     assert {"losses", "gradients", "controls", "embeddings-clip"} <= found.keys()
