@@ -69,7 +69,7 @@ def _warnings(warnings: Sequence[str]) -> str:
     if not warnings:
         return ""
     lines = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
-    return f'<ul class="warnings" role="note">{lines}</ul>'
+    return f'<div role="note"><ul class="warnings">{lines}</ul></div>'
 
 
 def _strip(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> str:

@@ -10,7 +10,9 @@ import gradio as gr
 from app.desk import Desk, View
 from app.generating import QUIET
 from app.sessions import Session
-from app.showing import METHODS, PARTS, strips
+from app.showing import METHODS, PARTS, Shown, strips
+
+MAX_EARLIER = 3  # runs beside the one on the page
 
 
 def connect_comparing(desk: Desk) -> None:
@@ -43,6 +45,19 @@ def connect_comparing(desk: Desk) -> None:
             desk.workspace, session.run, session.view, desk.earlier(session), column, measure
         )
 
+    def compare_with(event: gr.EventData, column: str | None, measure: str, request: gr.Request) -> View:
+        """An earlier run beside this one; asked for again, it goes."""
+        session, run_id = desk.sessions.of(request.session_hash), event._data.get("id")
+        if session.run is None or not isinstance(run_id, str) or run_id == session.run.id:
+            return desk.unchanged()
+        before = session.view.earlier
+        earlier = tuple(k for k in before if k != run_id) if run_id in before else (*before, run_id)
+        view = replace(session.view, beside=PARTS, earlier=earlier[-MAX_EARLIER:])
+        session.view = replace(view, method=shared_method(desk, session, view))
+        return answer.whole(
+            desk.workspace, session.run, session.view, desk.earlier(session), column, measure
+        )
+
     def pair(across: str | None, along: str | None, request: gr.Request) -> View:
         session = desk.sessions.of(request.session_hash)
         return desk.unchanged() if session.run is None else answer.ranks(shown(session), across, along)
@@ -57,6 +72,13 @@ def connect_comparing(desk: Desk) -> None:
         assert session.run is not None
         return strips(session.run, session.view, desk.earlier(session))
 
+    answer.history.compare(
+        compare_with,
+        [groups.column, groups.measure],
+        [*answer.outputs(), desk.action.status],
+        queue=False,
+        **QUIET,
+    )
     status = desk.action.status  # what `unchanged` speaks of
     gr.on(
         [answer.beside.input, answer.part.input, answer.method.input],
@@ -82,3 +104,14 @@ def connect_comparing(desk: Desk) -> None:
         queue=False,
         **QUIET,
     )
+
+
+def shared_method(desk: Desk, session: Session, view: Shown) -> str:
+    """The method that is looked at if the earlier runs have it too, else the first that all have."""
+    assert session.run is not None
+    names = list(session.run.methods)
+    looked_at = view.method if view.method in names else names[0]
+    session.view = view
+    theirs = [set(run.methods) for run in desk.earlier(session).values()]
+    common = [name for name in names if all(name in each for each in theirs)]
+    return looked_at if looked_at in common or not common else common[0]

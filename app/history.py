@@ -84,7 +84,15 @@ def _past_run(runs: Runs, run_id: object) -> str:
         f'<span class="past-words"><span class="past-caption">{caption}</span>'
         f"<small>{html.escape(_asked(run))}</small>"
         f'<small><time datetime="{time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.begun))}">'
-        f"{when(run.begun)}</time></small></span></button>{_forget(caption)}</li>"
+        f"{when(run.begun)}</time></small></span></button>{_compare(caption)}{_forget(caption)}</li>"
+    )
+
+
+def _compare(caption: str) -> str:
+    label = f"Compare with the answer on the page: {caption}"
+    title = "Show it beside the answer on the page"
+    return (
+        f'<button type="button" class="past-compare" aria-label="{label}" title="{title}">Compare</button>'
     )
 
 

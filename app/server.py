@@ -21,6 +21,7 @@ from app.page import build_page, theme
 from app.pictures import MEDIA_TYPE, on_screen
 from app.runs import Runs
 from app.sessions import Upload, Uploads
+from app.tips import tips_script
 from app.warm import Warm
 from attribution.errors import ImageError
 from attribution.images import read_image
@@ -30,7 +31,7 @@ MAX_UPLOAD = 20 * 2**20  # bytes
 THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
 HEAD = (
     f'<link rel="stylesheet" href="page.css"><meta name="color-scheme" content="light dark">'
-    f"<script>{script('page.js')}</script>"
+    f"<script>{tips_script()}{script('page.js')}{script('tips.js')}</script>"
 )
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 

@@ -8,9 +8,11 @@ from PIL import Image
 
 from app.compare import chance_plot, overlap, overlap_table, rank_agreement, rank_plot
 from app.groups import SHARE, SUM, group_plot
+from app.guide import GUIDE
 from app.plot import colours_of
 from app.run import Part, Picture, Run
 from app.showing import METHODS, PARTS, Shown, Strip, strips
+from app.tips import tips, tips_script
 from attribution.errors import SettingsError
 from attribution.groups import columns_of, grouped, values_of, wilson
 from attribution.null import null_of
@@ -161,3 +163,14 @@ def test_bars_carry_their_intervals(tiny_world: Workspace, measure: str) -> None
     assert len(bars.error_x.array) == len(bars.x) == len(bars.y)
     assert min(bars.error_x.array) >= 0
     assert list(bars.x) == sorted(bars.x, reverse=True)
+
+
+# Terms
+
+
+def test_every_term_is_explained_in_words_that_cannot_end_the_script() -> None:
+    words = tips()
+    assert set(words) >= {'#methods label:has([name="abu"])', ".stderr", ".out"}
+    assert all(text.endswith(".") for text in words.values())
+    assert "<" not in tips_script()
+    assert GUIDE.count("<li>") == 10

@@ -1,5 +1,5 @@
 // Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
-// 'look' {ids}, 'restore' {id} and 'forget' {runs: [{id, key}, ...]}; Python tells what to do, see
+// 'look' {ids}, 'restore' {id}, 'compare' {id} and 'forget' {runs: [{id, key}, ...]}; Python tells what to do, see
 // app/history.py. The dialog lives outside the template, so that a new value does not close it.
 const STORED = "whence-runs", LISTED = 60;
 const link = element.querySelector(".copy-link");
@@ -31,7 +31,7 @@ make("h2", "", head, "History").id = "history-title";
 const close = make("button", "detail-close", head, "×");
 close.setAttribute("aria-label", "Close");
 const list = make("div", "history-list", dialog);
-const foot = make("footer", "history-foot", dialog);
+const foot = make("div", "history-foot", dialog);
 make("p", "", foot, "Only this browser has the list. Whoever has a run's link can see that run; forgetting a run deletes it, and ends its link.");
 const all = make("button", "history-all", foot);
 document.querySelector(".gradio-container").append(dialog);
@@ -100,6 +100,9 @@ list.addEventListener("click", (event) => {
   if (event.target.closest(".past-open")) {
     dialog.close();
     trigger("restore", { id: run.dataset.id });
+  } else if (event.target.closest(".past-compare")) {
+    dialog.close();
+    trigger("compare", { id: run.dataset.id });
   } else if (event.target.closest(".past-forget")) {
     const next = run.nextElementSibling || run.previousElementSibling;
     forget(runs().filter((one) => one.id === run.dataset.id));
@@ -122,7 +125,13 @@ watch("value", () => {
   if (value.does === "list") {
     list.innerHTML = value.html; // written, and escaped, by Python
     list.querySelectorAll("time").forEach(local);
-    list.querySelectorAll(".past-run").forEach((run) => run.classList.toggle("is-here", run.dataset.id === address()));
+    const answered = !!document.querySelector("#board .strip");
+    list.querySelectorAll(".past-run").forEach((run) => {
+      const here = run.dataset.id === address();
+      run.classList.toggle("is-here", here);
+      const compare = run.querySelector(".past-compare");
+      if (compare) compare.hidden = here || !answered;
+    });
   } else if (value.does === "kept") {
     remember([{ id: value.id, key: value.key }, ...runs().filter((run) => run.id !== value.id)]);
     show(value.id);

@@ -170,7 +170,23 @@ def answered(open_page: Open) -> Visit:
     visit = open_page()
     visit.generate()
     visit.draw(0.52, 0.37, 0.93, 0.83)
-    expect(visit.page.locator("#crop")).to_contain_text("cells")
+    expect(visit.page.locator("#parts")).to_contain_text("cells")
     visit.choose("abu", "clip", "dino")
+    visit.attribute()
+    return visit
+
+
+@pytest.fixture(scope="module")
+def parted(open_page: Open) -> Visit:
+    """Two parts of one picture, asked about at once: done once, looked at by many tests."""
+    visit = open_page()
+    visit.generate()
+    visit.draw(0.05, 0.35, 0.45, 0.9)
+    visit.page.get_by_role("button", name="Add a part").click()
+    expect(visit.page.get_by_role("button", name="Now draw it")).to_be_visible()
+    visit.draw(0.52, 0.35, 0.93, 0.85)
+    expect(visit.page.locator(".part-chip")).to_have_count(2)
+    visit.choose("first-order", "clip")
+    visit.effort("instant")
     visit.attribute()
     return visit
