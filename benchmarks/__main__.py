@@ -6,8 +6,8 @@
     python -m benchmarks memory                              of `python app.py`, asked in a browser
     python -m benchmarks bytes                               of every artifact, per training image
 
-`--docs docs` also puts the report between its marks in docs/PERFORMANCE.md, and its figures and
-drawings into docs/performance.
+`--docs docs` also puts the report between its marks in docs/PERFORMANCE.md (at the end if there are none),
+and its figures and drawings into docs/performance.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ def with_default(arguments: list[str]) -> list[str]:
     return arguments if named else [DEFAULT, *arguments]
 
 
+def block_of(benchmark: str, device: str) -> str:
+    """The name of a report's place in the documentation: a GPU's stand beside the CPU's."""
+    return benchmark if device == "cpu" else f"{benchmark}-cuda"
+
+
 def quiet_libraries() -> None:
     """Their bars and advice would come between our lines."""
     import diffusers.utils.logging
@@ -86,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     print(report.markdown)
     if options.docs is not None and report.figures:
-        publish(report, options.benchmark, options.docs)
+        publish(report, block_of(options.benchmark, options.device), options.docs)
     return 0
 
 

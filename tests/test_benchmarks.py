@@ -24,7 +24,7 @@ from attribution.query import Query, Settings
 from attribution.results import Attribution
 from attribution.workspace import Workspace
 from benchmarks import published_shape, room, scaling, table
-from benchmarks.__main__ import BENCHMARKS, parser, with_default
+from benchmarks.__main__ import BENCHMARKS, block_of, parser, with_default
 from benchmarks.chart import Line, Scale, apart, log_log
 from benchmarks.cutting import cut
 from benchmarks.memory import megabytes
@@ -48,6 +48,11 @@ def test_every_benchmark_is_a_command_and_the_table_is_the_one_not_named() -> No
     assert with_default([]) == ["table"]
     assert with_default(["scaling", "--prepare"]) == ["scaling", "--prepare"]
     assert with_default(["--help"]) == ["--help"]
+
+
+def test_figures_of_a_gpu_do_not_replace_those_of_the_cpu() -> None:
+    assert block_of("table", "cpu") == "table"
+    assert block_of("table", "cuda:0") == block_of("table", "cuda") == "table-cuda"
 
 
 def test_a_report_goes_between_its_marks_and_its_figures_beside(tmp_path: Path) -> None:
