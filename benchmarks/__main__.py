@@ -4,6 +4,7 @@
     python -m benchmarks scaling          [--prepare]        seconds against the number of images
     python -m benchmarks published-shape  [--slice N]        the MSCOCO model's shape, on a slice
     python -m benchmarks memory                              of `python app.py`, asked in a browser
+    python -m benchmarks opening                             first paint and first answers, in a browser
     python -m benchmarks bytes                               of every artifact, per training image
 
 `--docs docs` also puts the report between its marks in docs/PERFORMANCE.md (at the end if there are none),
@@ -27,12 +28,13 @@ import torch
 
 from attribution.errors import WhenceError
 from attribution.workspace import checked_device
-from benchmarks import memory, published_shape, room, scaling, table
+from benchmarks import memory, opening, published_shape, room, scaling, table
 from benchmarks.reports import publish
 
 ROOT = Path(__file__).parent.parent
 BENCHMARKS: dict[str, Any] = {
-    module.BENCHMARK.name: module.BENCHMARK for module in (table, scaling, published_shape, memory, room)
+    module.BENCHMARK.name: module.BENCHMARK
+    for module in (table, scaling, published_shape, opening, memory, room)
 }
 DEFAULT = "table"
 
