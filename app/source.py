@@ -16,7 +16,7 @@ MAX_SEED = 2**31 - 1
 DROP = (
     '<label class="drop"><input type="file" accept="image/png,image/jpeg,image/webp">'
     '<span class="drop-glyph" aria-hidden="true"></span>'
-    '<span class="drop-words">Choose a picture, or drop it here</span>'
+    '<span class="drop-words">Choose a picture, drop or paste it</span>'
     "<small>PNG, JPEG or WebP, up to 20 MB. A PNG saved from this page brings its settings back.</small>"
     "</label>"
 )

@@ -20,7 +20,7 @@ frame.append(shade);
 const marks = make("div", "stage-marks", frame);
 const invite = make("div", "stage-invite", frame);
 make("span", "stage-glyph", invite);
-make("p", "", invite).textContent = "Generate a picture, drop one here, or pick an example";
+make("p", "", invite).textContent = "Generate a picture, drop or paste one, or pick an example";
 make("div", "stage-busy", frame);
 
 // The same rule as Box.snapped, so that the preview follows the finger; the server's answer replaces it.
@@ -169,6 +169,14 @@ frame.addEventListener("drop", async (event) => {
   frame.classList.remove("is-target");
   const file = event.dataTransfer.files[0];
   if (file) trigger("upload", await window.whence.upload(file));
+});
+
+// So is a picture that is pasted anywhere on the page; text goes where the cursor is.
+document.addEventListener("paste", async (event) => {
+  const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
+  if (!file || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  trigger("upload", await window.whence.upload(file));
 });
 
 watch("value", render);

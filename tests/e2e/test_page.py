@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -169,6 +170,26 @@ def test_a_training_image_with_its_caption_finds_itself(open_page: Open) -> None
     visit.page.keyboard.press("Control+Enter")
     expect(visit.status).to_have_attribute("data-state", "done")
     assert ids_of(visit.strip("pixel"))[0] == example["id"]
+
+
+def test_a_picture_can_be_dropped_and_pasted(open_page: Open) -> None:
+    example = json.loads((SCENES / "metadata.jsonl").read_text(encoding="utf-8").splitlines()[2])
+    data = base64.b64encode((SCENES / example["file_name"]).read_bytes()).decode()
+    for way, target in (("paste", "document"), ("drop", "document.querySelector('.stage')")):
+        visit = open_page()
+        visit.page.evaluate(
+            """([data, way, target]) => {
+                const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+                const carried = new DataTransfer();
+                carried.items.add(new File([bytes], "scene.png", { type: "image/png" }));
+                const more = { bubbles: true, cancelable: true };
+                eval(target).dispatchEvent(way === "paste"
+                    ? new ClipboardEvent("paste", { clipboardData: carried, ...more })
+                    : new DragEvent("drop", { dataTransfer: carried, ...more }));
+            }""",
+            [data, way, target],
+        )
+        expect(visit.legend).to_contain_text("your picture, 64 × 64")
 
 
 def test_a_file_that_is_no_picture_is_refused_in_words(open_page: Open) -> None:
