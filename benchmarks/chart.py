@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 64, 116, 24, 64  # margins; names of lines stand at the right
+LEFT, RIGHT, TOP, BOTTOM = 64, 116, 38, 64  # margins; names of lines stand at the right
 INK, RULE = "#768390", "#76839055"
 COLOURS = ("#d9622b", "#2f81f7", "#2da44e", "#a371f7")
 FONT = "font-family='system-ui,-apple-system,Segoe UI,Helvetica,Arial,sans-serif'"
@@ -53,7 +53,7 @@ def log_log(lines: Sequence[Line], x_title: str, y_title: str, note: str = "") -
         parts.append(_line(line, colour, across, upwards, place))
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(_text(middle, HEIGHT - 22, x_title, INK, "middle"))
-    parts.append(_text(LEFT - 44, TOP - 8, y_title, INK, "start"))
+    parts.append(_text(LEFT - 44, TOP - 20, y_title, INK, "start"))
     parts.append(_text(WIDTH - 8, HEIGHT - 6, note, INK, "end", 12))
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' "

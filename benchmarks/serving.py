@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -30,25 +31,26 @@ class Served:
 
 @contextmanager
 def served(workspace: Path, device: str = "cpu") -> Iterator[Served]:
-    """The page on a workspace, on a free port; stopped at the end."""
+    """The page on a workspace, on a free port, keeping no runs; stopped at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    began = time.perf_counter()
     command = [sys.executable, str(ROOT / "app.py"), "--workspace", str(workspace.resolve())]
-    server = subprocess.Popen(
-        [*command, "--port", str(port), "--device", device],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        _until_answered(address, server)
-        yield Served(address, server.pid, time.perf_counter() - began)
-    finally:
-        server.terminate()
-        server.wait(30)
+    with tempfile.TemporaryDirectory() as runs:
+        began = time.perf_counter()
+        server = subprocess.Popen(
+            [*command, "--port", str(port), "--device", device, "--runs", runs],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        address = f"http://127.0.0.1:{port}/"
+        try:
+            _until_answered(address, server)
+            yield Served(address, server.pid, time.perf_counter() - began)
+        finally:
+            server.terminate()
+            server.wait(30)
 
 
 def _until_answered(address: str, server: subprocess.Popen[bytes]) -> None:
