@@ -102,8 +102,8 @@ def _one_way(picture: Image.Image, title: str, found: Forgotten) -> str:
     uri = data_uri(overlaid(picture, found.rises), MAP_SIDE)
     return (
         f'<figure class="detail-map"><img src="{uri}" alt="Map of where its loss rose, by {name}">'
-        f"<figcaption><strong>Where</strong> <small>{name}: orange where its loss rose, the line around "
-        "the strongest half</small></figcaption></figure>"
+        f"<figcaption><strong>Where</strong> <small>{name}: orange where its loss rose, a line around "
+        "where it rose most</small></figcaption></figure>"
         f'<figure class="detail-steps">{timestep_chart(found, title)}<figcaption><strong>When</strong> '
         '<small><i class="key before"></i>loss before <i class="key after"></i>after; below, the rise with '
         "one standard error</small></figcaption></figure>"

@@ -8,8 +8,11 @@ from numpy import ndarray
 from PIL import Image
 
 WARM = (240, 96, 20)  # rises
-STRONGEST = 0.72  # opacity of the largest rise
-LEVEL = 0.5  # of the largest rise: where the contour runs
+STRONGEST = 0.72  # opacity of a strong rise
+LEVEL = 0.5  # of a strong rise: where the contour runs
+STRONG = (
+    0.98  # share of cells that rose less than what is shown as strongest: one cell must not hide the rest
+)
 EDGE, LINE = (20, 16, 12), (255, 255, 255)  # of the contour: seen on light and on dark
 
 
@@ -19,8 +22,8 @@ def overlaid(image: Image.Image, rises: Float[ndarray, "h w"]) -> Image.Image:
     Grey, so that the colour means one thing alone, also on a red object. Falls are left uncoloured.
     """
     grey = np.asarray(image.convert("L"), dtype=np.float64)[..., None].repeat(3, axis=2)
-    largest = max(float(rises.max()), np.finfo(float).tiny)
-    share = Image.fromarray((255 * np.clip(rises / largest, 0, 1)).astype(np.uint8))
+    strong = max(float(np.quantile(rises, STRONG)), np.finfo(float).tiny)
+    share = Image.fromarray((255 * np.clip(rises / strong, 0, 1)).astype(np.uint8))
     smooth = np.asarray(share.resize(image.size, Image.Resampling.BICUBIC), dtype=np.float64) / 255
     opacity = STRONGEST * smooth[..., None]
     mixed = grey * (1 - opacity) + np.asarray(WARM, dtype=np.float64) * opacity

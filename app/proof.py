@@ -23,7 +23,7 @@ INTRO_ITSELF = (
     "The other way round: the model unlearns this very picture, which is what the scores are made of. It "
     "should change; pictures that have nothing to do with it should not."
 )
-READY = "About half a minute on two cores. The model itself is never changed."
+READY = "Takes about half a minute, more on a busy machine. The model itself is never changed."
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,10 @@ class ProofSettings:
     """How an answer is tested.
 
     Attributes:
-        ascent: how each set, or the picture, is unlearned.
+        ascent: how each set, or the picture, is unlearned. A set until its own loss has risen by a fifth:
+            far enough to see it in the picture, and random sets mostly leave the picture as it is; from
+            a third on they break it too.
+        picture_rise: the relative rise of its own loss until which the picture itself is unlearned.
         controls: sets of random training images, as large as the set that is tested.
         measuring_draws: on which the picture's own loss is measured, the same before and after.
         regenerations: pictures made from the caption where a picture's own settings are not known.
@@ -29,6 +32,7 @@ class ProofSettings:
     """
 
     ascent: Ascent = field(default_factory=Ascent)
+    picture_rise: float = 0.50
     controls: int = 2
     measuring_draws: int = 64
     regenerations: int = 2

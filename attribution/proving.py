@@ -138,7 +138,8 @@ def _proving_picture(
 ) -> Iterator[Progress | Proof]:
     subject, proof = yield from _begun(workspace, query, settings, generation)
     yield proof
-    model, ascent, told = workspace.model, settings.ascent, "the picture"
+    model, told = workspace.model, "the picture"
+    ascent = replace(settings.ascent, target_rise=settings.picture_rise)
     gradients = asking.query_gradient(
         workspace, query, Settings(seed=ascent.seed, unlearning_draws=ascent.draws)
     )

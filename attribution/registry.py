@@ -13,9 +13,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from jaxtyping import Float64
-from numpy import ndarray
-
 from attribution.errors import UnknownNameError
 from attribution.query import Query, Settings
 from attribution.results import Progress, Scores
@@ -54,12 +51,6 @@ class Locating(Protocol):
         self, workspace: Workspace, query: Query, settings: Settings, row: int
     ) -> Forgotten | None:
         """Its loss before and after; None unless the query was asked a short while ago."""
-        ...
-
-    def where_forgotten(
-        self, workspace: Workspace, query: Query, settings: Settings, row: int
-    ) -> Float64[ndarray, "h w"] | None:
-        """The rise of the loss at every latent cell."""
         ...
 
 

@@ -22,6 +22,7 @@ from tests.test_isolation import checksum
 
 QUICK = ProofSettings(
     Ascent(target_rise=0.1, draws=8, calibration_draws=4),
+    picture_rise=0.1,
     controls=2,
     measuring_draws=8,
     regenerations=2,
@@ -191,7 +192,7 @@ def test_unlearning_the_picture_raises_its_loss_and_spares_unrelated_ones(
     tiny_world: Workspace, query: Query
 ) -> None:
     boxed = replace(query, box=Box(0, 0.25, 0.5, 1))
-    settings = replace(QUICK, ascent=Ascent(target_rise=0.1), measuring_draws=32)
+    settings = replace(QUICK, ascent=Ascent(), measuring_draws=32)
     proof = last_of(prove_picture(tiny_world, boxed, settings, MADE))
     assert proof.outcome is not None
     assert proof.outcome.rise == pytest.approx(0.1, abs=unlearning.RISE_TOLERANCE)

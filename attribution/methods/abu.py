@@ -95,13 +95,6 @@ class AbU:
         known = self.unlearned.get(self._key(workspace, query, settings))
         return None if known is None else forgotten(workspace, known.weights, row)
 
-    def where_forgotten(
-        self, workspace: Workspace, query: Query, settings: Settings, row: int
-    ) -> Float64[ndarray, "h w"] | None:
-        """Where in a training image the loss rose."""
-        found = self.how_forgotten(workspace, query, settings, row)
-        return None if found is None else found.rises
-
     def _key(self, workspace: Workspace, query: Query, settings: Settings) -> str:
         step = (settings.calibration_draws, settings.target_rise, settings.alpha, settings.damping)
         return f"{query_key(workspace, query, settings)} {step}"
