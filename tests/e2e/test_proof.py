@@ -1,0 +1,104 @@
+"""Testing an answer on the page, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.conftest import ROOT, Open, Visit
+
+SCENES = ROOT / "tests" / "world" / "scenes"
+
+
+@pytest.fixture(scope="module")
+def asked(open_page: Open) -> Visit:
+    """An answer that costs little, with the panel open."""
+    visit = open_page()
+    visit.generate()
+    visit.choose("first-order", "clip")
+    visit.attribute()
+    visit.page.get_by_role("tab", name="Prove it").click()
+    return visit
+
+
+def images(visit: Visit, count: int) -> None:
+    visit.page.locator("#proof-count input[type=number]").fill(str(count))
+    visit.page.locator("#proof-count input[type=number]").press("Tab")
+
+
+def ended(visit: Visit, panel: str) -> Locator:
+    found = visit.page.locator(f"{panel} .proof")
+    expect(found).to_have_attribute("data-final", "true")
+    expect(visit.page.locator("#prove")).to_be_enabled()
+    return found
+
+
+def test_the_first_images_are_unlearned_beside_random_ones(asked: Visit) -> None:
+    images(asked, 3)
+    asked.page.locator("#prove").click()
+    expect(asked.page.locator("#proof-status .status")).to_have_attribute("data-state", "running")
+    expect(asked.page.locator("#prove-stop")).to_be_visible()
+    found = ended(asked, "#proof-top")
+    columns = found.locator(".proof-column")
+    expect(columns).to_have_count(4)
+    expect(columns.nth(0)).to_contain_text("Before")
+    expect(columns.nth(1)).to_contain_text("Without the first 3")
+    expect(columns.nth(2)).to_contain_text("Without 3 random ones")
+    expect(found.locator(".proof-picture img")).to_have_count(4)
+    expect(found.locator(".rises tr")).to_have_count(3)
+    expect(found.locator(".verdict p")).to_contain_text(re.compile(r"by \d+\.\d% ± \d"))
+    expect(found).to_contain_text("same noise: seed 0, 4 steps")
+    found.locator("summary").click()
+    expect(found.locator(".proof-notes ul")).to_be_visible()
+
+
+def test_the_picture_itself_is_unlearned_beside_unrelated_ones(asked: Visit) -> None:
+    asked.page.locator("#prove-itself").click()
+    found = ended(asked, "#proof-itself")
+    expect(found.locator(".survivor-pair")).to_have_count(4)
+    expect(found.locator(".verdict")).to_contain_text("unrelated pictures by")
+    expect(asked.page.locator("#proof-status .status")).to_contain_text("Done")
+
+
+def test_a_test_can_be_stopped_and_asked_again(asked: Visit) -> None:
+    images(asked, 1)
+    asked.page.locator("#prove").click()
+    asked.page.locator("#prove-stop").click()
+    expect(asked.page.locator("#proof-status .status")).to_contain_text("Stopped")
+    expect(asked.page.locator("#prove")).to_be_enabled()
+    asked.page.locator("#prove").click()
+    expect(ended(asked, "#proof-top").locator(".proof-column").nth(1)).to_contain_text("the first 1")
+
+
+def test_a_new_picture_takes_the_test_of_the_last_one_away(open_page: Open) -> None:
+    visit = open_page()
+    expect(visit.page.locator("#proof-top")).not_to_be_visible()
+    visit.generate(steps=2)
+    visit.choose("clip")
+    visit.attribute()
+    visit.page.get_by_role("tab", name="Prove it").click()
+    images(visit, 1)
+    visit.page.locator("#prove").click()
+    ended(visit, "#proof-top")
+    visit.generate("a dog on the beach", steps=1)
+    expect(visit.page.locator("#proof-top .proof")).to_have_count(0)
+    expect(visit.page.locator("#prove")).to_be_disabled()
+
+
+def test_an_upload_is_made_again_from_its_caption(open_page: Open) -> None:
+    visit = open_page(width=360, height=780)
+    visit.page.get_by_role("tab", name="Upload").click()
+    visit.page.locator("#caption textarea").fill("a dog on the beach")
+    visit.page.locator(".drop input").set_input_files(SCENES / "train-00003.png")
+    expect(visit.page.locator("#attribute")).to_be_enabled()
+    visit.choose("clip")
+    visit.attribute()
+    visit.page.get_by_role("tab", name="Prove it").click()
+    images(visit, 2)
+    visit.page.locator("#prove").click()
+    found = ended(visit, "#proof-top")
+    expect(found).to_contain_text("cannot be made again")
+    expect(found.locator(".proof-picture img")).to_have_count(8)  # two seeds each
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
