@@ -211,7 +211,8 @@ def attributing(desk: Desk, session: Session, run: Run) -> Iterator[View]:
                 told = f"Part {part.label} of {len(run.parts)} · " if len(run.parts) > 1 else ""
                 if told:
                     session.view = replace(session.view, part=number)
-                for event in attribute(desk.workspace, part.query, run.methods, run.settings, stop):
+                events = attribute(desk.workspace, part.query, run.methods, run.settings, stop)
+                for event in desk.worker.steps(events):
                     if isinstance(event, Progress):
                         title = method(event.method).title if event.method else ""
                         line = pace.line(event, f"{told}{title}")

@@ -20,6 +20,7 @@ from app.sessions import Session, Sessions, Uploads
 from app.source import Source
 from app.stage import Grid, Stage, legend, parts_view, stage_view
 from app.warm import Warm
+from app.worker import Worker
 from attribution.errors import RunError, WhenceError
 from attribution.workspace import Workspace
 
@@ -34,6 +35,7 @@ class Desk:
     warm: Warm
     runs: Runs
     line: Line
+    worker: Worker
     sessions: Sessions
     uploads: Uploads
     questions: tuple[Question, ...]

@@ -149,7 +149,8 @@ def generating(desk: Desk, session: Session, generation: Generation) -> Iterator
         with desk.line.join("generate") as place:
             yield from waited(desk, place, stop, "generate")
             image = None
-            for step in desk.workspace.model.generate(generation, previews=PREVIEWS):
+            steps = desk.workspace.model.generate(generation, previews=PREVIEWS)
+            for step in desk.worker.steps(steps):
                 if stop.is_set():
                     raise Cancelled("stopped")
                 image = step.image

@@ -55,7 +55,7 @@ def connect_inspecting(desk: Desk) -> None:
         if row is None or not locating(session):
             return gr.skip()
         picture = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
-        closer = Closer(picture, how_forgotten(desk, session, row))
+        closer = Closer(picture, desk.worker.do(how_forgotten, desk, session, row))
         if session.looked_at != row:  # the person has moved on
             return gr.skip()
         return shown(session, row, closer, True)

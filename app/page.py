@@ -26,6 +26,7 @@ from app.sessions import Sessions, Uploads
 from app.source import build_source
 from app.stage import build_stage
 from app.warm import Warm
+from app.worker import Worker
 from attribution.diffusion import Generation
 from attribution.errors import WhenceError
 from attribution.groups import columns_of
@@ -63,8 +64,8 @@ def build_page(
                 ask = build_ask(offered(workspace), count, draws_each(workspace))
                 answer = build_answer(mosaic, columns_of(workspace.training_set))
         desk = Desk(
-            workspace, warm or Warm(workspace), runs, Line(), Sessions(), uploads or Uploads(), questions,
-            mosaic, source, stage, ask, action, answer,
+            workspace, warm or Warm(workspace), runs, Line(), Worker(), Sessions(), uploads or Uploads(),
+            questions, mosaic, source, stage, ask, action, answer,
         )  # fmt: skip
         connect_api(desk)  # first: its endpoints have the plain names
         connect_attributing(desk, connect_generating(desk))

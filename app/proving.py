@@ -111,7 +111,7 @@ def proving(
         with desk.line.join("proof") as place:
             for view in waited(desk, place, stop, "attribute"):
                 yield None, {prove.status: view[desk.action.status]}
-            for event in events(generation=generation, stop=stop):
+            for event in desk.worker.steps(events(generation=generation, stop=stop)):
                 place.turn(0)
                 if isinstance(event, Progress):
                     line = pace.line(replace(event, stage=sentence(event.stage)), "")

@@ -122,8 +122,7 @@ def parts_view(picture: Picture | None, boxes: Sequence[Box], active: int, grid:
         return f'<div class="parts"><div class="part">{crop}<p>{words}</p>{more}</div></div>'
     chips = "".join(_chip(picture, number, box, number == active, grid) for number, box in enumerate(boxes))
     more = "" if len(boxes) >= MAX_PARTS else _add(active >= len(boxes))
-    words = "Each part is traced by itself; the answers stand side by side."
-    return f'<div class="parts"><ul class="part-chips">{chips}<li>{more}</li></ul><p>{words}</p></div>'
+    return f'<div class="parts"><ul class="part-chips">{chips}<li>{more}</li></ul></div>'
 
 
 def _chip(picture: Picture, number: int, box: Box, active: bool, grid: Grid) -> str:

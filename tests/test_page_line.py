@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from app.line import GIVEN_UP, BusyError, Line, waiting_words
+from app.worker import Worker
 
 
 def test_people_come_to_the_model_in_the_order_in_which_they_came() -> None:
@@ -79,3 +81,46 @@ def test_a_page_that_was_closed_without_a_word_holds_nobody_up() -> None:
 def test_waiting_is_told_in_words() -> None:
     assert waiting_words(1, 0.2) == "1 person before you, about 1 s"
     assert waiting_words(3, 200) == "3 people before you, about 3 min"
+
+
+# The worker
+
+
+def test_every_step_is_taken_in_one_thread_whoever_asks() -> None:
+    worker, seen = Worker(), set()
+
+    def events() -> Iterator[int]:
+        for number in range(5):
+            seen.add(threading.get_ident())
+            yield number
+
+    found: list[list[int]] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(list(worker.steps(events())))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == [[0, 1, 2, 3, 4]] * 4
+    assert len(seen) == 1
+    assert seen.isdisjoint({threading.get_ident()})
+
+
+def test_errors_come_through_and_who_goes_away_closes_what_was_begun() -> None:
+    worker, closed = Worker(), []
+
+    def events() -> Iterator[int]:
+        try:
+            yield 1
+            raise ValueError("no")
+        finally:
+            closed.append(True)
+
+    with pytest.raises(ValueError, match="no"):
+        list(worker.steps(events()))
+    begun = worker.steps(events())
+    assert next(begun) == 1
+    begun.close()
+    assert closed == [True, True]
+    assert worker.do(len, "abc") == 3
