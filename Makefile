@@ -53,7 +53,7 @@ world: $(VENV)/.app
 	$(BIN)/python -m demo build
 
 screenshot: $(VENV)/.dev chromium
-	$(QUIET) $(BIN)/python docs/take_screenshot.py
+	$(QUIET) $(BIN)/python docs/take_screenshots.py
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache
