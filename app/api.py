@@ -4,6 +4,7 @@ They wait in the same line as people do, and a run that they ask has a link like
 not postponed here: Gradio describes the endpoints by them.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from app.run import MAX_PARTS, Picture, Run, parts_of
 from app.source import MAX_SEED
 from app.stage import box_of
 from attribution.engine import attribute
-from attribution.errors import BoxError, CaptionError, ImageError, SettingsError, WhenceError
+from attribution.errors import BoxError, CaptionError, ImageError, RunError, SettingsError, WhenceError
 from attribution.images import box_in_prepared, prepared, read_image
 from attribution.query import Box, Settings
 from attribution.registry import Method, method
@@ -33,6 +34,8 @@ Json = dict[str, Any]
 MAX_SENT = 20 * 2**20  # bytes of a picture, as on the page
 HASH = re.compile("[0-9a-f]{64}")
 TURN = 0.25  # seconds between two looks at the line
+
+log = logging.getLogger("whence")
 
 
 def connect_api(desk: Desk) -> None:
@@ -55,7 +58,7 @@ def connect_api(desk: Desk) -> None:
             )
             image = None
             with at_the_model(desk, "generate") as place:
-                for step in desk.workspace.model.generate(generation):
+                for step in desk.worker.steps(desk.workspace.model.generate(generation)):
                     place.turn(0)
                     image = step.image
             if image is None:
@@ -79,21 +82,21 @@ def connect_api(desk: Desk) -> None:
         picture, is a question of its own; without boxes the whole picture is asked about. (The model sees
         the picture's centre square, and the answer speaks of the box on that.) Methods as /methods names
         them; by default all that the effort allows. Returns the answer as the page's JSON, with the run's
-        id; of several boxes, one answer each under "parts". top_k shortens the rankings that are
-        returned, not what is measured.
+        id (null if it could not be kept); of several boxes, one answer each under "parts". top_k shortens
+        the rankings that are returned, not what is measured.
         """
         with told_in_one_line():
             run = question(desk, picture, caption, boxes, methods, effort, seed)
             shown = count(top_k, "top_k")
             with at_the_model(desk, f"{effort} x {len(run.parts)}") as place:
                 for number, part in enumerate(run.parts):
-                    for event in attribute(desk.workspace, part.query, run.methods, run.settings):
+                    events = attribute(desk.workspace, part.query, run.methods, run.settings)
+                    for event in desk.worker.steps(events):
                         place.turn(0)
                         if isinstance(event, Attribution):
                             done = dict(event.rankings)
                             run = run.with_part(number, rankings=done, attribution=event)
-            desk.runs.keep(run)
-            return {"run": run.id, **answer_json(run, shown)}
+            return {"run": kept_id(desk, run), **answer_json(run, shown)}
 
     def list_methods() -> list[Json]:
         """The methods that this server offers: name, title, what they do, and whether they measure."""
@@ -123,6 +126,15 @@ def told_in_one_line() -> Iterator[None]:
         yield
     except WhenceError as problem:
         raise gr.Error(sentence(str(problem)), print_exception=False) from problem
+
+
+def kept_id(desk: Desk, run: Run) -> str | None:
+    try:
+        desk.runs.keep(run)
+    except RunError as problem:  # the answer itself stands
+        log.error("a run was not kept: %s", problem)
+        return None
+    return run.id
 
 
 @contextmanager
