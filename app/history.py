@@ -50,18 +50,6 @@ def told(does: str, **facts: Any) -> dict[str, Any]:
     return {"does": does, "turn": next(_turns), **facts}
 
 
-def earlier_choices(runs: Runs, ids: Sequence[Any]) -> list[tuple[str, str]]:
-    """(title, id) of those of a browser's runs that can be shown here, the newest first."""
-    found = []
-    for run_id in ids[:LISTED]:
-        try:
-            run = runs.summary(run_id)
-        except RunError:
-            continue  # said in the list itself
-        found.append((f"{run.caption} ({when(run.begun)})", run.id))
-    return found
-
-
 def past_runs(runs: Runs, ids: Sequence[Any]) -> str:
     """The list of a browser's runs; one that cannot be shown says why."""
     if not ids:
