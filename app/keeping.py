@@ -39,7 +39,7 @@ def filed(desk: Desk, run: Run) -> View:
     return {desk.answer.report: gr.update(value=report, interactive=True)}
 
 
-def connect_history(desk: Desk, page: gr.Blocks) -> None:
+def connect_history(desk: Desk) -> None:
     """Wire the list and the links."""
     history, outputs = desk.answer.history, [*desk.outputs(), *restored_outputs(desk)]
 
@@ -56,17 +56,9 @@ def connect_history(desk: Desk, page: gr.Blocks) -> None:
     def restore(event: gr.EventData, request: gr.Request) -> Iterator[View]:
         yield from shown_again(desk, request, event._data.get("id"))
 
-    def open_link(request: gr.Request) -> Iterator[View]:
-        run_id = request.query_params.get("run")
-        if run_id is None:
-            yield desk.unchanged()
-        else:
-            yield from shown_again(desk, request, run_id)
-
     history.look(look, None, history, queue=False, **QUIET)
     history.forget(forget, None, None, queue=False, **QUIET)
     history.restore(restore, None, outputs, **QUIET)
-    page.load(open_link, None, outputs, **QUIET)
 
 
 def shown_again(desk: Desk, request: gr.Request, run_id: object) -> Iterator[View]:

@@ -74,7 +74,7 @@ def build_page(
         connect_stop(desk)
         connect_inspecting(desk)
         connect_proof(desk)
-        connect_history(desk, page)
+        connect_history(desk)
 
         def leave(request: gr.Request) -> None:
             desk.sessions.close(request.session_hash)

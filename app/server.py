@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 
 from app.assets import FOLDER, script, styles
 from app.desk import sentence
+from app.early import EarlyScript
 from app.page import build_page, theme
 from app.pictures import MEDIA_TYPE, on_screen
 from app.runs import Runs
@@ -66,6 +67,7 @@ def build_server(workspace: Workspace, runs: Runs) -> FastAPI:
     # Gradio sets this of a page that it launches itself. Without it, it lets a request name any file of
     # this machine as if it had been uploaded.
     page.has_launched = True
+    server.add_middleware(EarlyScript)
     warm.start()
     return server
 

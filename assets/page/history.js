@@ -138,3 +138,6 @@ watch("value", () => {
   } else if (value.does === "shown") show(value.id);
   else if (value.does === "away") show(null);
 });
+// A link to a run. (Asked from here and not when Gradio loads the page: an event of its own that has
+// nothing to do would leave its clocks ticking in every component, for ever, at a tenth of a core.)
+if (address()) trigger("restore", { id: address() });
