@@ -16,6 +16,7 @@ from app.groups import SHARE, Groups, build_groups, group_plot, group_words
 from app.guide import GUIDE
 from app.history import build_history, told
 from app.plot import score_plot
+from app.plot import shown as plotted
 from app.proof import Prove, build_proof
 from app.run import Run
 from app.showing import METHODS, PARTS, Shown, Strip, strips
@@ -69,7 +70,7 @@ class Answer:
             self.beside: gr.update(value=METHODS, interactive=False),
             self.part: gr.update(visible=False),
             self.method: gr.update(visible=False),
-            self.plot: None,
+            self.plot: plotted(None),
             self.history: told("away"),
             self.report: gr.update(value=None, interactive=False),
             self.json: gr.update(value=None, interactive=False),
@@ -77,11 +78,11 @@ class Answer:
             self.compare.overlap: overlap_table([]),
             self.compare.across: gr.update(choices=[], value=None),
             self.compare.along: gr.update(choices=[], value=None),
-            self.compare.ranks: None,
-            self.compare.chance: None,
+            self.compare.ranks: plotted(None),
+            self.compare.chance: plotted(None),
             self.groups.of: gr.update(choices=[], value=None),
             self.groups.words: group_words(None, SHARE),
-            self.groups.plot: None,
+            self.groups.plot: plotted(None),
             **self.proof.empty(),
         }
 
@@ -100,11 +101,11 @@ class Answer:
         return {
             **self._sides(run, view, bool(earlier)),
             self.board: board(shown, _warnings(run, view)),
-            self.plot: score_plot(shown),
+            self.plot: plotted(score_plot(shown)),
             self.json: gr.update(value=str(write_json(run)) if ended else None, interactive=ended),
             self.csv: gr.update(value=str(write_csv(run)) if ended else None, interactive=ended),
             self.compare.overlap: overlap_table(shown),
-            self.compare.chance: chance_plot(shown, null),
+            self.compare.chance: plotted(chance_plot(shown, null)),
             **self.ranks(shown, None, None),
             **self.proof.ready(run, shown),
             **self.by_group(workspace, shown, None, column, measure),
@@ -137,7 +138,7 @@ class Answer:
         return {
             self.compare.across: gr.update(choices=choices, value=across),
             self.compare.along: gr.update(choices=choices, value=along),
-            self.compare.ranks: plot,
+            self.compare.ranks: plotted(plot),
         }
 
     def by_group(
@@ -148,13 +149,12 @@ class Answer:
         of = of if of in by_key else next(iter(by_key), None)
         columns = columns_of(workspace.training_set)
         column = column if column in columns else next(iter(columns), None)
-        known = of is not None and column is not None
         return {
             self.groups.of: gr.update(choices=[(s.title, key) for key, s in by_key.items()], value=of),
             self.groups.words: group_words(by_key[of].ranking if of is not None else None, measure),
-            self.groups.plot: (
+            self.groups.plot: plotted(
                 group_plot(by_key[of], workspace.training_set, column, measure)
-                if known and of is not None and column is not None
+                if of is not None and column is not None
                 else None
             ),
         }
@@ -207,7 +207,7 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
                 with gr.Tab("Prove it", id="proof"):
                     proof = build_proof()
                 with gr.Tab("Scores", id="scores"):
-                    plot = gr.Plot(show_label=False, container=False, elem_id="plot")
+                    plot = gr.Plot(show_label=False, container=False, elem_id="plot", visible=False)
                 with gr.Tab("How to read this", id="guide"):
                     gr.HTML(GUIDE, apply_default_css=False, js_on_load=None)
     detail = gr.HTML(

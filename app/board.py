@@ -17,6 +17,8 @@ UNSURE = 2  # standard errors: a smaller score may be nothing
 
 STANDS_OUT = "beyond what pictures that have nothing to do with this image would score"
 
+HINT = "Point at an image to find it in every row; press it to look closer."
+
 INVITATION = (
     ("Bring a picture", "Write a prompt and let the model paint it, or drop in one that it made."),
     ("Say which part", "Draw a box around what you wonder about, or ask about the whole picture."),
@@ -47,7 +49,7 @@ def board(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: bool = 
     told = [*warnings, *(w for strip in shown if strip.ranking for w in strip.ranking.warnings)]
     alike = " by-part" if len({strip.method.name for strip in shown}) < len(shown) else ""
     return (
-        f'<div class="board{alike}">{_warnings(tuple(dict.fromkeys(told)))}'
+        f'<div class="board{alike}">{_note(tuple(dict.fromkeys(told)))}'
         '<div class="strips" role="group" aria-label="Training images, ranked">'
         f"{''.join(rows)}</div></div>"
     )
@@ -65,11 +67,17 @@ def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
     return ranks
 
 
-def _warnings(warnings: Sequence[str]) -> str:
+def _note(warnings: Sequence[str]) -> str:
+    """One line above the strips, always as high, so that nothing jumps when a warning comes."""
     if not warnings:
-        return ""
+        return f'<p class="note">{HINT}</p>'
+    first, more = html.escape(warnings[0]), len(warnings) - 1
     lines = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
-    return f'<div role="note"><ul class="warnings">{lines}</ul></div>'
+    count = f"<b>and {more} more</b>" if more else ""
+    return (
+        f'<details class="note warnings" role="note"><summary><span>{first}</span>{count}</summary>'
+        f"<ul>{lines}</ul></details>"
+    )
 
 
 def _strip(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> str:

@@ -39,7 +39,7 @@ def build_compare() -> Compare:
     with gr.Row(elem_id="ranks-of"):
         across = gr.Dropdown([], label="Rank under", elem_id="ranks-across", min_width=0, filterable=False)
         along = gr.Dropdown([], label="against", elem_id="ranks-along", min_width=0, filterable=False)
-    ranks = gr.Plot(show_label=False, container=False, elem_id="ranks-plot")
+    ranks = gr.Plot(show_label=False, container=False, elem_id="ranks-plot", visible=False)
     click = gr.HTML(
         None,
         html_template="<span></span>",
@@ -47,7 +47,7 @@ def build_compare() -> Compare:
         apply_default_css=False,
         elem_id="ranks-click",
     )
-    chance = gr.Plot(show_label=False, container=False, elem_id="chance-plot")
+    chance = gr.Plot(show_label=False, container=False, elem_id="chance-plot", visible=False)
     return Compare(overlap, across, along, ranks, click, chance)
 
 

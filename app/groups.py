@@ -52,7 +52,7 @@ def build_groups(columns: Sequence[str]) -> Groups:
     words = gr.HTML(
         group_words(None, SHARE), apply_default_css=False, elem_id="groups-words", js_on_load=None
     )
-    plot = gr.Plot(show_label=False, container=False, elem_id="groups-plot")
+    plot = gr.Plot(show_label=False, container=False, elem_id="groups-plot", visible=False)
     return Groups(column, of, measure, plot, words)
 
 

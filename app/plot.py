@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
+import gradio as gr
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -47,6 +49,11 @@ def layout(figure: go.Figure, height: int) -> go.Figure:
     figure.update_xaxes(gridcolor=GRID, zeroline=False, linecolor=GRID, fixedrange=True)
     figure.update_yaxes(gridcolor=GRID, zeroline=False, linecolor=GRID, fixedrange=True)
     return figure
+
+
+def shown(figure: go.Figure | None) -> Any:
+    """What a component shows of a figure: nothing at all where there is none."""
+    return gr.update(value=figure, visible=figure is not None)
 
 
 def score_plot(shown: Sequence[Strip]) -> go.Figure | None:

@@ -1,8 +1,7 @@
 // Pressing a point of the plot of ranks gives 'open' {id}. Plotly's own events are heard on its element,
 // which is made anew with every figure.
-const host = document.querySelector("#ranks-plot");
 const listen = () => {
-  const plot = host && host.querySelector(".js-plotly-plot");
+  const plot = document.querySelector("#ranks-plot .js-plotly-plot");
   if (!plot || !plot.on || plot.dataset.heard) return;
   plot.dataset.heard = "yes";
   plot.on("plotly_click", (event) => {
@@ -10,5 +9,5 @@ const listen = () => {
     if (id) trigger("open", { id: String(id) });
   });
 };
-if (host) new MutationObserver(listen).observe(host, { childList: true, subtree: true });
+new MutationObserver(listen).observe(document.querySelector("#answer"), { childList: true, subtree: true });
 listen();

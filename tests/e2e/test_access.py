@@ -53,7 +53,7 @@ def test_the_answered_page_has_no_serious_violation_in_any_panel(open_page: Open
 
 SHIFTS = """() => { window.shifts = []; new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) {
-    const moved = entry.sources.map((s) => (s.node && (s.node.id || s.node.className)) || "");
+    const moved = entry.sources.map((s) => (s.node ? s.node.outerHTML.slice(0, 120) : ""));
     window.shifts.push([entry.value, moved]);
   }
 }).observe({ type: "layout-shift", buffered: false }); }"""
