@@ -114,7 +114,7 @@ def connect_attributing(desk: Desk, picked: Any) -> None:
     ask, outputs = desk.ask, desk.outputs()
 
     def begin(
-        chosen: list[str], effort: str, caption: str,
+        chosen: list[str], effort: str, caption: str | None,
         left: Any, top: Any, right: Any, bottom: Any, request: gr.Request,
     ) -> View:  # fmt: skip
         session = desk.sessions.of(request.session_hash)
@@ -169,7 +169,7 @@ def connect_stop(desk: Desk) -> None:
     desk.action.stop.click(stop, None, desk.outputs(), queue=False, **QUIET)
 
 
-def asked(session: Session, chosen: Sequence[str], effort: str, caption: str) -> Run:
+def asked(session: Session, chosen: Sequence[str], effort: str, caption: str | None) -> Run:
     """The question as the page puts it, checked.
 
     Raises:
@@ -179,7 +179,7 @@ def asked(session: Session, chosen: Sequence[str], effort: str, caption: str) ->
         raise SettingsError("make or bring a picture first")
     if not chosen:
         raise SettingsError("choose at least one method")
-    caption = session.picture.caption or caption.strip()
+    caption = session.picture.caption or (caption or "").strip()
     if not caption:
         raise CaptionError("the picture needs its caption: write it under Upload, beside the picture")
     names = tuple(

@@ -71,7 +71,7 @@ def connect_generating(desk: Desk) -> Any:
         else:
             yield from generating(desk, session, generation)
 
-    def receive(event: gr.EventData, caption: str, request: gr.Request) -> View:
+    def receive(event: gr.EventData, caption: str | None, request: gr.Request) -> View:
         session = desk.sessions.of(request.session_hash)
         refused = event._data.get("refused")
         upload = desk.uploads.take(event._data.get("token"))
@@ -87,7 +87,7 @@ def connect_generating(desk: Desk) -> Any:
             )
             session.show(picture, boxes_from(upload.settings))
             return {
-                **desk.new_picture(session, status.idle(welcome(desk, made, caption))),
+                **desk.new_picture(session, status.idle(welcome(desk, made, caption or ""))),
                 **restored_fields(source, made),
             }
         except Exception as problem:  # the page's edge: told in words

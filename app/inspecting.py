@@ -77,7 +77,10 @@ def connect_inspecting(desk: Desk) -> None:
             return desk.failed(problem)
 
     for view in (desk.answer.board, desk.answer.compare.click, opened):
-        view.open(look, None, opened, queue=False, **QUIET).then(look_closer, None, opened, **QUIET)
+        # "multiple": a key that is pressed while an answer is on its way counts too.
+        view.open(look, None, opened, queue=False, trigger_mode="multiple", **QUIET).then(
+            look_closer, None, opened, **QUIET
+        )
     opened.use(use, None, desk.outputs(), queue=False, **QUIET)
 
 

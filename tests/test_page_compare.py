@@ -107,7 +107,7 @@ def test_scores_are_shown_against_chance_where_there_is_a_null() -> None:
     assert chance_plot([strip([1, 2], z=True)], None) is None
     figure = chance_plot([strip([1, 2, 3], z=True)], null)
     assert figure is not None
-    assert list(figure.data[0].y)[0] == pytest.approx(1)
+    assert figure.data[0].y[0] == pytest.approx(1)
     assert list(figure.data[1].x) == [3.0, 4.5, 9.0]
     assert list(figure.data[1].y) == pytest.approx([1, 2 / 3, 1 / 3])
 

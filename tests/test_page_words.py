@@ -16,8 +16,8 @@ from app.attributing import asked, summary
 from app.examples import Question, question_list, read_questions
 from app.export import name_of, write_csv, write_json, write_picture
 from app.pictures import on_screen
-from app.scores import figures_of
 from app.run import MAX_PARTS, Part, Picture, Run
+from app.scores import figures_of
 from app.sessions import MAX_SESSIONS, Session, Sessions, Upload, Uploads
 from app.stage import box_of, legend, parts_view, stage_view
 from attribution.errors import BoxError, CaptionError, InputError, SettingsError, WorkspaceError

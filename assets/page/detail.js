@@ -27,17 +27,23 @@ dialog.append(bar, body);
 document.querySelector(".gradio-container").append(dialog);
 
 let row = [], name = ""; // the images of the ranking, or of the neighbours, that this one was opened from
-const open = (id) => trigger("open", { id });
+let asked = null; // the image that was asked for last: keys may be quicker than answers
+let latest = 0; // of the answers that were shown: one that was overtaken is not
+const open = (id) => {
+  asked = id;
+  trigger("open", { id });
+};
 const listed = (buttons, key) => [...buttons].map((one) => one.dataset[key]);
 document.addEventListener("click", (event) => {
   const cell = event.target.closest && event.target.closest(".cell[data-id]");
   if (!cell) return;
+  asked = null;
   row = listed(cell.closest(".cells").querySelectorAll(".cell[data-id]"), "id");
   name = cell.closest(".strip")?.querySelector("h3")?.textContent || "";
 }, true);
 const move = (step) => {
-  const next = row[row.indexOf(body.dataset.id) + step];
-  if (next !== undefined && row.includes(body.dataset.id)) open(next);
+  const at = row.indexOf(asked || body.dataset.id);
+  if (at >= 0 && row[at + step] !== undefined) open(row[at + step]);
 };
 const told = () => {
   const at = row.indexOf(body.dataset.id);
@@ -71,6 +77,9 @@ dialog.addEventListener("keydown", (event) => {
 watch("value", () => {
   if (!props.value || !props.value.html) return;
   // What comes later belongs to the image that is open still, or to nothing.
+  if (props.value.shown < latest) return;
+  latest = props.value.shown;
+  if (!props.value.closer && props.value.id === asked) asked = null;
   if (props.value.closer && (!dialog.open || body.dataset.id !== props.value.id)) return;
   const held = body.contains(document.activeElement); // what had the focus is about to go
   const same = body.dataset.id === props.value.id;

@@ -100,10 +100,19 @@ class Visit:
             self.page.get_by_role("button", name="Steps, guidance").click()
         self.page.locator("#steps input[type=number]").fill(str(steps))
         self.page.locator("#steps input[type=number]").press("Tab")
+        expect(self.page.locator("#steps input[type=range]")).to_have_value(str(steps))
         self.page.locator("#prompt textarea").fill(prompt)
         self.page.locator("#generate").click()
         expect(self.legend).to_contain_text(prompt)
         expect(self.page.locator("#attribute")).to_be_enabled()
+
+    def panel(self, name: str) -> None:
+        """Look at a panel of the answer; where there is no room for all their names, by the menu."""
+        tab = self.page.locator("#answer").get_by_role("tab", name=name, exact=True)
+        if not tab.is_visible():
+            self.page.locator("#answer .overflow-menu > button").click()
+            tab = self.page.locator("#answer .overflow-dropdown").get_by_text(name, exact=True)
+        tab.click()
 
     @property
     def legend(self) -> Locator:

@@ -95,7 +95,7 @@ def test_an_upload_is_made_again_from_its_caption(open_page: Open) -> None:
     expect(visit.page.locator("#attribute")).to_be_enabled()
     visit.choose("clip")
     visit.attribute()
-    visit.page.get_by_role("tab", name="Prove it").click()
+    visit.panel("Prove it")
     images(visit, 2)
     visit.page.locator("#prove").click()
     found = ended(visit, "#proof-top")
