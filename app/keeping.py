@@ -47,17 +47,18 @@ def connect_history(desk: Desk) -> None:
         ids = event._data.get("ids")
         return {history: told("list", html=past_runs(desk.runs, ids if isinstance(ids, list) else []))}
 
-    def forget(event: gr.EventData) -> None:
-        pairs = event._data.get("runs")
+    def forget(event: gr.EventData) -> View:
+        pairs, ids = event._data.get("runs"), event._data.get("ids")
         for pair in pairs[:LISTED] if isinstance(pairs, list) else []:
             if isinstance(pair, dict):
                 desk.runs.forget(pair.get("id"), pair.get("key"))
+        return {history: told("list", html=past_runs(desk.runs, ids if isinstance(ids, list) else []))}
 
     def restore(event: gr.EventData, request: gr.Request) -> Iterator[View]:
         yield from shown_again(desk, request, event._data.get("id"))
 
     history.look(look, None, history, queue=False, **QUIET)
-    history.forget(forget, None, None, queue=False, **QUIET)
+    history.forget(forget, None, history, queue=False, **QUIET)
     history.restore(restore, None, outputs, **QUIET)
 
 

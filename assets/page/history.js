@@ -1,5 +1,5 @@
 // Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
-// 'look' {ids}, 'restore' {id}, 'compare' {id} and 'forget' {runs: [{id, key}, ...]}; Python tells what to do, see
+// 'look' {ids}, 'restore' {id}, 'compare' {id} and 'forget' {runs: [{id, key}, ...], ids}; Python tells what to do, see
 // app/history.py. The dialog lives outside the template, so that a new value does not close it.
 const STORED = "whence-runs", LISTED = 60;
 const link = element.querySelector(".copy-link");
@@ -43,8 +43,8 @@ const tidy = () => {
 const look = () => trigger("look", { ids: runs().map((run) => run.id) });
 const forget = (gone) => {
   const ids = new Set(gone.map((run) => run.id));
-  trigger("forget", { runs: gone });
   remember(runs().filter((run) => !ids.has(run.id)));
+  trigger("forget", { runs: gone, ids: runs().map((run) => run.id) }); // the list comes once they are deleted
   if (ids.has(address())) show(null);
   tidy();
 };
@@ -91,7 +91,6 @@ all.addEventListener("click", () => {
     return;
   }
   forget(runs());
-  look();
 });
 all.addEventListener("blur", tidy);
 list.addEventListener("click", (event) => {
@@ -108,7 +107,6 @@ list.addEventListener("click", (event) => {
     forget(runs().filter((one) => one.id === run.dataset.id));
     run.remove();
     if (next) next.querySelector("button").focus();
-    else look();
   }
 });
 
@@ -123,7 +121,9 @@ watch("value", () => {
   const value = props.value;
   if (!value) return;
   if (value.does === "list") {
+    const held = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
     list.innerHTML = value.html; // written, and escaped, by Python
+    if (held) [...list.querySelectorAll(".past-run")].find((run) => run.dataset.id === held)?.querySelector("button").focus();
     list.querySelectorAll("time").forEach(local);
     const answered = !!document.querySelector("#board .strip");
     list.querySelectorAll(".past-run").forEach((run) => {

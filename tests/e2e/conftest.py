@@ -98,9 +98,15 @@ class Visit:
     def generate(self, prompt: str = PROMPT, steps: int = 4) -> None:
         if self.page.locator("#steps").count() == 0 or not self.page.locator("#steps").is_visible():
             self.page.get_by_role("button", name="Steps, guidance").click()
-        self.page.locator("#steps input[type=number]").fill(str(steps))
-        self.page.locator("#steps input[type=number]").press("Tab")
-        expect(self.page.locator("#steps input[type=range]")).to_have_value(str(steps))
+        slider = self.page.locator("#steps input[type=range]")
+        expect(slider).to_be_visible()
+        for _ in range(20):  # a panel that has just been opened sets its own value once more
+            self.page.locator("#steps input[type=number]").fill(str(steps))
+            self.page.locator("#steps input[type=number]").press("Tab")
+            if slider.input_value() == str(steps):
+                break
+            self.page.wait_for_timeout(200)
+        expect(slider).to_have_value(str(steps))
         self.page.locator("#prompt textarea").fill(prompt)
         self.page.locator("#generate").click()
         expect(self.legend).to_contain_text(prompt)

@@ -402,3 +402,85 @@ def test_ten_people_at_once_each_get_their_own_right_answer(open_page: Open) -> 
 def ids_of_the_best(visit: Visit) -> str:
     expect(visit.status).to_have_attribute("data-state", "done")
     return ids_of(visit.page.locator('.strip[data-method="clip-text"]'))[0]
+
+
+def test_who_waits_is_told_how_many_are_before_them(open_page: Open) -> None:
+    first, second = open_page(), open_page()
+    for visit in (first, second):
+        visit.generate(steps=2)
+        visit.choose("abu")
+        visit.effort("exhaustive")
+    first.page.locator("#attribute").click()
+    expect(first.status).to_contain_text("Unlearning")
+    second.page.locator("#attribute").click()
+    expect(second.status).to_contain_text("1 person before you")
+    first.page.locator("#stop").click()
+    expect(second.status).to_contain_text("Unlearning")  # it is their turn
+    second.page.locator("#stop").click()
+    expect(second.status).to_contain_text("Stopped")
+
+
+# The seed, touch, terms, and earlier runs
+
+
+def test_the_seed_can_be_randomised_and_reused(open_page: Open) -> None:
+    visit = open_page()
+    visit.generate(steps=1)
+    seed = visit.page.locator("#seed input")
+    visit.page.locator("#randomise").click()
+    expect(seed).not_to_have_value("0")
+    visit.page.locator("#reuse").click()
+    expect(seed).to_have_value("0")
+
+
+def test_a_box_can_be_drawn_with_a_finger(open_page: Open) -> None:
+    visit = open_page(width=360, height=780)
+    visit.generate(steps=1)
+    visit.page.locator(".stage").scroll_into_view_if_needed()
+    visit.page.evaluate(
+        """() => {
+            const stage = document.querySelector(".stage"), area = stage.getBoundingClientRect();
+            stage.setPointerCapture = () => {};
+            const touch = (type, x, y) => stage.dispatchEvent(new PointerEvent(type, {
+                pointerType: "touch", pointerId: 7, isPrimary: true, bubbles: true, button: 0,
+                clientX: area.left + x * area.width, clientY: area.top + y * area.height,
+            }));
+            touch("pointerdown", 0.25, 0.25);
+            touch("pointermove", 0.5, 0.6);
+            touch("pointerup", 0.75, 0.75);
+        }"""
+    )
+    expect(visit.page.locator("#parts")).to_contain_text("8 × 8")
+
+
+def test_terms_explain_themselves_under_the_pointer_and_at_the_focus(open_page: Open) -> None:
+    visit = open_page()
+    tip = visit.page.locator("#tip")
+    visit.page.locator('#methods label:has([name="abu"])').hover()
+    expect(tip).to_contain_text("forgotten")
+    visit.page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    visit.page.locator("#prompt textarea").focus()
+    for _ in range(2):
+        visit.page.keyboard.press("Tab")
+    expect(tip).to_be_visible()  # the seed, or the buttons beside it, have one
+    assert visit.page.evaluate("document.querySelector('[aria-describedby=tip]') !== null")
+
+
+def test_an_earlier_run_stands_beside_this_one(open_page: Open) -> None:
+    visit = open_page()
+    for prompt in ("a cat on a table", "a dog on a table"):
+        visit.generate(prompt, steps=2)
+        visit.choose("clip-text")
+        visit.effort("instant")
+        visit.attribute()
+    visit.page.locator("#history-open").click()
+    rows = visit.page.locator(".past-run")
+    expect(rows).to_have_count(2)
+    rows.nth(1).hover()
+    rows.nth(1).get_by_role("button", name="Compare").click()
+    titles = visit.page.locator(".strip h3")
+    expect(titles).to_have_count(2)
+    expect(titles.nth(1)).to_contain_text("Earlier: a cat on a table")
+    visit.panel("Compare")
+    expect(visit.page.locator("#overlap tbody tr")).to_have_count(1)
