@@ -73,8 +73,11 @@ def methods_of(part: str) -> Callable[[Page], None]:
     def do(page: Page) -> None:
         page.locator("#beside input").first.check(force=True)
         expect(page.locator("#shown-part")).to_be_visible()
+        first = page.locator('.strip[data-key="abu"] .cell').first
+        expect(first).to_be_visible()
+        before = str(first.get_attribute("aria-label"))
         page.locator("#shown-part label").filter(has_text=part).click()
-        expect(page.locator('.strip[data-key="clip"]')).to_be_visible()
+        expect(first).not_to_have_attribute("aria-label", before)
 
     return do
 
