@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ import gradio as gr
 from app.ask import offered
 from app.desk import Desk, sentence
 from app.export import answer_json, write_picture
-from app.generating import ON_THE_MODEL, asked_for
+from app.generating import ON_THE_MODEL, asked_for, generated
 from app.line import Place
 from app.run import MAX_PARTS, Picture, Run, parts_of
 from app.source import MAX_SEED
@@ -61,11 +60,8 @@ def connect_api(desk: Desk) -> None:
                 for step in desk.worker.steps(desk.workspace.model.generate(generation)):
                     place.turn(0)
                     image = step.image
-            if image is None:
-                raise WhenceError("the model gave no picture")
-            made = {**asdict(generation), "model": desk.workspace.fingerprints["model"]}
-            picture = Picture(prepared(image, desk.workspace.resolution), generation.prompt, made)
-            return gr.FileData(path=str(write_picture(picture))), made
+            picture = generated(desk, generation, image)
+            return gr.FileData(path=str(write_picture(picture))), dict(picture.made)
 
     def attribute_picture(
         picture: gr.FileData,

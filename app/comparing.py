@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import gradio as gr
 
 from app.desk import Desk, View
 from app.generating import QUIET
+from app.run import Run
 from app.sessions import Session
-from app.showing import METHODS, PARTS, Shown, strips
+from app.showing import METHODS, PARTS, strips
 
 MAX_EARLIER = 3  # runs beside the one on the page
 
@@ -52,11 +54,11 @@ def connect_comparing(desk: Desk) -> None:
             return desk.unchanged()
         before = session.view.earlier
         earlier = tuple(k for k in before if k != run_id) if run_id in before else (*before, run_id)
-        view = replace(session.view, beside=PARTS, earlier=earlier[-MAX_EARLIER:])
-        session.view = replace(view, method=shared_method(desk, session, view))
-        return answer.whole(
-            desk.workspace, session.run, session.view, desk.earlier(session), column, measure
-        )
+        session.view = replace(session.view, beside=PARTS, earlier=earlier[-MAX_EARLIER:])
+        found = desk.earlier(session)
+        looked_at = shared_method(session.run, session.view.method, found.values())
+        session.view = replace(session.view, method=looked_at)
+        return answer.whole(desk.workspace, session.run, session.view, found, column, measure)
 
     def pair(across: str | None, along: str | None, request: gr.Request) -> View:
         session = desk.sessions.of(request.session_hash)
@@ -106,12 +108,9 @@ def connect_comparing(desk: Desk) -> None:
     )
 
 
-def shared_method(desk: Desk, session: Session, view: Shown) -> str:
+def shared_method(run: Run, looked_at: str, earlier: Iterable[Run]) -> str:
     """The method that is looked at if the earlier runs have it too, else the first that all have."""
-    assert session.run is not None
-    names = list(session.run.methods)
-    looked_at = view.method if view.method in names else names[0]
-    session.view = view
-    theirs = [set(run.methods) for run in desk.earlier(session).values()]
-    common = [name for name in names if all(name in each for each in theirs)]
+    looked_at = looked_at if looked_at in run.methods else run.methods[0]
+    theirs = [each.methods for each in earlier]
+    common = [name for name in run.methods if all(name in each for each in theirs)]
     return looked_at if looked_at in common or not common else common[0]

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from app import status
 from app.desk import Desk, View, sentence
@@ -162,11 +163,7 @@ def generating(desk: Desk, session: Session, generation: Generation) -> Iterator
                     view[desk.stage.view] = preview_view(step.preview, generation.prompt)
                 if view:
                     yield view
-        if image is None:
-            raise WhenceError("the model gave no picture")
-        made = {**asdict(generation), "model": desk.workspace.fingerprints.get("model", "")}
-        picture = Picture(prepared(image, desk.workspace.resolution), generation.prompt, made)
-        session.show(picture, boxes)
+        session.show(generated(desk, generation, image), boxes)
         yield desk.new_picture(session, status.idle(READY))
     except Cancelled:
         session.ask_next = False
@@ -174,6 +171,14 @@ def generating(desk: Desk, session: Session, generation: Generation) -> Iterator
     except Exception as problem:  # the page's edge: told in words
         session.ask_next = False
         yield desk.failed(problem)
+
+
+def generated(desk: Desk, generation: Generation, image: Image.Image | None) -> Picture:
+    """What the model has made, with all that it is a function of."""
+    if image is None:
+        raise WhenceError("the model gave no picture")
+    made = {**asdict(generation), "model": desk.workspace.fingerprints["model"]}
+    return Picture(prepared(image, desk.workspace.resolution), generation.prompt, made)
 
 
 def waited(desk: Desk, place: Place, stop: threading.Event, kind: str) -> Iterator[View]:

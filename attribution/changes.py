@@ -12,9 +12,9 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from attribution.diffusion import DiffusionModel, Weights, masked_mean
+from attribution.diffusion import DiffusionModel, Weights
 from attribution.query import Box
-from attribution.unlearning import Draws
+from attribution.unlearning import Draws, draw_losses
 from attribution.workspace import Workspace
 
 
@@ -62,27 +62,10 @@ def loss_change(
     mask: Float[Tensor, "h w"] | None = None,
 ) -> LossChange:
     """Of one picture, under the loaded weights and under others."""
-    before, after = (_losses(model, w, latent, caption, draws, mask) for w in (model.weights, weights))
+    losses = (draw_losses(model, w, latent, caption, draws, mask) for w in (model.weights, weights))
+    before, after = (each.unflatten(0, (-1, 2)).mean(1).cpu().numpy() for each in losses)  # of pairs
     figures = [figure for values in (before, after, after - before) for figure in _mean_and_error(values)]
     return LossChange(*figures)
-
-
-def _losses(
-    model: DiffusionModel,
-    weights: Weights,
-    latent: Float[Tensor, "1 c h w"],
-    caption: Float[Tensor, "1 tokens d"],
-    draws: Draws,
-    mask: Float[Tensor, "h w"] | None,
-) -> Float[ndarray, " pairs"]:
-    n = len(draws.timesteps)
-    noise = draws.noise.to(model.device)
-    latents, captions = latent.expand(n, -1, -1, -1), caption.expand(n, -1, -1)
-    errors = model.squared_errors(weights, latents, captions, noise, draws.timesteps)
-    losses: Float[ndarray, " pairs"] = (
-        masked_mean(errors, mask).double().unflatten(0, (-1, 2)).mean(1).cpu().numpy()
-    )
-    return losses
 
 
 def _mean_and_error(values: Float[ndarray, " n"]) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,14 +43,15 @@ class Group:
     share_high: float
 
 
-def columns_of(training_set: TrainingSet) -> list[str]:
+@lru_cache(maxsize=4)
+def columns_of(training_set: TrainingSet) -> tuple[str, ...]:
     """The columns that images can be grouped by: at least two values, and fewer values than images."""
     found: dict[str, set[str]] = {}
     for example in training_set.examples:
         for column in example.metadata:
             found.setdefault(column, set()).update(values_of(example, column))
     most = min(MOST_VALUES, len(training_set.examples) - 1)
-    return [column for column, values in found.items() if 2 <= len(values) <= most]
+    return tuple(column for column, values in found.items() if 2 <= len(values) <= most)
 
 
 def values_of(example: Example, column: str) -> tuple[str, ...]:

@@ -168,6 +168,26 @@ def stepped(weights: Weights, direction: Mapping[str, Tensor], alpha: float) -> 
     return {name: weight + alpha * direction[name] for name, weight in weights.items()}
 
 
+def draw_losses(
+    model: DiffusionModel,
+    weights: Weights,
+    latent: Float[Tensor, "#draws c h w"],
+    caption: Float[Tensor, "#draws tokens d"],
+    draws: Draws,
+    mask: Float[Tensor, "h w"] | None = None,
+) -> Float[Tensor, " draws"]:
+    """The loss of each draw, float64; antithetic pairs stand side by side."""
+    n = len(draws.timesteps)
+    errors = model.squared_errors(
+        weights,
+        latent.expand(n, -1, -1, -1),
+        caption.expand(n, -1, -1),
+        draws.noise.to(model.device),
+        draws.timesteps,
+    )
+    return masked_mean(errors, mask).double()
+
+
 def own_loss(
     model: DiffusionModel,
     weights: Weights,
@@ -177,15 +197,7 @@ def own_loss(
     mask: Float[Tensor, "h w"] | None = None,
 ) -> float:
     """The picture's mean loss over some draws."""
-    n = len(draws.timesteps)
-    errors = model.squared_errors(
-        weights,
-        latent.expand(n, -1, -1, -1),
-        caption.expand(n, -1, -1),
-        draws.noise.to(model.device),
-        draws.timesteps,
-    )
-    return masked_mean(errors, mask).double().mean().item()
+    return draw_losses(model, weights, latent, caption, draws, mask).mean().item()
 
 
 def fixed_step(
