@@ -35,6 +35,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/mypy -c "$$(cat app.py)"
+	$(BIN)/mypy -m docs.take_screenshots
 
 unit: $(VENV)/.dev
 	$(TESTING) $(BIN)/python -m pytest -m "not e2e"
@@ -53,7 +54,7 @@ world: $(VENV)/.app
 	$(BIN)/python -m demo build
 
 screenshot: $(VENV)/.dev chromium
-	$(QUIET) $(BIN)/python docs/take_screenshots.py
+	$(QUIET) $(BIN)/python -m docs.take_screenshots
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,6 +25,8 @@ from attribution.proving import prove_picture, prove_top
 from attribution.results import Progress
 
 WAITING = "Waiting for the model"
+Found = tuple[Any, gr.HTML, Callable[[Proof], str]]  # its events, where it shows, and how
+Test = Callable[[Strip, int], Found]
 
 
 def connect_proof(desk: Desk) -> None:
@@ -42,30 +44,32 @@ def connect_proof(desk: Desk) -> None:
         session.proving = session.begin()
         return prove.at_work(status.running(WAITING))
 
-    def run_top(of: str | None, count: float | None, request: gr.Request) -> Iterator[View]:
+    def run(of: str | None, count: float | None, request: gr.Request, test: Test) -> Iterator[View]:
         session = desk.sessions.of(request.session_hash)
         stop, session.proving = session.proving, None
         if stop is None:
             yield desk.unchanged()
             return
-        strip, number = tested(desk, session, of, count)
+        events, result, shown = test(*tested(desk, session, of, count))
+        for proof, view in proving(desk, session, events, stop):
+            yield {**view, **({} if proof is None else {result: shown(proof)})}
+
+    def of_top(strip: Strip, number: int) -> Found:
         assert strip.ranking is not None
         rows = [entry.row for entry in strip.ranking.entries[:number]]
         words = f"the images that {strip.title} ranks first"
         events = partial(prove_top, desk.workspace, strip.part.query, rows)
-        for proof, view in proving(desk, session, events, stop):
-            yield {**view, **({} if proof is None else {prove.top_result: top_view(proof, words)})}
+        return events, prove.top_result, lambda proof: top_view(proof, words)
+
+    def of_picture(strip: Strip, number: int) -> Found:
+        events = partial(prove_picture, desk.workspace, strip.part.query)
+        return events, prove.itself_result, picture_view
+
+    def run_top(of: str | None, count: float | None, request: gr.Request) -> Iterator[View]:
+        yield from run(of, count, request, of_top)
 
     def run_itself(of: str | None, count: float | None, request: gr.Request) -> Iterator[View]:
-        session = desk.sessions.of(request.session_hash)
-        stop, session.proving = session.proving, None
-        if stop is None:
-            yield desk.unchanged()
-            return
-        strip, _ = tested(desk, session, of, count)
-        events = partial(prove_picture, desk.workspace, strip.part.query)
-        for proof, view in proving(desk, session, events, stop):
-            yield {**view, **({} if proof is None else {prove.itself_result: picture_view(proof)})}
+        yield from run(of, count, request, of_picture)
 
     def end(request: gr.Request) -> View:
         session = desk.sessions.of(request.session_hash)
@@ -73,9 +77,9 @@ def connect_proof(desk: Desk) -> None:
         return prove.at_rest(status.idle("Stopping after this step."))
 
     asked = [prove.of, prove.count]
-    for button, run in ((prove.top, run_top), (prove.itself, run_itself)):
+    for button, answer in ((prove.top, run_top), (prove.itself, run_itself)):
         button.click(begin, asked, prove.outputs(), queue=False, **QUIET).then(
-            run, asked, outputs, **ON_THE_MODEL
+            answer, asked, outputs, **ON_THE_MODEL
         )
     prove.stop.click(end, None, prove.outputs(), queue=False, **QUIET)
 

@@ -1,6 +1,6 @@
 """Take the pictures of the running page that README and docs/GALLERY.md show.
 
-python docs/take_screenshots.py [--workspace DIR] [--only NAME ...]
+python -m docs.take_screenshots [--workspace DIR] [--only NAME ...]
 
 The page is asked one real question about two parts of a picture; every other view opens the link of that
 run, so that they all show the same answer.
@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import argparse
 import io
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.serving import served
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -128,17 +124,6 @@ SHOTS = (
 )
 
 
-def answering(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Return when the page can be opened."""
-    while server.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.3)
-    sys.exit("the page did not start")
-
-
 def draw(page: Page, box: tuple[float, float, float, float]) -> None:
     page.locator(".stage").scroll_into_view_if_needed()
     stage = page.locator(".stage").bounding_box()
@@ -206,37 +191,25 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, default=ROOT / "assets" / "demo" / "workspace")
     parser.add_argument("--only", nargs="+", choices=[shot.name for shot in SHOTS], metavar="NAME")
     given = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory() as runs:
-        command = [sys.executable, "app.py", "--workspace", str(given.workspace.resolve())]
-        server = subprocess.Popen([*command, "--port", str(port), "--runs", runs], cwd=ROOT)
-        try:
-            answering(address, server)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-                )
-                expect.set_options(timeout=PATIENCE)
-                context = browser.new_context(viewport={"width": DESK[0], "height": DESK[1]})
-                page = context.new_page()
-                page.set_default_timeout(PATIENCE)
-                page.goto(address)
-                ask(page)
-                page.wait_for_url("**run=*")
-                link, storage = page.url, context.storage_state()
-                for shot in SHOTS:
-                    if given.only and shot.name not in given.only:
-                        continue
-                    image = look(browser, address, link, storage, shot)
-                    image.save(IMAGES / f"{shot.name}.webp", quality=82, method=6)
-                    print(IMAGES / f"{shot.name}.webp", flush=True)
-                browser.close()
-        finally:
-            server.terminate()
-            server.wait(30)
+    with served(given.workspace) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        expect.set_options(timeout=PATIENCE)
+        context = browser.new_context(viewport={"width": DESK[0], "height": DESK[1]})
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(server.address)
+        ask(page)
+        page.wait_for_url("**run=*")
+        link, storage = page.url, context.storage_state()
+        for shot in SHOTS:
+            if given.only and shot.name not in given.only:
+                continue
+            image = look(browser, server.address, link, storage, shot)
+            image.save(IMAGES / f"{shot.name}.webp", quality=82, method=6)
+            print(IMAGES / f"{shot.name}.webp", flush=True)
+        browser.close()
     if not given.only:
         (ROOT / "docs" / "GALLERY.md").write_text(gallery(), encoding="utf-8")
 
