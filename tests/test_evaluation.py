@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from attribution.diffusion import Generation, GenerationStep
-from attribution.errors import MismatchError, TrainingSetError
+from attribution.errors import MismatchError, SettingsError, TrainingSetError
 from attribution.images import read_image
 from attribution.query import Query
 from attribution.results import Attribution, Entry, Ranking
@@ -265,7 +265,7 @@ def begun(folder: Path, **other: Any) -> runner.Run:
 
 
 LOCALITY = {"prompts": 6, "candidates": 33, "seed": 0, "top_k": 11, "methods": METHODS}
-LOCALITY |= {"steps": 2, "guidance": 1.0, "boxed_only": False}
+LOCALITY |= {"steps": 2, "guidance": 1.0, "whole": None}
 
 
 def test_locality_tells_a_method_that_sees_the_box_from_one_that_does_not(
@@ -285,16 +285,23 @@ def test_locality_tells_a_method_that_sees_the_box_from_one_that_does_not(
     assert json.loads((tmp_path / "report.json").read_text())["run"]["model"] == "m"
 
 
+@pytest.mark.parametrize("whole", [[], ["blind"]])
 def test_without_the_whole_picture_the_boxes_give_the_same_figures(
-    tmp_path: Path, asked: list[Query]
+    tmp_path: Path, asked: list[Query], whole: list[str]
 ) -> None:
-    runs = [begun(tmp_path / str(only), boxed_only=only) for only in (False, True)]
+    runs = [begun(tmp_path / str(named), whole=named) for named in (None, whole)]
     for run in runs:
         list(run.steps())
-    everything, boxed = (run.report().figures["methods"]["seer"] for run in runs)
-    assert {key: everything[key] for key in boxed} == boxed
-    assert "whole_precision" not in boxed
+    everything, boxed = (run.report().figures["methods"] for run in runs)
+    assert {key: everything["seer"][key] for key in boxed["seer"]} == boxed["seer"]
+    assert "whole_precision" not in boxed["seer"]
+    assert (boxed["blind"] == everything["blind"]) == (whole == ["blind"])
     assert "not asked" in runs[1].report().markdown
+
+
+def test_a_method_that_is_not_asked_at_all_is_not_asked_about_the_whole_picture(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--whole names abu, which --methods does not"):
+        list(begun(tmp_path, whole=["abu", "seer"]).steps())
 
 
 def test_an_interrupted_run_asks_only_what_is_missing(tmp_path: Path, asked: list[Query]) -> None:

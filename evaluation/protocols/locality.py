@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from attribution.errors import SettingsError
 from attribution.query import Box, Settings
 from attribution.workspace import Workspace
 from evaluation import statistics
@@ -42,16 +43,15 @@ class Locality:
         parser.add_argument(
             "--guidance", type=float, default=2.0, metavar="G", help="of generating a picture"
         )
-        parser.add_argument(
-            "--boxed-only", action="store_true", help="leave out the whole picture: two thirds of the time"
-        )
+        words = "methods asked about the whole picture too (default all; none named: boxes alone)"
+        parser.add_argument("--whole", nargs="*", metavar="METHOD", help=words)
 
     def tasks(self, workspace: Workspace, options: Mapping[str, Any], pictures: Pictures) -> list[Task]:
         settings = Settings(seed=options["seed"], candidates=options["candidates"])
         return [
-            self._task(i, prompt, box, settings, tuple(options["methods"]), pictures)
+            self._task(i, prompt, box, settings, methods, pictures)
             for i, prompt in enumerate(_prompts(workspace, options))
-            for box in _asked(options)
+            for box, methods in _asked(options).items()
         ]
 
     def _task(
@@ -95,9 +95,21 @@ class Locality:
 PROTOCOL = Locality()
 
 
-def _asked(options: Mapping[str, Any]) -> list[str]:
-    """Which boxes each picture is asked about."""
-    return [box for box in BOXES if BOXES[box] is not None or not options["boxed_only"]]
+def _asked(options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The boxes that each picture is asked about, and by which methods.
+
+    Raises:
+        SettingsError: a method is to be asked about the whole picture that is not asked at all.
+    """
+    methods = tuple(options["methods"])
+    named = methods if options["whole"] is None else options["whole"]
+    if unknown := [name for name in named if name not in methods]:
+        raise SettingsError(f"--whole names {', '.join(unknown)}, which --methods does not")
+    asked = {
+        box: tuple(name for name in methods if corners is not None or name in named)
+        for box, corners in BOXES.items()
+    }
+    return {box: names for box, names in asked.items() if names}
 
 
 def _prompts(workspace: Workspace, options: Mapping[str, Any]) -> list[Prompt]:
@@ -129,6 +141,7 @@ def _figures(
         ]
         return np.array(values)
 
+    answers = [answer for answer in answers if method in answer["methods"]]
     asked = dict.fromkeys(answer["facts"]["asked"] for answer in answers)
     precision = {(box, side): over_prompts(box, side) for box in asked for side in ("left", "right")}
     boxed = (precision["left", "left"] + precision["right", "right"]) / 2
