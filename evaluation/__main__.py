@@ -100,7 +100,7 @@ def _asked(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) 
 def _studied(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) -> Report:
     workspace = Workspace.open(given.workspace, given.device)
     study = studies()[given.protocol]
-    plain = json.loads(json.dumps(options, default=str))
+    plain = json.loads(json.dumps(options, default=lambda path: path.name))  # where it lies is private
     run = RunFolder(folder, {"study": study.name, **plain, **workspace.fingerprints}).run
     steps = study.run(workspace, options, Kept(folder))
     began = time.monotonic()
