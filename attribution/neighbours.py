@@ -17,7 +17,7 @@ from attribution.errors import CorruptArtifactError
 from attribution.store import Artifact
 
 SPREAD = 3.0  # standard deviations that four bits are spread over, to each side
-BLOCK = 4096  # rows whose scores are computed at once
+BLOCK = 256  # rows whose scores are computed at once: what they take stays in the processor's cache
 
 
 class Neighbours:

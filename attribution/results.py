@@ -246,6 +246,6 @@ def ranked_rows(scores: Scores, ids: Sequence[str]) -> Int[ndarray, " candidates
     if bad.any():
         named = ", ".join(ids[int(row)] for row in scores.rows[bad][:5])
         raise NonFiniteError(f"{int(bad.sum())} scores are not finite, of {named}: lower the step")
-    rows = scores.rows.tolist()
-    keys = sorted(range(len(rows)), key=lambda i: (-scores.values[i], ids[rows[i]]))
-    return np.asarray(keys, dtype=np.int64)
+    falling, names = (-scores.values).tolist(), [ids[row] for row in scores.rows.tolist()]
+    order = sorted(range(len(names)), key=lambda i: (falling[i], names[i]))
+    return np.asarray(order, dtype=np.int64)
