@@ -11,9 +11,11 @@ from typing import Any
 from PIL import Image
 
 from app.board import SHOWN
+from app.compare import answered
 from app.heat import overlaid
 from app.pictures import data_uri
 from app.scores import figures_of
+from app.showing import Strip
 from app.timesteps import timestep_chart
 from attribution.alike import NEARLY, Alike
 from attribution.forgotten import Forgotten
@@ -39,7 +41,7 @@ class Closer:
 
     Attributes:
         picture: the image as the model sees it.
-        forgotten: how it was, by the title of the method.
+        forgotten: how it was, by the name of the ranking.
         waiting: it is being measured still.
     """
 
@@ -53,15 +55,19 @@ NOTHING = Closer()
 
 def detail(
     example: Example,
-    rankings: Mapping[str, Ranking],
+    shown: Sequence[Strip],
     closer: Closer = NOTHING,
     like: Mapping[str, Sequence[Neighbour]] | None = None,
+    of: str = "Method",
 ) -> str:
-    """`like`: the training images nearest to it, by the title of the embedding."""
+    """`shown`: the rankings on the page, each under its own name; what is named is `of`.
+
+    `like`: the training images nearest to it, by the title of the embedding.
+    """
     caption = html.escape(example.caption)
-    places = "".join(_place(example.id, name, ranking) for name, ranking in rankings.items())
+    places = "".join(_place(example.id, strip, ranking) for strip, ranking in answered(shown))
     table = (
-        '<table><thead><tr><th scope="col">Method</th><th scope="col">Rank</th>'
+        f'<table><thead><tr><th scope="col">{of}</th><th scope="col">Rank</th>'
         f'<th scope="col">Score</th></tr></thead><tbody>{places}</tbody></table>'
         if places
         else ""
@@ -134,9 +140,9 @@ def _neighbour(neighbour: Neighbour) -> str:
     )
 
 
-def _place(example_id: str, name: str, ranking: Ranking) -> str:
-    title = f'<th scope="row"><i class="dot"></i>{html.escape(ranking.title)}</th>'
-    head = f'<tr data-method="{html.escape(name)}">{title}'
+def _place(example_id: str, strip: Strip, ranking: Ranking) -> str:
+    title = f'<th scope="row"><i class="dot"></i>{html.escape(strip.title)}</th>'
+    head = f'<tr data-method="{html.escape(strip.method.name)}">{title}'
     entry = next((entry for entry in ranking.entries if entry.id == example_id), None)
     if entry is None:
         return f'{head}<td colspan="2" class="unranked">not in {html.escape(ranking.candidates)}</td></tr>'

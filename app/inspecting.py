@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -12,14 +10,15 @@ from app import status
 from app.desk import Desk, View
 from app.detail import Closer, Neighbour, detail
 from app.generating import QUIET, READY
-from app.run import Part, Picture
+from app.proof import own_strips
+from app.run import Picture
 from app.sessions import Session
+from app.showing import METHODS, Strip, strips
 from attribution.alike import most_alike
 from attribution.errors import TrainingSetError
 from attribution.forgotten import Forgotten
 from attribution.images import prepared
-from attribution.registry import Locating, method, methods
-from attribution.results import Ranking
+from attribution.registry import Locating, methods
 from attribution.similarity import Likeness
 
 LIKE_IT = 6  # neighbours in each embedding
@@ -27,13 +26,16 @@ LIKE_IT = 6  # neighbours in each embedding
 
 def connect_inspecting(desk: Desk) -> None:
     """Wire the dialog, and everything that opens it."""
-    count, opened = itertools.count(1), desk.answer.detail
+    opened = desk.answer.detail
 
-    def shown(session: Session, row: int, closer: Closer, later: bool) -> dict[str, Any]:
-        """What detail.js is given. `shown` differs each time, so that one image can be opened twice."""
+    def shown(session: Session, closer: Closer, later: bool) -> dict[str, Any]:
+        """What detail.js is given."""
+        assert session.looked_at is not None
+        row, at = session.looked_at
         example = desk.workspace.training_set.examples[row]
-        words = detail(example, rankings_shown(session), closer, likeness(desk, row))
-        return {"html": words, "id": example.id, "shown": next(count), "closer": later}
+        of = "Method" if session.view.beside == METHODS else "Part"
+        words = detail(example, rankings_shown(desk, session), closer, likeness(desk, row), of)
+        return {"html": words, "id": example.id, "at": at, "closer": later}
 
     def row_of(event: gr.EventData) -> int | None:
         try:
@@ -43,22 +45,24 @@ def connect_inspecting(desk: Desk) -> None:
 
     def look(event: gr.EventData, request: gr.Request) -> Any:
         session, row = desk.sessions.of(request.session_hash), row_of(event)
-        if row is None:
-            return gr.skip()
-        session.looked_at = row
-        return shown(session, row, Closer(waiting=bool(locating(session))), False)
+        at = float(event._data.get("at") or 0)
+        if row is None or (session.looked_at is not None and at < session.looked_at[1]):
+            return gr.skip()  # what was asked for later has overtaken it
+        session.looked_at = row, at
+        return shown(session, Closer(waiting=bool(locating(desk, session))), False)
 
     def look_closer(request: gr.Request) -> Any:
         """The same again with how it was forgotten, which takes a moment."""
         session = desk.sessions.of(request.session_hash)
-        row = session.looked_at
-        if row is None or not locating(session):
+        looked_at = session.looked_at
+        if looked_at is None or not locating(desk, session):
             return gr.skip()
+        row, _ = looked_at
         picture = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
         closer = Closer(picture, desk.worker.do(how_forgotten, desk, session, row))
-        if session.looked_at != row:  # the person has moved on
+        if session.looked_at != looked_at:  # the person has moved on
             return gr.skip()
-        return shown(session, row, closer, True)
+        return shown(session, closer, True)
 
     def use(event: gr.EventData, request: gr.Request) -> View:
         """The training image becomes the picture on the page."""
@@ -95,29 +99,26 @@ def likeness(desk: Desk, row: int) -> dict[str, tuple[Neighbour, ...]]:
     return found
 
 
-def locating(session: Session) -> dict[str, Locating]:
-    """The methods of the shown answer that can say how an image was forgotten, by title."""
-    found = {name: method(name) for name in rankings_shown(session)}
-    return {each.title: each for each in found.values() if isinstance(each, Locating)}
+def locating(desk: Desk, session: Session) -> list[tuple[Strip, Locating]]:
+    """The rankings of this run on the page whose method can say how an image was forgotten."""
+    if session.run is None:
+        return []
+    own = own_strips(session.run, rankings_shown(desk, session))
+    return [(strip, strip.method) for strip in own if isinstance(strip.method, Locating)]
 
 
 def how_forgotten(desk: Desk, session: Session, row: int) -> dict[str, Forgotten]:
-    """By the title of each method that remembers this question still."""
+    """By the name of each ranking whose method remembers this question still."""
     if session.run is None:
         return {}
-    query, settings = looked_from(session).query, session.run.settings
+    settings = session.run.settings
     found = {
-        title: each.how_forgotten(desk.workspace, query, settings, row)
-        for title, each in locating(session).items()
+        strip.title: each.how_forgotten(desk.workspace, strip.part.query, settings, row)
+        for strip, each in locating(desk, session)
     }
     return {title: how for title, how in found.items() if how is not None}
 
 
-def rankings_shown(session: Session) -> Mapping[str, Ranking]:
-    return {} if session.run is None else looked_from(session).rankings
-
-
-def looked_from(session: Session) -> Part:
-    """The part whose answer is shown."""
-    assert session.run is not None
-    return session.run.parts[min(session.view.part, len(session.run.parts) - 1)]
+def rankings_shown(desk: Desk, session: Session) -> list[Strip]:
+    """What stands side by side on the page."""
+    return [] if session.run is None else strips(session.run, session.view, desk.earlier(session))

@@ -37,7 +37,7 @@ class Session:
         run: the attribution that is shown, with what of it is there so far.
         view: how it is shown.
         proving: the stop flag of a test of the answer that was asked for and waits for the model.
-        looked_at: row of the training image that was opened last.
+        looked_at: row of the training image that was opened last, and when, on the page's own clock.
         at_rest: nothing runs for this page.
         box_refused: the status line complains of a box.
         stop: set when the person presses Stop.
@@ -53,7 +53,7 @@ class Session:
     run: Run | None = None
     view: Shown = field(default_factory=Shown)
     proving: threading.Event | None = None
-    looked_at: int | None = None
+    looked_at: tuple[int, float] | None = None
     at_rest: bool = True
     box_refused: bool = False
     stop: threading.Event = field(default_factory=threading.Event)

@@ -80,7 +80,7 @@ def test_captions_ids_and_warnings_are_escaped(markup: str) -> None:
     answer = {"a": ranking("a", [1, 2], caption=markup)}
     example = Example(1, markup, markup, markup, "0" * 64, {"artist": markup, "tags": [markup]})
     strip = Strip("a", markup, method("a"), answer["a"], PART)
-    for shown in (board([strip], warnings=[markup]), detail(example, answer)):
+    for shown in (board([strip], warnings=[markup]), detail(example, [strip])):
         assert markup not in shown
         assert html.escape(markup) in shown
 
@@ -98,11 +98,21 @@ def test_the_invitation_is_over_training_images() -> None:
 
 def test_the_detail_names_rank_and_score_under_every_method_and_says_where_it_was_not_ranked() -> None:
     answer = {"a": ranking("a", [5, 1], stderr=0.02), "b": ranking("b", [2, 3])}
-    shown = detail(Example(1, "train-001", "1.png", "a dog", "0" * 64, {"ground": "snow"}), answer)
+    shown = detail(Example(1, "train-001", "1.png", "a dog", "0" * 64, {"ground": "snow"}), strips(answer))
     assert "2 <small>of 2</small>" in shown
     assert "0.500 ± 0.020" in shown
     assert "not in all 2 training images" in shown
     assert "<dt>ground</dt><dd>snow</dd>" in shown
+
+
+def test_of_several_parts_each_has_its_rank_and_what_is_not_there_yet_has_no_row() -> None:
+    orders = {"Part A": [5, 1], "Part B": [1, 2]}
+    parts = [Strip(title, title, method("a"), ranking("a", order), PART) for title, order in orders.items()]
+    waiting = Strip("C", "Part C", method("a"), None, PART)
+    example = Example(1, "train-001", "1.png", "a dog", "0" * 64, {})
+    shown = detail(example, [*parts, waiting], of="Part")
+    assert '<th scope="col">Part</th>' in shown
+    assert re.findall(r'class="dot"></i>([^<]*)</th><td>(\d+)', shown) == [("Part A", "2"), ("Part B", "1")]
 
 
 def test_facts_are_told_by_name() -> None:

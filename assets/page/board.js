@@ -22,7 +22,7 @@ element.addEventListener("focusin", (event) => link(cellOf(event)));
 element.addEventListener("focusout", () => link(null));
 element.addEventListener("click", (event) => {
   const cell = cellOf(event);
-  if (cell) trigger("open", { id: cell.dataset.id });
+  if (cell) trigger("open", { id: cell.dataset.id, at: performance.now() });
 });
 element.addEventListener("keydown", (event) => {
   const cell = cellOf(event);

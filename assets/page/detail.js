@@ -1,6 +1,7 @@
 // One training image, large, in a dialog of the browser's own. It lives outside the template, so that
-// a new value does not close it. value: {html, id, shown, closer}; the markup is written, and escaped, by
-// Python. Gives 'open' {id} for another image and 'use' {id} for the one that is to be asked about.
+// a new value does not close it. value: {html, id, at, closer}; the markup is written, and escaped, by
+// Python. Gives 'open' {id, at} for another image and 'use' {id} for the one that is to be asked about.
+// `at` is when an image was asked for, on this page's clock: requests overtake each other.
 const dialog = document.createElement("dialog");
 dialog.className = "detail";
 dialog.setAttribute("aria-label", "Training image");
@@ -28,10 +29,10 @@ document.querySelector(".gradio-container").append(dialog);
 
 let row = [], name = ""; // the images of the ranking, or of the neighbours, that this one was opened from
 let asked = null; // the image that was asked for last: keys may be quicker than answers
-let latest = 0; // of the answers that were shown: one that was overtaken is not
+let latest = 0; // when the image that is shown was asked for: an answer that was overtaken is not shown
 const open = (id) => {
   asked = id;
-  trigger("open", { id });
+  trigger("open", { id, at: performance.now() });
 };
 const listed = (buttons, key) => [...buttons].map((one) => one.dataset[key]);
 document.addEventListener("click", (event) => {
@@ -77,8 +78,8 @@ dialog.addEventListener("keydown", (event) => {
 watch("value", () => {
   if (!props.value || !props.value.html) return;
   // What comes later belongs to the image that is open still, or to nothing.
-  if (props.value.shown < latest) return;
-  latest = props.value.shown;
+  if (props.value.at < latest) return;
+  latest = props.value.at;
   if (!props.value.closer && props.value.id === asked) asked = null;
   if (props.value.closer && (!dialog.open || body.dataset.id !== props.value.id)) return;
   const held = body.contains(document.activeElement); // what had the focus is about to go

@@ -6,7 +6,7 @@ const listen = () => {
   plot.dataset.heard = "yes";
   plot.on("plotly_click", (event) => {
     const id = event.points[0] && event.points[0].customdata;
-    if (id) trigger("open", { id: String(id) });
+    if (id) trigger("open", { id: String(id), at: performance.now() });
   });
 };
 new MutationObserver(listen).observe(document.querySelector("#answer"), { childList: true, subtree: true });

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_pl
 
 ROOT = Path(__file__).parent.parent.parent
 WORKSPACE = ROOT / "tests" / "world" / "workspace"
+SCENES = ROOT / "tests" / "world" / "scenes"
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 # Milliseconds: a bound for a slow and busy machine, not a claim about speed. More by PATIENCE=SECONDS.
 PATIENCE = 1000 * int(os.environ.get("PATIENCE", "120"))
@@ -29,6 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+
+
+def ids_of(strip: Locator) -> list[str]:
+    return [str(cell.get_attribute("data-id")) for cell in strip.locator(".cell[data-id]").all()]
 
 
 def free_port() -> int:
