@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import SCENES, Visit, ids_of
 
@@ -68,3 +69,36 @@ def test_influence_is_grouped_by_any_column(parted: Visit) -> None:
 def collections() -> re.Pattern[str]:
     lines = (SCENES / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
     return re.compile("|".join(sorted({re.escape(json.loads(line)["collection"]) for line in lines})))
+
+
+@pytest.mark.parametrize("width", [360, 1000, 1100, 1280])
+def test_the_names_of_the_panels_are_whole_and_nothing_lies_over_them(parted: Visit, width: int) -> None:
+    before = parted.page.viewport_size
+    assert before is not None
+    parted.page.set_viewport_size({"width": width, "height": before["height"]})
+    parted.page.wait_for_timeout(500)  # what has no room goes into the menu
+    names = parted.page.locator("#answer .tab-container").last.get_by_role("tab").all()
+    takes = parted.page.locator("#take-away > *").all()
+    hidden = [name for name in names if name.evaluate(CUT)]
+    covered = [(name, take) for name in names for take in takes if overlap(name, take)]
+    parted.page.set_viewport_size(before)
+    assert names
+    assert takes
+    assert not hidden
+    assert not covered
+
+
+CUT = """tab => {
+    const [name, row] = [tab.getBoundingClientRect(), tab.parentElement.getBoundingClientRect()];
+    return name.right > row.right + 1 || tab.scrollWidth > tab.clientWidth + 1;
+}"""
+
+
+def overlap(one: Locator, other: Locator) -> bool:
+    a, b = one.bounding_box(), other.bounding_box()
+    assert a is not None
+    assert b is not None
+    return all(
+        a[start] < b[start] + b[size] and b[start] < a[start] + a[size]
+        for start, size in (("x", "width"), ("y", "height"))
+    )
