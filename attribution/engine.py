@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -21,28 +21,13 @@ from attribution.errors import Cancelled, MissingArtifactError, SettingsError
 from attribution.images import box_in_prepared
 from attribution.losses import example_losses
 from attribution.noise import generator
-from attribution.query import Query, Settings
+from attribution.query import Candidates, Query, Settings
 from attribution.registry import Method, method
 from attribution.results import Attribution, Entry, Progress, Ranking, Scores, ranked_rows
 from attribution.workspace import Workspace
 
 FIRST_ORDER = "first-order"
 SHORTLISTING = ("clip", "dino", "clip-text")  # the neighbour lists that a shortlist is dealt from too
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Which training images a method is asked to score.
-
-    Attributes:
-        rows: the most promising first, where anything is known of that.
-        words: for the person.
-        race: measure as many as the budget allows, and the best again, instead of all alike.
-    """
-
-    rows: Int[ndarray, " candidates"]
-    words: str
-    race: bool = False
 
 
 def attribute(

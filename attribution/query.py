@@ -1,11 +1,11 @@
-"""What is asked: a picture, its caption, and perhaps a box. Plain values."""
+"""What is asked: a picture, its caption, perhaps a box, and which training images. Plain values."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from numpy import bool_, ndarray, zeros
 from PIL import Image
 
@@ -138,3 +138,18 @@ class Settings:
 
 
 EFFORTS = ("instant", "refined", "exhaustive")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Which training images a method is asked to score.
+
+    Attributes:
+        rows: the most promising first, where anything is known of that.
+        words: for the person.
+        race: measure as many as the budget allows, and the best again, instead of all alike.
+    """
+
+    rows: Int[ndarray, " candidates"]
+    words: str
+    race: bool = False

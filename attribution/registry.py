@@ -14,11 +14,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from attribution.errors import UnknownNameError
-from attribution.query import Query, Settings
+from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
 
 if TYPE_CHECKING:
-    from attribution.engine import Candidates
     from attribution.forgotten import Forgotten
     from attribution.workspace import Workspace
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxtyping import Float, Int
 from numpy import ndarray
@@ -16,12 +15,9 @@ from PIL import Image
 
 from attribution.encoders import encoder_reader
 from attribution.images import box_in_prepared, prepared
-from attribution.query import Query, Settings
+from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
 from attribution.workspace import Workspace
-
-if TYPE_CHECKING:
-    from attribution.engine import Candidates
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from transformers import CLIPModel, CLIPTokenizer, Dinov2Model
 
 from attribution.encoders import encoder_reader, encoder_readers
 from attribution.encoders.dino import read_out
-from attribution.engine import Candidates
 from attribution.errors import UnknownNameError
 from attribution.images import prepared
-from attribution.query import Box, Query, Settings
+from attribution.query import Box, Candidates, Query, Settings
 from attribution.registry import method
 from attribution.results import Scores
 from attribution.whitening import fit_whitening

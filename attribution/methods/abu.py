@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int
@@ -20,14 +20,11 @@ from attribution.asking import Memory, query_gradient, query_key, query_tensors,
 from attribution.forgotten import Forgotten, forgotten
 from attribution.losses import check_finite, loss_sweep
 from attribution.noise import generator
-from attribution.query import Query, Settings
+from attribution.query import Candidates, Query, Settings
 from attribution.racing import Rises, Standing, mean_and_error, race
 from attribution.results import Progress, Scores
 from attribution.unlearning import Unlearned
 from attribution.workspace import Workspace
-
-if TYPE_CHECKING:
-    from attribution.engine import Candidates
 
 CONTROLS = 16  # random training images whose loss should not rise with the query's
 CONTROL_SHARE = 0.25  # of the query's rise: above it, unlearning was not selective

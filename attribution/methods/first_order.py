@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from attribution.asking import query_gradient, verdicts
-from attribution.query import Query, Settings
+from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
 from attribution.unlearning import QueryGradient
 from attribution.workspace import Workspace
-
-if TYPE_CHECKING:
-    from attribution.engine import Candidates
 
 LOOKS = 4  # every first quarter, half, ... of the draws is shown
 

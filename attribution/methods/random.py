@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attribution.noise import generator
-from attribution.query import Query, Settings
+from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
 from attribution.workspace import Workspace
-
-if TYPE_CHECKING:
-    from attribution.engine import Candidates
 
 
 @dataclass(frozen=True)
