@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attribution.errors import SettingsError
 from attribution.training_set import Example
 from attribution.workspace import Workspace
 from evaluation import studies
 from evaluation.__main__ import parser
 from evaluation.protocols import Report
-from evaluation.studies import Kept, Study, agreement, draws, sketch, verdict
+from evaluation.studies import Kept, Study, agreement, draws, orders, sketch, verdict
 from evaluation.studies.agreement import TOP
 
 
@@ -234,6 +236,63 @@ def test_the_verdict_runs_on_a_real_world(tmp_path: Path, tiny_world: Workspace)
     assert len(told) == report.figures["controls"] == 2
     assert 0 <= report.figures["any_false"] <= 1
     assert report.figures["threshold"] == tiny_world.null().threshold
+
+
+# --- orders -------------------------------------------------------------------------------------
+
+
+def boxed_answers(
+    folder: Path, scores: np.ndarray, errors: list[float | None]
+) -> dict[str, frozenset[str]]:
+    """Both boxes of two prompts on images of which the first `TOP` show the boxed objects."""
+    ids = [f"train-{row}" for row in range(len(scores))]
+    for prompt in range(2):
+        for asked in ("left", "right"):
+            ranked = {"ids": ids, "scores": scores.tolist(), "stderr": errors}
+            facts = {"asked": asked, "left": "dog", "right": "cat"}
+            text = json.dumps({"facts": facts, "methods": {"abu": ranked}})
+            (folder / f"prompt-{prompt:02}-{asked}.json").write_text(text)
+    shown = frozenset(ids[:TOP])
+    return {"dog": shown, "cat": shown}
+
+
+def test_an_order_is_compared_by_the_images_it_puts_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, errors = np.full(60, 1.0), np.full(60, 0.1)
+    scores[TOP : 2 * TOP], errors[TOP : 2 * TOP] = 2.0, 4.0  # measured badly: first by score alone
+    shows = boxed_answers(tmp_path, scores, errors.tolist())
+    monkeypatch.setattr(orders, "holders", lambda _: shows)
+    options = {"answers": tmp_path, "methods": ["abu"]}
+    _, report = finished(orders.STUDY.run(SimpleNamespace(), options, Kept(tmp_path / "run")))  # type: ignore[arg-type]
+    found = {row["order"]: row for row in report.figures["rows"]}
+    assert report.figures["prompts"] == 2
+    assert found["score"]["precision"] == 0.0
+    assert found["score less its error"]["precision"] == found["score over its error"]["precision"] == 1.0
+    assert found["score less its error"]["difference_interval"] == (1.0, 1.0)
+
+
+def test_what_is_measured_badly_is_drawn_to_the_mean_and_more_so_the_worse_it_is() -> None:
+    scores = np.array([10.0, 10.0, 10.0, 0.0, 0.0])
+    drawn = orders.shrunk(scores, np.array([0.0, 1.0, 3.0, 0.0, 0.0]))
+    assert drawn[0] == 10.0
+    assert drawn[0] > drawn[1] > drawn[2] > scores.mean()
+    np.testing.assert_allclose(orders.shrunk(scores, np.full(5, 100.0)), scores.mean())
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"), [([None] * 60, "no standard errors"), (None, "no answers of abu")]
+)
+def test_orders_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: list[float | None] | None, words: str
+) -> None:
+    if errors:
+        boxed_answers(tmp_path, np.ones(60), errors)
+    monkeypatch.setattr(orders, "holders", lambda _: {})
+    with pytest.raises(SettingsError, match=words):
+        finished(
+            orders.STUDY.run(SimpleNamespace(), {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path))
+        )  # type: ignore[arg-type]
 
 
 # --- the command line ---------------------------------------------------------------------------

@@ -77,8 +77,8 @@ class Locality:
         self, workspace: Workspace, options: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]
     ) -> Report:
         k = options["top_k"]
-        holders = _holders(workspace)
-        methods = {name: _figures(name, answers, holders, k) for name in options["methods"]}
+        shows = holders(workspace)
+        methods = {name: _figures(name, answers, shows, k) for name in options["methods"]}
         first = next(iter(methods.values()))
         figures = {
             "prompts": len(answers) // len(_asked(options)),
@@ -117,7 +117,7 @@ def _prompts(workspace: Workspace, options: Mapping[str, Any]) -> list[Prompt]:
     return two_object_prompts(grammar, options["prompts"], options["seed"])
 
 
-def _holders(workspace: Workspace) -> dict[str, frozenset[str]]:
+def holders(workspace: Workspace) -> dict[str, frozenset[str]]:
     """Object name -> ids of the training scenes that show it."""
     found: dict[str, set[str]] = {}
     for example in workspace.training_set.examples:
