@@ -2,7 +2,7 @@
 
     python -m evaluation locality       [--workspace DIR] [--prompts 24] [--candidates 400]
     python -m evaluation self-retrieval [--workspace DIR] [--images 10] [--others 400]
-    python -m evaluation draws|sketch|agreement|verdict   (studies of what the methods are made of)
+    python -m evaluation draws|sketch|agreement|verdict|orders   (studies of what the methods are made of)
 
 Answers, pictures and the report go to `--out` (`build/evaluation/<protocol>`); asked again, a run goes
 on where it was stopped. `--document FILE` also puts the report between its marks in that file, and

@@ -279,6 +279,8 @@ def test_locality_tells_a_method_that_sees_the_box_from_one_that_does_not(
     assert seer["boxed_precision"] == 1.0
     assert seer["ratio"] == pytest.approx(3.0)
     assert seer["locality"] == 1.0
+    assert seer["ahead"] - blind["ahead"] == pytest.approx(1.0 - blind["boxed_precision"])
+    assert 0.0 in (seer["ahead"], blind["ahead"])  # of the first one from itself
     assert blind["locality"] == 0.0
     assert blind["locality_interval"] == (0.0, 0.0)
     assert "| `seer` |" in report.markdown

@@ -79,7 +79,10 @@ class Locality:
         k = options["top_k"]
         shows = holders(workspace)
         methods = {name: _figures(name, answers, shows, k) for name in options["methods"]}
-        first = next(iter(methods.values()))
+        name, first = next(iter(methods.items()))
+        for method, found in methods.items():
+            apart = _boxed(method, answers, shows, k) - _boxed(name, answers, shows, k)
+            found |= {"ahead": float(apart.mean()), "ahead_interval": statistics.mean_interval(apart)}
         figures = {
             "prompts": len(answers) // len(_asked(options)),
             "unseen_pairs": sum(not a["facts"]["seen"] for a in answers) // len(_asked(options)),
@@ -124,6 +127,23 @@ def holders(workspace: Workspace) -> dict[str, frozenset[str]]:
         for name in object_names(example):
             found.setdefault(name, set()).add(example.id)
     return {name: frozenset(ids) for name, ids in found.items()}
+
+
+def _boxed(
+    method: str, answers: Sequence[Mapping[str, Any]], shows: Mapping[str, frozenset[str]], k: int
+) -> Float[ndarray, " prompts"]:
+    """Precision for the boxed object, the mean of both boxes."""
+    sides = [
+        [
+            statistics.precision_at(
+                k, a["methods"][method]["ids"], shows.get(a["facts"][side], frozenset())
+            )
+            for a in answers
+            if a["facts"]["asked"] == side
+        ]
+        for side in ("left", "right")
+    ]
+    return np.asarray(np.mean(sides, axis=0))
 
 
 def _figures(
@@ -203,7 +223,8 @@ whatever it shows.
 
 A hit is a training scene that contains the boxed object. A share of {base_rate:.3f} of the {candidates} \
 does (the base rate); a perfect ranking would reach {ceiling:.3f}. *Other object* is the precision for \
-the object outside the box. *Locality* is half of [p(left box, left object) - p(right box, left object) \
+the object outside the box. *Ahead* is how far its boxed precision is ahead of `{first}`'s, prompt by \
+prompt. *Locality* is half of [p(left box, left object) - p(right box, left object) \
 + p(right box, right object) - p(left box, right object)]: 0 for a method that ignores the box. In \
 brackets: 95% bootstrap intervals over prompts (10,000 resamples).
 
@@ -211,13 +232,14 @@ brackets: 95% bootstrap intervals over prompts (10,000 resamples).
 
 
 def _markdown(figures: Mapping[str, Any]) -> str:
-    k = figures["k"]
+    k, first = figures["k"], next(iter(figures["methods"]))
     rows = [
         (
             f"`{name}`",
             f"{m['boxed_precision']:.3f} {interval(m['boxed_precision_interval'])}",
             f"{m['ratio']:.2f} {interval(m['ratio_interval'], 2)}",
             f"{m['other_precision']:.3f}",
+            f"{m['ahead']:+.3f} {interval(m['ahead_interval'])}" if name != first else "",
             f"{m['locality']:+.3f} {interval(m['locality_interval'])}",
             f"{m['whole_precision']:.3f} ({m['whole_ratio']:.2f})" if "whole_ratio" in m else "not asked",
             f"{m['median_seconds']:.1f}",
@@ -229,11 +251,14 @@ def _markdown(figures: Mapping[str, Any]) -> str:
         f"boxed precision@{k}",
         "ratio to base rate",
         "other object",
+        "ahead",
         "locality",
         "whole picture (ratio)",
         "s / query",
     )
-    return WORDS.format(**figures, left=_sides(LEFT), right=_sides(RIGHT)) + table(header, rows)
+    return WORDS.format(**figures, first=first, left=_sides(LEFT), right=_sides(RIGHT)) + table(
+        header, rows
+    )
 
 
 def _sides(box: Box) -> str:
