@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 
 from app import status
+from app.compare import answered
 from app.desk import Desk, View
 from app.detail import Closer, Neighbour, detail
 from app.generating import QUIET, READY
-from app.proof import own_strips
 from app.run import Picture
 from app.sessions import Session
 from app.showing import METHODS, Strip, strips
@@ -49,13 +49,13 @@ def connect_inspecting(desk: Desk) -> None:
         if row is None or (session.looked_at is not None and at < session.looked_at[1]):
             return gr.skip()  # what was asked for later has overtaken it
         session.looked_at = row, at
-        return shown(session, Closer(waiting=bool(locating(desk, session))), False)
+        return shown(session, Closer(waiting=bool(locating(session))), False)
 
     def look_closer(request: gr.Request) -> Any:
         """The same again with how it was forgotten, which takes a moment."""
         session = desk.sessions.of(request.session_hash)
         looked_at = session.looked_at
-        if looked_at is None or not locating(desk, session):
+        if looked_at is None or not locating(session):
             return gr.skip()
         row, _ = looked_at
         picture = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
@@ -99,12 +99,12 @@ def likeness(desk: Desk, row: int) -> dict[str, tuple[Neighbour, ...]]:
     return found
 
 
-def locating(desk: Desk, session: Session) -> list[tuple[Strip, Locating]]:
+def locating(session: Session) -> list[tuple[Strip, Locating]]:
     """The rankings of this run on the page whose method can say how an image was forgotten."""
     if session.run is None:
         return []
-    own = own_strips(session.run, rankings_shown(desk, session))
-    return [(strip, strip.method) for strip in own if isinstance(strip.method, Locating)]
+    own = answered(strips(session.run, session.view))
+    return [(strip, strip.method) for strip, _ in own if isinstance(strip.method, Locating)]
 
 
 def how_forgotten(desk: Desk, session: Session, row: int) -> dict[str, Forgotten]:
@@ -114,7 +114,7 @@ def how_forgotten(desk: Desk, session: Session, row: int) -> dict[str, Forgotten
     settings = session.run.settings
     found = {
         strip.title: each.how_forgotten(desk.workspace, strip.part.query, settings, row)
-        for strip, each in locating(desk, session)
+        for strip, each in locating(session)
     }
     return {title: how for title, how in found.items() if how is not None}
 

@@ -263,8 +263,9 @@ def test_an_order_is_compared_by_the_images_it_puts_first(
     scores[TOP : 2 * TOP], errors[TOP : 2 * TOP] = 2.0, 4.0  # measured badly: first by score alone
     shows = boxed_answers(tmp_path, scores, errors.tolist())
     monkeypatch.setattr(orders, "holders", lambda _: shows)
+    world: Any = SimpleNamespace()
     options = {"answers": tmp_path, "methods": ["abu"]}
-    _, report = finished(orders.STUDY.run(SimpleNamespace(), options, Kept(tmp_path / "run")))  # type: ignore[arg-type]
+    _, report = finished(orders.STUDY.run(world, options, Kept(tmp_path / "run")))
     found = {row["order"]: row for row in report.figures["rows"]}
     assert report.figures["prompts"] == 2
     assert found["score"]["precision"] == 0.0
@@ -289,10 +290,9 @@ def test_orders_says_what_is_missing(
     if errors:
         boxed_answers(tmp_path, np.ones(60), errors)
     monkeypatch.setattr(orders, "holders", lambda _: {})
+    world: Any = SimpleNamespace()
     with pytest.raises(SettingsError, match=words):
-        finished(
-            orders.STUDY.run(SimpleNamespace(), {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path))
-        )  # type: ignore[arg-type]
+        finished(orders.STUDY.run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))
 
 
 # --- the command line ---------------------------------------------------------------------------

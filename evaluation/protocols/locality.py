@@ -80,8 +80,9 @@ class Locality:
         shows = holders(workspace)
         methods = {name: _figures(name, answers, shows, k) for name in options["methods"]}
         name, first = next(iter(methods.items()))
+        of_first = _boxed(name, answers, shows, k)
         for method, found in methods.items():
-            apart = _boxed(method, answers, shows, k) - _boxed(name, answers, shows, k)
+            apart = _boxed(method, answers, shows, k) - of_first
             found |= {"ahead": float(apart.mean()), "ahead_interval": statistics.mean_interval(apart)}
         figures = {
             "prompts": len(answers) // len(_asked(options)),
@@ -129,49 +130,55 @@ def holders(workspace: Workspace) -> dict[str, frozenset[str]]:
     return {name: frozenset(ids) for name, ids in found.items()}
 
 
+def precision(
+    k: int, ids: Sequence[str], facts: Mapping[str, Any], side: str, shows: Mapping[str, frozenset[str]]
+) -> float:
+    """Of the first `k` of `ids`, those that show the object on a side of the picture."""
+    return statistics.precision_at(k, ids, shows.get(facts[side], frozenset()))
+
+
+def _over_prompts(
+    method: str,
+    answers: Sequence[Mapping[str, Any]],
+    shows: Mapping[str, frozenset[str]],
+    k: int,
+    box: str,
+    side: str,
+) -> Float[ndarray, " prompts"]:
+    """The precision for the object on one side, asked about one box."""
+    values = [
+        precision(k, a["methods"][method]["ids"], a["facts"], side, shows)
+        for a in answers
+        if a["facts"]["asked"] == box
+    ]
+    return np.array(values)
+
+
 def _boxed(
     method: str, answers: Sequence[Mapping[str, Any]], shows: Mapping[str, frozenset[str]], k: int
 ) -> Float[ndarray, " prompts"]:
-    """Precision for the boxed object, the mean of both boxes."""
-    sides = [
-        [
-            statistics.precision_at(
-                k, a["methods"][method]["ids"], shows.get(a["facts"][side], frozenset())
-            )
-            for a in answers
-            if a["facts"]["asked"] == side
-        ]
-        for side in ("left", "right")
-    ]
-    return np.asarray(np.mean(sides, axis=0))
+    """The precision for the boxed object, the mean of both boxes."""
+    left, right = (_over_prompts(method, answers, shows, k, side, side) for side in ("left", "right"))
+    return np.asarray((left + right) / 2)
 
 
 def _figures(
-    method: str, answers: Sequence[Mapping[str, Any]], holders: Mapping[str, frozenset[str]], k: int
+    method: str, answers: Sequence[Mapping[str, Any]], shows: Mapping[str, frozenset[str]], k: int
 ) -> dict[str, Any]:
     """One method's line of the report. Arrays are over prompts."""
 
-    def over_prompts(box: str, side: str) -> Float[ndarray, " prompts"]:
-        values = [
-            statistics.precision_at(
-                k, a["methods"][method]["ids"], holders.get(a["facts"][side], frozenset())
-            )
-            for a in answers
-            if a["facts"]["asked"] == box
-        ]
-        return np.array(values)
-
     answers = [answer for answer in answers if method in answer["methods"]]
     asked = dict.fromkeys(answer["facts"]["asked"] for answer in answers)
-    precision = {(box, side): over_prompts(box, side) for box in asked for side in ("left", "right")}
-    boxed = (precision["left", "left"] + precision["right", "right"]) / 2
-    other = (precision["left", "right"] + precision["right", "left"]) / 2
-    base, ceiling = _chance(method, answers, holders, k)
+    found = {
+        (box, side): _over_prompts(method, answers, shows, k, box, side)
+        for box in asked
+        for side in ("left", "right")
+    }
+    boxed = _boxed(method, answers, shows, k)
+    other = (found["left", "right"] + found["right", "left"]) / 2
+    base, ceiling = _chance(method, answers, shows, k)
     local = statistics.locality(
-        precision["left", "left"],
-        precision["right", "left"],
-        precision["right", "right"],
-        precision["left", "right"],
+        found["left", "left"], found["right", "left"], found["right", "right"], found["left", "right"]
     )
     seconds = [a["methods"][method]["seconds"] for a in answers]
     return {
@@ -185,7 +192,7 @@ def _figures(
         "locality": float(local.mean()),
         "locality_interval": statistics.mean_interval(local),
         "median_seconds": float(np.median(seconds)),
-        **(_whole(precision, base) if "whole" in asked else {}),
+        **(_whole(found, base) if "whole" in asked else {}),
     }
 
 
@@ -202,15 +209,15 @@ def _whole(
 
 
 def _chance(
-    method: str, answers: Sequence[Mapping[str, Any]], holders: Mapping[str, frozenset[str]], k: int
+    method: str, answers: Sequence[Mapping[str, Any]], shows: Mapping[str, frozenset[str]], k: int
 ) -> tuple[Float[ndarray, " prompts"], Float[ndarray, " prompts"]]:
     """Per prompt, over its two objects: the candidates' share that shows it, and the best precision."""
     base, ceiling = [], []
     for answer in (a for a in answers if a["facts"]["asked"] == "left"):
         ids = answer["methods"][method]["ids"]
-        shows = [holders.get(answer["facts"][side], frozenset()) for side in ("left", "right")]
-        base.append(sum(statistics.share(ids, s) for s in shows) / 2)
-        ceiling.append(sum(statistics.best_precision_at(k, ids, s) for s in shows) / 2)
+        both = [shows.get(answer["facts"][side], frozenset()) for side in ("left", "right")]
+        base.append(sum(statistics.share(ids, s) for s in both) / 2)
+        ceiling.append(sum(statistics.best_precision_at(k, ids, s) for s in both) / 2)
     return np.array(base), np.array(ceiling)
 
 

@@ -21,8 +21,8 @@ from attribution.errors import SettingsError
 from attribution.workspace import Workspace
 from evaluation.markdown import interval, table
 from evaluation.protocols import Report
-from evaluation.protocols.locality import holders
-from evaluation.statistics import mean_interval, precision_at
+from evaluation.protocols.locality import holders, precision
+from evaluation.statistics import mean_interval
 from evaluation.studies import Kept
 
 TOP = 20
@@ -80,14 +80,14 @@ class Orders:
             for number, name in enumerate(ORDERS):
                 apart = found[:, number] - found[:, 0]
                 bounds = mean_interval(apart)
-                precision, difference = float(found[:, number].mean()), float(apart.mean())
+                reached, difference = float(found[:, number].mean()), float(apart.mean())
                 told = f"{difference:+.3f} {interval(bounds)}" if number else ""
-                rows.append((f"`{method}`", name, f"{precision:.3f}", told))
+                rows.append((f"`{method}`", name, f"{reached:.3f}", told))
                 figures.append(
                     {
                         "method": method,
                         "order": name,
-                        "precision": precision,
+                        "precision": reached,
                         "difference": difference,
                         "difference_interval": bounds,
                     }
@@ -134,4 +134,4 @@ def _precision(
     facts, ranked = answer["facts"], answer["methods"][method]
     values = order(np.array(ranked["scores"], float), np.array(ranked["stderr"], float))
     ids = [ranked["ids"][i] for i in np.argsort(-values, kind="stable")]
-    return precision_at(TOP, ids, shows.get(facts[facts["asked"]], frozenset()))
+    return precision(TOP, ids, facts, facts["asked"], shows)
