@@ -10,7 +10,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-PACKAGES := attribution precompute demo evaluation benchmarks app
+PACKAGES := attribution precompute training demo evaluation benchmarks app
 
 # The page and its tests share their cores with a browser: threads that spin while they wait would
 # starve it (a tiny pipeline took 23 s instead of 0.5 s). Nothing calls out: no hub, no analytics.
@@ -31,7 +31,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# `app.py` and the package `app` share a name, so the two are checked apart and the script as a text.
+# `app.py` and the package `app` share a name, so the script is checked apart, as a text.
 types: $(VENV)/.dev
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/mypy -c "$$(cat app.py)"

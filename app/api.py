@@ -14,19 +14,19 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from app.ask import offered
-from app.desk import Desk, sentence
-from app.export import answer_json, write_picture
-from app.generating import ON_THE_MODEL, asked_for, generated
-from app.line import Place
-from app.run import MAX_PARTS, Picture, Run, parts_of
-from app.source import MAX_SEED
-from app.stage import box_of
+from app.events.context import Desk, sentence
+from app.events.generate import ON_THE_MODEL, asked_for, generated
+from app.panels.ask import offered
+from app.panels.source import MAX_SEED
+from app.panels.stage import box_of
+from app.runs.export import answer_json, write_picture
+from app.runs.run import MAX_PARTS, Picture, Run, parts_of
+from app.runtime.queue import Place
+from attribution.data.images import box_in_prepared, prepared, read_image
 from attribution.engine import attribute
 from attribution.errors import BoxError, CaptionError, ImageError, RunError, SettingsError, WhenceError
-from attribution.images import box_in_prepared, prepared, read_image
+from attribution.methods.base import Method, method
 from attribution.query import Box, Settings
-from attribution.registry import Method, method
 from attribution.results import Attribution
 
 Json = dict[str, Any]

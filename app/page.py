@@ -8,29 +8,29 @@ from typing import Any
 
 import gradio as gr
 
-from app.answer import build_answer
 from app.api import connect_api
-from app.ask import build_action, build_ask, effort_choices, offered
-from app.assets import script
-from app.attributing import connect_attributing, connect_box, connect_stop
-from app.comparing import connect_comparing
-from app.desk import Desk
-from app.examples import read_questions
-from app.generating import connect_generating
-from app.inspecting import connect_inspecting
-from app.keeping import connect_history
-from app.line import LONGEST, Line
-from app.proving import connect_proof
-from app.runs import Runs
-from app.sessions import Sessions, Uploads
-from app.source import build_source
-from app.stage import build_stage
-from app.warm import Warm
-from app.worker import Worker
-from attribution.diffusion import Generation
+from app.events.attribute import connect_attributing, connect_box, connect_stop
+from app.events.comparison import connect_comparing
+from app.events.context import Desk
+from app.events.counterfactual import connect_proof
+from app.events.generate import connect_generating
+from app.events.history import connect_history
+from app.events.training_image import connect_inspecting
+from app.frontend.assets import script
+from app.panels.answer import build_answer
+from app.panels.ask import build_action, build_ask, effort_choices, offered
+from app.panels.source import build_source
+from app.panels.stage import build_stage
+from app.runs.archive import Runs
+from app.runs.examples import read_questions
+from app.runtime.model_loader import Warm
+from app.runtime.queue import LONGEST, Line
+from app.runtime.sessions import Sessions, Uploads
+from app.runtime.worker import Worker
+from attribution.analysis.groups import columns_of
 from attribution.errors import WhenceError
-from attribution.groups import columns_of
-from attribution.workspace import Workspace
+from attribution.models.base import Generation
+from attribution.workspace.workspace import Workspace
 
 MOSAIC = 60  # training images behind the invitation
 KEPT = (3600, 24 * 3600)  # seconds: how often Gradio's files are looked through, and how old they may get

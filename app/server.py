@@ -15,18 +15,18 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from app.assets import FOLDER, script, styles
-from app.desk import sentence
-from app.early import EarlyScript
+from app.events.context import sentence
+from app.frontend.assets import FOLDER, script, styles
+from app.frontend.glossary import tips_script
+from app.frontend.head_script import EarlyScript
 from app.page import build_page, theme
-from app.pictures import MEDIA_TYPE, on_screen
-from app.runs import Runs
-from app.sessions import Upload, Uploads
-from app.tips import tips_script
-from app.warm import Warm
+from app.runs.archive import Runs
+from app.runtime.model_loader import Warm
+from app.runtime.sessions import Upload, Uploads
+from app.views.pictures import MEDIA_TYPE, on_screen
+from attribution.data.images import read_image
 from attribution.errors import ImageError
-from attribution.images import read_image
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 
 MAX_UPLOAD = 20 * 2**20  # bytes
 THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about

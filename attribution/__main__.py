@@ -31,15 +31,15 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from attribution.configuration import BOUND_TO
-from attribution.diffusion import Generation
+from attribution.data.images import read_image, write_png
 from attribution.engine import attribute
 from attribution.errors import Cancelled, CaptionError, ImageError, SettingsError, WhenceError
-from attribution.images import read_image, write_png
+from attribution.methods.base import method, methods
+from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, Query, Settings
-from attribution.registry import method, methods
 from attribution.results import Attribution, Progress, Ranking
-from attribution.workspace import Workspace
+from attribution.workspace.config import BOUND_TO
+from attribution.workspace.workspace import Workspace
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"
 SHOWN = 10  # lines of a table

@@ -16,15 +16,15 @@ import torch
 from jaxtyping import Int
 from numpy import ndarray
 
-from attribution.asking import query_gradient, query_tensors
+from attribution.data.images import box_in_prepared
 from attribution.errors import Cancelled, MissingArtifactError, SettingsError
-from attribution.images import box_in_prepared
-from attribution.losses import example_losses
-from attribution.noise import generator
+from attribution.gradients.query_gradient import query_gradient, query_tensors
+from attribution.methods.base import Method, method
+from attribution.models.losses import example_losses
 from attribution.query import Candidates, Query, Settings
-from attribution.registry import Method, method
 from attribution.results import Attribution, Entry, Progress, Ranking, Scores, ranked_rows
-from attribution.workspace import Workspace
+from attribution.rng import generator
+from attribution.workspace.workspace import Workspace
 
 FIRST_ORDER = "first-order"
 SHORTLISTING = ("clip", "dino", "clip-text")  # the neighbour lists that a shortlist is dealt from too

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from attribution.data.training_set import TrainingSet
 from attribution.errors import NonFiniteError, ResultError, TrainingSetError
-from attribution.training_set import TrainingSet
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 from attribution.errors import WhenceError
-from attribution.workspace import checked_device
+from attribution.workspace.workspace import checked_device
 from benchmarks import memory, opening, published_shape, room, scaling, table
 from benchmarks.reports import publish
 

@@ -76,10 +76,9 @@ def compared(options: argparse.Namespace) -> bool:
     alike = True
     for effort in options.effort:
         for number, question in enumerate(questions):
+            file = f"{effort}-{number}.json"
             answers = [
-                asked(
-                    checkout, options.world, question, effort, options.keep / name / f"{effort}-{number}.json"
-                )
+                asked(checkout, options.world, question, effort, options.keep / name / file)
                 for name, checkout in (("before", options.before), ("after", options.after))
             ]
             found = Counter(differences(*answers))

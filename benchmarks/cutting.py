@@ -21,11 +21,11 @@ import numpy as np
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from attribution.configuration import BOUND_TO, Config, stored_path
-from attribution.store import Artifact
-from attribution.training_set import METADATA, TrainingSet
-from attribution.workspace import INDEX, Workspace
-from attribution.writer import Plan, Writer
+from attribution.data.training_set import METADATA, TrainingSet
+from attribution.workspace.config import BOUND_TO, Config, stored_path
+from attribution.workspace.store import Artifact
+from attribution.workspace.workspace import INDEX, Workspace
+from attribution.workspace.writer import Plan, Writer
 
 CURVATURE = ("fisher", "kfac", "ekfac")
 

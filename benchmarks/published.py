@@ -19,15 +19,15 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from attribution.asking import query_gradient, query_tensors
-from attribution.diffusion import Weights
 from attribution.engine import attribute
-from attribution.losses import loss_sweep, probe_draws
+from attribution.gradients.query_gradient import query_gradient, query_tensors
 from attribution.methods.abu import METHOD
-from attribution.models.diffusers_pipeline import PipelineModel
+from attribution.models.base import Weights
+from attribution.models.losses import loss_sweep, probe_draws
+from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
-from attribution.unlearning import stratified_draws
-from attribution.workspace import Workspace
+from attribution.unlearning.step import stratified_draws
+from attribution.workspace.workspace import Workspace
 
 PUBLISHED_DRAWS = 50_000  # of the gradient (AbU, MSCOCO)
 PLAIN_BATCH = 64

@@ -22,13 +22,13 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from attribution import unlearning
-from attribution.curvature import Diagonal
-from attribution.diffusion import Weights
-from attribution.fisher import fisher_chunk, mean_of_chunks
-from attribution.losses import Probe, timestep_grid
-from attribution.models.diffusers_pipeline import PipelineModel
+from attribution.gradients.curvature import Diagonal
+from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
+from attribution.models.base import Weights
+from attribution.models.losses import Probe, timestep_grid
+from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Settings
+from attribution.unlearning import step as unlearning
 from benchmarks.reports import Report, machine, small_print
 from benchmarks.rounding import PRECISIONS, Rounding, of_images, of_trained_model, open_rounded
 from benchmarks.scanning import Batch, mean_losses, noise_ahead, noise_now

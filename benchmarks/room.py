@@ -6,8 +6,8 @@ import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from attribution.configuration import BOUND_TO
-from attribution.workspace import INDEX, Workspace
+from attribution.workspace.config import BOUND_TO
+from attribution.workspace.workspace import INDEX, Workspace
 from benchmarks.reports import Report
 from evaluation.markdown import table
 

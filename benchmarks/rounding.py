@@ -11,12 +11,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from attribution.diffusion import Weights
-from attribution.losses import Probe
 from attribution.methods.abu import METHOD
-from attribution.models.diffusers_pipeline import PipelineModel
+from attribution.models.base import Weights
+from attribution.models.losses import Probe
+from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from benchmarks.scanning import mean_losses, noise_now
 from benchmarks.shapes import Images
 from evaluation.statistics import spearman

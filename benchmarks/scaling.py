@@ -25,8 +25,8 @@ from attribution.errors import SettingsError
 from attribution.methods.abu import PART
 from attribution.query import Query, Settings
 from attribution.results import Ranking
-from attribution.workspace import Workspace
-from attribution.writer import Writer
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Writer
 from benchmarks.chart import Line, log_log
 from benchmarks.cutting import CURVATURE, adopt, cut
 from benchmarks.reports import Report, machine, small_print
@@ -35,9 +35,9 @@ from demo.scenes import write_scenes
 from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind
+from precompute.executors.local import jobs, plan, run
 from precompute.jobs import Options
 from precompute.jobs.losses import JOB as LOSSES
-from precompute.runner import jobs, plan, run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 ROUNDS = 3

@@ -1,6 +1,6 @@
 """A scan of many training images for timing: noise made ahead by other processes, or as the library does.
 
-Noise belongs to the example (`attribution.noise`), so it does not matter who makes it, nor when.
+Noise belongs to the example (`attribution.rng`), so it does not matter who makes it, nor when.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from attribution.diffusion import Weights, masked_mean
-from attribution.losses import Probe, probe_draws
-from attribution.models.diffusers_pipeline import PipelineModel
+from attribution.models.base import Weights, masked_mean
+from attribution.models.losses import Probe, probe_draws
+from attribution.models.stable_diffusion import PipelineModel
 from benchmarks.shapes import Images
 
 AHEAD = 3  # batches of noise a process

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from attribution.noise import gaussian
+from attribution.rng import gaussian
 from demo.tokenizer import build_tokenizer
 
 

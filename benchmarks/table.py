@@ -16,10 +16,10 @@ from dataclasses import asdict
 from typing import Any
 
 from attribution.engine import attribute
+from attribution.methods.base import methods
 from attribution.query import Query, Settings
-from attribution.registry import methods
 from attribution.results import Progress, Ranking
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from benchmarks.published import Comparison, compared, first_order_seconds
 from benchmarks.reports import Report, machine, small_print
 from benchmarks.serving import served

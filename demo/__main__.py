@@ -2,7 +2,7 @@
 
 python -m demo build                    # everything: scenes, models, encoders, judge, figures
 python -m demo train --only clip        # one stage
-python -m demo build --tiny --out tests/world
+python -m demo build --tiny --out tests/worlds/tiny
 """
 
 from __future__ import annotations

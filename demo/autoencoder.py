@@ -15,8 +15,8 @@ from diffusers import AutoencoderTiny
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from attribution.noise import gaussian, generator
-from demo.training import Recipe
+from attribution.rng import gaussian, generator
+from training.loop import Recipe
 
 LATENT_CHANNELS = 4
 CROP = 32  # pixels

@@ -22,8 +22,8 @@ from demo import autoencoder, clip, diffusion, dino, judge
 from demo.scenes import SIZE, write_scenes
 from demo.sizes import DEFAULT, Sizes
 from demo.tokenizer import build_tokenizer
-from demo.training import LossOfStep, Recipe, train
 from precompute.__main__ import main as precompute
+from training.loop import LossOfStep, Recipe, train
 
 Progress = Iterator[tuple[str, int, int, str]]  # stage, done, total, note
 

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from demo import autoencoder, clip, diffusion, dino
 from demo.build import World
-from demo.training import Recipe
 from demo.vocabulary import GROUNDS, OBJECTS, STYLES
+from training.loop import Recipe
 
 CELL, LABEL, COLUMNS = 128, 40, 8  # pixels, pixels, pictures a row
 

@@ -18,7 +18,7 @@ from demo.augment import Views, views
 from demo.autoencoder import to_model_range
 from demo.scenes import SIZE
 from demo.sizes import Sizes
-from demo.training import Recipe
+from training.loop import Recipe
 
 PATCH = 8  # pixels
 HEAD = 32  # channels an attention head

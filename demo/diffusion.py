@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from attribution.noise import gaussian, generator
+from attribution.rng import gaussian, generator
 from demo.sizes import Sizes
-from demo.training import Recipe
+from training.loop import Recipe
 
 LATENT_SIDE = 16
 CAPTION_DROP = 0.1

@@ -21,12 +21,12 @@ from jaxtyping import Float, Int, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from attribution.noise import gaussian, generator
+from attribution.rng import gaussian, generator
 from demo.augment import Views, views
 from demo.autoencoder import to_model_range
 from demo.scenes import Painter, Scene, scene
-from demo.training import Recipe
 from demo.vocabulary import GROUNDS, OBJECTS, STYLES, WITHHELD_ONE_IN
+from training.loop import Recipe
 
 NOTHING = "nothing"
 # What the judge is asked, and its possible answers. A single object is asked for as the left one.

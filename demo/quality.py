@@ -22,8 +22,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
-from attribution.whitening import fit_whitening
-from attribution.workspace import Workspace
+from attribution.encoders.whitening import fit_whitening
+from attribution.workspace.workspace import Workspace
 from demo import autoencoder, clip, dino, judge
 from demo.build import World, load_vae
 from demo.card import card, sheet

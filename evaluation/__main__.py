@@ -27,9 +27,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 
-from attribution import registry
 from attribution.errors import WhenceError
-from attribution.workspace import Workspace
+from attribution.methods import base as registry
+from attribution.workspace.workspace import Workspace
 from evaluation.markdown import with_block
 from evaluation.protocols import Report, protocols
 from evaluation.run_folder import RunFolder

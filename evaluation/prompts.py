@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attribution.data.training_set import Example
 from attribution.errors import TrainingSetError
-from attribution.training_set import Example
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from attribution.diffusion import Generation
+from attribution.data.images import read_image, write_png
 from attribution.engine import attribute
-from attribution.images import read_image, write_png
+from attribution.models.base import Generation
 from attribution.query import Query
 from attribution.results import Attribution, Progress, Ranking
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from evaluation.protocols import Pictures, Protocol, Report, Task
 from evaluation.run_folder import RunFolder
 

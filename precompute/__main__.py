@@ -23,13 +23,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from attribution.encoders import encoder_readers
+from attribution.encoders.base import encoder_readers
 from attribution.errors import Cancelled, WhenceError
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, open_or_bind, use_encoders
+from precompute.executors.local import jobs, run
 from precompute.jobs import Options
-from precompute.runner import jobs, run
 from precompute.status import problems, states
 
 VERBS = {

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from attribution.configuration import CONFIG, POOL, TIMESTEPS, Config
-from attribution.encoders import encoder_readers
+from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
-from attribution.losses import Probe, timestep_grid
-from attribution.workspace import Workspace
+from attribution.models.losses import Probe, timestep_grid
+from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config
+from attribution.workspace.workspace import Workspace
 
 NONE = "none"  # given in place of a checkpoint: go without that encoder
 

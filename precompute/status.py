@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from attribution.errors import ArtifactError, MismatchError, MissingArtifactError, ModelError
-from attribution.store import mending_command
-from attribution.workspace import Workspace
-from attribution.writer import PLAN
-from precompute.runner import jobs
+from attribution.workspace.store import mending_command
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import PLAN
+from precompute.executors.local import jobs
 
 OPTIONAL = ("latents",)  # a small workspace encodes its pictures anew rather than carry them
 

@@ -10,19 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main as precompute
-from tests import foreign
+from tests.worlds import EMBEDDED, TINY, foreign
 
 QUICK = ["--chunk", "5", "--draws", "2", "--controls", "2", "--dimensions", "256"]
-ROOT = Path(__file__).parent.parent
-WORLD = Path(__file__).parent / "world"
 
 
 @pytest.fixture(scope="session")
 def tiny_world() -> Workspace:
     """The embedded world in small: few scenes, a barely trained model, everything precomputed."""
-    return Workspace.open(WORLD / "workspace")
+    return Workspace.open(TINY / "workspace")
 
 
 @dataclass(frozen=True)
@@ -92,4 +90,4 @@ def captioned_folder(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def embedded_world() -> Workspace:
     """The world that is shipped, with its trained model."""
-    return Workspace.open(ROOT / "assets" / "demo" / "workspace")
+    return Workspace.open(EMBEDDED / "workspace")

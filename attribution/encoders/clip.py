@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer
 
-from attribution.encoders import (
+from attribution.encoders.base import (
     EncoderReader,
     Vectors,
     module_fingerprint,

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel, ViTModel
 
-from attribution.encoders import (
+from attribution.encoders.base import (
     EncoderReader,
     Vectors,
     module_fingerprint,

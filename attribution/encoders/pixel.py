@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from attribution.encoders import EncoderReader, Vectors, pixel_batch, unit_rows
+from attribution.encoders.base import EncoderReader, Vectors, pixel_batch, unit_rows
 from attribution.errors import UnknownNameError
 
 SIDE = 8  # pixels; 192 numbers a picture

@@ -15,16 +15,16 @@ import numpy as np
 from jaxtyping import Float64, Int
 from numpy import ndarray
 
-from attribution import unlearning
-from attribution.asking import Memory, query_gradient, query_key, query_tensors, verdicts
-from attribution.forgotten import Forgotten, forgotten
-from attribution.losses import check_finite, loss_sweep
-from attribution.noise import generator
+from attribution.analysis.loss_map import Forgotten, forgotten
+from attribution.gradients.query_gradient import Memory, query_gradient, query_key, query_tensors, verdicts
+from attribution.models.losses import check_finite, loss_sweep
 from attribution.query import Candidates, Query, Settings
-from attribution.racing import Rises, Standing, mean_and_error, race
 from attribution.results import Progress, Scores
-from attribution.unlearning import Unlearned
-from attribution.workspace import Workspace
+from attribution.rng import generator
+from attribution.unlearning import step as unlearning
+from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
+from attribution.unlearning.step import Unlearned
+from attribution.workspace.workspace import Workspace
 
 CONTROLS = 16  # random training images whose loss should not rise with the query's
 CONTROL_SHARE = 0.25  # of the query's rise: above it, unlearning was not selective

@@ -1,6 +1,6 @@
 """CLIP: what shows the same things."""
 
-from attribution.similarity import Likeness
+from attribution.methods.likeness import Likeness
 
 METHOD = Likeness(
     name="clip",

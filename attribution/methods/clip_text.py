@@ -1,6 +1,6 @@
 """CLIP text: what is described in the same words."""
 
-from attribution.similarity import Likeness
+from attribution.methods.likeness import Likeness
 
 METHOD = Likeness(
     name="clip-text",

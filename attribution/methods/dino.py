@@ -1,6 +1,6 @@
 """DINO: what looks alike."""
 
-from attribution.similarity import Likeness
+from attribution.methods.likeness import Likeness
 
 METHOD = Likeness(
     name="dino",

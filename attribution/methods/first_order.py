@@ -1,6 +1,6 @@
 """First order: AbU+ for a small step, for all training images at once.
 
-One gradient of the query and one inner product per training image: see `attribution.gradients`.
+One gradient of the query and one inner product per training image: see `attribution.gradients.linearised`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from attribution.asking import query_gradient, verdicts
+from attribution.gradients.query_gradient import query_gradient, verdicts
 from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
-from attribution.unlearning import QueryGradient
-from attribution.workspace import Workspace
+from attribution.unlearning.step import QueryGradient
+from attribution.workspace.workspace import Workspace
 
 LOOKS = 4  # every first quarter, half, ... of the draws is shown
 

@@ -1,6 +1,6 @@
 """Pixels: what has the same colours in the same places."""
 
-from attribution.similarity import Likeness
+from attribution.methods.likeness import Likeness
 
 METHOD = Likeness(
     name="pixel",

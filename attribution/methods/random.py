@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attribution.noise import generator
 from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
-from attribution.workspace import Workspace
+from attribution.rng import generator
+from attribution.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

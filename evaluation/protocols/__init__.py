@@ -11,7 +11,7 @@ from typing import Any, runtime_checkable
 from typing import Protocol as Structural
 
 from attribution.query import Query, Settings
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

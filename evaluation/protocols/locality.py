@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from attribution.errors import SettingsError
 from attribution.query import Box, Settings
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from evaluation import statistics
 from evaluation.markdown import interval, table
 from evaluation.prompts import Grammar, Prompt, object_names, two_object_prompts

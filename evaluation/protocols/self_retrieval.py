@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from attribution.data.images import read_image
 from attribution.errors import TrainingSetError
-from attribution.images import read_image
 from attribution.query import Query, Settings
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.protocols import Pictures, Report, Task
 

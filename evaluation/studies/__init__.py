@@ -16,10 +16,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from attribution.diffusion import Generation
-from attribution.images import read_image, write_png
+from attribution.data.images import read_image, write_png
+from attribution.models.base import Generation
 from attribution.query import Query
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from evaluation.prompts import Grammar, two_object_prompts
 from evaluation.protocols import Report
 

@@ -22,7 +22,7 @@ import torch
 from attribution.engine import attribute
 from attribution.query import Query, Settings
 from attribution.results import Attribution, Progress, Ranking
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.protocols import Report
 from evaluation.protocols.locality import LEFT, RIGHT

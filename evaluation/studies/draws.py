@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from attribution import unlearning
-from attribution.asking import query_tensors
+from attribution.gradients.query_gradient import query_tensors
 from attribution.query import Query
-from attribution.workspace import Workspace
+from attribution.unlearning import step as unlearning
+from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.protocols import Report
 from evaluation.statistics import mean_interval, recall_at, spearman

@@ -18,7 +18,7 @@ from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from attribution.errors import SettingsError
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from evaluation.markdown import interval, table
 from evaluation.protocols import Report
 from evaluation.protocols.locality import holders, precision

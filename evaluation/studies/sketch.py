@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attribution.asking import query_gradient
-from attribution.curvature import Curvature, Diagonal
-from attribution.diffusion import Factors
-from attribution.gradients import GROUP, Sketch, gradient_factors
+from attribution.gradients.curvature import Curvature, Diagonal
+from attribution.gradients.linearised import GROUP, Sketch, gradient_factors
+from attribution.gradients.query_gradient import query_gradient
+from attribution.models.base import Factors
 from attribution.query import Query, Settings
-from attribution.workspace import Workspace
+from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.prompts import Grammar, object_names, two_object_prompts
 from evaluation.protocols import Report

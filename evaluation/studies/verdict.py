@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from attribution.controls import SEED, control
-from attribution.null import LEVEL, related_captions
-from attribution.workspace import Workspace
+from attribution.analysis.control_queries import SEED, control
+from attribution.analysis.significance import LEVEL, related_captions
+from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.protocols import Report
 from evaluation.studies import Kept

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from numpy.lib import format as npy
 from torch import Tensor
 
-from attribution.fisher import Sums
-from attribution.workspace import Workspace
-from attribution.writer import Chunk
+from attribution.gradients.fisher import Sums
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
 
 COUNT = "draws in the sums"
 

@@ -1,7 +1,7 @@
 """Control queries: pictures of captions drawn from the training set, and their sketched gradients.
 
-Under them every training image has its null (see `attribution.null`). A control is asked exactly as a
-person's picture is: generated, encoded, differentiated over as many draws.
+Under them every training image has its null (see `attribution.analysis.significance`). A control is
+asked exactly as a person's picture is: generated, encoded, differentiated over as many draws.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from attribution.controls import SEED, control
+from attribution.analysis.control_queries import SEED, control
 from attribution.query import Settings
-from attribution.workspace import Workspace
-from attribution.writer import Chunk
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
 from precompute.jobs import Options
 
 

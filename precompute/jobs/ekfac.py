@@ -8,10 +8,10 @@ from typing import Any
 
 from safetensors.numpy import save
 
-from attribution.curvature import eigenvalue_chunk
-from attribution.fisher import mean_of_chunks
-from attribution.workspace import Workspace
-from attribution.writer import Chunk
+from attribution.gradients.curvature import eigenvalue_chunk
+from attribution.gradients.fisher import mean_of_chunks
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
 from precompute.jobs import Options, chunk_of, rows_of, sums_of
 
 

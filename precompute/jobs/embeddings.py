@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save
 
-from attribution.encoders import encoder_reader, encoder_readers
-from attribution.images import prepared
-from attribution.neighbours import write_index
-from attribution.whitening import BLOCK, COMPONENTS, SHRINKAGE, fit_whitening
-from attribution.workspace import WHITENING, Workspace
-from attribution.writer import Chunk
+from attribution.data.images import prepared
+from attribution.encoders.base import encoder_reader, encoder_readers
+from attribution.encoders.whitening import BLOCK, COMPONENTS, SHRINKAGE, fit_whitening
+from attribution.workspace.vector_index import write_index
+from attribution.workspace.workspace import WHITENING, Workspace
+from attribution.workspace.writer import Chunk
 from precompute.jobs import Job, Options
 
 WHITENED_BITS = 4  # a number of a whitened vector; a cosine among 192 is then right to about 0.01

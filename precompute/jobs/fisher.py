@@ -12,9 +12,9 @@ from typing import Any
 
 from safetensors.numpy import save
 
-from attribution.fisher import fisher_chunk, mean_of_chunks
-from attribution.workspace import Workspace
-from attribution.writer import Chunk
+from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
 from precompute.jobs import Options, chunk_of, rows_of, sums_of
 
 

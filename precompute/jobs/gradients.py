@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.gradients import gradient_factors, sketched_gradients
-from attribution.neighbours import write_index
-from attribution.workspace import Workspace
-from attribution.writer import Chunk
+from attribution.gradients.linearised import gradient_factors, sketched_gradients
+from attribution.workspace.vector_index import write_index
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
 from precompute.jobs import Options, rows_of
 
 CURVATURE = "ekfac"

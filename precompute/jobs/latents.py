@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from attribution.data.images import prepared
 from attribution.errors import NonFiniteError
-from attribution.images import prepared
-from attribution.workspace import Workspace
-from attribution.writer import Chunk
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
 from precompute.jobs import Options, write_array
 
 

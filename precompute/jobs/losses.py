@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attribution.losses import example_losses
-from attribution.workspace import Workspace
-from attribution.writer import Chunk
+from attribution.models.losses import example_losses
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
 from precompute.jobs import Options, rows_of, write_array
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
-ROOT = Path(__file__).parent.parent.parent
-WORKSPACE = ROOT / "tests" / "world" / "workspace"
-SCENES = ROOT / "tests" / "world" / "scenes"
+from tests.worlds import ROOT, TINY
+
+WORKSPACE = TINY / "workspace"
+SCENES = TINY / "scenes"
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 # Milliseconds: a bound for a slow and busy machine, not a claim about speed. More by PATIENCE=SECONDS.
 PATIENCE = 1000 * int(os.environ.get("PATIENCE", "120"))

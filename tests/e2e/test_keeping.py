@@ -16,10 +16,11 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from attribution.images import read_image
+from attribution.data.images import read_image
 from tests.e2e.conftest import PATIENCE, PROMPT, ROOT, Visit, free_port, serving
+from tests.worlds import TINY
 
-SCENE = ROOT / "tests" / "world" / "scenes" / "train-00003.png"
+SCENE = TINY / "scenes" / "train-00003.png"
 LEFT, RIGHT = (0.05, 0.3, 0.45, 0.9), (0.55, 0.3, 0.95, 0.9)
 
 

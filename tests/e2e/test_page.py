@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from attribution.images import read_image
+from attribution.data.images import read_image
 from tests.e2e.conftest import PROMPT, ROOT, SCENES, Open, Visit, ids_of
 
 HOSTILE = '<img src=x onerror="window.harmed=1"> ${window.harmed=1} a dog on snow'

@@ -7,9 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.conftest import ROOT, Open, Visit
+from tests.e2e.conftest import Open, Visit
+from tests.worlds import TINY
 
-SCENES = ROOT / "tests" / "world" / "scenes"
+SCENES = TINY / "scenes"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,132 @@
+"""Open the page.
+
+python app.py [--workspace DIR] [--host H] [--port P] [--device cpu|cuda] [--threads N] [--runs DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+DEFAULT_WORKSPACE = HERE / "assets" / "demo" / "workspace"
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python app.py", description="Which training images did this picture come from?"
+    )
+    parser.add_argument(
+        "--workspace", type=Path, default=DEFAULT_WORKSPACE, metavar="DIR", help="what to query"
+    )
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on")
+    parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="where answered runs are kept (default: whence/runs in the user's data folder)",
+    )
+    found = parser.parse_args(argv)
+    if not 0 < found.port < 65536:
+        parser.error(f"--port {found.port}: it must lie between 1 and 65535")
+    if found.threads is not None and found.threads < 1:
+        parser.error(f"--threads {found.threads}: it must be at least 1")
+    return found
+
+
+def set_environment(temporary: str, threads: int | None) -> None:
+    """Before torch or Gradio is imported.
+
+    OpenMP's spinning would fight the browser for the cores; nothing is reported to anyone; a hub is
+    asked only where a workspace's model is not a folder, and the person has not said otherwise.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = temporary
+    os.environ["TMPDIR"] = temporary  # exports, too, are written where no one else can read
+    tempfile.tempdir = temporary
+
+
+def main(argv: list[str] | None = None) -> int:
+    found = arguments(argv)
+    temporary = tempfile.mkdtemp(prefix="whence-")  # only its owner can read it
+    set_environment(temporary, found.threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then, too
+    try:
+        return run(found)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def run(found: argparse.Namespace) -> int:
+    """Open and serve; what goes wrong while opening is one line."""
+    if not free(found.host, found.port):
+        return refuse(
+            f"port {found.port} of {found.host} is taken or not allowed: choose another with --port"
+        )
+    if not wants_hub(found.workspace):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+    from app.runs.archive import Runs, default_folder
+    from app.server import build_server, serve
+    from attribution.errors import WhenceError
+    from attribution.workspace.workspace import Workspace
+
+    try:
+        workspace = Workspace.open(found.workspace, device=found.device)
+        server = build_server(workspace, Runs(found.runs or default_folder(), workspace))
+    except WhenceError as problem:
+        return refuse(str(problem))
+    shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
+    print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
+    serve(server, found.host, found.port)
+    return 0
+
+
+def wants_hub(workspace: Path) -> bool:
+    """Whether the workspace names a model or an encoder that is no folder here.
+
+    Read apart from `Workspace.open`, which imports the libraries that look at HF_HUB_OFFLINE.
+    """
+    try:
+        config = json.loads((workspace / "workspace.json").read_text(encoding="utf-8"))
+        sources = [config["model"], *config["encoders"].values()]
+        return any(not (workspace / str(source)).exists() for source in sources)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # opening it will say what is wrong
+
+
+def free(host: str, port: int) -> bool:
+    """Whether the page can be served there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def refuse(words: str) -> int:
+    print(f"whence: {words}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

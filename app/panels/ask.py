@@ -1,0 +1,98 @@
+"""What is asked of the picture: which methods, how far they look, and the button."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import gradio as gr
+
+from app.views import status
+from attribution.methods.base import Method, methods
+from attribution.query import Settings
+from attribution.workspace.workspace import Workspace
+
+CHOSEN_AT_FIRST = ("abu", "first-order", "clip", "dino")
+BACKWARD = 3  # times the work of a forward pass that one of the gradient's draws takes
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked."""
+
+    methods: gr.CheckboxGroup
+    effort: gr.Radio
+
+
+@dataclass(frozen=True)
+class Action:
+    """The button, and what it has set going."""
+
+    attribute: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+
+
+def offered(workspace: Workspace) -> list[Method]:
+    """The methods whose artifacts have been made."""
+    return [m for m in methods().values() if all(workspace.store.has(need) for need in m.needs(workspace))]
+
+
+def effort_choices(
+    training_images: int, draws_each: int, draws_per_second: float | None = None
+) -> list[tuple[str, str]]:
+    """(label, effort); the label's second line says how it looks or, once known, for how long."""
+    settings = Settings()
+    gradient = BACKWARD * settings.unlearning_draws
+    choices = (
+        ("instant", "Instant", "looked up", gradient),
+        ("refined", "Refined", "best measured", gradient + settings.budget),
+        ("exhaustive", "Exhaustive", "all measured", gradient + training_images * draws_each),
+    )
+    return [
+        (f"{title}\n{_expected(draws, draws_per_second) or words}", effort)
+        for effort, title, words, draws in choices
+    ]
+
+
+def _expected(draws: int, draws_per_second: float | None) -> str:
+    if draws_per_second is None:
+        return ""
+    seconds = draws / draws_per_second
+    if seconds < 90:
+        return f"about {max(1, round(seconds))}\N{NO-BREAK SPACE}s"
+    return f"about {round(seconds / 60):,}\N{NO-BREAK SPACE}min"
+
+
+def build_ask(found: Sequence[Method], training_images: int, draws_each: int) -> Ask:
+    """Methods and effort stand over the answer, the button under the picture: see `build_action`."""
+    names = [method.name for method in found]
+    with gr.Row(elem_id="ask"):
+        chosen = gr.CheckboxGroup(
+            [(method.title, method.name) for method in found],
+            value=[name for name in CHOSEN_AT_FIRST if name in names] or names[:1],
+            label="Methods",
+            elem_id="methods",
+            min_width=0,
+        )
+        effort = gr.Radio(
+            effort_choices(training_images, draws_each),
+            value="refined",
+            label="Effort",
+            elem_id="effort",
+            min_width=0,
+        )
+    return Ask(chosen, effort)
+
+
+def build_action() -> Action:
+    with gr.Column(elem_id="action"):
+        attribute = gr.Button("Attribute", variant="primary", interactive=False, elem_id="attribute")
+        stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
+        line = gr.HTML(
+            status.idle("Make or bring a picture first."),
+            apply_default_css=False,
+            elem_id="status",
+            js_on_load=None,
+        )
+    return Action(attribute, stop, line)

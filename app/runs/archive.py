@@ -1,0 +1,287 @@
+"""Runs that were answered, kept on disk so that a link to one outlives the server.
+
+<folder>/<id>/
+    run.json          what was asked, fingerprints, time, the other files' sha256
+    answers.json.gz   the answer of each part, as `Attribution.to_json` writes it
+    picture.png       the picture, with the settings that made it
+
+A run is written beside and renamed, so that it is there whole or not at all. Its id cannot be guessed:
+who has it may see the run, and no page ever lists another's. Only the browser that asked has its key,
+with which it can be deleted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import hmac
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from app.runs.export import write_with_boxes
+from app.runs.record import (
+    FORMAT,
+    Summary,
+    answers_to_json,
+    boxes_of,
+    question_to_json,
+    run_from_json,
+    summary_from_json,
+)
+from app.runs.run import Run
+from attribution.data.images import read_image
+from attribution.errors import InputError, ResultError, RunError, TrainingSetError
+from attribution.workspace.workspace import Workspace
+
+KEPT = 1000  # runs; beyond them the oldest go
+REMEMBERED = 8  # that were read last: a run never changes
+ID = re.compile(r"[A-Za-z0-9_-]{16}")  # what `Run` draws: never a path
+ASKED, ANSWERS, PICTURE = "run.json", "answers.json.gz", "picture.png"
+MAX_ASKED, MAX_FILE = 2**20, 2**28  # bytes; what we write is far smaller
+BOUND_TO = ("model", "training_set")  # fingerprints without which a run's images and scores mean nothing
+AN_HOUR = 3600.0
+
+
+def default_folder() -> Path:
+    """In the user's data folder, as the XDG base directories have it."""
+    given = Path(os.environ.get("XDG_DATA_HOME", ""))
+    base = given if given.is_absolute() else Path.home() / ".local" / "share"
+    return base / "whence" / "runs"
+
+
+class Runs:
+    """The kept runs that belong to one workspace. Several servers may share a folder.
+
+    Raises:
+        RunError: the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, workspace: Workspace, kept: int = KEPT) -> None:
+        self.folder = folder
+        self._workspace, self._kept = workspace, kept
+        self._lock = threading.Lock()
+        self._last: OrderedDict[str, Run] = OrderedDict()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._clear_up()
+            probe = folder / f"{secrets.token_hex(8)}.part"
+            probe.mkdir()  # better refused now than after the first answer
+            probe.rmdir()
+        except OSError as problem:
+            why = problem.strerror or problem
+            raise RunError(
+                f"runs cannot be kept in {folder}: {why}; choose another folder with --runs"
+            ) from None
+
+    def keep(self, run: Run) -> str:
+        """Write an answered run; returns the key that can delete it.
+
+        Raises:
+            RunError: it cannot be written (the disk is full, ...).
+        """
+        assert run.answered, "only whole answers are kept"
+        assert ID.fullmatch(run.id), "ids are drawn by `Run`"
+        key = secrets.token_urlsafe(18)
+        part = self.folder / f"{run.id}.{secrets.token_hex(4)}.part"
+        try:
+            part.mkdir(mode=0o700)
+            write_with_boxes(run.picture, boxes_of(run), part / PICTURE)
+            (part / ANSWERS).write_bytes(gzip.compress(_json_bytes(answers_to_json(run)), 6, mtime=0))
+            files = {name: _sha256((part / name).read_bytes()) for name in (PICTURE, ANSWERS)}
+            asked = {**question_to_json(run), "key": _sha256(key.encode()), "files": files}
+            (part / ASKED).write_bytes(_json_bytes(asked))
+            _make_durable(part)
+            part.rename(self.folder / run.id)
+            self._let_the_oldest_go()
+        except OSError as problem:
+            shutil.rmtree(part, ignore_errors=True)
+            raise RunError(f"this run could not be kept: {problem.strerror or problem}") from problem
+        return key
+
+    def read(self, run_id: object) -> Run:
+        """The run of an id, with every answer.
+
+        Raises:
+            RunError: there is none, it is damaged, or it is about another model or training set.
+        """
+        run_id, folder, asked = self._found(run_id)
+        with self._lock:
+            if run_id in self._last:
+                self._last.move_to_end(run_id)
+                return self._last[run_id]
+        run = self._read(run_id, folder, asked)
+        with self._lock:
+            self._last[run_id] = run
+            while len(self._last) > REMEMBERED:
+                self._last.popitem(last=False)
+        return run
+
+    def _read(self, run_id: str, folder: Path, asked: Mapping[str, Any]) -> Run:
+        try:
+            image = read_image(_checked_bytes(folder / PICTURE, asked))[0]
+            answers = json.loads(_unzipped(_checked_bytes(folder / ANSWERS, asked)))
+            return run_from_json(run_id, asked, answers, image, self._workspace.training_set)
+        except TrainingSetError as problem:
+            raise RunError(f"this run cannot be shown here: {problem}") from None
+        except MALFORMED as problem:
+            raise _damaged(run_id) from problem
+
+    def summary(self, run_id: object) -> Summary:
+        """What a list says of a run; its answers are not read.
+
+        Raises:
+            RunError: as `read`.
+        """
+        run_id, _, asked = self._found(run_id)
+        try:
+            return summary_from_json(run_id, asked)
+        except MALFORMED as problem:
+            raise _damaged(run_id) from problem
+
+    def picture(self, run_id: object) -> Image.Image:
+        """The picture that a run is about.
+
+        Raises:
+            RunError: as `read`.
+        """
+        run_id, folder, asked = self._found(run_id)
+        try:
+            return read_image(_checked_bytes(folder / PICTURE, asked))[0]
+        except MALFORMED as problem:
+            raise _damaged(run_id) from problem
+
+    def forget(self, run_id: object, key: object) -> bool:
+        """Delete a run for good; whether it was there and the key was its own."""
+        try:
+            run_id = _checked_id(run_id)
+            asked = _asked(self.folder / run_id, run_id)
+        except RunError:
+            return False
+        if not isinstance(key, str) or not hmac.compare_digest(
+            _sha256(key.encode()), str(asked.get("key", ""))
+        ):
+            return False
+        self._remove(self.folder / run_id)
+        return True
+
+    def _found(self, run_id: object) -> tuple[str, Path, dict[str, Any]]:
+        """The id, the folder and what was asked of a run that belongs to this workspace."""
+        run_id = _checked_id(run_id)
+        asked = _asked(self.folder / run_id, run_id)
+        made_for = asked.get("fingerprints")
+        for name in BOUND_TO:
+            then = made_for.get(name) if isinstance(made_for, dict) else None
+            now = self._workspace.fingerprints[name]
+            if then != now:
+                raise RunError(
+                    f"this run was answered with another {name.replace('_', ' ')} ({str(then)[:12]}; here "
+                    f"it is {now[:12]}): open the page on that workspace to see it"
+                )
+        return run_id, self.folder / run_id, asked
+
+    def _let_the_oldest_go(self) -> None:
+        with self._lock:
+            kept = [path for path in self.folder.iterdir() if ID.fullmatch(path.name)]
+            kept.sort(key=_written)
+            for folder in kept[: max(0, len(kept) - self._kept)]:
+                self._remove(folder)
+
+    def _remove(self, folder: Path) -> None:
+        """Out of sight with one rename, so that nobody reads half of it."""
+        gone = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.part")
+        with suppress(FileNotFoundError):  # another request or server was quicker
+            folder.rename(gone)
+            shutil.rmtree(gone)
+
+    def _clear_up(self) -> None:
+        """What a server that was killed has left half done; not what another is writing now."""
+        for part in self.folder.glob("*.part"):
+            if time.time() - _written(part) > AN_HOUR:
+                shutil.rmtree(part, ignore_errors=True)  # another server may be at it as well
+
+
+MALFORMED = (
+    InputError, OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RecursionError,
+)  # fmt: skip  # whatever reading a file that is not ours may raise
+
+
+def _checked_id(run_id: object) -> str:
+    """Nothing but an id of our form ever becomes the name of a folder."""
+    if not isinstance(run_id, str) or not ID.fullmatch(run_id):
+        raise RunError("there is no such run: the link is not whole")
+    return run_id
+
+
+def _asked(folder: Path, run_id: str) -> dict[str, Any]:
+    try:
+        if (folder / ASKED).stat().st_size > MAX_ASKED:
+            raise _damaged(run_id)
+        asked = json.loads((folder / ASKED).read_bytes())
+    except FileNotFoundError:
+        raise RunError("this run is not kept here: it was deleted, or asked of another server") from None
+    except MALFORMED as problem:
+        raise _damaged(run_id) from problem
+    if not isinstance(asked, dict) or asked.get("format") != FORMAT:
+        raise _damaged(run_id)
+    return asked
+
+
+def _checked_bytes(path: Path, asked: Mapping[str, Any]) -> bytes:
+    if path.stat().st_size > MAX_FILE:
+        raise ResultError(f"{path.name} is larger than anything we write")
+    data = path.read_bytes()
+    if _sha256(data) != asked["files"][path.name]:
+        raise ResultError(f"{path.name} is not what was written")
+    return data
+
+
+def _unzipped(data: bytes) -> bytes:
+    with gzip.open(io.BytesIO(data)) as opened:
+        found = opened.read(MAX_FILE + 1)
+    if len(found) > MAX_FILE:
+        raise ResultError("the answers are larger than anything we write")
+    return found
+
+
+def _json_bytes(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _written(path: Path) -> float:
+    """When; 0 for what has just gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _make_durable(folder: Path) -> None:
+    for path in [*folder.iterdir(), folder]:
+        if path != folder:
+            path.chmod(0o600)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _damaged(run_id: str) -> RunError:
+    return RunError(f"the run {run_id} is damaged and cannot be shown")

@@ -1,0 +1,72 @@
+"""The answer as files to take away."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from app.runs.run import Picture, Run
+from attribution.data.images import write_png
+from attribution.query import Box
+
+PREFIX = "whence-export-"
+AN_HOUR = 3600.0
+
+
+def fresh_folder() -> Path:
+    """A fresh private folder: two people's files never meet, and names stay readable.
+
+    Gradio copies what it gives out, so folders of an hour ago are of no use to anyone.
+    """
+    for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(FileNotFoundError):  # another request may be clearing up as well
+            if time.time() - old.stat().st_mtime > AN_HOUR:
+                shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=PREFIX))
+
+
+def answer_json(run: Run, top_k: int | None = None) -> dict[str, Any]:
+    """The form that DESIGN.md promises; of several parts, one such object each under "parts"."""
+    answers = [part.attribution.to_json(top_k) for part in run.parts if part.attribution is not None]
+    return answers[0] if len(answers) == 1 else {"parts": answers}
+
+
+def write_json(run: Run) -> Path:
+    path = fresh_folder() / f"{name_of(run.caption)}.json"
+    path.write_text(json.dumps(answer_json(run), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def write_csv(run: Run) -> Path:
+    """One table; of several parts, one below another, each behind its own comment lines."""
+    path = fresh_folder() / f"{name_of(run.caption)}.csv"
+    tables = [part.attribution.to_csv() for part in run.parts if part.attribution is not None]
+    path.write_text("\n".join(tables), encoding="utf-8", newline="")
+    return path
+
+
+def write_picture(picture: Picture, boxes: Sequence[Box] = ()) -> Path:
+    """A PNG with its settings and boxes inside: dropped back in, it restores them."""
+    seed = f"-{picture.made['seed']}" if "seed" in picture.made else ""
+    path = fresh_folder() / f"{name_of(picture.caption)}{seed}.png"
+    write_with_boxes(picture, boxes, path)
+    return path
+
+
+def write_with_boxes(picture: Picture, boxes: Sequence[Box], to: Path | io.BytesIO) -> None:
+    marked = {"boxes": [list(box.as_tuple()) for box in boxes]} if boxes else {}
+    write_png(picture.image, to, {**picture.made, **marked})
+
+
+def name_of(caption: str) -> str:
+    """A file name that says what it is: letters, digits and hyphens alone."""
+    words = re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")[:60].strip("-")
+    return f"whence-{words}" if words else "whence"

@@ -1,0 +1,101 @@
+"""A run as plain JSON values, and back: what `app.runs.archive` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from PIL import Image
+
+from app.runs.run import Part, Picture, Run, parts_of
+from attribution.data.training_set import TrainingSet
+from attribution.methods.base import method
+from attribution.query import Box, Settings
+from attribution.results import Attribution
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a list of runs says of one."""
+
+    id: str
+    caption: str
+    boxes: tuple[Box, ...]
+    methods: tuple[str, ...]
+    settings: Settings
+    begun: float
+
+
+def boxes_of(run: Run) -> tuple[Box, ...]:
+    return tuple(part.query.box for part in run.parts if part.query.box is not None)
+
+
+def question_to_json(run: Run) -> dict[str, Any]:
+    """What was asked, of an answered run; the picture and the answers are kept beside it."""
+    fingerprints = next(part.attribution.fingerprints for part in run.parts if part.attribution)
+    return {
+        "format": FORMAT,
+        "begun": run.begun,
+        "caption": run.caption,
+        "methods": list(run.methods),
+        "settings": asdict(run.settings),
+        "picture": {
+            "caption": run.picture.caption,
+            "made": dict(run.picture.made),
+            "original_size": run.picture.original_size,
+        },
+        "boxes": [box.as_tuple() for box in boxes_of(run)],
+        "fingerprints": dict(fingerprints),
+    }
+
+
+def answers_to_json(run: Run) -> list[dict[str, Any]]:
+    """One a part."""
+    return [part.attribution.to_json() for part in run.parts if part.attribution is not None]
+
+
+def summary_from_json(run_id: str, asked: Mapping[str, Any]) -> Summary:
+    """Raises InputError, KeyError, TypeError, ValueError: it is not what `question_to_json` gives."""
+    boxes = tuple(Box(*map(float, box)) for box in asked["boxes"])
+    names = tuple(map(str, asked["methods"]))
+    for name in names:
+        method(name)
+    settings, begun = _settings(asked["settings"]), float(asked["begun"])
+    return Summary(run_id, str(asked["caption"]), boxes, names, settings, begun)
+
+
+def run_from_json(
+    run_id: str,
+    asked: Mapping[str, Any],
+    answers: Sequence[Any],
+    image: Image.Image,
+    training_set: TrainingSet,
+) -> Run:
+    """The inverse of `question_to_json` and `answers_to_json`.
+
+    Raises:
+        TrainingSetError: an answer ranks an image that the training set does not have.
+        InputError, KeyError, TypeError, ValueError: they are not what those give.
+    """
+    found = summary_from_json(run_id, asked)
+    parts = []
+    for part, answer in zip(parts_of(image, found.caption, found.boxes), answers, strict=True):
+        attribution = Attribution.from_json(answer, training_set)
+        parts.append(Part(part.label, part.query, attribution.rankings, attribution))
+    size = asked["picture"]["original_size"]
+    picture = Picture(
+        image,
+        str(asked["picture"]["caption"]),
+        dict(asked["picture"]["made"]),
+        None if size is None else (int(size[0]), int(size[1])),
+    )
+    return Run(picture, found.caption, found.methods, found.settings, tuple(parts), run_id, found.begun)
+
+
+def _settings(data: Mapping[str, Any]) -> Settings:
+    candidates = data.get("candidates")
+    named = tuple(candidates) if isinstance(candidates, list) else candidates
+    return Settings(**{**data, "candidates": named})

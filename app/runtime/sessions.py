@@ -1,0 +1,124 @@
+"""What each open page has in hand. Two people never see each other's.
+
+A page is known by the hash that Gradio gives it; nothing here is ever looked up by anything that a
+person typed. Pages that were closed are forgotten, and so are the oldest beyond a limit.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from app.runs.run import Picture, Run
+from app.runs.selection import Shown
+from attribution.models.base import Generation
+from attribution.query import Box
+
+MAX_SESSIONS = 200
+MAX_UPLOADS = 50
+
+
+@dataclass
+class Session:
+    """One open page.
+
+    Attributes:
+        picture: what it shows.
+        boxes: the parts of it that are marked; `active` is the one that typing and keys change.
+        generation: a picture that was asked for and waits for the model; boxes_to_come: its boxes.
+        ask_next: it comes from an example, whose question is asked as soon as it is there.
+        waiting: an attribution that was asked for and waits for the model.
+        run: the attribution that is shown, with what of it is there so far.
+        view: how it is shown.
+        proving: the stop flag of a test of the answer that was asked for and waits for the model.
+        looked_at: row of the training image that was opened last, and when, on the page's own clock.
+        at_rest: nothing runs for this page.
+        box_refused: the status line complains of a box.
+        stop: set when the person presses Stop.
+    """
+
+    picture: Picture | None = None
+    boxes: tuple[Box, ...] = ()
+    active: int = 0
+    generation: Generation | None = None
+    boxes_to_come: tuple[Box, ...] = ()
+    ask_next: bool = False
+    waiting: Run | None = None
+    run: Run | None = None
+    view: Shown = field(default_factory=Shown)
+    proving: threading.Event | None = None
+    looked_at: tuple[int, float] | None = None
+    at_rest: bool = True
+    box_refused: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self) -> threading.Event:
+        """Stop whatever ran before; the new run's own stop flag."""
+        self.stop.set()
+        self.stop = threading.Event()
+        return self.stop
+
+    def show(self, picture: Picture, boxes: tuple[Box, ...] = ()) -> None:
+        """A new picture; the old one's answer is no longer on the page."""
+        self.picture, self.boxes, self.active = picture, boxes, 0
+        self.run = self.waiting = None
+        self.view = Shown()
+
+
+class Sessions:
+    """The open pages, by Gradio's session hash."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, key: str | None) -> Session:
+        """The page's session, new if need be."""
+        with self._lock:
+            session = self._open.setdefault(key or "", Session())
+            self._open.move_to_end(key or "")
+            while len(self._open) > MAX_SESSIONS:
+                self._open.popitem(last=False)[1].stop.set()
+            return session
+
+    def close(self, key: str | None) -> None:
+        """The page was closed: stop its work, forget it."""
+        with self._lock:
+            session = self._open.pop(key or "", None)
+        if session is not None:
+            session.stop.set()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A picture that has come in and has been read: pixels and, if it was ours, its settings."""
+
+    image: Image.Image
+    settings: Mapping[str, Any]
+
+
+class Uploads:
+    """Pictures on their way from the upload route to the page that sent them, by an unguessable word."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, Upload] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, upload: Upload) -> str:
+        token = secrets.token_urlsafe(24)
+        with self._lock:
+            self._waiting[token] = upload
+            while len(self._waiting) > MAX_UPLOADS:
+                self._waiting.popitem(last=False)
+        return token
+
+    def take(self, token: object) -> Upload | None:
+        """The upload, once; None for a word that was never given out."""
+        with self._lock:
+            return self._waiting.pop(token, None) if isinstance(token, str) else None

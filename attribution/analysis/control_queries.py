@@ -1,0 +1,47 @@
+"""Control queries: what the score of a training image is compared with.
+
+A control is asked exactly as a person's picture is: its caption is that of a random training image, its
+picture is generated from it, and it is differentiated over as many draws.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from attribution.gradients.query_gradient import query_gradient
+from attribution.models.base import Generation
+from attribution.query import Query, Settings
+from attribution.rng import generator
+from attribution.workspace.workspace import Workspace
+
+SEED = 7_000_000  # of the first control's picture and draws; people begin at 0
+
+
+class Control(NamedTuple):
+    """One control query.
+
+    Attributes:
+        vector: its whitened, sketched gradient.
+        unit: of its scores at the matched step.
+        row: of the training image whose caption it has.
+    """
+
+    vector: Float[ndarray, " dimensions"]
+    unit: float
+    row: int
+
+
+def control(workspace: Workspace, seed: int) -> Control:
+    """The control query of a seed."""
+    row = int(generator(seed, "control-caption").integers(len(workspace.training_set)))
+    caption = workspace.training_set.captions[row]
+    *_, last = workspace.model.generate(Generation(caption, seed))
+    assert last.image is not None
+    settings = Settings(seed=seed)
+    *_, gradient = query_gradient(workspace, Query(last.image, caption), settings)
+    first_order = workspace.first_order()
+    _, unit = first_order.matched_step(gradient.mean, gradient.loss, settings.target_rise)
+    return Control(first_order.query_vector(gradient.mean), unit, row)

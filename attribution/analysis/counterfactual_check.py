@@ -1,0 +1,258 @@
+"""Test an answer: unlearn what it names, make the picture again, and see what changed.
+
+Two tests. `prove_top` unlearns the training images that a ranking puts first, and as a control as many
+random ones, each until the *set's own* loss has risen by the same share: the picture is made again from
+the same noise under each. `prove_picture` unlearns the picture itself, and makes it and some unrelated
+pictures again: it should change and they should not.
+
+What a difference shows is that these weights need what was unlearned to make this picture. It does not
+show that a model trained without those images could not make it: unlearning approximates that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
+from attribution.analysis.significance import related_captions
+from attribution.data.images import box_in_prepared, prepared
+from attribution.engine import describe_query
+from attribution.errors import Cancelled, SettingsError
+from attribution.gradients import query_gradient as asking
+from attribution.models.base import Generation, Weights
+from attribution.query import Box, Query, Settings
+from attribution.results import Progress
+from attribution.rng import generator
+from attribution.unlearning.change import LossChange, loss_change, picture_change
+from attribution.unlearning.image_set import Given, ascended, unlearned_set
+from attribution.unlearning.step import Unlearned, stratified_draws
+from attribution.workspace.workspace import Workspace
+
+SAME = 2.0  # levels of 255: a picture that its settings give again differs by less
+
+
+def prove_top(
+    workspace: Workspace,
+    query: Query,
+    rows: Sequence[int],
+    settings: ProofSettings | None = None,
+    generation: Generation | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Progress | Proof]:
+    """Unlearn the training images of some rows, then random ones; yields progress and what is there.
+
+    Args:
+        generation: what the picture was made from, if this model made it.
+
+    Raises:
+        Cancelled: `stop` was set; noticed between any two steps.
+        SettingsError: no rows, or too few others for the controls.
+        CalibrationError: a set cannot be unlearned as far as asked.
+    """
+    settings = settings or ProofSettings()
+    sets = [tuple(int(row) for row in rows), *control_sets(workspace, rows, settings)]
+    return _until(stop, _proving_top(workspace, query, sets, settings, generation))
+
+
+def prove_picture(
+    workspace: Workspace,
+    query: Query,
+    settings: ProofSettings | None = None,
+    generation: Generation | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Progress | Proof]:
+    """Unlearn the picture itself, make it again, and pictures of unrelated captions.
+
+    Raises:
+        Cancelled: `stop` was set; noticed between any two steps.
+        CalibrationError: the picture cannot be unlearned as far as asked.
+    """
+    return _until(stop, _proving_picture(workspace, query, settings or ProofSettings(), generation))
+
+
+def control_sets(
+    workspace: Workspace, rows: Sequence[int], settings: ProofSettings
+) -> list[tuple[int, ...]]:
+    """Random rows, as many as `rows` in each set; no row is in two sets or in `rows`.
+
+    Raises:
+        SettingsError: the training set has too few others.
+    """
+    total, size = len(workspace.training_set), len(rows)
+    tested = {int(row) for row in rows}
+    shuffled = generator(settings.ascent.seed, "proof controls").permutation(total)
+    others = [int(row) for row in shuffled if int(row) not in tested]
+    if len(others) < settings.controls * size:
+        raise SettingsError(
+            f"{settings.controls} controls of {size} images need {settings.controls * size:,} others, and "
+            f"there are {len(others):,}: choose fewer images"
+        )
+    return [tuple(others[k * size : (k + 1) * size]) for k in range(settings.controls)]
+
+
+def unrelated_captions(workspace: Workspace, caption: str, count: int, seed: int) -> list[str]:
+    """Training captions that share no word with `caption` but those that most captions have."""
+    captions = list(dict.fromkeys(workspace.training_set.captions))
+    related = related_captions(captions, [caption])[:, 0]
+    shuffled = generator(seed, "proof captions").permutation(len(captions))
+    return [captions[k] for k in shuffled if not related[k]][:count]
+
+
+def _until(stop: threading.Event | None, events: Iterator[Progress | Proof]) -> Iterator[Progress | Proof]:
+    for event in events:
+        if stop is not None and stop.is_set():
+            raise Cancelled("stopped")
+        yield event
+
+
+def _proving_top(
+    workspace: Workspace,
+    query: Query,
+    sets: Sequence[tuple[int, ...]],
+    settings: ProofSettings,
+    generation: Generation | None,
+) -> Iterator[Progress | Proof]:
+    subject, proof = yield from _begun(workspace, query, settings, generation)
+    yield proof
+    for number, rows in enumerate(sets):
+        told = f"{len(rows)} random images" if number else f"the first {len(rows)}"
+        unlearned = yield from unlearned_set(workspace, rows, settings.ascent, told)
+        ids = tuple(workspace.training_set.ids[row] for row in rows)
+        outcome = yield from _outcome(workspace, subject, proof, unlearned, ids, told)
+        if number:
+            proof = replace(proof, controls=(*proof.controls, outcome))
+        else:
+            proof = replace(proof, outcome=outcome)
+        proof = replace(proof, final=number == len(sets) - 1)
+        yield proof
+
+
+def _proving_picture(
+    workspace: Workspace, query: Query, settings: ProofSettings, generation: Generation | None
+) -> Iterator[Progress | Proof]:
+    subject, proof = yield from _begun(workspace, query, settings, generation)
+    yield proof
+    model, told = workspace.model, "the picture"
+    ascent = replace(settings.ascent, target_rise=settings.picture_rise)
+    gradients = asking.query_gradient(
+        workspace, query, Settings(seed=ascent.seed, unlearning_draws=ascent.draws)
+    )
+    held_out = stratified_draws(model, ascent.calibration_draws, ascent.seed, "calibration")
+    given = Given(subject.latent, subject.caption, held_out)
+    unlearned = yield from ascended(workspace, gradients, given, ascent, told, subject.mask)
+    proof = replace(proof, outcome=(yield from _outcome(workspace, subject, proof, unlearned, (), told)))
+    captions = unrelated_captions(workspace, query.caption, settings.survivors, ascent.seed)
+    if len(captions) < settings.survivors:
+        found = f"only {len(captions)} training captions have nothing in common with this picture's"
+        proof = replace(proof, warnings=(*proof.warnings, found))
+    for number, caption in enumerate(captions):
+        yield proof
+        made = Generation(caption, number)
+        survivor = yield from _survivor(workspace, made, unlearned.weights, settings)
+        proof = replace(proof, survivors=(*proof.survivors, survivor))
+    yield replace(proof, final=True)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """The picture's own tensors, and where in pictures made again the change is measured."""
+
+    latent: Float[Tensor, "1 c h w"]
+    caption: Float[Tensor, "1 tokens d"]
+    mask: Float[Tensor, "h w"] | None
+    box: Box | None
+
+
+def _begun(
+    workspace: Workspace, query: Query, settings: ProofSettings, generation: Generation | None
+) -> Generator[Progress, None, tuple[_Subject, Proof]]:
+    """Yield progress; returns the subject and a proof that has the pictures before."""
+    generations = (
+        tuple(Generation(query.caption, seed) for seed in range(settings.regenerations))
+        if generation is None
+        else (generation,)
+    )
+    before = yield from _made(workspace, generations, None, "making the picture again as it was")
+    # In a picture from other noise, what the box was about lies elsewhere.
+    box = None
+    if query.box is not None and generation is not None:
+        box = box_in_prepared(query.box, query.image.size)
+    warnings: tuple[str, ...] = ()
+    if generation is not None:
+        apart = picture_change(workspace, prepared(query.image, workspace.resolution), before[0]).inside
+        if apart > SAME:
+            warnings = (
+                "the picture's settings do not give this very picture again (its pixels differ by "
+                f"{apart:.0f} of 255): what is compared is made from those settings",
+            )
+    subject = _Subject(*asking.query_tensors(workspace, query), box)
+    described = describe_query(workspace, query)
+    return subject, Proof(
+        described, settings, generation is not None, generations, before, warnings=warnings
+    )
+
+
+def _outcome(
+    workspace: Workspace,
+    subject: _Subject,
+    proof: Proof,
+    unlearned: Unlearned,
+    ids: tuple[str, ...],
+    told: str,
+) -> Generator[Progress, None, Outcome]:
+    """Yield progress; returns what some unlearned weights do to the picture."""
+    stage = f"making the picture again without {told}"
+    weights = unlearned.weights
+    pictures = yield from _made(workspace, proof.generations, weights, stage)
+    changes = tuple(
+        picture_change(workspace, before, after, subject.box)
+        for before, after in zip(proof.before, pictures, strict=True)
+    )
+    loss = _loss_change(workspace, weights, (subject.latent, subject.caption), proof.settings, subject.mask)
+    return Outcome(ids, unlearned.rise, unlearned.alpha, loss, pictures, changes)
+
+
+def _survivor(
+    workspace: Workspace, made: Generation, weights: Weights, settings: ProofSettings
+) -> Generator[Progress, None, Survivor]:
+    """Yield progress; returns an unrelated picture before and after."""
+    stage = f"making “{made.prompt}” before and after"
+    (before,) = yield from _made(workspace, (made,), None, stage)
+    (after,) = yield from _made(workspace, (made,), weights, stage)
+    model = workspace.model
+    tensors = model.encode_images([before]), model.encode_captions([made.prompt])
+    loss = _loss_change(workspace, weights, tensors, settings)
+    return Survivor(made, before, after, loss, picture_change(workspace, before, after))
+
+
+def _loss_change(
+    workspace: Workspace,
+    weights: Weights,
+    picture: tuple[Tensor, Tensor],
+    settings: ProofSettings,
+    mask: Tensor | None = None,
+) -> LossChange:
+    """On draws that nothing was unlearned or calibrated with."""
+    draws = stratified_draws(workspace.model, settings.measuring_draws, settings.ascent.seed, "proof")
+    return loss_change(workspace.model, weights, *picture, draws, mask)
+
+
+def _made(
+    workspace: Workspace, generations: Sequence[Generation], weights: Weights | None, stage: str
+) -> Generator[Progress, None, tuple[Image.Image, ...]]:
+    """Yield progress; returns the pictures."""
+    pictures, done = [], 0
+    total = sum(generation.steps for generation in generations)
+    for generation in generations:
+        for step in workspace.model.generate(generation, weights):
+            done += 1
+            if step.image is not None:
+                pictures.append(prepared(step.image, workspace.resolution))
+            yield Progress("", stage, done, total)
+    return tuple(pictures)

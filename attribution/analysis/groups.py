@@ -1,0 +1,145 @@
+"""Influence by any column of the training set's metadata: by collection, object, artist, licence ..."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from attribution.data.training_set import Example, TrainingSet
+from attribution.errors import SettingsError
+from attribution.results import Ranking
+from attribution.rng import generator
+
+RESAMPLED = 1000  # times, for an interval
+LEVEL = 0.95
+NORMAL = 1.959964  # standard deviations to either side that hold this share
+MOST_VALUES = 500  # of a column that can be grouped by
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the images with one value of a column have together.
+
+    Attributes:
+        images: of those ranked, how many have the value; base: their share of all ranked.
+        summed: their scores' sum, with its 95% interval.
+        first: how many of the first `top` ranks they take; share: of those, with its 95% interval.
+    """
+
+    value: str
+    images: int
+    base: float
+    summed: float
+    summed_low: float
+    summed_high: float
+    first: int
+    share: float
+    share_low: float
+    share_high: float
+
+
+@lru_cache(maxsize=4)
+def columns_of(training_set: TrainingSet) -> tuple[str, ...]:
+    """The columns that images can be grouped by: at least two values, and fewer values than images."""
+    found: dict[str, set[str]] = {}
+    for example in training_set.examples:
+        for column in example.metadata:
+            found.setdefault(column, set()).update(values_of(example, column))
+    most = min(MOST_VALUES, len(training_set.examples) - 1)
+    return tuple(column for column, values in found.items() if 2 <= len(values) <= most)
+
+
+def values_of(example: Example, column: str) -> tuple[str, ...]:
+    """The values that an image has in a column: one, or several where the column holds a list.
+
+    A list of objects counts by their names. An image without a value counts as "none".
+    """
+    value = example.metadata.get(column)
+    if isinstance(value, list):
+        named = [v.get("name") if isinstance(v, dict) else v for v in value]
+        return tuple(dict.fromkeys(str(v) for v in named if _plain(v))) or ("none",)
+    return (str(value),) if _plain(value) else ("none",)
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and value != ""
+
+
+def grouped(
+    ranking: Ranking, training_set: TrainingSet, column: str, top: int = 20, seed: int = 0
+) -> list[Group]:
+    """One group a value, the largest sum first.
+
+    The sum's interval is a bootstrap over images (Poisson weights) that also moves every score by its
+    standard error: what another training set like this one, measured anew, would give. The share's is
+    Wilson's. An image with several values counts for each of them.
+
+    Raises:
+        SettingsError: images cannot be grouped by this column.
+    """
+    if column not in columns_of(training_set):
+        known = ", ".join(columns_of(training_set)) or "none at all"
+        raise SettingsError(f"the training set cannot be grouped by {column!r}: choose from {known}")
+    entries = ranking.entries
+    values = [values_of(training_set.examples[entry.row], column) for entry in entries]
+    names = sorted({value for each in values for value in each})
+    member = np.zeros((len(entries), len(names)))
+    for number, each in enumerate(values):
+        for value in each:
+            member[number, names.index(value)] = 1
+    scores = np.array([entry.score for entry in entries])
+    errors = np.array([entry.stderr or 0.0 for entry in entries])
+    low, high = _intervals(scores, errors, member, seed)
+    top = min(top, len(entries))
+    groups = []
+    for k, name in enumerate(names):
+        first = int(member[:top, k].sum())
+        share_low, share_high = wilson(first, top)
+        images = int(member[:, k].sum())
+        groups.append(
+            Group(
+                name,
+                images,
+                images / len(entries),
+                float(scores @ member[:, k]),
+                float(low[k]),
+                float(high[k]),
+                first,
+                first / top,
+                share_low,
+                share_high,
+            )
+        )
+    return sorted(groups, key=lambda group: (-group.summed, group.value))
+
+
+def _intervals(
+    scores: np.ndarray, errors: np.ndarray, member: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    rng = generator(seed, "groups")
+    sums = np.empty((RESAMPLED, member.shape[1]))
+    for k in range(RESAMPLED):
+        weights = rng.poisson(1.0, len(scores))
+        moved = scores + errors * rng.standard_normal(len(scores))
+        sums[k] = (weights * moved) @ member
+    tail = (1 - LEVEL) / 2
+    return np.quantile(sums, tail, axis=0), np.quantile(sums, 1 - tail, axis=0)
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share."""
+    share, z2 = successes / trials, NORMAL**2
+    centre = share + z2 / (2 * trials)
+    half = NORMAL * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
+    scale = 1 + z2 / trials
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def largest(groups: Iterable[Group], count: int, by: str) -> list[Group]:
+    """The first `count` by "summed" or "share"."""
+    return sorted(groups, key=lambda group: (-getattr(group, by), group.value))[:count]

@@ -1,0 +1,80 @@
+"""How a training image was forgotten: the loss change of AbU before it is averaged.
+
+By latent cell it is a map, whose mean is the image's score: it says which part of it the picture came
+from. By timestep it says whether the image's layout (much noise) or its details (little) were lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+
+from attribution.models.base import Weights
+from attribution.models.losses import probe_draws
+from attribution.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """One training image under the loaded weights and under those that unlearned the picture.
+
+    Attributes:
+        rises: of its loss at every latent cell, mean over draws and channels.
+        timesteps: the probe's, ascending.
+        before, after: its loss at each timestep, mean over the noises.
+        before_stderr, after_stderr, rise_stderr: over the noises; NaN if there is but one. The rise is
+            measured on the same noises, so its error is smaller than theirs.
+    """
+
+    rises: Float64[ndarray, "h w"]
+    timesteps: tuple[int, ...]
+    before: Float64[ndarray, " timesteps"]
+    after: Float64[ndarray, " timesteps"]
+    before_stderr: Float64[ndarray, " timesteps"]
+    after_stderr: Float64[ndarray, " timesteps"]
+    rise_stderr: Float64[ndarray, " timesteps"]
+
+
+def forgotten(workspace: Workspace, unlearned: Weights, row: int, batch_size: int = 64) -> Forgotten:
+    """Of one training image, on the draws of a full measurement: the mean rise is its exhaustive score."""
+    model, probe, training_set = workspace.model, workspace.probe, workspace.training_set
+    latent = workspace.latents([row]).to(model.device)
+    caption = model.encode_captions([training_set.captions[row]])
+    total = torch.zeros(model.latent_shape[1:], dtype=torch.float64)
+    befores, afters, ids = [], [], [training_set.ids[row]]
+    for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, batch_size):
+        n = len(draws.timesteps)
+        given = (
+            latent.expand(n, -1, -1, -1),
+            caption.expand(n, -1, -1),
+            draws.noise.to(model.device),
+            draws.timesteps,
+        )
+        before = model.squared_errors(model.weights, *given).double().cpu()
+        after = model.squared_errors(unlearned, *given).double().cpu()
+        total += (after - before).mean(dim=1).sum(dim=0)
+        befores.append(before.mean(dim=(1, 2, 3)))
+        afters.append(after.mean(dim=(1, 2, 3)))
+    grid = (len(probe.timesteps), probe.noises)
+    before_each, after_each = (torch.cat(parts).reshape(grid).numpy() for parts in (befores, afters))
+    return Forgotten(
+        (total / before_each.size).numpy(),
+        probe.timesteps,
+        before_each.mean(axis=1),
+        after_each.mean(axis=1),
+        _stderr(before_each),
+        _stderr(after_each),
+        _stderr(after_each - before_each),
+    )
+
+
+def _stderr(values: Float64[ndarray, "timesteps noises"]) -> Float64[ndarray, " timesteps"]:
+    noises = values.shape[1]
+    if noises < 2:
+        return np.full(len(values), np.nan)
+    errors: Float64[ndarray, " timesteps"] = values.std(axis=1, ddof=1) / np.sqrt(noises)
+    return errors

@@ -1,0 +1,61 @@
+"""The training images most like one of them, and which of those are nearly the same picture.
+
+Two pictures are near-duplicates if, both brought to the model's square, their pixels differ by less
+than `NEARLY` levels of 255 (root mean square). In the embedded world half of all images have none
+nearer than 34, and three pairs of 3,000 are near-duplicates. A mirrored or a shifted copy is not found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from attribution.data.images import prepared
+from attribution.workspace.workspace import Workspace
+
+NEARLY = 10.0  # levels of 255
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A training image beside another.
+
+    Attributes:
+        cosine: in the embedding in which it is near.
+        apart: root mean squared difference of pixels, in levels of 255.
+    """
+
+    row: int
+    cosine: float
+    apart: float
+
+    @property
+    def near_duplicate(self) -> bool:
+        return self.apart < NEARLY
+
+
+def most_alike(workspace: Workspace, embedding: str, row: int, count: int) -> tuple[Alike, ...]:
+    """The `count` training images nearest to one in an artifact `embeddings-...`, itself left out.
+
+    Raises:
+        ArtifactError: the workspace has no such embedding.
+    """
+    neighbours = workspace.neighbours(embedding)
+    vector = neighbours.vectors[row]
+    near = neighbours.search(vector, count + 1)
+    near = near[near != row][:count]
+    pixels = partial(_pixels, workspace)
+    own = pixels(row)
+    cosines = neighbours.scores(vector, near)
+    return tuple(
+        Alike(int(other), float(cosine), float(np.sqrt(((pixels(int(other)) - own) ** 2).mean())))
+        for other, cosine in zip(near, cosines, strict=True)
+    )
+
+
+def _pixels(workspace: Workspace, row: int) -> Float64[ndarray, "h w 3"]:
+    return np.asarray(prepared(workspace.training_set.image(row), workspace.resolution), np.float64)

@@ -1,0 +1,133 @@
+"""What turns pictures (and captions) into vectors whose cosine is a similarity.
+
+Each module binds `ENCODER`, a reader that opens a checkpoint folder or hub id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor, nn
+
+from attribution.errors import ModelError, UnknownNameError
+
+Vectors = Float[np.ndarray, "n d"]
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """An opened encoder. Vectors have length 1, so that an inner product is a cosine."""
+
+    fingerprint: str
+
+    def images(self, images: Sequence[Image.Image]) -> Vectors: ...
+
+    def captions(self, captions: Sequence[str]) -> Vectors:
+        """Raises UnknownNameError for an encoder without text."""
+        ...
+
+
+@dataclass(frozen=True)
+class EncoderReader:
+    """What a file in `attribution/encoders/` provides.
+
+    Attributes:
+        name: in `workspace.json`, on the command line and in artifact names.
+        default: the hub id that is used where none is given; None if no checkpoint is needed.
+        has_text: whether it embeds captions too.
+        open: from a checkpoint folder or hub id, and a device, to an encoder.
+        whitened: whether its vectors are whitened over the training set before they are compared.
+    """
+
+    name: str
+    default: str | None
+    has_text: bool
+    open: Callable[[str, str], Encoder]
+    whitened: bool = False
+
+
+@cache
+def encoder_readers() -> dict[str, EncoderReader]:
+    """All encoders by name. Importing loads no weights."""
+    modules = [
+        importlib.import_module(f"attribution.encoders.{module.name}")
+        for module in pkgutil.iter_modules(importlib.import_module("attribution.encoders").__path__)
+    ]
+    return {module.ENCODER.name: module.ENCODER for module in modules if hasattr(module, "ENCODER")}
+
+
+def encoder_reader(name: str) -> EncoderReader:
+    """Raises UnknownNameError; the known ones are named."""
+    known = encoder_readers()
+    if name not in known:
+        raise UnknownNameError(f"there is no encoder {name!r}: choose from {', '.join(known)}")
+    return known[name]
+
+
+def unit_rows(vectors: Float[Tensor, "n d"]) -> Vectors:
+    """Rows of length 1, float32, on the CPU. A zero row stays zero."""
+    vectors = vectors.detach().double().cpu()
+    lengths = vectors.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    unit: Vectors = (vectors / lengths).float().numpy()
+    return unit
+
+
+def pixel_batch(
+    images: Sequence[Image.Image],
+    size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    resample: Image.Resampling = Image.Resampling.BICUBIC,
+) -> Float[Tensor, "n 3 size size"]:
+    """Pictures resized to a square (aspect ignored) and normalised per channel."""
+    resized = [
+        image.convert("RGB").resize((size, size), resample) if image.size != (size, size) else image
+        for image in images
+    ]
+    pixels = np.stack([np.asarray(image.convert("RGB"), dtype=np.float32) for image in resized]) / 255
+    normalised = (pixels - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return torch.from_numpy(np.ascontiguousarray(normalised.transpose(0, 3, 1, 2)))
+
+
+def module_fingerprint(module: nn.Module, *settings: object) -> str:
+    """A hash of all weights, by name, and of the settings that go with them."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:32]
+
+
+def preprocessing(source: str) -> dict[str, Any]:
+    """What `preprocessor_config.json` of a checkpoint folder or hub id says, {} without one.
+
+    Only read, never run: the processors themselves want torchvision or differ in their resizing.
+    """
+    from transformers.utils import cached_file
+
+    path = cached_file(source, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
+    if path is None:
+        return {}
+    wanted = json.loads(Path(path).read_text(encoding="utf-8"))
+    return wanted if isinstance(wanted, dict) else {}
+
+
+def unreadable(name: str, source: str, problem: Exception) -> ModelError:
+    """The error for a checkpoint that cannot be opened, in one line."""
+    reason = " ".join(str(problem).split())[:110]
+    return ModelError(
+        f"cannot open {source!r} as a {name.upper()} encoder: pass the folder of a transformers checkpoint "
+        f"with --{name} FOLDER, or go without it with --{name} none ({type(problem).__name__}: {reason})"
+    )

@@ -1,0 +1,170 @@
+"""Approximations of the Fisher information of the key and value projections, damped and invertible.
+
+Unlearning needs `(F + delta)^-1 g` (AbU eq. 6); comparing gradients of many images needs the square
+root of it, `(F + delta)^-1/2 g`, on both sides. Two approximations:
+
+Diagonal        of the Fisher information itself (AbU, section 3.2)
+EigenKronecker  EK-FAC (George et al. 2018): diagonal in the eigenbasis of the Kronecker factors, used
+                for diffusion models by FastGDA as AbU+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from attribution.gradients.fisher import DrawBatch, Sums, draw_batches, squared_gradients, summed
+from attribution.models.base import DiffusionModel, Factors
+
+Gradient = Mapping[str, Float[Tensor, "*n out in"]]
+Bases = Mapping[str, Float[Tensor, "side side"]]
+INPUTS = "captions"  # of the basis of what is projected: the same tokens in every layer
+
+
+@runtime_checkable
+class Curvature(Protocol):
+    """A damped approximation of the Fisher information, one block a layer."""
+
+    def inverse(self, gradient: Gradient) -> dict[str, Float64[Tensor, "*n out in"]]:
+        """`(F + delta)^-1 g`."""
+        ...
+
+    def whitened(self, gradient: Gradient) -> dict[str, Float[Tensor, "*n out in"]]:
+        """`(F + delta)^-1/2 g` up to a rotation: inner products are `<g, (F + delta)^-1 h>`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """`F` as its diagonal; `delta` is a share (`damping`) of each layer's mean."""
+
+    fisher: Mapping[str, Float[Tensor, "out in"]]
+    damping: float
+
+    def inverse(self, gradient: Gradient) -> dict[str, Float64[Tensor, "*n out in"]]:
+        quotients = {}
+        for name, g in gradient.items():
+            quotient = g.double() / self._damped(name, g)
+            # Undamped, a weight that no draw has moved is 0 / 0: it stays where it is.
+            quotients[name] = torch.where(g == 0, 0.0, quotient)
+        return quotients
+
+    def whitened(self, gradient: Gradient) -> dict[str, Float[Tensor, "*n out in"]]:
+        return {name: g * self._damped(name, g).rsqrt().to(g.dtype) for name, g in gradient.items()}
+
+    def _damped(self, name: str, like: Tensor) -> Float64[Tensor, "out in"]:
+        fisher = self.fisher[name].to(like.device).double()
+        return fisher + self.damping * fisher.mean()
+
+
+@dataclass(frozen=True)
+class EigenKronecker:
+    """EK-FAC: `F = U diag(eigenvalues) U^T` with `U` the Kronecker product of two bases.
+
+    Attributes:
+        bases: orthonormal columns; of the projected tokens under `INPUTS`, of each layer's outputs
+            under its name.
+        eigenvalues: `diag(U^T F U)`, measured in that basis, by layer.
+        damping: a share of each layer's mean eigenvalue (FastGDA: 0.1).
+    """
+
+    bases: Bases
+    eigenvalues: Mapping[str, Float[Tensor, "out in"]]
+    damping: float
+
+    def inverse(self, gradient: Gradient) -> dict[str, Float64[Tensor, "*n out in"]]:
+        inverted = {}
+        for name, g in gradient.items():
+            rotated = rotate(g.double(), self.bases, name) / self._damped(name, g)
+            inverted[name] = rotate_back(rotated, self.bases, name)
+        return inverted
+
+    def whitened(self, gradient: Gradient) -> dict[str, Float[Tensor, "*n out in"]]:
+        return {
+            name: rotate(g, self.bases, name) * self._damped(name, g).rsqrt().to(g.dtype)
+            for name, g in gradient.items()
+        }
+
+    def _damped(self, name: str, like: Tensor) -> Float64[Tensor, "out in"]:
+        eigenvalues = self.eigenvalues[name].to(like.device).double()
+        return eigenvalues + self.damping * eigenvalues.mean()
+
+
+def rotate(gradient: Float[Tensor, "*n out in"], bases: Bases, name: str) -> Float[Tensor, "*n out in"]:
+    """A layer's gradient in the eigenbasis: `U_out^T g U_in`."""
+    return bases[name].to(gradient).T @ gradient @ bases[INPUTS].to(gradient)
+
+
+def rotate_back(
+    gradient: Float[Tensor, "*n out in"], bases: Bases, name: str
+) -> Float[Tensor, "*n out in"]:
+    """The inverse of `rotate`."""
+    return bases[name].to(gradient) @ gradient @ bases[INPUTS].to(gradient).T
+
+
+def kronecker_chunk(
+    model: DiffusionModel,
+    latents: Float[Tensor, "n c h w"],
+    captions: Float[Tensor, "n tokens d"],
+    ids: Sequence[str],
+    draws: int,
+    seed: int,
+    batch_size: int = 64,
+) -> Sums:
+    """Sums of the Kronecker factors, `c c^T` and `D^T D` over tokens and draws ("expand", K-FAC).
+
+    The draws are those of `fisher_chunk`. Whatever divides the sums, their eigenvectors are the same.
+    """
+
+    def moments(batch: DrawBatch) -> Sums:
+        of_outputs = {name: _second_moment(factor.outputs) for name, factor in batch.factors.items()}
+        tokens = next(iter(batch.factors.values())).inputs
+        return Sums({**of_outputs, INPUTS: _second_moment(tokens)}, len(batch.losses))
+
+    return summed(map(moments, draw_batches(model, latents, captions, ids, draws, seed, batch_size)))
+
+
+def eigenvalue_chunk(
+    model: DiffusionModel,
+    latents: Float[Tensor, "n c h w"],
+    captions: Float[Tensor, "n tokens d"],
+    ids: Sequence[str],
+    draws: int,
+    seed: int,
+    bases: Bases,
+    batch_size: int = 64,
+) -> Sums:
+    """The sum of squared per-draw gradients in the eigenbasis: `diag(U^T F U)` once divided."""
+
+    def turned(name: str, factor: Factors) -> Factors:
+        """U_out^T (D^T C) U_in: the factors are rotated before they are multiplied."""
+        return Factors(
+            factor.outputs @ bases[name].to(factor.outputs),
+            factor.inputs @ bases[INPUTS].to(factor.inputs),
+        )
+
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size)
+    return summed(
+        Sums(
+            {name: squared_gradients(turned(name, f)) for name, f in batch.factors.items()},
+            len(batch.losses),
+        )
+        for batch in batches
+    )
+
+
+def eigenbases(
+    factors: Mapping[str, Float64[Tensor, "side side"]],
+) -> dict[str, Float[Tensor, "side side"]]:
+    """Orthonormal eigenvectors of each Kronecker factor, as columns, float32."""
+    return {name: torch.linalg.eigh(factor)[1].float() for name, factor in factors.items()}
+
+
+def _second_moment(tokens: Float[Tensor, "draws tokens side"]) -> Float64[Tensor, "side side"]:
+    flat = tokens.flatten(0, 1).double()
+    return (flat.T @ flat).cpu()

@@ -1,0 +1,99 @@
+"""How much something changed when the weights did: a loss, and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from PIL import Image
+from torch import Tensor
+
+from attribution.models.base import DiffusionModel, Weights
+from attribution.query import Box
+from attribution.unlearning.step import Draws, draw_losses
+from attribution.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class LossChange:
+    """A picture's mean loss before and after, on the same draws, with standard errors.
+
+    The errors are those of antithetic pairs taken as independent; the pairs are stratified over the
+    schedule, so they are if anything too large.
+    """
+
+    before: float
+    before_stderr: float
+    after: float
+    after_stderr: float
+    rise: float
+    rise_stderr: float
+
+    @property
+    def relative(self) -> float:
+        return self.rise / self.before
+
+
+@dataclass(frozen=True)
+class Change:
+    """How far two pictures are apart.
+
+    Attributes:
+        inside: root mean squared difference of pixels, in levels of 255, inside the box or anywhere.
+        outside: the same outside of the box; None without one.
+        likeness: cosine in each encoder's embedding of what is inside the box, or of the pictures.
+    """
+
+    inside: float
+    outside: float | None
+    likeness: Mapping[str, float]
+
+
+def loss_change(
+    model: DiffusionModel,
+    weights: Weights,
+    latent: Float[Tensor, "1 c h w"],
+    caption: Float[Tensor, "1 tokens d"],
+    draws: Draws,
+    mask: Float[Tensor, "h w"] | None = None,
+) -> LossChange:
+    """Of one picture, under the loaded weights and under others."""
+    losses = (draw_losses(model, w, latent, caption, draws, mask) for w in (model.weights, weights))
+    before, after = (each.unflatten(0, (-1, 2)).mean(1).cpu().numpy() for each in losses)  # of pairs
+    figures = [figure for values in (before, after, after - before) for figure in _mean_and_error(values)]
+    return LossChange(*figures)
+
+
+def _mean_and_error(values: Float[ndarray, " n"]) -> tuple[float, float]:
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return float(values.mean()), float(error)
+
+
+def picture_change(
+    workspace: Workspace, before: Image.Image, after: Image.Image, box: Box | None = None
+) -> Change:
+    """Of two pictures of one size; `box` in fractions of them, snapped as the model's latents are."""
+    squares = (np.asarray(after, np.float64) - np.asarray(before, np.float64)) ** 2
+    if box is None:
+        return Change(_rms(squares), None, _likeness(workspace, before, after))
+    snapped = box.snapped(*workspace.model.latent_shape[1:])
+    inside = snapped.mask(before.height, before.width)
+    outside = _rms(squares[~inside]) if not inside.all() else None
+    likeness = _likeness(workspace, snapped.crop(before), snapped.crop(after))
+    return Change(_rms(squares[inside]), outside, likeness)
+
+
+def _rms(squares: Float[ndarray, "..."]) -> float:
+    return float(np.sqrt(squares.mean()))
+
+
+def _likeness(workspace: Workspace, before: Image.Image, after: Image.Image) -> dict[str, float]:
+    likeness = {}
+    for name in workspace.config.encoders:
+        vectors = torch.from_numpy(workspace.encoder(name).images([before, after])).double()
+        likeness[name] = float(vectors[0] @ vectors[1])
+    return likeness

@@ -1,0 +1,123 @@
+"""Unlearn a set of training images at once: natural-gradient ascent on their mean loss.
+
+The draws of each image are its own (stratified over the schedule, antithetic, by seed and id), so an
+image's share of the gradient does not depend on which others it is unlearned with, and a set of one is
+that image unlearned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attribution.errors import SettingsError
+from attribution.results import Progress
+from attribution.unlearning import step as unlearning
+from attribution.unlearning.step import Draws, QueryGradient, Unlearned
+from attribution.workspace.workspace import Workspace
+
+GRADIENT_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """How something is unlearned.
+
+    Attributes:
+        target_rise: the relative rise of the mean loss of what is unlearned, on draws held out from
+            its gradient.
+        draws: of the gradient; calibration_draws: held out. At least so many, spread over a set.
+        curvature: "fisher" or "ekfac"; None for EK-FAC where the workspace has it.
+        damping: a share of the curvature's mean in each layer.
+        seed: of every draw.
+    """
+
+    target_rise: float = 0.20
+    draws: int = 256
+    calibration_draws: int = 64
+    curvature: str | None = None
+    damping: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target_rise < 10:
+            raise SettingsError(f"target_rise is {self.target_rise}: it must lie in (0, 10)")
+        for name in ("draws", "calibration_draws"):
+            if getattr(self, name) < 2 or getattr(self, name) % 2:
+                raise SettingsError(f"{name} is {getattr(self, name)}: it must be even and at least 2")
+
+
+class Given(NamedTuple):
+    """Some draws, each with its own picture's latent and caption (or one of both for all)."""
+
+    latents: Float[Tensor, "#draws c h w"]
+    captions: Float[Tensor, "#draws tokens d"]
+    draws: Draws
+
+
+def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, purpose: str) -> Given:
+    """At least `count` draws, as many of each image, image by image.
+
+    Raises:
+        SettingsError: the set is empty.
+    """
+    if not len(rows):
+        raise SettingsError("there is no image to unlearn: choose at least one")
+    model, training_set = workspace.model, workspace.training_set
+    each = 2 * -(-count // (2 * len(rows)))  # in pairs, rounded up
+    own = [unlearning.stratified_draws(model, each, seed, purpose, training_set.ids[row]) for row in rows]
+    latents = workspace.latents(rows).to(model.device).repeat_interleave(each, dim=0)
+    captions = model.encode_captions([training_set.captions[row] for row in rows])
+    draws = Draws(torch.cat([d.timesteps for d in own]), torch.cat([d.noise for d in own]))
+    return Given(latents, captions.repeat_interleave(each, dim=0), draws)
+
+
+def unlearned_set(
+    workspace: Workspace, rows: Sequence[int], ascent: Ascent, told: str = "the images"
+) -> Generator[Progress, None, Unlearned]:
+    """Yield progress; returns weights under which the set's own mean loss has risen as asked.
+
+    Args:
+        told: what is being unlearned, for the person.
+
+    Raises:
+        CalibrationError: the rise cannot be reached.
+        SettingsError: the set is empty.
+    """
+    asked = set_draws(workspace, rows, ascent.draws, ascent.seed, "unlearning")
+    gradients = unlearning.query_gradient(workspace.model, *asked, batch_size=GRADIENT_BATCH)
+    held_out = set_draws(workspace, rows, ascent.calibration_draws, ascent.seed, "calibration")
+    return (yield from ascended(workspace, gradients, held_out, ascent, told))
+
+
+def ascended(
+    workspace: Workspace,
+    gradients: Iterator[QueryGradient],
+    held_out: Given,
+    ascent: Ascent,
+    told: str,
+    mask: Float[Tensor, "h w"] | None = None,
+) -> Generator[Progress, None, Unlearned]:
+    """Yield progress; returns the weights one calibrated step along the last of some gradients."""
+    gradient = None
+    yield Progress("", f"unlearning {told}", 0, ascent.draws)
+    for gradient in gradients:
+        yield Progress("", f"unlearning {told}", gradient.draws, gradient.total)
+    assert gradient is not None, "there are at least two draws"
+    kind = ascent.curvature or ("ekfac" if workspace.store.has("ekfac") else "fisher")
+    curvature = workspace.curvature(kind, ascent.damping)
+    direction = unlearning.ascent_direction(gradient.mean, curvature, len(workspace.training_set))
+    guess = unlearning.linear_step(gradient, direction, ascent.target_rise)
+    trials = unlearning.calibrated_step(
+        workspace.model, direction, *held_out, ascent.target_rise, mask, guess
+    )
+    for trial, unlearned in trials:
+        if unlearned is not None:
+            return unlearned
+        yield Progress("", f"sizing the step of {told}", trial, unlearning.MAX_TRIALS)
+    raise AssertionError("calibration ends with a result or an error")

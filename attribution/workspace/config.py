@@ -1,0 +1,103 @@
+"""What `workspace.json` holds, and what each artifact is bound to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from attribution.errors import WorkspaceError
+from attribution.models.losses import Probe, timestep_grid
+
+CONFIG = "workspace.json"
+FORMAT = 1
+TIMESTEPS = 10  # of the default probe
+POOL = 6
+
+# The fingerprints that each artifact is bound to.
+BOUND_TO: dict[str, tuple[str, ...]] = {
+    "latents": ("model", "training_set", "dtype"),
+    "losses": ("model", "training_set", "dtype", "probe"),
+    "fisher": ("model", "training_set", "dtype"),
+    "kfac": ("model", "training_set", "dtype"),
+    "ekfac": ("model", "training_set", "dtype"),
+    "gradients": ("model", "training_set", "dtype", "probe"),
+    "controls": ("model", "training_set", "dtype", "probe"),
+    "embeddings-clip": ("clip", "training_set", "resolution"),
+    "embeddings-clip-text": ("clip", "training_set"),
+    "embeddings-dino": ("dino", "training_set", "resolution"),
+    "embeddings-pixel": ("pixel", "training_set", "resolution"),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """What `workspace.json` holds.
+
+    Attributes:
+        model: a pipeline folder or hub id.
+        dataset: the training set's folder.
+        encoders: checkpoint folders or hub ids by encoder name.
+        probe: at which draws the losses are measured.
+        resolution: pixels of a side of a prepared picture.
+        fingerprints: of model, training set, probe, dtype, resolution and encoders.
+
+    Folders are written relative to the workspace where they lie beside it, so that all of them can
+    be moved together.
+    """
+
+    model: str
+    dataset: str
+    encoders: Mapping[str, str]
+    probe: Probe
+    resolution: int
+    fingerprints: Mapping[str, str]
+
+    def save(self, folder: Path) -> None:
+        data = {"format": FORMAT, **asdict(self)}
+        part = folder / f"{CONFIG}.part"
+        part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        part.replace(folder / CONFIG)
+
+    @classmethod
+    def load(cls, folder: Path) -> Config:
+        """Raises WorkspaceError if the folder is not a workspace."""
+        path = folder / CONFIG
+        try:
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if data.pop("format") != FORMAT:
+                raise WorkspaceError(f"{path} is of another version: run `python -m precompute init` again")
+            probe = data.pop("probe")
+            return cls(**data, probe=Probe(**{**probe, "timesteps": tuple(probe["timesteps"])}))
+        except (FileNotFoundError, NotADirectoryError):
+            raise WorkspaceError(
+                f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "
+                f"all --model MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise WorkspaceError(f"{path} is damaged: run `python -m precompute init` again") from problem
+
+
+def default_probe(num_train_timesteps: int) -> Probe:
+    return Probe(timestep_grid(num_train_timesteps, TIMESTEPS), pool=POOL)
+
+
+def probe_fingerprint(probe: Probe) -> str:
+    """In words, so that an error that names two of them can be understood."""
+    steps = ",".join(map(str, probe.timesteps))
+    return f"t={steps} noises={probe.noises} pool={probe.pool} seed={probe.seed}"
+
+
+def stored_path(folder: Path, source: Path | str) -> str:
+    """A folder as seen from the workspace if it lies beside it, else absolute; a hub id as it is."""
+    path = Path(source)
+    if not path.exists():
+        return str(source)
+    path, folder = path.resolve(), folder.resolve()
+    if not path.is_relative_to(folder.parent):
+        return str(path)
+    return Path(os.path.relpath(path, folder)).as_posix()

@@ -1,0 +1,242 @@
+"""Making an artifact: in chunks that survive an interruption, then published in one step.
+
+The bytes published are those of an uninterrupted run: chunks are of a fixed size, nothing in them
+depends on when or in how many sittings they were made, and a chunk that is not whole is made again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from attribution.errors import ArtifactError
+from attribution.workspace.store import FORMAT, MANIFEST, Store, file_sha256
+
+Chunk = dict[str, np.ndarray]
+Assemble = Callable[[Iterator[Chunk], Path], None]
+
+PLAN = "plan.json"
+WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an artifact will be: enough to make the same bytes twice.
+
+    Attributes:
+        name: of the artifact and its folder.
+        fingerprints: what it is made from and for; refused elsewhere.
+        settings: choices that change what it is (draws, seed); differing ones mean making it again.
+        made_with: choices that change it by rounding at most (chunk and batch sizes, device,
+            versions); an unfinished artifact is continued only with the same ones.
+        chunks: how many there are.
+    """
+
+    name: str
+    fingerprints: Mapping[str, str]
+    settings: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+    chunks: int
+
+    def to_json(self) -> dict[str, Any]:
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+
+class Writer:
+    """Makes one artifact; a context that holds its lock.
+
+    with Writer(root, plan) as writer:
+        for chunk in writer.missing():
+            writer.add(chunk, arrays)
+        writer.publish(assemble)
+    """
+
+    def __init__(self, root: Path, plan: Plan):
+        self.root, self.plan = root, plan
+        self.target = root / plan.name
+        self.part = root / f"{plan.name}.part"
+        self.notice: str | None = None  # why an unfinished artifact was thrown away, for the person
+        self._lock = Lock(root / f"{plan.name}.lock", plan.name)
+
+    def __enter__(self) -> Writer:
+        self._lock.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def up_to_date(self) -> bool:
+        """Whether the published artifact is already what the plan says; leftovers are then removed."""
+        store = Store(self.root)
+        if not store.has(self.plan.name):
+            return False
+        try:
+            artifact = store.open(self.plan.name, self.plan.fingerprints)
+            for file in artifact.files:
+                artifact.path(file)  # a damaged one is made again
+        except ArtifactError:
+            return False
+        if artifact.manifest.get("settings") != self.plan.to_json()["settings"]:
+            return False
+        self._tidy()
+        return True
+
+    def missing(self) -> list[int]:
+        """The chunks still to be made. An unfinished artifact of another plan is thrown away."""
+        wanted = self.plan.to_json()
+        found = _read_json(self.part / PLAN)
+        if found != wanted:
+            if found is not None:
+                difference = _difference(found, wanted)
+                self.notice = f"beginning anew: {self.part.name} was begun with {difference}"
+            shutil.rmtree(self.part, ignore_errors=True)
+            self.part.mkdir(parents=True)
+            _write_durably(self.part / PLAN, _json_bytes(wanted))
+        whole = self._whole_chunks()
+        return [chunk for chunk in range(self.plan.chunks) if chunk not in whole]
+
+    def _whole_chunks(self) -> dict[int, Path]:
+        """Finished chunks by number. The name carries the checksum; what does not match is deleted."""
+        whole = {}
+        for path in sorted(self.part.glob("chunk-*")):
+            number, _, checksum = path.name.removeprefix("chunk-").partition("-")
+            if checksum and file_sha256(path) == checksum:
+                whole[int(number)] = path
+            else:
+                path.unlink()
+        return whole
+
+    def add(self, chunk: int, arrays: Chunk) -> None:
+        """Keep one chunk."""
+        data = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        checksum = hashlib.sha256(data).hexdigest()
+        _write_durably(self.part / f"chunk-{chunk:06d}-{checksum}", data)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        whole = self._whole_chunks()
+        for chunk in range(self.plan.chunks):
+            if chunk not in whole:
+                raise ArtifactError(f"chunk {chunk} of {self.part} was damaged: run the job again")
+            yield load_arrays(whole[chunk].read_bytes())
+
+    def publish(self, assemble: Assemble) -> None:
+        """Make the files from the chunks, in order, then put them in place with one rename."""
+        whole = self.part / WHOLE
+        shutil.rmtree(whole, ignore_errors=True)
+        whole.mkdir()
+        assemble(self._chunks(), whole)
+        files = {}
+        for path in sorted(whole.iterdir()):
+            _sync(path)
+            files[path.name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+        manifest = {"format": FORMAT, **self.plan.to_json(), "files": files}
+        _write_durably(whole / MANIFEST, _json_bytes(manifest))
+        if self.target.exists():
+            shutil.rmtree(self._replaced, ignore_errors=True)
+            self.target.rename(self._replaced)
+        whole.rename(self.target)
+        _sync(self.root)
+        self._tidy()
+
+    @property
+    def _replaced(self) -> Path:
+        return self.root / f"{self.plan.name}.old"
+
+    def _tidy(self) -> None:
+        shutil.rmtree(self._replaced, ignore_errors=True)
+        shutil.rmtree(self.part, ignore_errors=True)
+
+
+class Lock:
+    """One job an artifact. The kernel lets go of it however the job ends."""
+
+    def __init__(self, path: Path, name: str):
+        self.path, self.name = path, name
+        self._handle: int | None = None
+
+    def acquire(self) -> None:
+        """Raises ArtifactError if another process holds it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(handle)
+                raise ArtifactError(
+                    f"another job is making {self.name} in {self.path.parent}: wait for it, or stop it"
+                ) from None
+            if self._still_there(handle):
+                self._handle = handle
+                return
+            os.close(handle)  # its last holder deleted the file between our open and our lock
+
+    def _still_there(self, handle: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(handle), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        if self._handle is not None:
+            try:
+                self.path.unlink(missing_ok=True)  # while it is held, so that no one else's is deleted
+            finally:
+                os.close(self._handle)
+                self._handle = None
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """The first value in which two plans differ, both named."""
+    for part in ("fingerprints", "settings", "made_with"):
+        old, new = found.get(part, {}), wanted[part]
+        for key in [*new, *old]:
+            if old.get(key) != new.get(key):
+                return f"{key} {old.get(key)}, not {new.get(key)}"
+    return f"{found.get('chunks')} chunks, not {wanted['chunks']}"
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _json_bytes(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """All of `data` under this name or nothing, also after a power cut."""
+    part = path.with_name(f".{path.name}")
+    with part.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    part.rename(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,185 @@
+"""Laws of the report and of the files to take away. No browser: they are functions of a run."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+import json
+import re
+import shlex
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from app.runs.export import write_csv, write_json, write_picture
+from app.runs.run import Run
+from app.views.report import SHOWN, command_line, report
+from attribution.__main__ import main
+from attribution.data.images import read_image
+from attribution.query import Settings
+from attribution.workspace.workspace import Workspace
+from tests.conftest import WORLD
+from tests.worlds.answers import CAPTION, LEFT, RIGHT, answered_run, with_captions
+
+HOSTILE = '</title></style><script>alert(1)</script><img src=x onerror="alert(1)"> ${1} \' & "'
+
+
+@pytest.fixture(scope="module")
+def run(tiny_world: Workspace) -> Run:
+    return answered_run(tiny_world, (LEFT, RIGHT), methods=("first-order", "clip", "pixel"))
+
+
+@pytest.fixture(scope="module")
+def page(run: Run, tiny_world: Workspace) -> str:
+    return report(run, tiny_world)
+
+
+class Reader(HTMLParser):
+    """What a browser would see: tags in order, and every address."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")
+        ]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+# The report
+
+
+def test_the_report_is_well_formed_and_holds_everything_itself(page: str) -> None:
+    reader = Reader(page)
+    assert reader.open == []
+    assert not {"script", "link", "iframe", "object", "form", "base"} & set(reader.tags)
+    assert all(address.startswith("data:") for address in reader.addresses)
+    assert "url(" not in page
+    assert "default-src 'none'" in page
+
+
+def test_every_part_and_method_has_its_first_ranks(page: str, run: Run) -> None:
+    articles = page.split("<article>")[1:]
+    assert len(articles) == 2 * 3
+    told = [ranking for part in run.parts for ranking in part.rankings.values()]
+    for article, ranking in zip(articles, told, strict=True):
+        assert html.escape(ranking.title) in article
+        shown = re.findall(r'class="id">([^<]*)<', article)[:SHOWN]
+        assert shown == [entry.id for entry in ranking.entries[:SHOWN]]
+    assert page.count('class="box"') == 2
+
+
+def test_scores_have_their_errors_and_verdicts(page: str, run: Run) -> None:
+    first = run.parts[0].rankings["first-order"]
+    article = page.split("<article>")[1]
+    judged = [first.stands_out(entry) for entry in first.entries[:SHOWN]]
+    assert article.count("✦ stands out") == sum(map(bool, judged))
+    assert ("z " in article) == any(one is not None for one in judged)
+
+
+def test_settings_fingerprints_and_date_are_there(page: str, run: Run, tiny_world: Workspace) -> None:
+    for text in (*tiny_world.fingerprints.values(), run.id, "UTC", "unlearning draws", CAPTION):
+        assert text in page
+    assert "<dt>± standard error</dt>" in page
+    assert "not proof" in page or "proof of copying" in page
+
+
+def test_a_warning_is_said(run: Run, tiny_world: Workspace) -> None:
+    answer = run.parts[0].attribution
+    assert answer is not None
+    doubtful = run.with_part(0, attribution=replace(answer, warnings=("no caption has <this>",)))
+    assert "no caption has &lt;this&gt;" in report(doubtful, tiny_world)
+
+
+def test_hostile_captions_are_text(run: Run, tiny_world: Workspace, page: str) -> None:
+    attacked = report(with_captions(run, HOSTILE), tiny_world)
+    assert html.escape(HOSTILE) in attacked
+    assert Reader(attacked).tags == Reader(page).tags
+
+
+def test_no_path_of_the_server_is_in_the_report(page: str, tiny_world: Workspace) -> None:
+    for folder in (tiny_world.folder, tiny_world.training_set.folder, Path.home(), Path.cwd()):
+        assert str(folder.resolve()) not in page
+
+
+# The same again
+
+
+def ranked(path: Path) -> dict[str, list[tuple[str, float]]]:
+    methods = json.loads(path.read_text())["methods"]
+    return {
+        name: [(line["id"], line["score"]) for line in each["ranking"]] for name, each in methods.items()
+    }
+
+
+def expected(run: Run, number: int) -> dict[str, list[tuple[str, float]]]:
+    rankings = run.parts[number].rankings
+    return {name: [(e.id, e.score) for e in each.entries] for name, each in rankings.items()}
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_the_command_line_gives_the_same_answer(
+    tiny_world: Workspace, tmp_path: Path, generated: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = answered_run(tiny_world, (LEFT, RIGHT), generated=generated)
+    page = report(run, tiny_world)
+    saved = re.search(r'download="PICTURE.png" href="data:image/png;base64,([^"]*)"', page)
+    assert saved is not None
+    (tmp_path / "PICTURE.png").write_bytes(base64.b64decode(saved[1]))
+    commands = re.findall("<pre>(.*?)</pre>", page)
+    assert len(commands) == len(run.parts)
+    for number, command in enumerate(commands):
+        words = shlex.split(html.unescape(command))
+        assert words[:3] == ["python", "-m", "attribution"]
+        places = {"PICTURE.png": str(tmp_path / "PICTURE.png"), "WORKSPACE": str(WORLD / "workspace")}
+        arguments = [places.get(word, word) for word in words[3:]]
+        assert main([*arguments, "--json", str(tmp_path / "out.json")]) == 0
+        capsys.readouterr()
+        assert ranked(tmp_path / "out.json") == expected(run, number)
+
+
+def test_a_picture_made_with_the_seed_of_the_draws_is_made_again(tiny_world: Workspace) -> None:
+    run = answered_run(tiny_world, (LEFT,), settings=Settings(seed=7, effort="instant"))
+    words = shlex.split(command_line(run, run.parts[0]))
+    assert words[words.index("--prompt") + 1] == CAPTION
+    assert words[words.index("--seed") + 1] == "7"
+    assert words[words.index("--steps") + 1] == "30"
+    assert words[words.index("--box") + 1 :][:4] == ["0", "0.25", "0.5", "1"]
+
+
+# JSON, CSV and PNG
+
+
+def test_several_parts_are_several_answers_in_one_file(run: Run) -> None:
+    whole = json.loads(write_json(run).read_text())
+    answers = [part.attribution for part in run.parts]
+    assert whole["parts"] == [json.loads(json.dumps(answer.to_json())) for answer in answers if answer]
+    tables = write_csv(run).read_text().split("# caption: ")[1:]
+    assert len(tables) == 2
+    for table, part in zip(tables, run.parts, strict=True):
+        lines = csv.DictReader(line for line in io.StringIO(table) if not line.startswith(("#", CAPTION)))
+        ids = [line["id"] for line in lines if line["method"] == "pixel"]
+        assert ids == [entry.id for entry in part.rankings["pixel"].entries]
+
+
+def test_a_saved_picture_carries_its_boxes(run: Run) -> None:
+    path = write_picture(run.picture, (LEFT, RIGHT))
+    image, settings = read_image(path)
+    assert image.tobytes() == run.picture.image.tobytes()
+    assert settings["boxes"] == [[0, 0.25, 0.5, 1], [0.5, 0.25, 1, 1]]
+    assert settings["prompt"] == CAPTION
+    assert "boxes" not in read_image(write_picture(run.picture))[1]

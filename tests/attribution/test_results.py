@@ -1,0 +1,111 @@
+"""Laws of answers as JSON."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from attribution.engine import attribute
+from attribution.errors import ResultError, TrainingSetError, WhenceError
+from attribution.query import Box, Query, Settings
+from attribution.results import Attribution
+from attribution.workspace.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def answer(tiny_world: Workspace) -> Attribution:
+    image = tiny_world.training_set.image(3)
+    query = Query(image, "a dog on the beach", Box(0.1, 0.2, 0.7, 0.9))
+    methods = ["first-order", "clip", "random"]
+    *_, found = attribute(tiny_world, query, methods, Settings(effort="instant", candidates=5))
+    assert isinstance(found, Attribution)
+    return found
+
+
+def as_text(answer: Attribution) -> str:
+    return json.dumps(answer.to_json(), allow_nan=False)
+
+
+def test_an_answer_comes_back_from_json_as_it_was(answer: Attribution, tiny_world: Workspace) -> None:
+    back = Attribution.from_json(json.loads(as_text(answer)), tiny_world.training_set)
+    assert as_text(back) == as_text(answer)
+    assert back.rankings["first-order"].entries == answer.rankings["first-order"].entries
+    assert back.to_csv() == answer.to_csv()
+
+
+def without(*path: Any) -> Callable[[Any], None]:
+    def change(data: Any) -> None:
+        for key in path[:-1]:
+            data = data[key]
+        del data[path[-1]]
+
+    return change
+
+
+def with_value(value: object, *path: Any) -> Callable[[Any], None]:
+    def change(data: Any) -> None:
+        for key in path[:-1]:
+            data = data[key]
+        data[path[-1]] = value
+
+    return change
+
+
+LINE = ("methods", "clip", "ranking", 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(without(key) for key in ("query", "settings", "fingerprints", "warnings", "methods")),
+        *(without("methods", "clip", key) for key in ("title", "candidates", "seconds", "ranking")),
+        *(without(*LINE, key) for key in ("rank", "id", "file_name", "caption", "score")),
+        with_value([], "methods"),
+        with_value({}, "methods", "clip", "ranking"),
+        with_value("x", "methods", "clip", "details"),
+        with_value({"model": 3}, "fingerprints"),
+        with_value([3], "warnings"),
+        with_value(7, *LINE, "rank"),
+        with_value(True, *LINE, "score"),
+        with_value(float("nan"), *LINE, "score"),
+        with_value(10**400, *LINE, "score"),
+        with_value("0.3", *LINE, "stderr"),
+        with_value(None, *LINE, "caption"),
+    ],
+)
+def test_what_is_not_our_answer_is_refused_by_name(
+    answer: Attribution, tiny_world: Workspace, change: Callable[[Any], None]
+) -> None:
+    data = copy.deepcopy(json.loads(as_text(answer)))
+    change(data)
+    with pytest.raises(ResultError) as refused:
+        Attribution.from_json(data, tiny_world.training_set)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("data", [None, 3, "text", [], {}, {"methods": {}}])
+def test_any_other_json_is_refused(data: object, tiny_world: Workspace) -> None:
+    with pytest.raises(WhenceError):
+        Attribution.from_json(data, tiny_world.training_set)
+
+
+@pytest.mark.parametrize("name", ["nobody", "", ["scene"], None, "images/00003.png"])
+def test_an_image_that_the_training_set_does_not_have_is_refused(
+    answer: Attribution, tiny_world: Workspace, name: object
+) -> None:
+    data = json.loads(as_text(answer))
+    data["methods"]["clip"]["ranking"][0]["id"] = name
+    with pytest.raises(TrainingSetError, match="training set"):
+        Attribution.from_json(data, tiny_world.training_set)
+
+
+def test_a_file_name_is_no_id(answer: Attribution, tiny_world: Workspace) -> None:
+    data = json.loads(as_text(answer))
+    line = data["methods"]["clip"]["ranking"][0]
+    line["id"] = line["file_name"]
+    with pytest.raises(TrainingSetError):
+        Attribution.from_json(data, tiny_world.training_set)

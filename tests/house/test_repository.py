@@ -1,0 +1,97 @@
+"""What may be in the repository at all."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.worlds import ROOT
+
+MEGABYTE = 1_000_000
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def tracked_text() -> list[tuple[Path, str]]:
+    binary = {".png", ".npy", ".faiss", ".safetensors", ".webp", ".jpg"}
+    return [
+        (path, path.read_text(encoding="utf-8")) for path in tracked() if path.suffix.lower() not in binary
+    ]
+
+
+def matches(pattern: re.Pattern[str], *, but: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:120]}"
+        for path, text in tracked_text()
+        if path.name not in but
+        for number, line in enumerate(text.splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_no_tracked_file_is_over_fifteen_megabytes() -> None:
+    assert [p for p in tracked() if p.stat().st_size > 15 * MEGABYTE] == []
+
+
+def test_the_embedded_world_is_at_most_35_megabytes() -> None:
+    world = ROOT / "assets" / "demo"
+    assert sum(p.stat().st_size for p in tracked() if p.is_relative_to(world)) <= 35 * MEGABYTE
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    home = re.compile(r"(?<![\w.~$}])/(home|root|Users|work)/[\w.-]+")
+    assert matches(home) == []
+
+
+def test_no_file_names_a_package_registry() -> None:
+    registry = re.compile(
+        r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|index-url|conda\.anaconda", re.I
+    )
+    assert matches(registry, but={"test_repository.py"}) == []
+
+
+def test_every_requirement_is_pinned_and_torch_comes_first() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        needed = [line for line in lines if line and not line.startswith(("#", "-r "))]
+        assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in needed), name
+        if name == "requirements.txt":
+            assert needed[0].startswith("torch==")
+
+
+def test_nothing_is_pickled() -> None:
+    # safetensors and .npy only: unpickling a file runs whatever it says. A training checkpoint (the
+    # optimizer's state) is read by the restricted unpickler.
+    dangerous = re.compile(
+        r"\bimport pickle|\btorch\.load\((?!.*weights_only=True)|\bload\(.*allow_pickle=True"
+    )
+    assert matches(dangerous, but={"test_repository.py"}) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/EVALUATION.md"])
+def test_links_in_the_documents_lead_somewhere(name: str) -> None:
+    document = ROOT / name
+    if not document.exists():
+        pytest.fail(f"{name} is missing")
+    text = document.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'(?:src|srcset|href)="([^"#]+)"', text)
+    local = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
+    assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+def test_every_test_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert named - defined == set()

@@ -1,0 +1,57 @@
+"""A diffusion model small enough to do by hand: it predicts the noise as `W c`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from attribution.models.base import Factors, Generation, GenerationStep, Weights, masked_mean
+
+
+class LinearModel:
+    """`loss(W) = mean((W c - e)^2)`, whose gradient is `2/out (W c - e) c^T`."""
+
+    def __init__(self, out: int = 6, width: int = 4, seed: int = 0):
+        self.fingerprint = "linear"
+        self.resolution = 8
+        self.latent_shape = (1, 1, out)
+        self.num_train_timesteps = 100
+        self.prediction_type = "epsilon"
+        self.device = torch.device("cpu")
+        generator = torch.Generator().manual_seed(seed)
+        self.weights: Weights = {"w": torch.randn(out, width, generator=generator)}
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Tensor:
+        return torch.zeros(len(images), *self.latent_shape)
+
+    def encode_captions(self, captions: Sequence[str]) -> Tensor:
+        raise NotImplementedError
+
+    def squared_errors(
+        self, weights: Weights, latents: Tensor, captions: Tensor, noise: Tensor, timesteps: Tensor
+    ) -> Tensor:
+        predicted = captions[:, 0] @ weights["w"].T
+        return (predicted[:, None, None, :] - noise).square()
+
+    def loss_and_factors(
+        self,
+        weights: Weights,
+        latents: Tensor,
+        captions: Tensor,
+        noise: Tensor,
+        timesteps: Tensor,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, dict[str, Factors]]:
+        assert mask is None
+        errors = self.squared_errors(weights, latents, captions, noise, timesteps)
+        residual = captions[:, 0] @ weights["w"].T - noise[:, 0, 0]
+        outputs = 2 / residual.shape[1] * residual
+        return masked_mean(errors, None), {"w": Factors(outputs[:, None], captions)}
+
+    def generate(
+        self, generation: Generation, weights: Weights | None = None, previews: int = 0
+    ) -> Iterator[GenerationStep]:
+        raise NotImplementedError

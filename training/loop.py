@@ -1,0 +1,150 @@
+"""One resumable training loop for every model of the embedded world.
+
+Ready for counterfactuals: which examples step `s` sees, and their noise, are functions of
+(seed, step, example id) over *all* ids; leaving some out drops them from their batches and changes
+nothing else. A run resumed from its checkpoint is the run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attribution.rng import generator
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is needed to repeat a training run. `decay_from` is the share of steps at full rate."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int = 100
+    decay_from: float = 0.6
+    weight_decay: float = 0.01
+    ema: float = 0.999
+    clip_norm: float = 1.0
+    seed: int = 0
+
+
+def learning_rate_factor(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, flat, then half a cosine to zero."""
+    warm = min(1.0, (step + 1) / max(1, recipe.warmup))
+    start = recipe.decay_from * recipe.steps
+    if step <= start:
+        return warm
+    return warm * 0.5 * (1 + math.cos(math.pi * (step - start) / (recipe.steps - start)))
+
+
+class Batches:
+    """Which examples each step sees: shuffled epochs over all ids, those left out dropped."""
+
+    def __init__(self, count: int, recipe: Recipe, left_out: frozenset[int] = frozenset()):
+        self.count, self.recipe, self.left_out = count, recipe, left_out
+        self._epochs: dict[int, np.ndarray] = {}
+
+    def __getitem__(self, step: int) -> list[int]:
+        first = step * self.recipe.batch
+        rows = [self._row(position) for position in range(first, first + self.recipe.batch)]
+        return [row for row in rows if row not in self.left_out]
+
+    def _row(self, position: int) -> int:
+        epoch, offset = divmod(position, self.count)
+        if epoch not in self._epochs:
+            self._epochs = {e: p for e, p in self._epochs.items() if e >= epoch - 1}
+            shuffle = generator(self.recipe.seed, "batches", epoch)
+            self._epochs[epoch] = shuffle.permutation(self.count)
+        return int(self._epochs[epoch][offset])
+
+
+LossOfStep = Callable[[int, Sequence[int]], Tensor]
+
+
+def train(
+    model: nn.Module,
+    loss_of_step: LossOfStep,
+    recipe: Recipe,
+    count: int,
+    checkpoint: Path,
+    left_out: frozenset[int] = frozenset(),
+    checkpoint_seconds: float = 60.0,
+    after_step: Callable[[int], None] | None = None,
+) -> Iterator[tuple[int, float]]:
+    """Train `model` in place; yields (steps done, loss). At the end it holds the averaged weights.
+
+    `loss_of_step(step, rows)` gives the scalar loss of one batch. `after_step(step)` runs behind each
+    update (the teacher of a self-distilled model follows its student there).
+    """
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=recipe.weight_decay,
+    )
+    average = copy.deepcopy(model.state_dict())
+    first = 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average, first = saved["average"], saved["step"]
+    batches = Batches(count, recipe, left_out)
+    last_saved = time.monotonic()
+    model.train()
+    for step in range(first, recipe.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * learning_rate_factor(step, recipe)
+        rows = batches[step]
+        loss = loss_of_step(step, rows)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"loss is {loss.item()} at step {step}")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+        optimizer.step()
+        _follow(average, model.state_dict(), min(recipe.ema, (step + 1) / (step + 10)))
+        if after_step is not None:
+            after_step(step)
+        done = step + 1
+        if time.monotonic() - last_saved > checkpoint_seconds or done == recipe.steps:
+            _save(checkpoint, model, optimizer, average, done)
+            last_saved = time.monotonic()
+        yield done, loss.item()
+    model.load_state_dict(average)
+    model.eval()
+
+
+@torch.no_grad()
+def _follow(average: dict[str, Tensor], current: dict[str, Tensor], decay: float) -> None:
+    floats = [name for name, value in average.items() if value.is_floating_point()]
+    torch._foreach_lerp_([average[n] for n in floats], [current[n] for n in floats], 1 - decay)
+    for name in average.keys() - set(floats):
+        average[name].copy_(current[name])
+
+
+def _save(
+    checkpoint: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    step: int,
+) -> None:
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    part = checkpoint.with_suffix(".part")
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average,
+        "step": step,
+    }
+    torch.save(state, part)
+    part.replace(checkpoint)
