@@ -16,7 +16,8 @@ from PIL import Image
 import attribution.__main__ as command_line
 from attribution.__main__ import main
 from attribution.data.images import read_image
-from tests.conftest import ROOT, WORLD, Foreign
+from tests.conftest import Foreign
+from tests.worlds import ROOT, TINY
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -273,7 +274,7 @@ def test_a_workspace_of_another_model_is_refused(run: Run, picture: Path, foreig
 def test_artifacts_of_another_workspace_are_refused(run: Run, picture: Path, foreign_copy: Foreign) -> None:
     """Losses copied from the tiny world: another model and another training set."""
     shutil.rmtree(foreign_copy.workspace / "losses")
-    shutil.copytree(WORLD / "workspace" / "losses", foreign_copy.workspace / "losses")
+    shutil.copytree(TINY / "workspace" / "losses", foreign_copy.workspace / "losses")
     result = run(picture, *CAPTION, "--method", "abu", workspace=foreign_copy.workspace)
     refused(result, "losses", "was made for model", "but this workspace has model", "precompute losses")
 

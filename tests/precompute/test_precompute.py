@@ -24,8 +24,8 @@ from precompute.executors.local import jobs, run
 from precompute.jobs import Options
 from precompute.jobs.fisher import JOB as FISHER
 from precompute.jobs.losses import JOB as LOSSES
-from tests.conftest import ROOT, WORLD, Foreign
-from tests.worlds import foreign
+from tests.conftest import Foreign
+from tests.worlds import ROOT, TINY, foreign
 
 ARTIFACTS = {
     "latents",
@@ -397,8 +397,8 @@ def exit_with_status(arguments: list[str]) -> None:
 @pytest.mark.slow
 def test_sigkill_at_20_random_moments_changes_no_byte(tmp_path: Path) -> None:
     """Kill `all` on the tiny world again and again; whenever it gets to its end, begin anew."""
-    arguments = ["all", "--model", str(WORLD / "model"), "--dataset", str(few_scenes(tmp_path / "scenes"))]
-    arguments += [f"--clip={WORLD / 'encoders' / 'clip'}", f"--dino={WORLD / 'encoders' / 'dino'}"]
+    arguments = ["all", "--model", str(TINY / "model"), "--dataset", str(few_scenes(tmp_path / "scenes"))]
+    arguments += [f"--clip={TINY / 'encoders' / 'clip'}", f"--dino={TINY / 'encoders' / 'dino'}"]
     arguments += [
         "--timesteps",
         "2",
@@ -444,8 +444,8 @@ def test_sigkill_at_20_random_moments_changes_no_byte(tmp_path: Path) -> None:
 def few_scenes(folder: Path, count: int = 10) -> Path:
     """The first scenes of the tiny world."""
     folder.mkdir()
-    lines = (WORLD / "scenes" / "metadata.jsonl").read_text().splitlines()[:count]
+    lines = (TINY / "scenes" / "metadata.jsonl").read_text().splitlines()[:count]
     for line in lines:
-        shutil.copy(WORLD / "scenes" / json.loads(line)["file_name"], folder)
+        shutil.copy(TINY / "scenes" / json.loads(line)["file_name"], folder)
     (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
     return folder

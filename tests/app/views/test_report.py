@@ -22,7 +22,7 @@ from attribution.__main__ import main
 from attribution.data.images import read_image
 from attribution.query import Settings
 from attribution.workspace.workspace import Workspace
-from tests.conftest import WORLD
+from tests.worlds import TINY
 from tests.worlds.answers import CAPTION, LEFT, RIGHT, answered_run, with_captions
 
 HOSTILE = '</title></style><script>alert(1)</script><img src=x onerror="alert(1)"> ${1} \' & "'
@@ -145,7 +145,7 @@ def test_the_command_line_gives_the_same_answer(
     for number, command in enumerate(commands):
         words = shlex.split(html.unescape(command))
         assert words[:3] == ["python", "-m", "attribution"]
-        places = {"PICTURE.png": str(tmp_path / "PICTURE.png"), "WORKSPACE": str(WORLD / "workspace")}
+        places = {"PICTURE.png": str(tmp_path / "PICTURE.png"), "WORKSPACE": str(TINY / "workspace")}
         arguments = [places.get(word, word) for word in words[3:]]
         assert main([*arguments, "--json", str(tmp_path / "out.json")]) == 0
         capsys.readouterr()
