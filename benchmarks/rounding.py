@@ -11,11 +11,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from attribution.methods.abu import METHOD
+from attribution.gradients.query_context import QueryContext
+from attribution.methods.base import method
 from attribution.models.base import Weights
 from attribution.models.losses import Probe
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from benchmarks.scanning import mean_losses, noise_now
 from benchmarks.shapes import Images
@@ -91,7 +93,7 @@ def of_trained_model(workspace: Path, device: str, precision: str, images: int) 
     opened = Workspace.open(workspace, device)
     training_set, model = opened.training_set, opened.model
     query = Query(training_set.image(0), training_set.captions[0])
-    unlearn = METHOD.unlearn(opened, query, Settings(seed=1))
+    unlearn = method("abu").unlearn(QueryContext(opened, query, Settings(seed=1)))  # type: ignore[attr-defined]
     while True:
         try:
             next(unlearn)
@@ -103,5 +105,10 @@ def of_trained_model(workspace: Path, device: str, precision: str, images: int) 
     ids = tuple(training_set.ids[row] for row in rows)
     folder = Path(opened.source(opened.config.model))
     return of_images(
-        folder, device, precision, weights, Images(ids, opened.latents(rows), captions), opened.probe
+        folder,
+        device,
+        precision,
+        weights,
+        Images(ids, training_latents(opened, rows), captions),
+        opened.probe,
     )

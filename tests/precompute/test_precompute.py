@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attribution.gradients.stored import FISHER
 from attribution.models.losses import example_losses
+from attribution.workspace.baseline import LOSSES, training_latents
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from precompute.bars import rate_and_time_left
-from precompute.executors.local import jobs, run
-from precompute.jobs import Options
-from precompute.jobs.fisher import JOB as FISHER
-from precompute.jobs.losses import JOB as LOSSES
+from precompute.executors.local import Execution, run
+from precompute.jobs.base import job_of, jobs_of, with_options
 from tests.conftest import Foreign
 from tests.worlds import ROOT, TINY, foreign
 
@@ -75,21 +76,22 @@ def test_losses_are_those_of_the_library_whatever_the_chunks(foreign_world: Fore
     whole = example_losses(
         model,
         model.weights,
-        workspace.latents(range(len(training_set))),
+        training_latents(workspace, range(len(training_set))),
         model.encode_captions(training_set.captions),
         training_set.ids,
         workspace.probe,
         noises=range(workspace.probe.pool),
     )
-    np.testing.assert_allclose(workspace.losses(), whole, rtol=2e-5)
+    np.testing.assert_allclose(workspace.load(LOSSES), whole, rtol=2e-5)
 
 
 def test_fisher_does_not_depend_on_the_chunks_beyond_rounding(foreign_copy: Foreign) -> None:
     workspace = Workspace.open(foreign_copy.workspace)
-    before = workspace.fisher()
-    for _ in run(workspace, FISHER, Options(chunk=7, draws=2), remake=True):
+    before = workspace.artifact(FISHER).tensors("fisher.safetensors")
+    job = with_options(job_of(FISHER), {"draws": 2})
+    for _ in run(workspace, job, Execution(chunk=7), remake=True):
         pass
-    after = workspace.fisher()
+    after = workspace.artifact(FISHER).tensors("fisher.safetensors")
     assert after.keys() == before.keys()
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, rtol=1e-4)
@@ -108,9 +110,9 @@ def test_what_is_there_is_not_made_again(foreign_copy: Foreign, capsys: pytest.C
 
 def test_other_draws_make_the_fisher_information_again(foreign_copy: Foreign) -> None:
     workspace = Workspace.open(foreign_copy.workspace)
-    before = workspace.artifact("fisher").manifest
+    before = workspace.artifact(FISHER).manifest
     assert main(["fisher", "--workspace", str(foreign_copy.workspace), "--draws", "1"]) == 0
-    after = Workspace.open(foreign_copy.workspace).artifact("fisher").manifest
+    after = Workspace.open(foreign_copy.workspace).artifact(FISHER).manifest
     assert (before["settings"]["draws"], after["settings"]["draws"]) == (2, 1)
 
 
@@ -133,17 +135,17 @@ def test_a_damaged_artifact_is_made_again(foreign_copy: Foreign) -> None:
 
 def test_an_interrupted_job_continues_and_makes_the_same_bytes(foreign_copy: Foreign) -> None:
     reference = tree(foreign_copy.workspace / "losses")
-    workspace, options = Workspace.open(foreign_copy.workspace), Options(chunk=5, draws=2)
+    workspace, how = Workspace.open(foreign_copy.workspace), Execution(chunk=5)
     made = []
     for sitting in range(5):
-        steps = run(workspace, LOSSES, options, remake=True)
+        steps = run(workspace, job_of(LOSSES), how, remake=True)
         first = next(steps)
         made.append(first.done)
         next(steps)
         steps.close()  # as an interruption would
         assert (foreign_copy.workspace / "losses.part").exists() == (sitting < 5)
     assert made == [0, 5, 10, 15, 20]
-    for _ in run(workspace, LOSSES, options, remake=True):
+    for _ in run(workspace, job_of(LOSSES), how, remake=True):
         pass
     assert tree(foreign_copy.workspace / "losses") == reference
 
@@ -171,7 +173,7 @@ def test_init_again_mends_a_changed_training_set(foreign_copy: Foreign) -> None:
     assert main(["losses", "--workspace", folder]) == 2
     assert main(["init", "--workspace", folder]) == 0
     assert main(foreign_copy.arguments()) == 0
-    assert Workspace.open(folder).losses().shape == (22, 4, 6)
+    assert Workspace.open(folder).load(LOSSES).shape == (22, 4, 6)
 
 
 def test_all_refuses_to_repoint_a_workspace(
@@ -192,14 +194,14 @@ def test_encoders_can_be_left_out_and_given_later(foreign_copy: Foreign) -> None
     assert main(["embeddings", "--workspace", str(folder)]) == 0
     assert not (folder / "embeddings-dino").exists()
     assert main(["embeddings", "--workspace", str(folder), "--dino", str(foreign_copy.dino)]) == 0
-    assert Workspace.open(folder).artifact("embeddings-dino")
+    assert Workspace.open(folder).artifact(embedding("dino"))
 
 
 def test_all_is_every_artifact_and_what_others_read_comes_first(foreign_world: Foreign) -> None:
     workspace = Workspace.open(foreign_world.workspace)
-    names = [job.artifact for job in jobs(workspace, "all")]
+    names = [job.kind.folder for job in jobs_of("all") if job.possible(workspace)]
     assert (set(names), names[0]) == (ARTIFACTS, "latents")
-    assert [job.artifact for job in jobs(workspace, "losses")] == ["losses"]
+    assert [job.kind for job in jobs_of("losses")] == [LOSSES]
 
 
 def test_a_workspace_may_go_without_latents(
@@ -228,7 +230,7 @@ def test_status_says_what_is_ready_missing_stale_damaged_and_unfinished(
     manifest = folder / "embeddings-clip" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"resolution": "16"', '"resolution": "99"'))
     shutil.rmtree(folder / "losses")
-    steps = run(Workspace.open(folder), LOSSES, Options(chunk=5))
+    steps = run(Workspace.open(folder), job_of(LOSSES), Execution(chunk=5))
     next(steps), next(steps)
     steps.close()
     assert main(["status", "--workspace", str(folder)]) == 0
@@ -366,7 +368,7 @@ def test_ctrl_c_ends_with_130_and_a_way_on(
         raise KeyboardInterrupt
 
     folder = str(foreign_copy.workspace)
-    monkeypatch.setattr(type(LOSSES), "chunk", interrupted)
+    monkeypatch.setattr(type(job_of(LOSSES)), "chunk", interrupted)
     assert main(["losses", "--workspace", folder, "--remake"]) == 130
     assert said(capsys).endswith("stopped; run the same command again to continue")
     assert not (foreign_copy.workspace / "losses.lock").exists()
