@@ -79,5 +79,5 @@ $(VENV)/.app: requirements.txt $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
-	$(PIP) install -r requirements-dev.txt
+	$(PIP) install -r requirements.txt -r requirements-dev.txt
 	@touch $@

@@ -16,19 +16,15 @@ import tempfile
 from pathlib import Path
 
 from attribution.errors import SettingsError
+from cli.commands import EMBEDDED
 from cli.environment import set_environment
 from cli.parser import Parser, positive_count
 from cli.status import exit_status
 
-HERE = Path(__file__).parent.parent
-DEFAULT_WORKSPACE = HERE / "assets" / "demo" / "workspace"
-
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(prog="python app.py", description="Which training images did this picture come from?")
-    parser.add_argument(
-        "--workspace", type=Path, default=DEFAULT_WORKSPACE, metavar="DIR", help="what to query"
-    )
+    parser.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR", help="what to query")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on")
     parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

@@ -34,12 +34,11 @@ from attribution.query import EFFORTS, Box, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
 from attribution.workspace.config import BOUND_TO
 from attribution.workspace.workspace import Workspace
-from cli.commands import program_name
+from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser, positive_count
 from cli.status import exit_status, exit_with
 
-EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"
 SHOWN = 10  # lines of a table
 DEFAULT_METHODS = ("abu", "first-order", "clip", "dino", "pixel", "random")
 

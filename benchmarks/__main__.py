@@ -28,12 +28,11 @@ import torch
 from attribution.workspace.workspace import checked_device
 from benchmarks import memory, opening, published_shape, room, scaling, table
 from benchmarks.reports import publish
-from cli.commands import program_name
+from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser
 from cli.status import exit_status, exit_with
 
-ROOT = Path(__file__).parent.parent
 BENCHMARKS: dict[str, Any] = {
     module.BENCHMARK.name: module.BENCHMARK
     for module in (table, scaling, published_shape, opening, memory, room)
@@ -47,8 +46,7 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="benchmark", required=True, metavar="|".join(BENCHMARKS))
     for name, benchmark in BENCHMARKS.items():
         command = commands.add_parser(name, help=benchmark.description, description=benchmark.description)
-        embedded = ROOT / "assets" / "demo" / "workspace"
-        command.add_argument("--workspace", type=Path, default=embedded, metavar="DIR")
+        command.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR")
         command.add_argument("--device", default="cpu", metavar="cpu|cuda")
         command.add_argument("--threads", type=int, metavar="N", help="default: all cores")
         command.add_argument("--docs", type=Path, metavar="DIR", help="a documentation folder to update")

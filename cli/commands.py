@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"  # from wherever one calls it
+
 
 @dataclass(frozen=True)
 class Command:

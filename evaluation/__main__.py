@@ -27,7 +27,7 @@ import torch
 
 from attribution.methods import base as registry
 from attribution.workspace.workspace import Workspace
-from cli.commands import program_name
+from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser
 from cli.status import exit_status, exit_with
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--workspace", type=Path, default=Path("assets/demo/workspace"), metavar="DIR")
+    command.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR")
     command.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw")
     command.add_argument("--device", default="cpu", metavar="cpu|cuda")
     command.add_argument("--threads", type=int, metavar="N")
