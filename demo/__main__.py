@@ -19,10 +19,11 @@ from typing import Annotated
 import torch
 import typer
 
-from demo.build import STAGES, Progress, World
+from demo.build import STAGES, Progress
 from demo.glyphs import render_glyphs
 from demo.quality import Generation, write_card
 from demo.sizes import DEFAULT, TINY
+from demo.world import World
 
 ASSETS = Path("assets/demo")
 TINY_SCENES = 96
