@@ -16,7 +16,7 @@ from attribution.analysis.control_queries import SEED, control
 from attribution.analysis.significance import LEVEL, related_captions
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Report
+from evaluation.reports import Report
 from evaluation.studies import Kept
 
 WORDS = """\
