@@ -22,7 +22,6 @@ from torch import Tensor
 from attribution.engine import attribute
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import GRADIENTS
-from attribution.methods.base import method
 from attribution.models.base import Weights
 from attribution.models.losses import loss_sweep, probe_draws
 from attribution.models.stable_diffusion import PipelineModel
@@ -30,6 +29,8 @@ from attribution.query import Query, Settings
 from attribution.unlearning.step import stratified_draws
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
+from benchmarks.unlearning import SETTINGS, unlearned_weights
+from evaluation.statistics import spearman
 
 PUBLISHED_DRAWS = 50_000  # of the gradient (AbU, MSCOCO)
 PLAIN_BATCH = 64
@@ -73,14 +74,7 @@ def compared(workspace: Workspace, rows: list[int], images: int = 192, rounds: i
     model = workspace.model
     assert isinstance(model, PipelineModel)
     queries = [Query(workspace.training_set.image(r), workspace.training_set.captions[r]) for r in rows]
-    settings = Settings(seed=1)
-    unlearn = method("abu").unlearn(QueryContext(workspace, queries[0], settings))  # type: ignore[attr-defined]
-    while True:
-        try:
-            next(unlearn)
-        except StopIteration as stopped:
-            weights: Weights = stopped.value.weights
-            break
+    weights = unlearned_weights(workspace, queries[0])
     slice_rows = np.linspace(0, len(workspace.training_set) - 1, images).astype(int)
     plain, ours, scores = [], [], {}
     for _ in range(rounds):
@@ -88,14 +82,14 @@ def compared(workspace: Workspace, rows: list[int], images: int = 192, rounds: i
         scores["plain"] = _plain_scan(workspace, model, weights, slice_rows)
         plain.append(time.perf_counter() - began)
         began = time.perf_counter()
-        scores["ours"] = _our_scan(workspace, weights, slice_rows, settings)
+        scores["ours"] = _our_scan(workspace, weights, slice_rows, SETTINGS)
         ours.append(time.perf_counter() - began)
     draws = images * len(workspace.probe.timesteps) * workspace.probe.noises
     plain_draw, our_draw = statistics.median(plain) / draws, statistics.median(ours) / draws
     return Comparison(
         plain_draw,
         our_draw,
-        _spearman(scores["plain"], scores["ours"]),
+        spearman(scores["plain"], scores["ours"]),
         _plain_gradient(workspace, model, queries[0]) * PUBLISHED_DRAWS / TIMED_DRAWS,
         plain_draw * draws / images * len(workspace.training_set),
         tuple(_refined(workspace, query) for query in queries),
@@ -186,11 +180,6 @@ def _refined(workspace: Workspace, query: Query) -> float:
     for _ in attribute(workspace, query, ["abu"], Settings(seed=int(began * 1e6) % 10**6)):
         pass  # a seed of its own, so that no gradient is remembered
     return time.perf_counter() - began
-
-
-def _spearman(one: ndarray, other: ndarray) -> float:
-    first, second = (np.argsort(np.argsort(side)) for side in (one, other))
-    return float(np.corrcoef(first, second)[0, 1])
 
 
 def first_order_seconds(workspace: Workspace, query: Query) -> tuple[float, float]:

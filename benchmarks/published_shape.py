@@ -33,7 +33,7 @@ from benchmarks.reports import Report, machine, small_print
 from benchmarks.rounding import PRECISIONS, Rounding, of_images, of_trained_model, open_rounded
 from benchmarks.scanning import Batch, mean_losses, noise_ahead, noise_now
 from benchmarks.shapes import MSCOCO, Images, Shape, random_images, write_pipeline
-from demo.build import cache_root
+from demo.world import cache_root
 from evaluation.markdown import table
 
 SHORTLIST = 10_000

@@ -32,8 +32,8 @@ from attribution.workspace.writer import Writer
 from benchmarks.chart import Line, log_log
 from benchmarks.cutting import CURVATURE, adopt, cut
 from benchmarks.reports import Report, machine, small_print
-from demo.build import cache_root
 from demo.scenes import write_scenes
+from demo.world import cache_root
 from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind

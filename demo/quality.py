@@ -26,11 +26,11 @@ from attribution.encoders.whitening import fit_whitening
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from demo import autoencoder, clip, dino, judge
-from demo.build import World, load_vae
-from demo.card import card, sheet
+from demo.card import model_card, sheet
 from demo.judge import Verdict, truth
 from demo.scenes import SIZE, Painter, Scene, scene
 from demo.vocabulary import OBJECTS
+from demo.world import World, load_vae
 
 HELD_OUT = 500  # scenes or captions
 JUDGED = 1_000  # held-out scenes that the judge is tried on
@@ -64,7 +64,7 @@ def write_card(world: World, generation: Generation, only: Collection[str] | Non
             figures[name] = yield from measure(world, generation)
             path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if figures.keys() >= MEASURES.keys():
-        (world.model_folder / "README.md").write_text(card(world, figures), encoding="utf-8")
+        (world.model_folder / "README.md").write_text(model_card(world, figures), encoding="utf-8")
 
 
 def drawn(world: World, items: Sequence[Scene]) -> UInt8[np.ndarray, "n 64 64 3"]:

@@ -19,7 +19,7 @@ from attribution.query import Query, Settings
 from attribution.unlearning import step as unlearning
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Report
+from evaluation.reports import Report
 from evaluation.statistics import mean_interval, recall_at, spearman
 from evaluation.studies import Kept
 

@@ -25,8 +25,8 @@ from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.prompts import Grammar, object_names, two_object_prompts
-from evaluation.protocols import Report
 from evaluation.protocols.locality import LEFT, RIGHT
+from evaluation.reports import Report
 from evaluation.statistics import recall_at, spearman
 from evaluation.studies import Kept
 

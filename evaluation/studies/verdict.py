@@ -17,7 +17,7 @@ from attribution.analysis.significance import CONTROLS, LEVEL, related_captions
 from attribution.gradients.stored import GRADIENTS
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Report
+from evaluation.reports import Report
 from evaluation.studies import Kept
 
 WORDS = """\

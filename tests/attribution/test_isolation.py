@@ -33,6 +33,10 @@ def query_of(workspace: Workspace, row: int) -> Query:
 def answer(workspace: Workspace, row: int, settings: Settings = QUICK) -> dict[str, float]:
     *_, result = attribute(workspace, query_of(workspace, row), ["abu", "random"], settings)
     assert isinstance(result, Attribution)
+    return scores_of(result)
+
+
+def scores_of(result: Attribution) -> dict[str, float]:
     return {entry.id: entry.score for entry in result.rankings["abu"].entries}
 
 
@@ -110,65 +114,65 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+LEAST = quick({"draws": 2, "calibration_draws": 2, "alpha": 1.0}, candidates=1, batch_size=32)
+
+
+class QueryUnderWay:
+    """A query that is taken on step by step, and how it is to end."""
+
+    def __init__(self, workspace: Workspace, alone: dict[int, dict[str, float]], rng: np.random.Generator):
+        row, self.end = int(rng.choice(list(alone))), str(rng.choice(ENDS, p=SHARES))
+        self.steps_left, self.stop, self.expected = int(rng.integers(12)), threading.Event(), alone[row]
+        settings = TOO_FAR if self.end == "fails" else LEAST
+        self.events = attribute(workspace, query_of(workspace, row), ["abu", "random"], settings, self.stop)
+
+    def step(self) -> bool:
+        """Take it one step on; whether it is over."""
+        if self.steps_left == 0 and self.end == "abandoned":
+            self.events.close()  # type: ignore[attr-defined]
+            return True
+        if self.steps_left == 0 and self.end == "stopped":
+            self.stop.set()
+        self.steps_left -= 1
+        try:
+            event = next(self.events)
+        except Cancelled:
+            assert self.end == "stopped"
+            return True
+        except NonFiniteError:
+            assert self.end == "fails"
+            return True
+        if isinstance(event, Attribution):
+            assert self.end != "fails"
+            assert scores_of(event) == self.expected
+            return True
+        return False
+
+
 @pytest.mark.slow
 def test_queries_interleaved_a_thousand_times_give_what_each_gives_alone(tiny_world: Workspace) -> None:
     """Four under way at any time, a random one goes on: a thousand switches from one to another.
 
     Some are stopped at random points, some abandoned, some fail.
     """
-    least = quick({"draws": 2, "calibration_draws": 2, "alpha": 1.0}, candidates=1, batch_size=32)
-    broken = TOO_FAR
     before = checksum(tiny_world)
-    alone = {row: answer(tiny_world, row, least) for row in range(6)}
+    alone = {row: answer(tiny_world, row, LEAST) for row in range(6)}
     rng = np.random.default_rng(0)
-
-    class Flight:
-        """A query under way, and how it is to end."""
-
-        def __init__(self) -> None:
-            self.row, self.end = int(rng.choice(list(alone))), str(rng.choice(ENDS, p=SHARES))
-            self.left, self.stop = int(rng.integers(12)), threading.Event()
-            settings = broken if self.end == "fails" else least
-            query = query_of(tiny_world, self.row)
-            self.events = attribute(tiny_world, query, ["abu", "random"], settings, self.stop)
-
-        def step(self) -> bool:
-            """Whether it is over."""
-            if self.left == 0 and self.end == "abandoned":
-                self.events.close()  # type: ignore[attr-defined]
-                return True
-            if self.left == 0 and self.end == "stopped":
-                self.stop.set()
-            self.left -= 1
-            try:
-                event = next(self.events)
-            except Cancelled:
-                assert self.end == "stopped"
-                return True
-            except NonFiniteError:
-                assert self.end == "fails"
-                return True
-            if isinstance(event, Attribution):
-                assert self.end != "fails"
-                scores = {entry.id: entry.score for entry in event.rankings["abu"].entries}
-                assert scores == alone[self.row]
-                return True
-            return False
-
-    flying, seen, at_first = [Flight() for _ in range(4)], Counter[str](), 0
+    under_way = [QueryUnderWay(tiny_world, alone, rng) for _ in range(4)]
+    ended, memory_at_first = Counter[str](), 0
     switches, last = 0, -1
     while switches < 1_000:
-        place = int(rng.integers(len(flying)))
+        place = int(rng.integers(len(under_way)))
         switches, last = switches + (place != last), place
-        if flying[place].step():
-            seen[flying[place].end] += 1
-            flying[place], last = Flight(), -1
+        if under_way[place].step():
+            ended[under_way[place].end] += 1
+            under_way[place], last = QueryUnderWay(tiny_world, alone, rng), -1
         if switches == 200:
-            at_first = resident()
-    assert min(seen.values()) > 3
-    assert len(seen) == len(ENDS)
+            memory_at_first = resident()
+    assert min(ended.values()) > 3
+    assert len(ended) == len(ENDS)
     assert checksum(tiny_world) == before
-    assert resident() - at_first < 64 * 2**20
+    assert resident() - memory_at_first < 64 * 2**20
 
 
 def test_two_skeletons_share_their_tensors_but_not_their_modules(tiny_world: Workspace) -> None:

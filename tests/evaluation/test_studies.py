@@ -16,9 +16,8 @@ from attribution.data.training_set import Example
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from evaluation import studies
-from evaluation.__main__ import parser
-from evaluation.protocols import Report
-from evaluation.studies import Kept, Study, agreement, draws, orders, sketch, verdict
+from evaluation.reports import Report
+from evaluation.studies import Kept, agreement, draws, orders, sketch, verdict
 from evaluation.studies.agreement import TOP
 
 
@@ -294,14 +293,3 @@ def test_orders_says_what_is_missing(
     world: Any = SimpleNamespace()
     with pytest.raises(SettingsError, match=words):
         finished(orders.STUDY.run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))
-
-
-# --- the command line ---------------------------------------------------------------------------
-
-
-def test_every_study_is_a_command() -> None:
-    for name, study in studies.studies().items():
-        assert isinstance(study, Study)
-        assert study.name == name
-        needed = ["--exhaustive", "a", "b"] if name == "agreement" else []
-        assert parser().parse_args([name, *needed]).protocol == name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import FISHER
 from attribution.methods import abu
 from attribution.methods.base import method
+from attribution.models.losses import Probe, example_losses
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Ranking, Scores, ranked_rows
 from attribution.rng import gaussian, generator
@@ -23,7 +25,7 @@ from attribution.unlearning import step as unlearning
 from attribution.unlearning.racing import mean_and_error
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
-from tests.worlds.plain_abu import plain_abu
+from tests.worlds.plain_abu import Draw, plain_abu
 from tests.worlds.settings import quick
 
 QUICK = quick({"draws": 16, "calibration_draws": 8}, candidates=12, batch_size=16)
@@ -48,6 +50,23 @@ def scores_by_id(ranking: Ranking) -> dict[str, float]:
     return {entry.id: entry.score for entry in ranking.entries}
 
 
+def fisher_draws(name: str, count: int, shape: Sequence[int]) -> list[Draw]:
+    """What the Fisher information's expectation is over, for one training image."""
+    return [
+        (int(generator(0, "fisher-t", name, d).integers(1000)), gaussian(0, "fisher", name, d, shape))
+        for d in range(count)
+    ]
+
+
+def loss_draws(probe: Probe, name: str, shape: Sequence[int]) -> list[Draw]:
+    """What one training image's loss is the mean over: the whole grid of timesteps, with each noise."""
+    return [
+        (t, gaussian(probe.seed, "losses", name, j * len(probe.timesteps) + k, shape))
+        for k, t in enumerate(probe.timesteps)
+        for j in range(probe.noises)
+    ]
+
+
 @pytest.mark.parametrize("box", [None, Box(0.5, 0.25, 1.0, 0.75)])
 def test_scores_are_those_of_a_straightforward_implementation(
     tiny_world: Workspace, box: Box | None
@@ -67,8 +86,6 @@ def test_scores_are_those_of_a_straightforward_implementation(
     fisher = mean_of_chunks(iter([fisher_chunk(model, latents, captions, ids, 2, seed=0)]))
     direction = unlearning.ascent_direction(gradient, Diagonal(fisher, 0.1), len(training_set))
     weights = unlearning.stepped(model.weights, direction, alpha)
-    from attribution.models.losses import example_losses
-
     rises = (
         example_losses(model, weights, latents, captions, ids, probe)
         - tiny_world.load(LOSSES)[rows][..., : probe.noises]
@@ -80,24 +97,8 @@ def test_scores_are_those_of_a_straightforward_implementation(
         (latent[0], caption[0]),
         list(zip(latents, captions, strict=True)),
         [(int(t), e) for t, e in zip(draws.timesteps, draws.noise, strict=True)],
-        [
-            [
-                (
-                    int(generator(0, "fisher-t", name, d).integers(1000)),
-                    gaussian(0, "fisher", name, d, shape),
-                )
-                for d in range(2)
-            ]
-            for name in ids
-        ],
-        [
-            [
-                (t, gaussian(probe.seed, "losses", name, j * len(probe.timesteps) + k, shape))
-                for k, t in enumerate(probe.timesteps)
-                for j in range(probe.noises)
-            ]
-            for name in ids
-        ],
+        [fisher_draws(name, 2, shape) for name in ids],
+        [loss_draws(probe, name, shape) for name in ids],
         len(training_set),
         alpha,
         0.1,
