@@ -23,10 +23,10 @@ from attribution.engine import attribute
 from attribution.gradients.query_gradient import query_gradient, query_tensors
 from attribution.methods.abu import METHOD
 from attribution.models.base import Weights
-from attribution.models.losses import loss_sweep, probe_draws
+from attribution.models.draws import probe_draws, stratified_draws
+from attribution.models.losses import loss_sweep
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
-from attribution.unlearning.step import stratified_draws
 from attribution.workspace.workspace import Workspace
 
 PUBLISHED_DRAWS = 50_000  # of the gradient (AbU, MSCOCO)

@@ -23,12 +23,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from attribution.gradients.curvature import Diagonal
+from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
 from attribution.models.base import Weights
-from attribution.models.losses import Probe, timestep_grid
+from attribution.models.draws import Probe, stratified_draws, timestep_grid
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Settings
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import calibrated_step, linear_step
 from benchmarks.reports import Report, machine, small_print
 from benchmarks.rounding import PRECISIONS, Rounding, of_images, of_trained_model, open_rounded
 from benchmarks.scanning import Batch, mean_losses, noise_ahead, noise_now
@@ -166,15 +168,15 @@ def unlearned(model: PipelineModel, shape: Shape, batch: int) -> tuple[unlearnin
     sums = fisher_chunk(model, few.latents, few.captions, few.ids, 2, 0, batch)
     fisher = {name: value.float().to(model.device) for name, value in mean_of_chunks(iter([sums])).items()}
     curvature, latent = Diagonal(fisher, settings.damping), query.latents.to(model.device)
-    draws = unlearning.stratified_draws(model, settings.unlearning_draws, 0, "unlearning")
-    held_out = unlearning.stratified_draws(model, settings.calibration_draws, 0, "calibration")
+    draws = stratified_draws(model, settings.unlearning_draws, 0, "unlearning")
+    held_out = stratified_draws(model, settings.calibration_draws, 0, "calibration")
     found, seconds = None, 0.0
     for _ in range(1 if model.device.type == "cpu" else 2):
         began = time.perf_counter()
-        *_, gradient = unlearning.query_gradient(model, latent, query.captions, draws, batch_size=batch)
+        *_, gradient = gradient_over_draws(model, latent, query.captions, draws, batch_size=batch)
         direction = unlearning.ascent_direction(gradient.mean, curvature, shape.images)
-        guess = unlearning.linear_step(gradient, direction, settings.target_rise)
-        *_, (_, found) = unlearning.calibrated_step(
+        guess = linear_step(gradient, direction, settings.target_rise)
+        *_, (_, found) = calibrated_step(
             model, direction, latent, query.captions, held_out, settings.target_rise, guess=guess
         )
         seconds = time.perf_counter() - began

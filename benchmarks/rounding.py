@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attribution.methods.abu import METHOD
 from attribution.models.base import Weights
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace

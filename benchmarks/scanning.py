@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from attribution.models.base import Weights, masked_mean
-from attribution.models.losses import Probe, probe_draws
+from attribution.models.draws import Probe, probe_draws
 from attribution.models.stable_diffusion import PipelineModel
 from benchmarks.shapes import Images
 

@@ -26,12 +26,13 @@ from attribution.engine import describe_query
 from attribution.errors import Cancelled, SettingsError
 from attribution.gradients import query_gradient as asking
 from attribution.models.base import Generation, Weights
+from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query, Settings
 from attribution.results import Progress
 from attribution.rng import generator
 from attribution.unlearning.change import LossChange, loss_change, picture_change
 from attribution.unlearning.image_set import Given, ascended, unlearned_set
-from attribution.unlearning.step import Unlearned, stratified_draws
+from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
 
 SAME = 2.0  # levels of 255: a picture that its settings give again differs by less

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from attribution.models.base import Weights
-from attribution.models.losses import probe_draws
+from attribution.models.draws import probe_draws
 from attribution.workspace.workspace import Workspace
 
 

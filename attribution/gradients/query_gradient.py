@@ -17,9 +17,9 @@ from torch import Tensor
 
 from attribution.analysis.significance import FEWEST
 from attribution.data.images import box_in_prepared, prepared
+from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
+from attribution.models.draws import stratified_draws
 from attribution.query import Query, Settings
-from attribution.unlearning import step as unlearning
-from attribution.unlearning.step import QueryGradient
 from attribution.workspace.workspace import Workspace
 
 GRADIENT_BATCH = 64
@@ -83,9 +83,9 @@ def query_gradient(
         return known
     model = workspace.model
     latent, caption, mask = query_tensors(workspace, query)
-    draws = unlearning.stratified_draws(model, settings.unlearning_draws, settings.seed, "unlearning")
+    draws = stratified_draws(model, settings.unlearning_draws, settings.seed, "unlearning")
     last = None
-    for last in unlearning.query_gradient(model, latent, caption, draws, mask, GRADIENT_BATCH):
+    for last in gradient_over_draws(model, latent, caption, draws, mask, GRADIENT_BATCH):
         yield last
     assert last is not None, "there are at least two draws"
     gradients.put(key, last)

@@ -16,12 +16,15 @@ from jaxtyping import Float64, Int
 from numpy import ndarray
 
 from attribution.analysis.loss_map import Forgotten, forgotten
+from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.query_gradient import Memory, query_gradient, query_key, query_tensors, verdicts
+from attribution.models.draws import stratified_draws
 from attribution.models.losses import check_finite, loss_sweep
 from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
 from attribution.rng import generator
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
 from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
@@ -108,24 +111,22 @@ class AbU:
             gradient.mean, workspace.curvature(self.curvature, damping), len(workspace.training_set)
         )
         latent, caption, mask = query_tensors(workspace, query)
-        held_out = unlearning.stratified_draws(
-            model, settings.calibration_draws, settings.seed, "calibration"
-        )
+        held_out = stratified_draws(model, settings.calibration_draws, settings.seed, "calibration")
         if settings.alpha is not None:
             return unlearning.fixed_step(model, direction, latent, caption, held_out, settings.alpha, mask)
-        guess = unlearning.linear_step(gradient, direction, settings.target_rise)
-        trials = unlearning.calibrated_step(
+        guess = linear_step(gradient, direction, settings.target_rise)
+        trials = calibrated_step(
             model, direction, latent, caption, held_out, settings.target_rise, mask, guess
         )
         for trial, unlearned in trials:
             if unlearned is not None:
                 return unlearned
-            yield Progress(self.name, "calibrating the step", trial, unlearning.MAX_TRIALS)
+            yield Progress(self.name, "calibrating the step", trial, MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
 
     def _told(
-        self, gradients: Generator[unlearning.QueryGradient, None, unlearning.QueryGradient], s: Settings
-    ) -> Generator[Progress, None, unlearning.QueryGradient]:
+        self, gradients: Generator[QueryGradient, None, QueryGradient], s: Settings
+    ) -> Generator[Progress, None, QueryGradient]:
         yield Progress(self.name, "computing the gradient", 0, s.unlearning_draws)
         last = None
         for last in gradients:

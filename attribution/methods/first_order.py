@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.query_gradient import query_gradient, verdicts
 from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores
-from attribution.unlearning.step import QueryGradient
 from attribution.workspace.workspace import Workspace
 
 LOOKS = 4  # every first quarter, half, ... of the draws is shown

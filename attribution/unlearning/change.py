@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.models.base import DiffusionModel, Weights
+from attribution.models.draws import Draws
+from attribution.models.losses import draw_losses
 from attribution.query import Box
-from attribution.unlearning.step import Draws, draw_losses
 from attribution.workspace.workspace import Workspace
 
 

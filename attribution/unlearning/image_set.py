@@ -16,9 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attribution.errors import SettingsError
+from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
+from attribution.models.draws import Draws, stratified_draws
 from attribution.results import Progress
 from attribution.unlearning import step as unlearning
-from attribution.unlearning.step import Draws, QueryGradient, Unlearned
+from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
+from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
 
 GRADIENT_BATCH = 64
@@ -70,7 +73,7 @@ def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, 
         raise SettingsError("there is no image to unlearn: choose at least one")
     model, training_set = workspace.model, workspace.training_set
     each = 2 * -(-count // (2 * len(rows)))  # in pairs, rounded up
-    own = [unlearning.stratified_draws(model, each, seed, purpose, training_set.ids[row]) for row in rows]
+    own = [stratified_draws(model, each, seed, purpose, training_set.ids[row]) for row in rows]
     latents = workspace.latents(rows).to(model.device).repeat_interleave(each, dim=0)
     captions = model.encode_captions([training_set.captions[row] for row in rows])
     draws = Draws(torch.cat([d.timesteps for d in own]), torch.cat([d.noise for d in own]))
@@ -90,7 +93,7 @@ def unlearned_set(
         SettingsError: the set is empty.
     """
     asked = set_draws(workspace, rows, ascent.draws, ascent.seed, "unlearning")
-    gradients = unlearning.query_gradient(workspace.model, *asked, batch_size=GRADIENT_BATCH)
+    gradients = gradient_over_draws(workspace.model, *asked, batch_size=GRADIENT_BATCH)
     held_out = set_draws(workspace, rows, ascent.calibration_draws, ascent.seed, "calibration")
     return (yield from ascended(workspace, gradients, held_out, ascent, told))
 
@@ -112,12 +115,10 @@ def ascended(
     kind = ascent.curvature or ("ekfac" if workspace.store.has("ekfac") else "fisher")
     curvature = workspace.curvature(kind, ascent.damping)
     direction = unlearning.ascent_direction(gradient.mean, curvature, len(workspace.training_set))
-    guess = unlearning.linear_step(gradient, direction, ascent.target_rise)
-    trials = unlearning.calibrated_step(
-        workspace.model, direction, *held_out, ascent.target_rise, mask, guess
-    )
+    guess = linear_step(gradient, direction, ascent.target_rise)
+    trials = calibrated_step(workspace.model, direction, *held_out, ascent.target_rise, mask, guess)
     for trial, unlearned in trials:
         if unlearned is not None:
             return unlearned
-        yield Progress("", f"sizing the step of {told}", trial, unlearning.MAX_TRIALS)
+        yield Progress("", f"sizing the step of {told}", trial, MAX_TRIALS)
     raise AssertionError("calibration ends with a result or an error")

@@ -28,9 +28,10 @@ from attribution.encoders.base import Encoder, encoder_reader
 from attribution.encoders.whitening import Whitening
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
 from attribution.gradients.curvature import Curvature, Diagonal, EigenKronecker
-from attribution.gradients.linearised import FirstOrder, Sketch
+from attribution.gradients.linearised import FirstOrder
+from attribution.gradients.projection import Sketch
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace.config import BOUND_TO, Config, default_probe, probe_fingerprint, stored_path
 from attribution.workspace.store import Artifact, Store, mending_command
 from attribution.workspace.vector_index import Neighbours, read_index

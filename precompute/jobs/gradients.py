@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.gradients.linearised import gradient_factors, sketched_gradients
+from attribution.gradients.per_example import gradient_factors
+from attribution.gradients.projection import sketched_gradients
 from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk

@@ -18,7 +18,8 @@ from attribution.engine import attribute
 from attribution.methods import abu
 from attribution.methods.abu import PART
 from attribution.models.base import open_model
-from attribution.models.losses import Probe, example_losses
+from attribution.models.draws import Probe
+from attribution.models.losses import example_losses
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
 from attribution.results import Attribution

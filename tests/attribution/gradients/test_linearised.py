@@ -11,14 +11,16 @@ import torch
 from attribution.engine import attribute
 from attribution.errors import MismatchError, NonFiniteError
 from attribution.gradients import query_gradient as asking
-from attribution.gradients.linearised import Sketch, gradient_factors, sketched_gradients
+from attribution.gradients.per_example import gradient_factors
+from attribution.gradients.projection import Sketch, sketched_gradients
 from attribution.gradients.query_gradient import query_gradient, query_tensors
 from attribution.models.base import open_model
-from attribution.models.losses import probe_draws
+from attribution.models.draws import probe_draws, stratified_draws
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Ranking
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import linear_step
 from attribution.workspace.workspace import Workspace
 
 QUICK = Settings(unlearning_draws=32, calibration_draws=4, batch_size=32)
@@ -142,7 +144,7 @@ def test_the_step_is_matched_to_the_querys_own_linear_rise(tiny_world: Workspace
     direction = unlearning.ascent_direction(
         gradient.mean, first_order.curvature, len(tiny_world.training_set)
     )
-    assert unlearning.linear_step(gradient, direction, 0.1) == pytest.approx(predicted.alpha, rel=1e-4)
+    assert linear_step(gradient, direction, 0.1) == pytest.approx(predicted.alpha, rel=1e-4)
     own = sum(float((g * direction[name]).sum()) for name, g in gradient.mean.items())
     assert predicted.alpha * own == pytest.approx(0.1 * gradient.loss, rel=1e-4)
 
@@ -198,7 +200,7 @@ def test_a_gradient_is_computed_once_and_only_the_last_few_are_kept(
 
 def test_draws_of_any_first_part_are_spread_over_the_schedule(tiny_world: Workspace) -> None:
     latent, caption, mask = query_tensors(tiny_world, query_of(tiny_world))
-    draws = unlearning.stratified_draws(tiny_world.model, 64, 0, "unlearning")
+    draws = stratified_draws(tiny_world.model, 64, 0, "unlearning")
     for part in (8, 16, 32):
         sixths = {int(t) * 4 // 1000 for t in draws.timesteps[:part]}
         assert sixths == {0, 1, 2, 3}

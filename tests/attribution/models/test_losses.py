@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from attribution.errors import NonFiniteError, SettingsError
-from attribution.models.losses import Probe, example_losses, timestep_grid
+from attribution.models.draws import Probe, timestep_grid
+from attribution.models.losses import example_losses
 from attribution.workspace.workspace import Workspace
 
 ROUNDING = 2e-5  # float32 sums in another order

@@ -24,7 +24,7 @@ from attribution.errors import (
     WorkspaceError,
 )
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace import workspace as module
 from attribution.workspace.config import Config
 from attribution.workspace.workspace import Workspace
