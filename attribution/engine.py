@@ -12,7 +12,6 @@ from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from numpy import ndarray
 
@@ -248,7 +247,7 @@ def query_warnings(workspace: Workspace, query: Query) -> tuple[str, ...]:
                 workspace.model,
                 workspace.model.weights,
                 latent.cpu(),
-                torch.as_tensor(caption),
+                caption,
                 ["query"],
                 workspace.probe,
             ).mean()

@@ -126,7 +126,7 @@ def _plain_scan(
     for d in probe_draws(probe, range(probe.noises), ids, model.latent_shape, PLAIN_BATCH):
         noisy, target = _noisy(model, latents[d.examples], d.noise.to(model.device), d.timesteps)
         with torch.no_grad():
-            tokens, t = captions[d.examples], d.timesteps.to(model.device)
+            tokens, t = captions[d.examples].tokens, d.timesteps.to(model.device)
             predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
         losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().cpu().numpy()
         np.add.at(after, d.examples.numpy(), losses)
@@ -165,7 +165,7 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
         part = slice(start, start + PLAIN_BATCH)
         noise, t = draws.noise[part].to(model.device), draws.timesteps[part]
         noisy, target = _noisy(model, latent.expand(len(t), -1, -1, -1), noise, t)
-        tokens = caption.expand(len(t), -1, -1)
+        tokens = caption.expand(len(t)).tokens
         predicted = unet(noisy, t.to(model.device), encoder_hidden_states=tokens).sample
         gradient = torch.autograd.grad((predicted - target).square().mean(), projections)
     gradient[0].cpu()  # waits for what a GPU has not finished

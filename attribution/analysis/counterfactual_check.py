@@ -26,12 +26,13 @@ from attribution.engine import describe_query
 from attribution.errors import Cancelled, SettingsError
 from attribution.gradients import query_gradient as asking
 from attribution.models.base import Generation, Weights
+from attribution.models.batch import Conditioning
 from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query, Settings
 from attribution.results import Progress
 from attribution.rng import generator
 from attribution.unlearning.change import LossChange, loss_change, picture_change
-from attribution.unlearning.image_set import Given, ascended, unlearned_set
+from attribution.unlearning.image_set import ascended, unlearned_set
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
 
@@ -144,9 +145,9 @@ def _proving_picture(
     gradients = asking.query_gradient(
         workspace, query, Settings(seed=ascent.seed, unlearning_draws=ascent.draws)
     )
-    held_out = stratified_draws(model, ascent.calibration_draws, ascent.seed, "calibration")
-    given = Given(subject.latent, subject.caption, held_out)
-    unlearned = yield from ascended(workspace, gradients, given, ascent, told, subject.mask)
+    draws = stratified_draws(model, ascent.calibration_draws, ascent.seed, "calibration")
+    held_out = draws.of(subject.latent, subject.caption)
+    unlearned = yield from ascended(workspace, gradients, held_out, ascent, told, subject.mask)
     proof = replace(proof, outcome=(yield from _outcome(workspace, subject, proof, unlearned, (), told)))
     captions = unrelated_captions(workspace, query.caption, settings.survivors, ascent.seed)
     if len(captions) < settings.survivors:
@@ -165,7 +166,7 @@ class _Subject:
     """The picture's own tensors, and where in pictures made again the change is measured."""
 
     latent: Float[Tensor, "1 c h w"]
-    caption: Float[Tensor, "1 tokens d"]
+    caption: Conditioning
     mask: Float[Tensor, "h w"] | None
     box: Box | None
 
@@ -235,13 +236,13 @@ def _survivor(
 def _loss_change(
     workspace: Workspace,
     weights: Weights,
-    picture: tuple[Tensor, Tensor],
+    picture: tuple[Tensor, Conditioning],
     settings: ProofSettings,
     mask: Tensor | None = None,
 ) -> LossChange:
     """On draws that nothing was unlearned or calibrated with."""
     draws = stratified_draws(workspace.model, settings.measuring_draws, settings.ascent.seed, "proof")
-    return loss_change(workspace.model, weights, *picture, draws, mask)
+    return loss_change(workspace.model, weights, draws.of(*picture), mask)
 
 
 def _made(

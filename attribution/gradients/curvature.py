@@ -20,6 +20,7 @@ from torch import Tensor
 
 from attribution.gradients.fisher import DrawBatch, Sums, draw_batches, squared_gradients, summed
 from attribution.models.base import DiffusionModel, Factors
+from attribution.models.batch import Conditioning
 
 Gradient = Mapping[str, Float[Tensor, "*n out in"]]
 Bases = Mapping[str, Float[Tensor, "side side"]]
@@ -110,7 +111,7 @@ def rotate_back(
 def kronecker_chunk(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     draws: int,
     seed: int,
@@ -132,7 +133,7 @@ def kronecker_chunk(
 def eigenvalue_chunk(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     draws: int,
     seed: int,

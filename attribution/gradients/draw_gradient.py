@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel
-from attribution.models.draws import Draws
+from attribution.models.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -37,34 +37,22 @@ class QueryGradient:
 
 def gradient_over_draws(
     model: DiffusionModel,
-    latent: Float[Tensor, "#draws c h w"],
-    caption: Float[Tensor, "#draws tokens d"],
-    draws: Draws,
+    batch: Batch,
     mask: Float[Tensor, "h w"] | None = None,
     batch_size: int = 64,
 ) -> Iterator[QueryGradient]:
     """Yields the gradient after each batch of draws; the last one is over all of them.
 
-    Args:
-        latent, caption: of one picture for all draws, or each draw's own.
-
     Raises:
         NonFiniteError: the picture's loss is not finite.
     """
-    total = len(draws.timesteps)
+    total = len(batch)
     halves = [{name: torch.zeros_like(weight) for name, weight in model.weights.items()} for _ in range(2)]
     counts, losses_sum = [0, 0], 0.0
     for number, start in enumerate(range(0, total, batch_size)):
-        part = slice(start, start + batch_size)
-        n = len(draws.timesteps[part])
-        losses, factors = model.loss_and_factors(
-            model.weights,
-            latent.expand(total, -1, -1, -1)[part],
-            caption.expand(total, -1, -1)[part],
-            draws.noise[part].to(model.device),
-            draws.timesteps[part],
-            mask,
-        )
+        part = batch[start : start + batch_size]
+        n = len(part)
+        losses, factors = model.loss_and_factors(model.weights, part, mask)
         if not torch.isfinite(losses).all():
             raise NonFiniteError("the picture's own loss is not finite under this model")
         losses_sum += losses.double().sum().item()

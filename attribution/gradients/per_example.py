@@ -10,13 +10,14 @@ from torch import Tensor
 
 from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel, Factors
+from attribution.models.batch import Conditioning
 from attribution.models.draws import Probe, probe_draws
 
 
 def gradient_factors(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     probe: Probe,
     batch_size: int = 64,
@@ -33,13 +34,7 @@ def gradient_factors(
     tokens: dict[str, Tensor] = {}
     draws_each = len(probe.timesteps) * probe.noises
     for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, batch_size):
-        losses, factors = model.loss_and_factors(
-            model.weights,
-            latents[draws.examples].to(model.device),
-            captions[draws.examples.to(captions.device)].to(model.device),
-            draws.noise.to(model.device),
-            draws.timesteps,
-        )
+        losses, factors = model.loss_and_factors(model.weights, draws.of(latents, captions))
         if not torch.isfinite(losses).all():
             named = ", ".join(sorted({ids[int(e)] for e in draws.examples})[:5])
             raise NonFiniteError(f"the loss is not finite in a batch with {named}")

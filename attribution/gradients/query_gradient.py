@@ -18,6 +18,7 @@ from torch import Tensor
 from attribution.analysis.significance import FEWEST
 from attribution.data.images import box_in_prepared, prepared
 from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
+from attribution.models.batch import Conditioning
 from attribution.models.draws import stratified_draws
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
@@ -53,7 +54,7 @@ gradients: Memory[QueryGradient] = Memory()
 
 def query_tensors(
     workspace: Workspace, query: Query
-) -> tuple[Float[Tensor, "1 c h w"], Float[Tensor, "1 tokens d"], Float[Tensor, "h w"] | None]:
+) -> tuple[Float[Tensor, "1 c h w"], Conditioning, Float[Tensor, "h w"] | None]:
     """Latent, caption embedding and loss mask of a query, scaled as the training images are.
 
     The mask has ones in the latent cells that the box touches: local attribution is the query's own
@@ -85,7 +86,7 @@ def query_gradient(
     latent, caption, mask = query_tensors(workspace, query)
     draws = stratified_draws(model, settings.unlearning_draws, settings.seed, "unlearning")
     last = None
-    for last in gradient_over_draws(model, latent, caption, draws, mask, GRADIENT_BATCH):
+    for last in gradient_over_draws(model, draws.of(latent, caption), mask, GRADIENT_BATCH):
         yield last
     assert last is not None, "there are at least two draws"
     gradients.put(key, last)

@@ -111,13 +111,12 @@ class AbU:
             gradient.mean, workspace.curvature(self.curvature, damping), len(workspace.training_set)
         )
         latent, caption, mask = query_tensors(workspace, query)
-        held_out = stratified_draws(model, settings.calibration_draws, settings.seed, "calibration")
+        draws = stratified_draws(model, settings.calibration_draws, settings.seed, "calibration")
+        held_out = draws.of(latent, caption)
         if settings.alpha is not None:
-            return unlearning.fixed_step(model, direction, latent, caption, held_out, settings.alpha, mask)
+            return unlearning.fixed_step(model, direction, held_out, settings.alpha, mask)
         guess = linear_step(gradient, direction, settings.target_rise)
-        trials = calibrated_step(
-            model, direction, latent, caption, held_out, settings.target_rise, mask, guess
-        )
+        trials = calibrated_step(model, direction, held_out, settings.target_rise, mask, guess)
         for trial, unlearned in trials:
             if unlearned is not None:
                 return unlearned

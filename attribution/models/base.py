@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from attribution.errors import ModelError, SettingsError
+from attribution.models.batch import Batch, Conditioning
 
 Weights = Mapping[str, Float[Tensor, "out in"]]
 
@@ -94,29 +95,19 @@ class DiffusionModel(Protocol):
         """Latents of prepared pictures, scaled as the U-Net sees them; no randomness."""
         ...
 
-    def encode_captions(self, captions: Sequence[str]) -> Float[Tensor, "n tokens d"]:
-        """Token embeddings; captions longer than the tokenizer allows are cut."""
+    def encode_captions(self, captions: Sequence[str]) -> Conditioning:
+        """What the denoiser is told of each; captions longer than the tokenizer allows are cut."""
         ...
 
-    def squared_errors(
-        self,
-        weights: Weights,
-        latents: Float[Tensor, "n c h w"],
-        captions: Float[Tensor, "n tokens d"],
-        noise: Float[Tensor, "n c h w"],
-        timesteps: Int[Tensor, " n"],
-    ) -> Float[Tensor, "n c h w"]:
-        """The unreduced DDPM loss of each draw (epsilon or v, as the model was trained)."""
+    def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        """The unreduced DDPM loss of each draw (epsilon or v, as the model was trained).
+
+        The batch may lie on any device.
+        """
         ...
 
     def loss_and_factors(
-        self,
-        weights: Weights,
-        latents: Float[Tensor, "n c h w"],
-        captions: Float[Tensor, "n tokens d"],
-        noise: Float[Tensor, "n c h w"],
-        timesteps: Int[Tensor, " n"],
-        mask: Float[Tensor, "h w"] | None = None,
+        self, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
     ) -> tuple[Float[Tensor, " n"], dict[str, Factors]]:
         """Each draw's loss (inside the mask) and its gradient with respect to the weights."""
         ...

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from attribution.errors import SettingsError
 from attribution.models.base import DiffusionModel
+from attribution.models.batch import Batch, Conditioning
 from attribution.rng import gaussian, generator
 
 
@@ -62,13 +62,18 @@ def timestep_grid(num_train_timesteps: int, count: int) -> tuple[int, ...]:
     return tuple(range(stride // 2, num_train_timesteps, stride))
 
 
-class ProbeDraws(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ProbeDraws:
     """Some draws of a probe, for one batch."""
 
     numbers: Int[ndarray, " draws"]  # consecutive, example by example, timestep by timestep
     examples: Int[Tensor, " draws"]
     timesteps: Int[Tensor, " draws"]
     noise: Float[Tensor, "draws c h w"]
+
+    def of(self, latents: Float[Tensor, "examples c h w"], captions: Conditioning) -> Batch:
+        """These draws of the examples whose latents and captions these are."""
+        return Batch(latents[self.examples], captions[self.examples], self.noise, self.timesteps)
 
 
 def probe_draws(
@@ -93,12 +98,17 @@ def probe_draws(
         yield ProbeDraws(numbers, torch.from_numpy(examples), timesteps, torch.stack(noise))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Draws:
     """(timestep, noise) draws of one picture, in antithetic pairs."""
 
     timesteps: Int[Tensor, " draws"]
     noise: Float[Tensor, "draws c h w"]
+
+    def of(self, latent: Float[Tensor, "1 c h w"], caption: Conditioning) -> Batch:
+        """These draws of the picture whose latent and caption these are."""
+        count = len(self.timesteps)
+        return Batch(latent.expand(count, -1, -1, -1), caption.expand(count), self.noise, self.timesteps)
 
 
 def stratified_draws(

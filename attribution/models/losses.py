@@ -11,14 +11,15 @@ from torch import Tensor
 
 from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel, Weights, masked_mean
-from attribution.models.draws import Draws, Probe, probe_draws
+from attribution.models.batch import Batch, Conditioning
+from attribution.models.draws import Probe, probe_draws
 
 
 def loss_sweep(
     model: DiffusionModel,
     weights: Weights,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     probe: Probe,
     batch_size: int = 64,
@@ -36,13 +37,7 @@ def loss_sweep(
     losses = np.full((len(ids), len(probe.timesteps), len(chosen)), np.nan, np.float32)
     flat = losses.reshape(-1)
     for draws in probe_draws(probe, chosen, ids, model.latent_shape, batch_size):
-        errors = model.squared_errors(
-            weights,
-            latents[draws.examples].to(model.device),
-            captions[draws.examples.to(captions.device)].to(model.device),
-            draws.noise.to(model.device),
-            draws.timesteps,
-        )
+        errors = model.squared_errors(weights, draws.of(latents, captions))
         flat[draws.numbers] = masked_mean(errors, None).cpu().numpy()
         yield int(draws.numbers[-1]) + 1, losses
 
@@ -51,7 +46,7 @@ def example_losses(
     model: DiffusionModel,
     weights: Weights,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     probe: Probe,
     batch_size: int = 64,
@@ -80,30 +75,18 @@ def check_finite(losses: Float32[ndarray, "examples timesteps noises"], ids: Seq
 def draw_losses(
     model: DiffusionModel,
     weights: Weights,
-    latent: Float[Tensor, "#draws c h w"],
-    caption: Float[Tensor, "#draws tokens d"],
-    draws: Draws,
+    batch: Batch,
     mask: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, " draws"]:
     """The loss of each draw, float64; antithetic pairs stand side by side."""
-    n = len(draws.timesteps)
-    errors = model.squared_errors(
-        weights,
-        latent.expand(n, -1, -1, -1),
-        caption.expand(n, -1, -1),
-        draws.noise.to(model.device),
-        draws.timesteps,
-    )
-    return masked_mean(errors, mask).double()
+    return masked_mean(model.squared_errors(weights, batch), mask).double()
 
 
 def own_loss(
     model: DiffusionModel,
     weights: Weights,
-    latent: Float[Tensor, "#draws c h w"],
-    caption: Float[Tensor, "#draws tokens d"],
-    draws: Draws,
+    batch: Batch,
     mask: Float[Tensor, "h w"] | None = None,
 ) -> float:
     """The picture's mean loss over some draws."""
-    return draw_losses(model, weights, latent, caption, draws, mask).mean().item()
+    return draw_losses(model, weights, batch, mask).mean().item()

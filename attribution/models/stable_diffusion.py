@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,6 +30,7 @@ from attribution.models.base import (
     masked_mean,
     preview_steps,
 )
+from attribution.models.batch import Batch, Conditioning
 from attribution.rng import gaussian
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -87,7 +88,7 @@ class PipelineModel:
         return torch.cat(parts)
 
     @torch.no_grad()
-    def encode_captions(self, captions: Sequence[str]) -> Float[Tensor, "n tokens d"]:
+    def encode_captions(self, captions: Sequence[str]) -> Conditioning:
         ids = self.tokenizer(
             list(captions),
             padding="max_length",
@@ -96,40 +97,28 @@ class PipelineModel:
             return_tensors="pt",
         ).input_ids
         embeddings: Tensor = self.text_encoder(ids.to(self.device))[0]
-        return embeddings
+        return Conditioning(embeddings)
 
-    def squared_errors(
-        self,
-        weights: Weights,
-        latents: Float[Tensor, "n c h w"],
-        captions: Float[Tensor, "n tokens d"],
-        noise: Float[Tensor, "n c h w"],
-        timesteps: Int[Tensor, " n"],
-    ) -> Float[Tensor, "n c h w"]:
-        with torch.no_grad():
-            projected = self._projected(weights, captions)
-            return self._errors(projected, latents, captions, noise, timesteps)
+    @torch.no_grad()
+    def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        batch = batch.to(self.device)
+        return self._errors(self._projected(weights, batch.conditioning), batch)
 
     def loss_and_factors(
-        self,
-        weights: Weights,
-        latents: Float[Tensor, "n c h w"],
-        captions: Float[Tensor, "n tokens d"],
-        noise: Float[Tensor, "n c h w"],
-        timesteps: Int[Tensor, " n"],
-        mask: Float[Tensor, "h w"] | None = None,
+        self, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
     ) -> tuple[Float[Tensor, " n"], dict[str, Factors]]:
+        batch = batch.to(self.device)
         with torch.enable_grad():
             # Keys and values depend on nothing but caption and weight, so they are leaves.
             projected = {
                 name: keys_or_values.detach().requires_grad_()
-                for name, keys_or_values in self._projected(weights, captions).items()
+                for name, keys_or_values in self._projected(weights, batch.conditioning).items()
             }
-            losses = masked_mean(self._errors(projected, latents, captions, noise, timesteps), mask)
+            losses = masked_mean(self._errors(projected, batch), mask)
             # One draw's loss depends on its own keys and values alone: the sum's gradient
             # with respect to them is each draw's own.
             outputs = torch.autograd.grad(losses.sum(), list(projected.values()))
-        tokens = captions.detach()
+        tokens = batch.conditioning.tokens.detach()
         return losses.detach(), {
             name: Factors(out, tokens) for name, out in zip(projected, outputs, strict=True)
         }
@@ -146,7 +135,9 @@ class PipelineModel:
         shown = preview_steps(generation.steps, previews)
         for done, timestep in enumerate(scheduler.timesteps, 1):
             with self._skeleton(projected) as unet:
-                pair = unet(latents.repeat(2, 1, 1, 1), timestep, encoder_hidden_states=captions).sample
+                pair = unet(
+                    latents.repeat(2, 1, 1, 1), timestep, encoder_hidden_states=captions.tokens
+                ).sample
             without, conditional = pair.chunk(2)
             guided = without + generation.guidance * (conditional - without)
             step = scheduler.step(guided, timestep, latents)
@@ -163,33 +154,29 @@ class PipelineModel:
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
     def _projected(
-        self, weights: Weights, captions: Float[Tensor, "n tokens d"]
+        self, weights: Weights, captions: Conditioning
     ) -> dict[str, Float[Tensor, "n tokens out"]]:
         """Keys and values of each draw's caption, layer by layer: computed once for each run of alike."""
-        differs = (captions[1:] != captions[:-1]).flatten(1).any(dim=1)
+        tokens = captions.tokens
+        differs = (tokens[1:] != tokens[:-1]).flatten(1).any(dim=1)
         run = torch.cat([differs.new_zeros(1), differs]).cumsum(0)  # which run a draw belongs to
         first = torch.cat([differs.new_ones(1), differs])
-        distinct = captions[first]
+        distinct = tokens[first]
         return {
             name: functional.linear(distinct, weight, self._biases[name])[run]
             for name, weight in weights.items()
         }
 
-    def _errors(
-        self,
-        projected: Mapping[str, Tensor],
-        latents: Tensor,
-        captions: Tensor,
-        noise: Tensor,
-        timesteps: Tensor,
-    ) -> Tensor:
-        timesteps = timesteps.to(self.device)
+    def _errors(self, projected: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        latents, noise, timesteps = batch.latents, batch.noise, batch.times
         signal = self._signal_rate[timesteps][:, None, None, None]
         rate = self._noise_rate[timesteps][:, None, None, None]
         noisy = signal * latents + rate * noise
         target = noise if self.prediction_type == "epsilon" else signal * noise - rate * latents
         with self._skeleton(projected) as unet:
-            prediction: Tensor = unet(noisy, timesteps, encoder_hidden_states=captions).sample
+            prediction: Tensor = unet(
+                noisy, timesteps, encoder_hidden_states=batch.conditioning.tokens
+            ).sample
         return (prediction - target).square()
 
     @contextmanager

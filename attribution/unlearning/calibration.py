@@ -14,7 +14,7 @@ from torch import Tensor
 from attribution.errors import CalibrationError
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.models.base import DiffusionModel, Weights
-from attribution.models.draws import Draws
+from attribution.models.batch import Batch
 from attribution.models.losses import own_loss
 from attribution.unlearning.step import Unlearned, stepped
 
@@ -25,9 +25,7 @@ MAX_TRIALS = 40
 def calibrated_step(
     model: DiffusionModel,
     direction: Mapping[str, Tensor],
-    latent: Float[Tensor, "#draws c h w"],
-    caption: Float[Tensor, "#draws tokens d"],
-    held_out: Draws,
+    held_out: Batch,
     target_rise: float,
     mask: Float[Tensor, "h w"] | None = None,
     guess: float | None = None,
@@ -42,13 +40,13 @@ def calibrated_step(
     Raises:
         CalibrationError: the rise cannot be reached.
     """
-    before = own_loss(model, model.weights, latent, caption, held_out, mask)
+    before = own_loss(model, model.weights, held_out, mask)
     low, high = (0.0, 0.0), (float("inf"), float("inf"))  # (alpha, rise): too small, too large
     alpha = _first_guess(model.weights, direction) if guess is None else guess
     rise = float("nan")
     for trial in range(1, MAX_TRIALS + 1):
         weights = stepped(model.weights, direction, alpha)
-        after = own_loss(model, weights, latent, caption, held_out, mask)
+        after = own_loss(model, weights, held_out, mask)
         rise = after / before - 1
         if abs(rise - target_rise) <= RISE_TOLERANCE:
             yield trial, Unlearned(weights, alpha, before, after, trial)

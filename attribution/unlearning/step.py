@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attribution.gradients.curvature import Curvature
 from attribution.models.base import DiffusionModel, Weights
-from attribution.models.draws import Draws
+from attribution.models.batch import Batch
 from attribution.models.losses import own_loss
 
 
@@ -56,14 +56,12 @@ def stepped(weights: Weights, direction: Mapping[str, Tensor], alpha: float) -> 
 def fixed_step(
     model: DiffusionModel,
     direction: Mapping[str, Tensor],
-    latent: Float[Tensor, "#draws c h w"],
-    caption: Float[Tensor, "#draws tokens d"],
-    held_out: Draws,
+    held_out: Batch,
     alpha: float,
     mask: Float[Tensor, "h w"] | None = None,
 ) -> Unlearned:
     """The step of AbU eq. 6 with a given alpha, and what it does to the picture's own loss."""
     weights = stepped(model.weights, direction, alpha)
-    before = own_loss(model, model.weights, latent, caption, held_out, mask)
-    after = own_loss(model, weights, latent, caption, held_out, mask)
+    before = own_loss(model, model.weights, held_out, mask)
+    after = own_loss(model, weights, held_out, mask)
     return Unlearned(weights, alpha, before, after, trials=0)

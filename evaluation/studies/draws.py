@@ -82,6 +82,6 @@ def _scores(workspace: Workspace, query: Query, seed: int, counts: tuple[int, ..
     found = []
     for count in counts:
         draws = stratified_draws(model, count, seed, f"study-{count}")
-        *_, gradient = gradient_over_draws(model, latent, caption, draws, mask, BATCH)
+        *_, gradient = gradient_over_draws(model, draws.of(latent, caption), mask, BATCH)
         found.append(first_order.predict(gradient.mean, gradient.loss, 0.1, rows).values)
     return np.stack(found)

@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 from attribution.gradients.fisher import Sums
+from attribution.models.batch import Conditioning
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 
@@ -74,7 +75,7 @@ class Job(Protocol):
 
 def rows_of(
     workspace: Workspace, rows: range
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n tokens d"], tuple[str, ...]]:
+) -> tuple[Float[Tensor, "n c h w"], Conditioning, tuple[str, ...]]:
     """Latents, caption embeddings and ids of some training images."""
     training_set = workspace.training_set
     chosen = slice(rows.start, rows.stop)

@@ -190,5 +190,5 @@ def test_keys_and_values_are_those_of_each_draws_own_caption(tiny_world: Workspa
     captions = model.encode_captions(words)
     projected = model._projected(model.weights, captions)
     for name, weight in model.weights.items():
-        torch.testing.assert_close(projected[name], captions @ weight.T)
+        torch.testing.assert_close(projected[name], captions.tokens @ weight.T)
     assert all(len(value) == 1 for value in model._projected(model.weights, captions[:1]).values())

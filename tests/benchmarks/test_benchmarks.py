@@ -18,6 +18,7 @@ from attribution.engine import attribute
 from attribution.methods import abu
 from attribution.methods.abu import PART
 from attribution.models.base import open_model
+from attribution.models.batch import Batch
 from attribution.models.draws import Probe
 from attribution.models.losses import example_losses
 from attribution.models.stable_diffusion import PipelineModel
@@ -212,12 +213,12 @@ def test_a_pipeline_has_the_shape_that_was_asked_for(miniature: Path) -> None:
     model = open_model(miniature)
     assert model.latent_shape == (4, 8, 8)
     assert {weight.shape[1] for weight in model.weights.values()} == {32}
-    assert model.encode_captions(["a cat"]).shape == (1, 24, 32)
+    assert model.encode_captions(["a cat"]).tokens.shape == (1, 24, 32)
     assert list(model.unet.config.block_out_channels) == [32, 32]  # type: ignore[attr-defined]
     images = random_images(MINIATURE, 2)
     assert len(images.ids) == len(set(images.ids)) == 2 * 2 * 3
     assert images.latents.shape == (12, 4, 8, 8)
-    assert images.captions.shape == (12, 24, 32)
+    assert images.captions.tokens.shape == (12, 24, 32)
 
 
 def test_the_published_scan_has_as_many_draws_as_the_paper_says() -> None:
@@ -279,7 +280,7 @@ def test_a_rounded_model_projects_keys_and_values_in_single_precision(miniature:
     rounded._projected = spy  # type: ignore[method-assign]
     noise, timesteps = torch.ones_like(images.latents), torch.full((6,), 500)
     sides = [
-        model.squared_errors(model.weights, images.latents, images.captions, noise, timesteps)
+        model.squared_errors(model.weights, Batch(images.latents, images.captions, noise, timesteps))
         for model in (exact, rounded)
     ]
     assert set(seen.values()) == {torch.float32}

@@ -71,12 +71,12 @@ def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:
     name = training_set.ids[row]
     draws = stratified_draws(model, ascent.draws, ascent.seed, "unlearning", name)
     held_out = stratified_draws(model, ascent.calibration_draws, ascent.seed, "calibration", name)
-    *_, gradient = gradient_over_draws(model, latent, caption, draws)
+    *_, gradient = gradient_over_draws(model, draws.of(latent, caption))
     curvature = tiny_world.curvature("fisher", ascent.damping)
     direction = unlearning.ascent_direction(gradient.mean, curvature, len(training_set))
     guess = linear_step(gradient, direction, ascent.target_rise)
     *_, (_, expected) = calibrated_step(
-        model, direction, latent, caption, held_out, ascent.target_rise, guess=guess
+        model, direction, held_out.of(latent, caption), ascent.target_rise, guess=guess
     )
     assert expected is not None
     found = unlearned(tiny_world, (row,), replace(ascent, curvature="fisher"))
@@ -89,7 +89,7 @@ def test_a_sets_gradient_is_the_mean_of_its_images(tiny_world: Workspace) -> Non
 
     def gradient(rows: tuple[int, ...], count: int) -> dict[str, torch.Tensor]:
         given = sets.set_draws(tiny_world, rows, count, 0, "unlearning")
-        *_, last = gradient_over_draws(model, *given)
+        *_, last = gradient_over_draws(model, given)
         return dict(last.mean)
 
     together = gradient((2, 9), 8)

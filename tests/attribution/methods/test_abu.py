@@ -57,7 +57,7 @@ def test_scores_are_those_of_a_straightforward_implementation(
     draws = stratified_draws(model, 16, seed=0, purpose="unlearning")
     alpha, shape = 50.0, model.latent_shape
 
-    *_, whole = gradient_over_draws(model, latent, caption, draws, mask)
+    *_, whole = gradient_over_draws(model, draws.of(latent, caption), mask)
     gradient = whole.mean
     fisher = mean_of_chunks(iter([fisher_chunk(model, latents, captions, ids, 2, seed=0)]))
     direction = unlearning.ascent_direction(gradient, Diagonal(fisher, 0.1), len(training_set))
@@ -72,8 +72,8 @@ def test_scores_are_those_of_a_straightforward_implementation(
 
     slow = plain_abu(
         DiffusionPipeline.from_pretrained(tiny_world.source(tiny_world.config.model)),
-        (latent[0], caption[0]),
-        list(zip(latents, captions, strict=True)),
+        (latent[0], caption.tokens[0]),
+        list(zip(latents, captions.tokens, strict=True)),
         [(int(t), e) for t, e in zip(draws.timesteps, draws.noise, strict=True)],
         [
             [
