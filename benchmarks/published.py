@@ -110,7 +110,9 @@ def _plain_unet(model: PipelineModel, weights: Weights) -> UNet2DConditionModel:
 def _noisy(model: PipelineModel, latents: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     schedule = model.scheduler.alphas_cumprod[t].to(model.device)[:, None, None, None]
     signal, rate = schedule.sqrt().float(), (1 - schedule).sqrt().float()
-    target = noise if model.prediction_type == "epsilon" else signal * noise - rate * latents
+    target = (
+        noise if model.scheduler.config.prediction_type == "epsilon" else signal * noise - rate * latents
+    )
     return signal * latents + rate * noise, target
 
 

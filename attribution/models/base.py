@@ -21,6 +21,7 @@ from torch import Tensor
 
 from attribution.errors import ModelError, SettingsError
 from attribution.models.batch import Batch, Conditioning
+from attribution.models.parametrisation import Parametrisation
 
 Weights = Mapping[str, Float[Tensor, "out in"]]
 
@@ -87,7 +88,7 @@ class DiffusionModel(Protocol):
     resolution: int  # pixels, of a square picture
     latent_shape: tuple[int, int, int]  # channels, height, width
     num_train_timesteps: int
-    prediction_type: str
+    parametrisation: Parametrisation
     device: torch.device
     weights: Weights  # the loaded key and value projections, float32
 
@@ -100,7 +101,7 @@ class DiffusionModel(Protocol):
         ...
 
     def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
-        """The unreduced DDPM loss of each draw (epsilon or v, as the model was trained).
+        """The unreduced loss of each draw, as the model was trained.
 
         The batch may lie on any device.
         """

@@ -31,6 +31,7 @@ from attribution.models.base import (
     preview_steps,
 )
 from attribution.models.batch import Batch, Conditioning
+from attribution.models.parametrisation import parametrisation_of
 from attribution.rng import gaussian
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -54,11 +55,7 @@ class PipelineModel:
         self.unet.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint_of(folder)
         self.num_train_timesteps = int(self.scheduler.config.num_train_timesteps)
-        self.prediction_type = str(self.scheduler.config.prediction_type)
-        if self.prediction_type not in ("epsilon", "v_prediction"):
-            raise ModelError(
-                f"{folder} predicts {self.prediction_type!r}: only epsilon and v_prediction are read"
-            )
+        self.parametrisation = parametrisation_of(self.scheduler, self.device, folder)
         factor = 2 ** (len(_block_channels(self.vae)) - 1)
         side = int(self.unet.config.sample_size)
         self.latent_shape = (int(self.unet.config.in_channels), side, side)
@@ -70,9 +67,6 @@ class PipelineModel:
         self._biases = {name: module.bias for name, module in adapted.items()}
         if not self.weights:
             raise ModelError(f"{folder} has no cross-attention to unlearn in: it is not text-to-image")
-        signal = self.scheduler.alphas_cumprod.double()
-        self._signal_rate = signal.sqrt().float().to(self.device)
-        self._noise_rate = (1 - signal).sqrt().float().to(self.device)
         self._idle: list[Skeleton] = []
 
     @torch.no_grad()
@@ -168,16 +162,10 @@ class PipelineModel:
         }
 
     def _errors(self, projected: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        latents, noise, timesteps = batch.latents, batch.noise, batch.times
-        signal = self._signal_rate[timesteps][:, None, None, None]
-        rate = self._noise_rate[timesteps][:, None, None, None]
-        noisy = signal * latents + rate * noise
-        target = noise if self.prediction_type == "epsilon" else signal * noise - rate * latents
+        noisy, times = self.parametrisation.noisy(batch), self.parametrisation.denoiser_times(batch.times)
         with self._skeleton(projected) as unet:
-            prediction: Tensor = unet(
-                noisy, timesteps, encoder_hidden_states=batch.conditioning.tokens
-            ).sample
-        return (prediction - target).square()
+            prediction = unet(noisy, times, encoder_hidden_states=batch.conditioning.tokens).sample
+        return self.parametrisation.squared_errors(prediction, batch)
 
     @contextmanager
     def _skeleton(self, projected: Mapping[str, Tensor]) -> Iterator[nn.Module]:
