@@ -1,4 +1,4 @@
-"""The diagonal of the Fisher information of the key and value projections.
+"""The diagonal of the Fisher information of the selected layers.
 
 `F = E over (example, timestep, noise) of the squared gradient of that one draw's loss`: never the
 square of a mean, neither over a batch nor over draws (AbU, section 3.2; elastic weight

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,12 +12,10 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from attribution.errors import SettingsError
-from attribution.gradients.curvature import Curvature
-from attribution.models.base import Factors
+from attribution.gradients.curvature import Curvature, Gradient
 from attribution.rng import generator
 
 LARGEST = 2048  # dimensions of a sketch; smaller ones must divide it
-GROUP = 8  # training images whose full gradients are held at once
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,7 @@ class Sketch:
 
 
 def sketched_gradients(
-    factors: Mapping[str, Factors], curvature: Curvature, sketch: Sketch
+    gradients: Iterable[Gradient], curvature: Curvature, sketch: Sketch
 ) -> Float[Tensor, "n dimensions"]:
-    """Whitened and sketched gradients of some examples; a few full ones are in memory at a time."""
-    count = len(next(iter(factors.values())).outputs)
-    parts = []
-    for start in range(0, count, GROUP):
-        rows = slice(start, start + GROUP)
-        # In double precision: a matrix product's last bits depend on where its operands lie in memory,
-        # and would tip a number over to the next of the few that four bits can say.
-        full = {
-            name: Factors(f.outputs[rows].double(), f.inputs[rows].double()).per_draw()
-            for name, f in factors.items()
-        }
-        parts.append(sketch(curvature.whitened(full)))
-    return torch.cat(parts)
+    """Whitened and sketched gradients of some examples, which come a few at a time."""
+    return torch.cat([sketch(curvature.whitened(group)) for group in gradients])

@@ -1,8 +1,8 @@
 """The one diffusion-aware interface: what attribution needs of a text-to-image model.
 
 Weights are values: `squared_errors` and `loss_and_factors` are given the weights to use and never
-change the loaded ones. Only the cross-attention key and value projections are ever replaced
-(AbU, section 3.3).
+change the loaded ones. Only the weights of the layers that a model was opened with are ever replaced
+(see `attribution.models.layers`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from attribution.errors import ModelError, SettingsError
 from attribution.models.batch import Batch, Conditioning
+from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.parametrisation import Parametrisation
 
 Weights = Mapping[str, Float[Tensor, "out in"]]
@@ -64,8 +65,8 @@ class Generation:
 class Factors:
     """The gradient of each draw's loss, as factors: for one layer it is `outputs[b].T @ inputs[b]`.
 
-    `outputs` is the gradient with respect to the projected keys or values, `inputs` what was
-    projected (the caption's token embeddings).
+    `outputs` is the gradient with respect to what the layer made of each token, `inputs` what it was
+    given (the caption's token embeddings, or what lay at each place of the latent).
     """
 
     outputs: Float[Tensor, "draws tokens out"]
@@ -90,7 +91,8 @@ class DiffusionModel(Protocol):
     num_train_timesteps: int
     parametrisation: Parametrisation
     device: torch.device
-    weights: Weights  # the loaded key and value projections, float32
+    layers: str  # the name of the selector of the layers whose weights can be replaced
+    weights: Weights  # of these layers as they were loaded, float32
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]:
         """Latents of prepared pictures, scaled as the U-Net sees them; no randomness."""
@@ -138,17 +140,21 @@ def preview_steps(steps: int, previews: int) -> frozenset[int]:
     return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
 
 
-def open_model(name: str | Path, device: str = "cpu") -> DiffusionModel:
+def open_model(name: str | Path, device: str = "cpu", layers: str = CROSS_ATTENTION_KV) -> DiffusionModel:
     """Open a pipeline folder or hub id with the first reader in `attribution.models` that knows it.
 
+    Args:
+        layers: the name of a selector; see `attribution.models.layers`.
+
     Raises:
-        ModelError: no reader knows it, or its files cannot be read.
+        ModelError: no reader knows it, its files cannot be read, or it has no such layers.
+        UnknownNameError: there is no selector of that name.
     """
     package = importlib.import_module("attribution.models")
     for module in pkgutil.iter_modules(package.__path__):
         reader = getattr(importlib.import_module(f"attribution.models.{module.name}"), "MODEL", None)
         if reader is not None and reader.reads(name):
-            model: DiffusionModel = reader.open(name, device)
+            model: DiffusionModel = reader.open(name, device, layers)
             return model
     raise ModelError(
         f"{name} is not a diffusers pipeline: give a folder with a model_index.json, or a hub id"

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from attribution.gradients.curvature import Curvature, Diagonal
-from attribution.gradients.per_example import gradient_factors
-from attribution.gradients.projection import GROUP, Sketch
+from attribution.gradients.per_example import GROUP, gradient_factors
+from attribution.gradients.projection import Sketch
 from attribution.gradients.query_gradient import query_gradient
 from attribution.models.base import Factors
 from attribution.query import Query, Settings

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.gradients.per_example import gradient_factors
+from attribution.gradients.per_example import example_gradients
 from attribution.gradients.projection import sketched_gradients
 from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
@@ -44,11 +44,11 @@ class Gradients:
 
     def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
         latents, captions, ids = rows_of(workspace, rows)
-        factors = gradient_factors(
+        groups = example_gradients(
             workspace.model, latents, captions, ids, workspace.probe, options.batch_size
         )
         sketch = workspace.sketch(options.dimensions, SKETCH_SEED)
-        vectors = sketched_gradients(factors, workspace.curvature(CURVATURE, DAMPING), sketch)
+        vectors = sketched_gradients(groups, workspace.curvature(CURVATURE, DAMPING), sketch)
         lengths = vectors.norm(dim=1)
         directions = vectors / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
         return {"directions": directions.numpy(), "lengths": lengths.numpy()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,6 +20,7 @@ from attribution.methods.abu import PART
 from attribution.models.base import open_model
 from attribution.models.batch import Batch
 from attribution.models.draws import Probe
+from attribution.models.layer_calls import LayerCall
 from attribution.models.losses import example_losses
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
@@ -270,14 +271,14 @@ def test_a_rounded_model_projects_keys_and_values_in_single_precision(miniature:
     exact, rounded = PipelineModel(miniature, "cpu"), RoundedModel(miniature, "cpu")
     images = random_images(MINIATURE, 1)
     seen: dict[str, torch.dtype] = {}
-    projected = rounded._projected
+    calls_of = rounded._calls
 
-    def spy(*arguments: object) -> dict[str, torch.Tensor]:
-        found = projected(*arguments)  # type: ignore[arg-type]
-        seen.update({name: value.dtype for name, value in found.items()})
+    def spy(*arguments: object) -> Mapping[str, LayerCall]:
+        found = calls_of(*arguments)  # type: ignore[arg-type]
+        seen.update({name: call.outputs[0].dtype for name, call in found.items()})
         return found
 
-    rounded._projected = spy  # type: ignore[method-assign]
+    rounded._calls = spy  # type: ignore[method-assign]
     noise, timesteps = torch.ones_like(images.latents), torch.full((6,), 500)
     sides = [
         model.squared_errors(model.weights, Batch(images.latents, images.captions, noise, timesteps))

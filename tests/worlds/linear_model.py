@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attribution.models.base import Factors, Generation, GenerationStep, Weights, masked_mean
 from attribution.models.batch import Batch, Conditioning
+from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.parametrisation import Epsilon
 
 
@@ -22,6 +23,7 @@ class LinearModel:
         self.latent_shape = (1, 1, out)
         self.num_train_timesteps = 100
         self.parametrisation = Epsilon(torch.zeros(100), torch.ones(100))
+        self.layers = CROSS_ATTENTION_KV
         self.device = torch.device("cpu")
         generator = torch.Generator().manual_seed(seed)
         self.weights: Weights = {"w": torch.randn(out, width, generator=generator)}

@@ -11,7 +11,7 @@ import torch
 from attribution.engine import attribute
 from attribution.errors import MismatchError, NonFiniteError
 from attribution.gradients import query_gradient as asking
-from attribution.gradients.per_example import gradient_factors
+from attribution.gradients.per_example import example_gradients, gradient_factors
 from attribution.gradients.projection import sketched_gradients
 from attribution.gradients.query_gradient import query_gradient, query_tensors
 from attribution.models.base import open_model
@@ -97,8 +97,8 @@ def test_stored_vectors_are_the_sketches_of_whitened_gradients(tiny_world: Works
     model = tiny_world.model
     captions = model.encode_captions([tiny_world.training_set.captions[row] for row in rows])
     ids = [tiny_world.training_set.ids[row] for row in rows]
-    factors = gradient_factors(model, tiny_world.latents(rows), captions, ids, tiny_world.probe)
-    vectors = sketched_gradients(factors, first_order.curvature, first_order.sketch).numpy()
+    groups = example_gradients(model, tiny_world.latents(rows), captions, ids, tiny_world.probe)
+    vectors = sketched_gradients(groups, first_order.curvature, first_order.sketch).numpy()
     stored = first_order.index.vectors[rows] * first_order.lengths[rows][:, None]
     error = np.linalg.norm(stored - vectors, axis=1) / np.linalg.norm(vectors, axis=1)
     assert error.max() < 0.2  # four bits: a step of 3/7.5 of a standard deviation, and few clipped
