@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
-from attribution.models.losses import Probe, timestep_grid
+from attribution.models.draws import Probe, timestep_grid
 from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config
 from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace

@@ -27,7 +27,7 @@ from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from attribution.unlearning.step import QueryGradient
+    from attribution.gradients.draw_gradient import QueryGradient
 
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
 COMMON = 0.25  # a word in more than this share of captions says nothing of what they show

@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from attribution.gradients.curvature import Curvature, Diagonal, EigenKronecker
-from attribution.gradients.linearised import FirstOrder, Sketch
+from attribution.gradients.linearised import FirstOrder
+from attribution.gradients.projection import Sketch
 from attribution.models.base import DiffusionModel
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact

@@ -8,7 +8,7 @@ from pathlib import Path
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace.config import Config, default_probe, probe_fingerprint, stored_path
 from attribution.workspace.workspace import INDEX, Workspace, checked_device
 

@@ -22,7 +22,7 @@ from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import REMEMBERED, Cache
 from attribution.workspace.config import Config, stored_path

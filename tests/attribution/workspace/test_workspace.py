@@ -25,7 +25,7 @@ from attribution.errors import (
 )
 from attribution.gradients.stored import FISHER
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace import workspace as module
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.config import Config
