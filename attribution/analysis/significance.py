@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
 
-from attribution.gradients.stored import GRADIENTS, gradient_space
+from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import Workspace
@@ -148,7 +148,7 @@ def _null(workspace: Workspace, artifact: Artifact) -> Null:
     return null_of(scores, related_captions(captions, asked))
 
 
-CONTROLS = ArtifactKind("controls", ("model", "training_set", "dtype", "probe"), _null)
+CONTROLS = ArtifactKind("controls", (*OF_MODEL, "probe"), _null)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from attribution.workspace.vector_index import read_index
 from attribution.workspace.workspace import Workspace
 
 Damped = Callable[[float], Curvature]  # damping => the curvature so damped
-OF_MODEL = ("model", "training_set", "dtype")
+OF_MODEL = ("model", "layers", "training_set", "dtype")
 
 
 def _diagonal(workspace: Workspace, artifact: Artifact) -> Damped:

@@ -109,7 +109,7 @@ class Workspace:
         """
         with self._lock:
             if self._model is None:
-                model = open_model(self.source(self.config.model), self.device)
+                model = open_model(self.source(self.config.model), self.device, self.fingerprints["layers"])
                 self._must_match("model", model.fingerprint)
                 self._model = model
             return self._model
