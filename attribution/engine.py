@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int
 from numpy import ndarray
 
-from attribution.data.images import box_in_prepared
+from attribution.data.preprocessing import box_in_prepared
 from attribution.errors import Cancelled, MissingArtifactError, SettingsError
 from attribution.gradients.query_gradient import query_gradient, query_tensors
 from attribution.methods.base import Method, method

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
 from attribution.analysis.significance import related_captions
-from attribution.data.images import box_in_prepared, prepared
+from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import describe_query
 from attribution.errors import Cancelled, SettingsError
 from attribution.gradients import query_gradient as asking

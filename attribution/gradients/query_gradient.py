@@ -16,7 +16,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.analysis.significance import FEWEST
-from attribution.data.images import box_in_prepared, prepared
+from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.query import Query, Settings
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.step import QueryGradient

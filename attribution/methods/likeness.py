@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from PIL import Image
 
-from attribution.data.images import box_in_prepared, prepared
+from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.encoders.base import encoder_reader
 from attribution.query import Candidates, Query, Settings
 from attribution.results import Progress, Scores

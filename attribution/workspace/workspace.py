@@ -22,7 +22,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.analysis.significance import Null, null_of, related_captions
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.encoders.whitening import Whitening

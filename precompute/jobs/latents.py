@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import NonFiniteError
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk

@@ -7,7 +7,7 @@ from dataclasses import replace
 from PIL import Image
 
 from app.runs.run import Picture, Run, parts_of
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.engine import attribute
 from attribution.query import Box, Settings
 from attribution.results import Attribution
