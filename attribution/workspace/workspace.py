@@ -22,6 +22,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.analysis.significance import Null, null_of, related_captions
+from attribution.data import imagefolder
 from attribution.data.preprocessing import prepared
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
@@ -95,7 +96,7 @@ class Workspace:
         sources = {name: str(source) for name, source in (encoders or {}).items()}
         readers = {name: encoder_reader(name) for name in sources}
         loaded = {name: reader.open(sources[name], device) for name, reader in readers.items()}
-        training_set = TrainingSet.scan(dataset, progress)
+        training_set = imagefolder.scan(dataset, progress)
         if not isinstance(probe, Probe):
             probe = (probe or default_probe)(opened.num_train_timesteps)
         fingerprints = {
@@ -116,7 +117,7 @@ class Workspace:
             fingerprints,
         )
         folder.mkdir(parents=True, exist_ok=True)
-        training_set.save(folder / INDEX)
+        imagefolder.save(training_set, folder / INDEX)
         config.save(folder)
         workspace = cls(folder, config, device)
         workspace._model, workspace._encoders = opened, loaded  # already there: not read twice
@@ -153,7 +154,7 @@ class Workspace:
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        return TrainingSet.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
+        return imagefolder.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
 
     @property
     def model(self) -> DiffusionModel:
