@@ -19,6 +19,7 @@ from PIL import Image
 from attribution.data.images import FORMATS
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import ImageError, TrainingSetError
+from attribution.hashing import file_sha256
 
 METADATA = "metadata.jsonl"
 INDEX_FORMAT = 1
@@ -130,7 +131,7 @@ def _plain(text: str) -> bool:
 def _picture_sha256(folder: Path, file_name: str) -> str:
     path = folder / file_name
     try:
-        data = path.read_bytes()
+        found = file_sha256(path)
         with Image.open(path, formats=FORMATS):
             pass  # the header alone; a cut file shows when it is encoded
     except OSError as problem:
@@ -140,7 +141,7 @@ def _picture_sha256(folder: Path, file_name: str) -> str:
         ) from None
     except Image.DecompressionBombError:
         raise ImageError(f"{path} has too many pixels") from None
-    return hashlib.sha256(data).hexdigest()
+    return found
 
 
 def _examples(records: Sequence[Mapping[str, Any]], hashes: Sequence[str]) -> list[Example]:

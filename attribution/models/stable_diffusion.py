@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attribution.errors import ModelError
+from attribution.hashing import file_sha256
 from attribution.models.base import (
     Factors,
     Generation,
@@ -265,7 +266,7 @@ def fingerprint_of(folder: Path) -> str:
             if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
                 digest.update(path.relative_to(folder).as_posix().encode())
                 config = path.name.endswith("config.json")
-                digest.update(_config_digest(path) if config else bytes.fromhex(_file_digest(path)))
+                digest.update(_config_digest(path) if config else bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()
 
 
@@ -273,11 +274,6 @@ def _config_digest(path: Path) -> bytes:
     config = json.loads(path.read_text(encoding="utf-8"))
     kept = {key: value for key, value in config.items() if not key.startswith("_")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest()
-
-
-def _file_digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _load(folder: Path) -> Any:

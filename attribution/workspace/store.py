@@ -24,6 +24,7 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from attribution.errors import CorruptArtifactError, MismatchError, MissingArtifactError
+from attribution.hashing import file_sha256
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -201,8 +202,3 @@ class Store:
 def _sound(file: str, entry: Mapping[str, Any]) -> bool:
     inside = "/" not in file and "\\" not in file and file not in ("", ".", "..")
     return inside and isinstance(entry["sha256"], str) and isinstance(entry["bytes"], int)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
