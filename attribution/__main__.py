@@ -300,7 +300,7 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True)
-    judged = any(ranking.stands_out(entry) is not None for entry in ranking.entries)
+    judged = len(ranking) > 0 and ranking.standing_out is not None
     if judged:
         table.add_column("z", justify="right", no_wrap=True)
     table.add_column("caption")

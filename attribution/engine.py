@@ -22,7 +22,7 @@ from attribution.gradients.query_gradient import query_gradient, query_tensors
 from attribution.methods.base import Method, method
 from attribution.models.losses import example_losses
 from attribution.query import Candidates, Query, Settings
-from attribution.results import Attribution, Entry, Progress, Ranking, Scores, ranked_rows
+from attribution.results import Attribution, Progress, Ranking, Scores, ranked_rows
 from attribution.rng import generator
 from attribution.workspace.workspace import Workspace
 
@@ -139,7 +139,7 @@ def shortlist(workspace: Workspace, query: Query, settings: Settings) -> Int[nda
         *_, gradient = query_gradient(workspace, query, settings)  # remembered
         rows = np.arange(len(workspace.training_set))
         scores = workspace.first_order().predict(gradient.mean, gradient.loss, settings.target_rise, rows)
-        predicted = rows[ranked_rows(Scores(rows, scores.values), workspace.training_set.ids)]
+        predicted = rows[ranked_rows(Scores(rows, scores.values), workspace.training_set)]
         # As many by their own promise as all neighbour lists bring together.
         lists = [predicted[k :: max(1, len(lists))] for k in range(max(1, len(lists)))] + lists
     if not lists:
@@ -168,40 +168,15 @@ def _ordered(
     rows = np.arange(len(workspace.training_set))
     *_, scores = each.score(workspace, query, settings, Candidates(rows, ""))
     assert isinstance(scores, Scores)
-    ordered: Int[ndarray, " examples"] = rows[ranked_rows(scores, workspace.training_set.ids)]
+    ordered: Int[ndarray, " examples"] = rows[ranked_rows(scores, workspace.training_set)]
     return ordered
 
 
 def _ranking(
     each: Method, workspace: Workspace, scores: Scores, candidates: Candidates, seconds: float
 ) -> Ranking:
-    training_set = workspace.training_set
-    entries = []
-    for rank, position in enumerate(ranked_rows(scores, training_set.ids), 1):
-        example = training_set.examples[scores.rows[position]]
-        error = None if scores.stderr is None else float(scores.stderr[position])
-        entries.append(
-            Entry(
-                rank,
-                example.id,
-                example.row,
-                example.file_name,
-                example.caption,
-                float(scores.values[position]),
-                error,
-                None if scores.z is None else float(scores.z[position]),
-            )
-        )
-    return Ranking(
-        each.name,
-        each.title,
-        tuple(entries),
-        seconds,
-        _words_for(candidates, scores, len(training_set)),
-        scores.details,
-        scores.warnings,
-        scores.final,
-    )
+    words = _words_for(candidates, scores, len(workspace.training_set))
+    return Ranking.of(scores, workspace.training_set, each.name, each.title, seconds, words)
 
 
 def _words_for(candidates: Candidates, scores: Scores, total: int) -> str:

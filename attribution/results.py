@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Float64, Int, Int64
 from numpy import ndarray
 
 from attribution.data.training_set import TrainingSet
@@ -65,30 +66,140 @@ class Entry:
     z: float | None = None  # of its first-order score, among those under unrelated control queries
 
 
-@dataclass(frozen=True)
+class Entries(Sequence[Entry]):
+    """The lines of a ranking as if they were a list; each is made when it is looked at."""
+
+    def __init__(self, ranking: Ranking, positions: range):
+        self._ranking, self._positions = ranking, positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Entries: ...
+    def __getitem__(self, index: int | slice) -> Entry | Entries:
+        """One line, or a view of some of them."""
+        if isinstance(index, slice):
+            return Entries(self._ranking, self._positions[index])
+        return self._ranking.entry(self._positions[index])
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self._ranking.entry, self._positions)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entries | tuple) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as long as a list has none
+
+
+@dataclass(frozen=True, eq=False)
 class Ranking:
-    """All the images that a method has ranked, best first. Ties are broken by id."""
+    """All the images that a method has ranked, best first. Ties are broken by id.
+
+    Attributes:
+        training_set: what the images are rows of; knows their ids, file names and captions.
+        rows: of the images in the training set, best first.
+        scores, stderr: theirs, in the method's own unit; no errors for a method without sampling.
+        z: of their first-order scores, among those under unrelated control queries.
+        candidates: in words: "all 3,000 training images", "a shortlist of 400", ...
+        final: False while better scores are still to come.
+    """
 
     method: str
     title: str
-    entries: tuple[Entry, ...]
+    training_set: TrainingSet
+    rows: Int64[ndarray, " ranked"]
+    scores: Float64[ndarray, " ranked"]
+    stderr: Float64[ndarray, " ranked"] | None
+    z: Float64[ndarray, " ranked"] | None
     seconds: float
-    candidates: str  # in words: "all 3,000 training images", "a shortlist of 400", ...
+    candidates: str
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    final: bool = True  # False while better scores are still to come
+    final: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        scores: Scores,
+        training_set: TrainingSet,
+        method: str,
+        title: str,
+        seconds: float,
+        candidates: str,
+    ) -> Ranking:
+        """A method's scores in order.
+
+        Raises:
+            NonFiniteError: a score is NaN or infinite.
+        """
+        order = ranked_rows(scores, training_set)
+
+        def in_order(values: Float[ndarray, " candidates"] | None) -> Float64[ndarray, " ranked"] | None:
+            return None if values is None else values[order].astype(np.float64)
+
+        return cls(
+            method,
+            title,
+            training_set,
+            scores.rows[order].astype(np.int64),
+            scores.values[order].astype(np.float64),
+            in_order(scores.stderr),
+            in_order(scores.z),
+            seconds,
+            candidates,
+            scores.details,
+            scores.warnings,
+            scores.final,
+        )
+
+    def __len__(self) -> int:
+        """How many images were ranked."""
+        return len(self.rows)
+
+    @property
+    def entries(self) -> Entries:
+        """The lines, best first."""
+        return Entries(self, range(len(self.rows)))
+
+    def entry(self, position: int) -> Entry:
+        """One line; the best is at 0."""
+        example = self.training_set.examples[self.rows[position]]
+        return Entry(
+            position + 1,
+            example.id,
+            example.row,
+            example.file_name,
+            example.caption,
+            float(self.scores[position]),
+            None if self.stderr is None else float(self.stderr[position]),
+            None if self.z is None else float(self.z[position]),
+        )
 
     def stands_out(self, entry: Entry) -> bool | None:
         """Whether an image's first-order score is beyond what unrelated queries reach; None if unknown."""
         threshold = self.details.get("z_threshold")
         return None if entry.z is None or threshold is None else entry.z > threshold
 
+    @cached_property
+    def standing_out(self) -> Bool[ndarray, " ranked"] | None:
+        """`stands_out` of every line; None if unknown."""
+        threshold = self.details.get("z_threshold")
+        return None if self.z is None or threshold is None else self.z > threshold
+
+    @cached_property
+    def ranks(self) -> Int64[ndarray, " examples"]:
+        """By row of the training set; 0 for what was not ranked."""
+        ranks = np.zeros(len(self.training_set), np.int64)
+        ranks[self.rows] = np.arange(1, len(self.rows) + 1)
+        return ranks
+
     def rank_of(self, example_id: str) -> int | None:
         """The rank of an image under this method, None if it was not ranked."""
-        return next((entry.rank for entry in self.entries if entry.id == example_id), None)
-
-    def __post_init__(self) -> None:
-        assert all(entry.rank == i for i, entry in enumerate(self.entries, 1))
+        row = self.training_set.row_of_id(example_id)
+        return None if row is None else int(self.ranks[row]) or None
 
 
 @dataclass(frozen=True)
@@ -173,13 +284,34 @@ def _ranking_from_json(name: str, data: Any, training_set: TrainingSet) -> Ranki
     lines = _of(data, "ranking", where)
     if not isinstance(lines, list):
         raise _no_answer(f"{where} is not a list")
-    entries = tuple(
+    entries = [
         _entry_from_json(rank, line, f"line {rank} of {where}", training_set)
         for rank, line in enumerate(lines, 1)
-    )
+    ]
     seconds = _number(_of(data, "seconds", where), where)
     details = _mapping(_of(data, "details", where), f"details of {where}")
-    return Ranking(name, title, entries, seconds, candidates, details, _sentences(data, where))
+    return Ranking(
+        name,
+        title,
+        training_set,
+        np.array([entry.row for entry in entries], np.int64),
+        np.array([entry.score for entry in entries], np.float64),
+        _all_or_none([entry.stderr for entry in entries], f"standard errors in {where}"),
+        _all_or_none([entry.z for entry in entries], f"z in {where}"),
+        seconds,
+        candidates,
+        details,
+        _sentences(data, where),
+    )
+
+
+def _all_or_none(values: Sequence[float | None], what: str) -> Float64[ndarray, " ranked"] | None:
+    missing = sum(value is None for value in values)
+    if missing == len(values):
+        return None
+    if missing:
+        raise _no_answer(f"there are {what} on some lines only")
+    return np.array(values, np.float64)
 
 
 def _entry_from_json(rank: int, line: Any, where: str, training_set: TrainingSet) -> Entry:
@@ -236,16 +368,14 @@ def _no_formula(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+@\t\r" else cell
 
 
-def ranked_rows(scores: Scores, ids: Sequence[str]) -> Int[ndarray, " candidates"]:
+def ranked_rows(scores: Scores, training_set: TrainingSet) -> Int64[ndarray, " candidates"]:
     """Positions into `scores`, best first; ties are broken by id so that no order is an accident.
 
     Raises:
-        NonFiniteError: a score is NaN or infinite (`argsort` would hide it at the end).
+        NonFiniteError: a score is NaN or infinite (sorting would hide it at the end).
     """
     bad = ~np.isfinite(scores.values)
     if bad.any():
-        named = ", ".join(ids[int(row)] for row in scores.rows[bad][:5])
+        named = ", ".join(training_set.ids[row] for row in scores.rows[bad][:5])
         raise NonFiniteError(f"{int(bad.sum())} scores are not finite, of {named}: lower the step")
-    falling, names = (-scores.values).tolist(), [ids[row] for row in scores.rows.tolist()]
-    order = sorted(range(len(names)), key=lambda i: (falling[i], names[i]))
-    return np.asarray(order, dtype=np.int64)
+    return np.lexsort((training_set.places_of_ids[scores.rows], -scores.values)).astype(np.int64)

@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
 from PIL import Image
 
 from attribution.data.images import read_image
@@ -64,6 +67,18 @@ class TrainingSet:
         if name not in self._rows:
             raise TrainingSetError(f"{name!r} is neither an id nor a file name of the training set")
         return self._rows[name]
+
+    def row_of_id(self, example_id: str) -> int | None:
+        """The row of an id; None if there is no such example (a file name is no id)."""
+        row = self._rows.get(example_id)
+        return row if row is not None and self.ids[row] == example_id else None
+
+    @cached_property
+    def places_of_ids(self) -> Int64[ndarray, " examples"]:
+        """Where the id of each row comes among all ids in order: what ties are broken by."""
+        places = np.empty(len(self), np.int64)
+        places[sorted(range(len(self)), key=self.ids.__getitem__)] = np.arange(len(self))
+        return places
 
     def path(self, row: int) -> Path:
         return self.folder / self.examples[row].file_name

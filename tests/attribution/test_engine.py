@@ -16,6 +16,7 @@ from attribution.methods.base import method, methods
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Entry, Ranking
 from attribution.workspace.workspace import Workspace
+from tests.worlds.rankings import ranking_of
 
 QUICK = Settings(unlearning_draws=8, calibration_draws=4, candidates=6, batch_size=32)
 FAST = ("clip", "clip-text", "dino", "pixel", "random")
@@ -167,7 +168,7 @@ def test_json_and_csv_carry_what_is_needed_to_argue(tiny_world: Workspace, tmp_p
 
 def test_csv_makes_formulas_harmless() -> None:
     entry = Entry(1, "=1+1", 0, "a.png", "=HYPERLINK(evil)", 0.5, None)
-    ranking = Ranking("clip", "CLIP", (entry,), 0.1, "all")
+    ranking = ranking_of([entry])
     text = Attribution({}, {}, {}, {"clip": ranking}).to_csv()
     assert "'=HYPERLINK" in text
     assert ",=" not in text

@@ -17,7 +17,7 @@ from attribution.data.training_set import Example
 from attribution.errors import MismatchError, SettingsError, TrainingSetError
 from attribution.models.base import Generation, GenerationStep
 from attribution.query import Query
-from attribution.results import Attribution, Entry, Ranking
+from attribution.results import Attribution, Entry
 from attribution.workspace.workspace import Workspace
 from evaluation import runner, statistics
 from evaluation.__main__ import main, parser
@@ -27,6 +27,7 @@ from evaluation.protocols import Protocol, protocols
 from evaluation.protocols.locality import BOXES, LEFT, RIGHT
 from evaluation.run_folder import RunFolder
 from tests.worlds import TINY
+from tests.worlds.rankings import ranking_of
 
 # --- statistics ---------------------------------------------------------------------------------
 
@@ -184,15 +185,12 @@ def attribution_of(rankings: Mapping[str, list[str]]) -> Attribution:
         settings={"seed": 0},
         fingerprints={"model": "m"},
         rankings={
-            name: Ranking(
-                method=name,
-                title=name,
-                entries=tuple(
-                    Entry(i, ranked, 0, f"{ranked}.png", "", -float(i), None)
-                    for i, ranked in enumerate(ids, 1)
-                ),
-                seconds=1.0,
-                candidates="some",
+            name: ranking_of(
+                [
+                    Entry(i, each, i - 1, f"{each}.png", "", -float(i), None)
+                    for i, each in enumerate(ids, 1)
+                ],
+                name,
             )
             for name, ids in rankings.items()
         },
