@@ -38,6 +38,7 @@ from attribution.methods.base import method, methods
 from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
+from attribution.serialization import to_json
 from attribution.workspace.config import BOUND_TO
 from attribution.workspace.workspace import Workspace
 
@@ -179,7 +180,7 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
     if not to_stdout:
         _print(answer, options.top_k)
     if options.json is not None:
-        text = json.dumps(answer.to_json(options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(to_json(answer, options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
         if to_stdout:
             print(text)
         else:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +12,7 @@ from jaxtyping import Bool, Float, Float64, Int, Int64
 from numpy import ndarray
 
 from attribution.data.training_set import TrainingSet
-from attribution.errors import NonFiniteError, ResultError, TrainingSetError
+from attribution.errors import NonFiniteError
 
 
 @dataclass(frozen=True)
@@ -211,161 +208,6 @@ class Attribution:
     fingerprints: Mapping[str, str]
     rankings: Mapping[str, Ranking]
     warnings: tuple[str, ...] = ()
-
-    def to_json(self, top_k: int | None = None) -> dict[str, Any]:
-        """The form that DESIGN.md promises; JSON-serialisable."""
-        return {
-            "query": dict(self.query),
-            "settings": dict(self.settings),
-            "fingerprints": dict(self.fingerprints),
-            "warnings": list(self.warnings),
-            "methods": {
-                name: {
-                    "title": ranking.title,
-                    "candidates": ranking.candidates,
-                    "seconds": round(ranking.seconds, 3),
-                    "details": dict(ranking.details),
-                    "warnings": list(ranking.warnings),
-                    "ranking": [
-                        {
-                            "rank": entry.rank,
-                            "id": entry.id,
-                            "file_name": entry.file_name,
-                            "caption": entry.caption,
-                            "score": entry.score,
-                            "stderr": entry.stderr,
-                            **({} if entry.z is None else {"z": entry.z}),
-                        }
-                        for entry in ranking.entries[:top_k]
-                    ],
-                }
-                for name, ranking in self.rankings.items()
-            },
-        }
-
-    @classmethod
-    def from_json(cls, data: Any, training_set: TrainingSet) -> Attribution:
-        """The inverse of `to_json`, on the training set that was asked about.
-
-        Raises:
-            ResultError: it is not what `to_json` writes; says which part is not.
-            TrainingSetError: it ranks an image that the training set does not have.
-        """
-        query, settings = (_values(_mapping(_of(data, key), key)) for key in ("query", "settings"))
-        fingerprints = _mapping(_of(data, "fingerprints"), "fingerprints")
-        if not all(isinstance(value, str) for value in fingerprints.values()):
-            raise _no_answer("its fingerprints are not text")
-        rankings = {
-            name: _ranking_from_json(name, each, training_set)
-            for name, each in _mapping(_of(data, "methods"), "methods").items()
-        }
-        return cls(query, settings, fingerprints, rankings, _sentences(data, "it"))
-
-    def to_csv(self, top_k: int | None = None) -> str:
-        """One line per method and image, behind comment lines with seed and fingerprints."""
-        out = io.StringIO()
-        for key, value in {**self.query, **self.settings, **self.fingerprints}.items():
-            out.write(f"# {key}: {' '.join(str(value).split())}\n")
-        writer = csv.writer(out)
-        writer.writerow(["method", "rank", "id", "file_name", "caption", "score", "stderr", "z"])
-        for name, ranking in self.rankings.items():
-            for e in ranking.entries[:top_k]:
-                row = [name, e.rank, e.id, e.file_name, e.caption, repr(e.score)]
-                errors = ["" if value is None else repr(value) for value in (e.stderr, e.z)]
-                writer.writerow([*map(_no_formula, row), *errors])
-        return out.getvalue()
-
-
-def _ranking_from_json(name: str, data: Any, training_set: TrainingSet) -> Ranking:
-    where = f"the answer of {name!r}"
-    title, candidates = _of(data, "title", where), _of(data, "candidates", where)
-    if not isinstance(title, str) or not isinstance(candidates, str):
-        raise _no_answer(f"{where} has no title or does not say what was ranked")
-    lines = _of(data, "ranking", where)
-    if not isinstance(lines, list):
-        raise _no_answer(f"{where} is not a list")
-    entries = [
-        _entry_from_json(rank, line, f"line {rank} of {where}", training_set)
-        for rank, line in enumerate(lines, 1)
-    ]
-    seconds = _number(_of(data, "seconds", where), where)
-    details = _mapping(_of(data, "details", where), f"details of {where}")
-    return Ranking(
-        name,
-        title,
-        training_set,
-        np.array([entry.row for entry in entries], np.int64),
-        np.array([entry.score for entry in entries], np.float64),
-        _all_or_none([entry.stderr for entry in entries], f"standard errors in {where}"),
-        _all_or_none([entry.z for entry in entries], f"z in {where}"),
-        seconds,
-        candidates,
-        details,
-        _sentences(data, where),
-    )
-
-
-def _all_or_none(values: Sequence[float | None], what: str) -> Float64[ndarray, " ranked"] | None:
-    missing = sum(value is None for value in values)
-    if missing == len(values):
-        return None
-    if missing:
-        raise _no_answer(f"there are {what} on some lines only")
-    return np.array(values, np.float64)
-
-
-def _entry_from_json(rank: int, line: Any, where: str, training_set: TrainingSet) -> Entry:
-    if _of(line, "rank", where) != rank:
-        raise _no_answer(f"{where} has another rank")
-    name = _of(line, "id", where)
-    row = training_set.row_of(name) if isinstance(name, str) else None
-    if row is None or training_set.ids[row] != name:  # a file name is no id
-        raise TrainingSetError(f"{where} is about {name!r}, which is no id of the training set")
-    texts = [_of(line, key, where) for key in ("file_name", "caption")]
-    if not all(isinstance(text, str) for text in texts):
-        raise _no_answer(f"{where} has no file name or caption")
-    stderr, z = (None if line.get(key) is None else _number(line[key], where) for key in ("stderr", "z"))
-    return Entry(rank, name, row, texts[0], texts[1], _number(_of(line, "score", where), where), stderr, z)
-
-
-def _of(data: Any, key: str, where: str = "it") -> Any:
-    if not isinstance(data, Mapping) or key not in data:
-        raise _no_answer(f"{where} has no {key!r}")
-    return data[key]
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _no_answer(f"{where} is not an object")
-    return dict(value)
-
-
-def _values(found: dict[str, Any]) -> dict[str, Any]:
-    """Boxes, sizes and names are tuples with us, and lists in JSON."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-
-
-def _number(value: Any, where: str) -> float:
-    finite = isinstance(value, int | float) and abs(value) <= sys.float_info.max  # false for NaN, too
-    if isinstance(value, bool) or not finite:
-        raise _no_answer(f"{where} has {value!r} where a number should be")
-    return float(value)
-
-
-def _sentences(data: Any, where: str) -> tuple[str, ...]:
-    found = _of(data, "warnings", where)
-    if not isinstance(found, list) or not all(isinstance(words, str) for words in found):
-        raise _no_answer(f"the warnings of {where} are not a list of sentences")
-    return tuple(found)
-
-
-def _no_answer(why: str) -> ResultError:
-    return ResultError(f"this is not an answer that Whence wrote: {why}")
-
-
-def _no_formula(cell: object) -> object:
-    """A caption that a spreadsheet would take for a formula, made harmless."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+@\t\r" else cell
 
 
 def ranked_rows(scores: Scores, training_set: TrainingSet) -> Int64[ndarray, " candidates"]:

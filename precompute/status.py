@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from attribution.errors import ArtifactError, MismatchError, MissingArtifactError, ModelError
-from attribution.hashing import file_sha256
+from attribution.files import file_sha256
 from attribution.workspace.store import mending_command
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import PLAN

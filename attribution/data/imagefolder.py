@@ -19,7 +19,7 @@ from PIL import Image
 from attribution.data.images import FORMATS
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import ImageError, TrainingSetError
-from attribution.hashing import file_sha256
+from attribution.files import file_sha256
 
 METADATA = "metadata.jsonl"
 INDEX_FORMAT = 1

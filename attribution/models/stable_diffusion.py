@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attribution.errors import ModelError
-from attribution.hashing import file_sha256
+from attribution.files import file_sha256
 from attribution.models.base import (
     Factors,
     Generation,

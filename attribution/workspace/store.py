@@ -24,7 +24,7 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from attribution.errors import CorruptArtifactError, MismatchError, MissingArtifactError
-from attribution.hashing import file_sha256
+from attribution.files import file_sha256
 
 MANIFEST = "manifest.json"
 FORMAT = 1

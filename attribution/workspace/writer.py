@@ -22,7 +22,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from attribution.errors import ArtifactError
-from attribution.hashing import file_sha256
+from attribution.files import file_sha256
 from attribution.workspace.store import FORMAT, MANIFEST, Store
 
 Chunk = dict[str, np.ndarray]

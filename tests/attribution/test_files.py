@@ -1,11 +1,11 @@
-"""Laws of hashing files."""
+"""Laws of what the rooms share about files from outside."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from attribution.hashing import file_sha256
+from attribution.files import file_sha256
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
