@@ -20,7 +20,7 @@ from torch import Tensor
 
 from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
 from attribution.analysis.significance import related_captions
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, SettingsError
 from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Generation, Weights

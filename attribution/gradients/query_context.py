@@ -13,7 +13,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.data.images import box_in_prepared, prepared
+from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
 from attribution.models.batch import Conditioning
 from attribution.models.draws import stratified_draws

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 
+from attribution.data.files import file_sha256
 from attribution.errors import ModelError
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -27,7 +28,7 @@ def fingerprint_of(folder: Path) -> str:
             if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
                 digest.update(path.relative_to(folder).as_posix().encode())
                 config = path.name.endswith("config.json")
-                digest.update(_config_digest(path) if config else bytes.fromhex(_file_digest(path)))
+                digest.update(_config_digest(path) if config else bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()
 
 
@@ -35,11 +36,6 @@ def _config_digest(path: Path) -> bytes:
     config = json.loads(path.read_text(encoding="utf-8"))
     kept = {key: value for key, value in config.items() if not key.startswith("_")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest()
-
-
-def _file_digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(folder: Path) -> Any:

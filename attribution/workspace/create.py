@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.models.base import DiffusionModel, open_model
@@ -39,7 +40,7 @@ def create_workspace(
     opened = open_model(str(model), checked_device(device), layers)
     sources = {name: str(source) for name, source in (encoders or {}).items()}
     loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
-    training_set = TrainingSet.scan(dataset, progress)
+    training_set = imagefolder.scan(dataset, progress)
     if not isinstance(probe, Probe):
         probe = (probe or default_probe)(opened.num_train_timesteps)
     config = Config(
@@ -52,7 +53,7 @@ def create_workspace(
         opened.latent_shape,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    training_set.save(folder / INDEX)
+    imagefolder.save(training_set, folder / INDEX)
     config.save(folder)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
@@ -97,7 +98,7 @@ class Workspace:
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        return TrainingSet.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
+        return imagefolder.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
 
     @property
     def model(self) -> DiffusionModel:

@@ -29,6 +29,7 @@ from attribution.unlearning.racing import mean_and_error
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.plain_abu import Draw, plain_abu
+from tests.worlds.rankings import training_set_of
 from tests.worlds.settings import quick
 
 QUICK = quick({"draws": 16, "calibration_draws": 8}, candidates=12, batch_size=16)
@@ -175,13 +176,13 @@ def test_a_box_over_the_whole_picture_is_no_box(tiny_world: Workspace) -> None:
 def test_scores_that_are_not_finite_are_a_named_error() -> None:
     scores = Scores(np.arange(3), np.array([1.0, np.nan, 2.0]))
     with pytest.raises(NonFiniteError, match="of b"):
-        ranked_rows(scores, ["a", "b", "c"])
+        ranked_rows(scores, training_set_of(["a", "b", "c"]))
 
 
 def test_ties_are_broken_by_id() -> None:
     scores = Scores(np.arange(4), np.array([1.0, 2.0, 1.0, 2.0]))
     ids = ["d", "c", "b", "a"]
-    assert [ids[i] for i in ranked_rows(scores, ids)] == ["a", "c", "b", "d"]
+    assert [ids[i] for i in ranked_rows(scores, training_set_of(ids))] == ["a", "c", "b", "d"]
 
 
 def test_a_step_too_large_for_the_model_is_a_named_error(tiny_world: Workspace) -> None:

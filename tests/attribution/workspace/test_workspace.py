@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import (
     MismatchError,
     MissingArtifactError,
