@@ -25,18 +25,15 @@ prepare(__name__, offline=True)
 
 import torch
 
+from attribution.plugins import plugins
 from attribution.workspace.workspace import checked_device
-from benchmarks import memory, opening, published_shape, room, scaling, table
 from benchmarks.reports import publish
 from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser
 from cli.status import exit_status, exit_with
 
-BENCHMARKS: dict[str, Any] = {
-    module.BENCHMARK.name: module.BENCHMARK
-    for module in (table, scaling, published_shape, opening, memory, room)
-}
+BENCHMARKS: dict[str, Any] = {each.name: each for each in plugins("benchmarks", "BENCHMARKS")}
 DEFAULT = "table"
 
 

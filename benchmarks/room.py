@@ -46,7 +46,7 @@ class Bytes:
         return Report({"images": images, "bytes": {k: asdict(room) for k, room in found.items()}}, text)
 
 
-BENCHMARK = Bytes()
+BENCHMARKS = (Bytes(),)
 
 
 def sizes(folder: Path) -> dict[str, Room]:

@@ -99,7 +99,7 @@ class Scaling:
         return report(seconds, options.rounds, machine(options.device))
 
 
-BENCHMARK = Scaling()
+BENCHMARKS = (Scaling(),)
 
 
 def prepared(embedded: Path, cache: Path, count: int, device: str) -> Workspace:

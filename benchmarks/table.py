@@ -72,7 +72,7 @@ class Table:
         return report(seconds, comparison, peak, images, options)
 
 
-BENCHMARK = Table()
+BENCHMARKS = (Table(),)
 
 
 def _start(options: argparse.Namespace) -> float:

@@ -97,7 +97,7 @@ class Locality:
         return Report(figures, _markdown(figures))
 
 
-PROTOCOL = Locality()
+PROTOCOLS = (Locality(),)
 
 
 def _asked(options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

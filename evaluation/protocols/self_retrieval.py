@@ -77,7 +77,7 @@ class SelfRetrieval:
         return Report(figures, text + table(("method", "median rank of itself", "ranks"), rows))
 
 
-PROTOCOL = SelfRetrieval()
+PROTOCOLS = (SelfRetrieval(),)
 
 
 def _upload(workspace: Workspace, row: int) -> Callable[[], Query]:

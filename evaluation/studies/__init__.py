@@ -1,4 +1,4 @@
-"""One file a study, registered by being there: each binds `STUDY`.
+"""One file a study, registered by being there: each binds `STUDIES`.
 
 A protocol asks queries and reports on the answers; a study measures something inside the methods
 (how many draws a gradient needs, what a sketch loses, how far two runs agree).
@@ -7,8 +7,6 @@ A protocol asks queries and reports on the answers; a study measures something i
 from __future__ import annotations
 
 import argparse
-import importlib
-import pkgutil
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from attribution.models.base import Generation
+from attribution.plugins import plugins
 from attribution.query import Query
 from attribution.workspace.workspace import Workspace
 from evaluation.pictures import generated_query
@@ -79,8 +78,5 @@ class Kept:
 
 def studies() -> dict[str, Study]:
     """All studies by name."""
-    found = [
-        importlib.import_module(f"{__name__}.{module.name}").STUDY
-        for module in pkgutil.iter_modules(__path__)
-    ]
+    found = plugins("evaluation.studies", "STUDIES")
     return {study.name: study for study in found}

@@ -79,7 +79,7 @@ class Agreement:
         return _report(runs, len(workspace.training_set), options)
 
 
-STUDY = Agreement()
+STUDIES = (Agreement(),)
 
 
 def _kept(

@@ -71,7 +71,7 @@ class Draws:
         return Report({"curve": figures}, text + table(header, rows))
 
 
-STUDY = Draws()
+STUDIES = (Draws(),)
 
 
 def _scores(workspace: Workspace, query: Query, seed: int, counts: tuple[int, ...]) -> np.ndarray:

@@ -98,7 +98,7 @@ class Orders:
         return Report({"prompts": prompts, "rows": figures}, text + lines)
 
 
-STUDY = Orders()
+STUDIES = (Orders(),)
 
 
 def _answers(folder: Path, method: str) -> Iterator[Mapping[str, Any]]:

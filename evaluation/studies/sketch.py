@@ -77,7 +77,7 @@ class SketchStudy:
         return _report(workspace, scores, list(curvatures), wanted)
 
 
-STUDY = SketchStudy()
+STUDIES = (SketchStudy(),)
 
 
 def _curvatures(workspace: Workspace) -> dict[str, Curvature]:

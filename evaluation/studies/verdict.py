@@ -70,4 +70,4 @@ class VerdictStudy:
         return Report(figures, text + table(("rate", "measured"), rows))
 
 
-STUDY = VerdictStudy()
+STUDIES = (VerdictStudy(),)
