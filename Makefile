@@ -1,6 +1,6 @@
 # make app    set up everything and open the page on the embedded world
 # make test   set up everything and run all tests, the browser's included
-# make lint | types | unit | e2e | format | bench | world | screenshot | clean
+# make lint | types | unit | e2e | format | laws | bench | world | screenshot | clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,7 +17,7 @@ PACKAGES := cli attribution precompute training demo evaluation benchmarks app
 QUIET := GOMP_SPINCOUNT=0 OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False HF_HUB_OFFLINE=1
 TESTING := $(QUIET) TOKENIZERS_PARALLELISM=false PYTHONHASHSEED=0
 
-.PHONY: help app test lint types unit e2e format bench world screenshot clean chromium
+.PHONY: help app test lint types unit e2e format laws bench world screenshot clean chromium
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -46,6 +46,9 @@ e2e: $(VENV)/.dev chromium
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+laws: $(VENV)/.dev
+	$(BIN)/python -m tests.laws
 
 bench: $(VENV)/.dev
 	$(QUIET) $(BIN)/python -m benchmarks

@@ -140,6 +140,7 @@ def test_the_grammar_is_read_off_the_plain_captions() -> None:
 
 
 def test_prompts_are_a_function_of_the_seed() -> None:
+    """Law: The prompts of an evaluation are a function of the seed: none is chosen by looking."""
     grammar = Grammar.of(SCENES)
     assert two_object_prompts(grammar, 10, seed=1) == two_object_prompts(grammar, 10, seed=1)
     assert two_object_prompts(grammar, 10, seed=1) != two_object_prompts(grammar, 10, seed=2)
@@ -272,6 +273,7 @@ LOCALITY |= {"steps": 2, "guidance": 1.0, "whole": None}
 def test_locality_tells_a_method_that_sees_the_box_from_one_that_does_not(
     tmp_path: Path, asked: list[Query]
 ) -> None:
+    """Law: Locality tells a method that sees the box from one that does not."""
     run = begun(tmp_path)
     list(run.steps())
     report = run.write_report()

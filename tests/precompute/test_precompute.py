@@ -64,6 +64,7 @@ def test_all_makes_every_artifact_and_leaves_nothing_else(foreign_world: Foreign
 
 
 def test_two_runs_make_the_same_bytes(foreign_world: Foreign) -> None:
+    """Law: Two runs of every job make the same bytes."""
     again = foreign_world.root / "again"
     assert main(foreign_world.arguments(workspace=again)) == 0
     assert tree(again) == tree(foreign_world.workspace)
@@ -396,7 +397,10 @@ def exit_with_status(arguments: list[str]) -> None:
 
 @pytest.mark.slow
 def test_sigkill_at_20_random_moments_changes_no_byte(tmp_path: Path) -> None:
-    """Kill `all` on the tiny world again and again; whenever it gets to its end, begin anew."""
+    """Law: Jobs that are killed at random moments make the same bytes in the end.
+
+    Kill `all` on the tiny world again and again; whenever it gets to its end, begin anew.
+    """
     arguments = ["all", "--model", str(TINY / "model"), "--dataset", str(few_scenes(tmp_path / "scenes"))]
     arguments += [f"--clip={TINY / 'encoders' / 'clip'}", f"--dino={TINY / 'encoders' / 'dino'}"]
     arguments += [

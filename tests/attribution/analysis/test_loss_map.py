@@ -25,6 +25,9 @@ def query_of(workspace: Workspace, row: int = 5) -> Query:
 
 
 def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
+    """Law: The mean of an image's loss map is its score, and so is the mean of its loss increases by
+    timestep.
+    """
     method = AbU()
     query = query_of(tiny_world)
     *_, scores = method.score(tiny_world, query, SETTINGS, _candidates(tiny_world, query))

@@ -92,6 +92,7 @@ def test_nothing_but_pixels_survives_reading() -> None:
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: A picture of too many pixels is refused before it is decoded."""
     data = bytearray(encoded(speckles()))
     size = (200_000).to_bytes(4, "big")
     data[16:24] = size + size  # forty thousand million pixels, by the header
@@ -139,6 +140,7 @@ def test_a_file_cut_anywhere_is_refused_and_nothing_else_is_raised(format: str) 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 def test_no_damage_raises_anything_but_an_image_error(format: str) -> None:
+    """Law: No damage to an upload raises anything but a named error."""
     rng = np.random.default_rng(0)
     data = encoded(speckles(32, 32), format)
     for _ in range(200):
@@ -229,7 +231,10 @@ def test_prepared_is_the_centre_square(size: tuple[int, int]) -> None:
 
 
 def test_a_box_and_a_picture_are_prepared_alike() -> None:
-    """The box's contents are the same whether cropped before or after."""
+    """Law: A box and the picture around it are prepared alike.
+
+    The box's contents are the same whether cropped before or after.
+    """
     image = Image.new("RGB", (96, 64), "white")
     image.paste("black", (32, 16, 64, 48))
     box = box_in_prepared(Box(32 / 96, 16 / 64, 64 / 96, 48 / 64), image.size)

@@ -34,7 +34,10 @@ def last(steps):  # type: ignore[no-untyped-def]
 
 
 def test_scores_tend_to_the_inner_product_as_the_step_shrinks(tiny_world: Workspace) -> None:
-    """(L_i(theta_0 + alpha d) - L_i(theta_0)) / alpha -> <g_i, d>, the error shrinking with alpha."""
+    """Law: Scores tend to the inner product of the gradients, linearly, as the step shrinks.
+
+    (L_i(theta_0 + alpha d) - L_i(theta_0)) / alpha -> <g_i, d>, the error shrinking with alpha.
+    """
     model = open_model(tiny_world.source(tiny_world.config.model))
     assert isinstance(model, PipelineModel)
     model.unet.double()  # differences of losses need the digits
@@ -102,6 +105,7 @@ def test_stored_vectors_are_the_sketches_of_whitened_gradients(tiny_world: Works
 
 
 def test_a_sketch_keeps_inner_products_on_average() -> None:
+    """Law: A sketch keeps inner products on average."""
     rng = torch.Generator().manual_seed(0)
     x, y = torch.randn(1, 8, 16, generator=rng), torch.randn(1, 8, 16, generator=rng)
     exact = float((x * y).sum()) / 128

@@ -45,6 +45,7 @@ def scores_by_id(ranking: Ranking) -> dict[str, float]:
 def test_scores_are_those_of_a_straightforward_implementation(
     tiny_world: Workspace, box: Box | None
 ) -> None:
+    """Law: Scores are those of a straightforward implementation of the paper."""
     model, probe, rows = tiny_world.model, tiny_world.probe, [1, 4, 7]
     training_set = tiny_world.training_set
     ids = [training_set.ids[row] for row in rows]
@@ -100,6 +101,7 @@ def test_scores_are_those_of_a_straightforward_implementation(
 
 
 def test_the_same_query_twice_gives_the_same_ranking(tiny_world: Workspace) -> None:
+    """Law: The same query twice has the same ranking."""
     first = final(tiny_world, query_of(tiny_world), QUICK).rankings["abu"]
     second = final(tiny_world, query_of(tiny_world), QUICK).rankings["abu"]
     assert first.entries == second.entries
@@ -114,6 +116,7 @@ def test_ranking_does_not_depend_on_batch_size(tiny_world: Workspace) -> None:
 
 
 def test_a_score_does_not_depend_on_the_other_candidates(tiny_world: Workspace) -> None:
+    """Law: A score does not depend on the other candidates."""
     ids = tiny_world.training_set.ids
     few = dataclasses.replace(QUICK, candidates=(ids[9], ids[2]))
     many = dataclasses.replace(QUICK, candidates=ids[:12])
@@ -133,7 +136,10 @@ def test_another_seed_draws_another_gradient(tiny_world: Workspace) -> None:
 def test_the_pictures_own_loss_rises_and_that_of_controls_by_less_than_a_quarter(
     embedded_world: Workspace,
 ) -> None:
-    """On the trained world: a barely trained model cannot tell one caption from another."""
+    """Law: Control pictures' losses rise by less than a quarter of the unlearned picture's own.
+
+    On the trained world: a barely trained model cannot tell one caption from another.
+    """
     rises = []
     for row in (3, 700, 1500):
         query = query_of(embedded_world, row)
@@ -161,6 +167,7 @@ def test_a_box_over_the_whole_picture_is_no_box(tiny_world: Workspace) -> None:
 
 
 def test_scores_that_are_not_finite_are_a_named_error() -> None:
+    """Law: Scores that are not finite are an error that names the images."""
     scores = Scores(np.arange(3), np.array([1.0, np.nan, 2.0]))
     with pytest.raises(NonFiniteError, match="of b"):
         ranked_rows(scores, ["a", "b", "c"])

@@ -17,6 +17,7 @@ def last(steps):  # type: ignore[no-untyped-def]
 
 
 def test_one_step_equals_the_closed_form_on_a_linear_model() -> None:
+    """Law: One unlearning step is the closed form on a linear model."""
     model = LinearModel()
     caption = torch.randn(1, 1, 4, generator=torch.Generator().manual_seed(1))
     draws = unlearning.stratified_draws(model, 8, seed=2, purpose="unlearning")
@@ -55,6 +56,7 @@ def test_the_loaded_weights_are_not_changed_by_a_step() -> None:
 
 @pytest.mark.parametrize("target", [0.02, 0.10, 0.50])
 def test_calibration_reaches_the_rise_it_was_asked_for(target: float) -> None:
+    """Law: A calibrated step reaches the loss increase that it was asked for."""
     model = LinearModel()
     caption = torch.randn(1, 1, 4, generator=torch.Generator().manual_seed(1))
     latent = torch.zeros(1, *model.latent_shape)
@@ -68,6 +70,7 @@ def test_calibration_reaches_the_rise_it_was_asked_for(target: float) -> None:
 
 
 def test_a_rise_that_cannot_be_reached_is_a_named_error() -> None:
+    """Law: A loss increase that no step reaches is a named error."""
     model = LinearModel()
     caption = torch.randn(1, 1, 4, generator=torch.Generator().manual_seed(1))
     latent = torch.zeros(1, *model.latent_shape)
