@@ -76,6 +76,7 @@ def test_a_failing_query_leaves_nothing_behind(tiny_world: Workspace) -> None:
     assert answer(tiny_world, 7) == expected
 
 
+@pytest.mark.slow
 def test_queries_at_once_give_what_each_gives_alone(tiny_world: Workspace) -> None:
     """Law: Queries at once give what each gives alone.
 

@@ -63,6 +63,7 @@ def test_all_makes_every_artifact_and_leaves_nothing_else(foreign_world: Foreign
     }
 
 
+@pytest.mark.slow
 def test_two_runs_make_the_same_bytes(foreign_world: Foreign) -> None:
     """Law: Two runs of every job make the same bytes."""
     again = foreign_world.root / "again"

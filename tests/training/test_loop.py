@@ -59,6 +59,7 @@ def _judge(pixels: np.ndarray) -> Made:
     return model, judge.JudgeLoss(model, pixels, answers, RECIPE), None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_autoencoder, _clip, _dino, _judge])
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(
     make: Callable[[np.ndarray], Made], pixels: np.ndarray, tmp_path: Path

@@ -142,6 +142,7 @@ def test_too_few_others_for_the_controls_are_refused(tiny_world: Workspace) -> N
         control_sets(tiny_world, range(40), QUICK)
 
 
+@pytest.mark.slow
 def test_the_same_proof_twice_is_the_same_and_the_weights_are_unchanged(
     tiny_world: Workspace, query: Query
 ) -> None:

@@ -133,6 +133,7 @@ def test_another_seed_draws_another_gradient(tiny_world: Workspace) -> None:
     assert scores_by_id(a.rankings["abu"]) != scores_by_id(b.rankings["abu"])
 
 
+@pytest.mark.slow
 def test_the_pictures_own_loss_rises_and_that_of_controls_by_less_than_a_quarter(
     embedded_world: Workspace,
 ) -> None:
