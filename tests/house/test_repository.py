@@ -83,6 +83,7 @@ def test_nothing_is_pickled() -> None:
         "README.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "docs/EVALUATION.md",
         "docs/LAWS.md",
     ],
