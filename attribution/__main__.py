@@ -28,11 +28,11 @@ from rich.text import Text
 from attribution.data.images import read_image, write_png
 from attribution.engine import attribute
 from attribution.errors import CaptionError, ImageError, SettingsError
-from attribution.methods.base import method, methods
+from attribution.methods.base import method, methods, with_options
 from attribution.models.base import Generation
-from attribution.query import EFFORTS, Box, Query, Settings
+from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
-from attribution.workspace.config import BOUND_TO
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
@@ -82,6 +82,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--alpha", type=float, help="a fixed unlearning step, undamped, as in the paper")
     top.add_argument(
+        "--option",
+        nargs="+",
+        metavar="METHOD.NAME=VALUE",
+        default=[],
+        help="options of single methods, such as abu.damping=0.05 (attribution/methods/ says which)",
+    )
+    top.add_argument(
         "--json", type=Path, metavar="OUT.json", help="write the answer; - for standard output"
     )
     _add_generation(top)
@@ -128,8 +135,8 @@ def _answer(options: argparse.Namespace) -> None:
     generation = None if options.prompt is None else _generation(options)
     workspace = Workspace.open(options.workspace, options.device)
     names = options.method or [name for name in DEFAULT_METHODS if _has_encoder(workspace, name)]
-    for artifact in (artifact for name in names for artifact in method(name).needs(workspace)):
-        workspace.artifact(artifact)
+    for kind in (kind for name in names for kind in method(name).needs(workspace)):
+        workspace.artifact(kind)
     if generation is not None:
         given = _generated(workspace, generation, box, options.save_image)
     assert given is not None, "there is an image or a prompt"
@@ -142,7 +149,7 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
     if not to_stdout:
         _print(answer, options.top_k)
     if options.json is not None:
-        text = json.dumps(answer.to_json(options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(to_json(answer, options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
         if to_stdout:
             print(text)
         else:
@@ -151,8 +158,8 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
 
 def _has_encoder(workspace: Workspace, name: str) -> bool:
     """Whether a method's artifacts could be made in this workspace; they may still be missing."""
-    bound_to = (BOUND_TO[artifact] for artifact in method(name).needs(workspace))
-    return all(key in workspace.fingerprints for keys in bound_to for key in keys)
+    needed = method(name).needs(workspace)
+    return all(key in workspace.fingerprints for kind in needed for key in kind.fingerprint_keys().values())
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -160,8 +167,24 @@ def _settings(options: argparse.Namespace) -> Settings:
         seed=options.seed,
         effort=options.effort,
         candidates=_candidates(options.candidates),
-        alpha=options.alpha,
+        options=_method_options(options.option, options.alpha),
     )
+
+
+def _method_options(given: list[str], alpha: float | None) -> dict[str, MethodOptions]:
+    """The options of single methods: `METHOD.NAME=VALUE`, and alpha for each method that takes a step."""
+    chosen: dict[str, dict[str, Any]] = {}
+    if alpha is not None:
+        chosen = {
+            name: {"alpha": alpha} for name, each in methods().items() if hasattr(each.options, "alpha")
+        }
+    for words in given:
+        place, _, value = words.partition("=")
+        name, _, option = place.partition(".")
+        if not option or not value:
+            raise SettingsError(f"--option {words!r}: write METHOD.NAME=VALUE, such as abu.damping=0.05")
+        chosen.setdefault(name, {})[option] = None if value == "none" else value
+    return {name: with_options(method(name), values) for name, values in chosen.items()}
 
 
 def _candidates(given: str | None) -> int | tuple[str, ...] | None:
@@ -263,7 +286,7 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True)
-    judged = any(ranking.stands_out(entry) is not None for entry in ranking.entries)
+    judged = len(ranking) > 0 and ranking.standing_out is not None
     if judged:
         table.add_column("z", justify="right", no_wrap=True)
     table.add_column("caption")

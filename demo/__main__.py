@@ -25,10 +25,11 @@ import torch
 from cli.commands import program_name
 from cli.parser import Parser, positive_count
 from cli.status import exit_status, exit_with
-from demo.build import STAGES, Progress, World
+from demo.build import STAGES, Progress
 from demo.glyphs import render_glyphs
 from demo.quality import Generation, write_card
 from demo.sizes import DEFAULT, TINY
+from demo.world import World
 
 ASSETS = Path("assets/demo")
 TINY_SCENES = 96

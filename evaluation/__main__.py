@@ -12,10 +12,9 @@ on where it was stopped. `--document FILE` also puts the report between its mark
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,10 @@ from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser
 from cli.status import exit_status, exit_with
-from evaluation.markdown import with_block
-from evaluation.protocols import Report, protocols
-from evaluation.run_folder import RunFolder
-from evaluation.runner import Run, provenance
-from evaluation.studies import Kept, studies
+from evaluation.protocols import protocols
+from evaluation.reports import Report, figures_as_json, update_block
+from evaluation.runner import run_protocol, run_study
+from evaluation.studies import studies
 
 METHODS = ("abu", "clip", "dino", "pixel", "random")
 NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads")
@@ -73,48 +71,38 @@ def evaluate(given: argparse.Namespace) -> None:
         torch.set_num_threads(given.threads)
     options: Mapping[str, Any] = {k: v for k, v in vars(given).items() if k not in NOT_OPTIONS}
     folder = given.out or Path("build/evaluation") / given.protocol
-    ask = _asked if given.protocol in protocols() else _studied
-    report = ask(given, options, folder)
+    report = _followed(_begun(given, options, folder))
     if given.figures is not None:
         given.figures.parent.mkdir(parents=True, exist_ok=True)
-        given.figures.write_text((folder / "report.json").read_text(encoding="utf-8"), "utf-8")
+        given.figures.write_text(figures_as_json(report.figures), encoding="utf-8")
     if given.document is not None:
-        before = given.document.read_text(encoding="utf-8") if given.document.exists() else ""
-        given.document.write_text(with_block(before, given.protocol, report.markdown), encoding="utf-8")
+        update_block(given.document, given.protocol, report.markdown)
     print(report.markdown)
 
 
-def _asked(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) -> Report:
+def _begun(
+    given: argparse.Namespace, options: Mapping[str, Any], folder: Path
+) -> Generator[str, None, Report]:
+    protocol = protocols().get(given.protocol)
+    if protocol is None:
+        workspace = Workspace.open(given.workspace, given.device)
+        return run_study(studies()[given.protocol], workspace, options, folder)
     for method in given.methods:
-        registry.method(method)  # an unknown name is told before hours of work
+        registry.method(method)  # an unknown name is refused before hours of work
     workspace = Workspace.open(given.workspace, given.device)
-    run = Run.begin(protocols()[given.protocol], workspace, options, folder)
-    for step in run.steps():
-        if step.seconds:
-            told = f"{step.done}/{step.total} {step.key} {step.note} in {step.seconds:.1f} s"
-            print(told, file=sys.stderr, flush=True)
-    return run.write_report()
+    return run_protocol(protocol, workspace, options, folder)
 
 
-def _studied(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) -> Report:
-    workspace = Workspace.open(given.workspace, given.device)
-    study = studies()[given.protocol]
-    plain = json.loads(json.dumps(options, default=lambda path: path.name))  # where it lies is private
-    run = RunFolder(folder, {"study": study.name, **plain, **workspace.fingerprints}).run
-    steps = study.run(workspace, options, Kept(folder))
+def _followed(steps: Generator[str, None, Report]) -> Report:
+    """Run to the end, saying on standard error what is being done and since when; returns the report."""
     began = time.monotonic()
     while True:
         try:
-            note = next(steps)
+            line = next(steps)
         except StopIteration as stopped:
             report: Report = stopped.value
-            break
-        print(f"{time.monotonic() - began:7.1f} s  {note}", file=sys.stderr, flush=True)
-    whole = Report({**report.figures, "run": run}, f"{report.markdown}\n{provenance(run)}")
-    text = json.dumps(whole.figures, indent=2, ensure_ascii=False) + "\n"
-    (folder / "report.json").write_text(text, encoding="utf-8")
-    (folder / "report.md").write_text(whole.markdown, encoding="utf-8")
-    return whole
+            return report
+        print(f"{time.monotonic() - began:7.1f} s  {line}", file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

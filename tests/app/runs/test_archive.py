@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-import app.runs.archive
+from app.runs import archive
 from app.runs.archive import ANSWERS, ASKED, PICTURE, Runs, default_folder
 from app.runs.record import boxes_of
 from app.runs.run import Run
 from attribution.errors import RunError
 from attribution.query import Settings
 from attribution.results import Attribution
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from tests.worlds.answers import LEFT, RIGHT, answered_run
 
@@ -43,7 +44,7 @@ def again(run: Run) -> Run:
 def same(one: Run, other: Run) -> bool:
     """Whether two runs are alike in all that they hold."""
     answers = [
-        [json.dumps(part.attribution.to_json()) for part in each.parts if part.attribution]
+        [json.dumps(to_json(part.attribution)) for part in each.parts if part.attribution]
         for each in (one, other)
     ]
     facts = [
@@ -126,7 +127,7 @@ def test_a_server_killed_at_any_step_leaves_no_half_run(
             for name in ("mkdir", "write_bytes", "rename", "chmod"):
                 patched.setattr(Path, name, counted(getattr(Path, name)))
             patched.setattr(os, "fsync", counted(os.fsync))
-            patched.setattr(app.runs, "write_with_boxes", counted(app.runs.write_with_boxes))
+            patched.setattr(archive, "write_with_boxes", counted(archive.write_with_boxes))
             try:
                 runs.keep(tried)
                 break
