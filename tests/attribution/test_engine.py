@@ -56,6 +56,7 @@ def final(workspace: Workspace, query: Query, methods: tuple[str, ...], settings
 
 
 def test_every_method_ranks_the_same_candidates(tiny_world: Workspace) -> None:
+    """Law: Every method ranks the same candidates."""
     answer = final(tiny_world, query_of(tiny_world), ("abu", *FAST), QUICK)
     asked = [sorted(entry.id for entry in ranking.entries) for ranking in answer.rankings.values()]
     assert len(asked) == 6
@@ -64,6 +65,8 @@ def test_every_method_ranks_the_same_candidates(tiny_world: Workspace) -> None:
 
 
 def test_random_candidates_depend_on_the_seed_and_not_on_the_query(tiny_world: Workspace) -> None:
+    """Law: Random candidates depend on the seed and not on the query."""
+
     def rows(query: Query, settings: Settings) -> np.ndarray:
         context = QueryContext(tiny_world, query, settings)
         return returned(candidates_for(method("abu"), context)).rows
@@ -74,6 +77,7 @@ def test_random_candidates_depend_on_the_seed_and_not_on_the_query(tiny_world: W
 
 
 def test_shortlist_does_not_depend_on_the_methods_shown(tiny_world: Workspace) -> None:
+    """Law: The shortlist does not depend on which methods are shown."""
     settings = dataclasses.replace(QUICK, candidates=None, shortlist=7)
     ids = []
     for shown in (("abu",), ("abu", "random"), ("abu", "pixel", "dino")):

@@ -42,6 +42,7 @@ def scores_of(result: Attribution) -> dict[str, float]:
 
 
 def test_weights_are_unchanged_by_a_query(tiny_world: Workspace) -> None:
+    """Law: The loaded weights are unchanged by a query."""
     before = checksum(tiny_world)
     answer(tiny_world, 3)
     assert checksum(tiny_world) == before
@@ -49,6 +50,7 @@ def test_weights_are_unchanged_by_a_query(tiny_world: Workspace) -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 6, 9, 12])
 def test_a_query_stopped_after_any_step_leaves_nothing_behind(tiny_world: Workspace, steps: int) -> None:
+    """Law: A query that is stopped after any step leaves nothing behind."""
     before, expected = checksum(tiny_world), answer(tiny_world, 7)
     stop = threading.Event()
     events = attribute(tiny_world, query_of(tiny_world, 3), ["abu"], QUICK, stop)
@@ -72,6 +74,7 @@ def test_a_query_abandoned_without_a_word_leaves_nothing_behind(tiny_world: Work
 
 
 def test_a_failing_query_leaves_nothing_behind(tiny_world: Workspace) -> None:
+    """Law: A query that fails leaves nothing behind."""
     before, expected = checksum(tiny_world), answer(tiny_world, 7)
     with pytest.raises(NonFiniteError):
         answer(tiny_world, 3, TOO_FAR)
@@ -79,8 +82,12 @@ def test_a_failing_query_leaves_nothing_behind(tiny_world: Workspace) -> None:
     assert answer(tiny_world, 7) == expected
 
 
+@pytest.mark.slow
 def test_queries_at_once_give_what_each_gives_alone(tiny_world: Workspace) -> None:
-    """Real threads on one model; some are stopped and one fails in the midst of the others."""
+    """Law: Queries at once give what each gives alone.
+
+    Real threads on one model; some are stopped and one fails in the midst of the others.
+    """
     before = checksum(tiny_world)
     alone = {row: answer(tiny_world, row) for row in (1, 4, 9)}
 
@@ -152,7 +159,9 @@ class QueryUnderWay:
 
 @pytest.mark.slow
 def test_queries_interleaved_a_thousand_times_give_what_each_gives_alone(tiny_world: Workspace) -> None:
-    """Four under way at any time, a random one goes on: a thousand switches from one to another.
+    """Law: Queries interleaved a thousand times give what each gives alone.
+
+    Four under way at any time, a random one goes on: a thousand switches from one to another.
 
     Some are stopped at random points, some abandoned, some fail.
     """

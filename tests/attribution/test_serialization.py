@@ -35,6 +35,7 @@ def as_text(answer: Attribution) -> str:
 
 
 def test_an_answer_comes_back_from_json_as_it_was(answer: Attribution, tiny_world: Workspace) -> None:
+    """Law: An answer comes back from JSON as it was."""
     back = from_json(json.loads(as_text(answer)), tiny_world.training_set)
     assert as_text(back) == as_text(answer)
     assert back.rankings["first-order"].entries == answer.rankings["first-order"].entries
@@ -84,6 +85,7 @@ LINE = ("methods", "clip", "ranking", 0)
 def test_what_is_not_our_answer_is_refused_by_name(
     answer: Attribution, tiny_world: Workspace, change: Callable[[Any], None]
 ) -> None:
+    """Law: JSON that is no answer of ours is refused, and what is wrong with it is named."""
     data = copy.deepcopy(json.loads(as_text(answer)))
     change(data)
     with pytest.raises(ResultError) as refused:

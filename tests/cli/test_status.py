@@ -35,6 +35,7 @@ def raising(problem: BaseException) -> Callable[[], None]:
 def test_what_a_person_can_mend_is_one_line_and_a_status(
     capsys: pytest.CaptureFixture[str], problem: BaseException, status: int, line: str
 ) -> None:
+    """Law: On a command line, what a person can mend is one line and an exit status."""
     ended = exit_status(
         raising(problem), stopped="stopped; go on later", out_of_memory="out of memory: make it smaller"
     )

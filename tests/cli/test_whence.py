@@ -20,6 +20,7 @@ from tests.worlds import ROOT
 def test_each_word_runs_the_main_of_its_part_with_the_rest(
     monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
+    """Law: Each word of the command `whence` is the same as its `python -m`."""
     given: list[list[str]] = []
 
     def ended(arguments: list[str]) -> int:

@@ -25,6 +25,7 @@ def test_the_boxes_do_not_overlap_and_mirror_each_other() -> None:
 def test_locality_tells_a_method_that_sees_the_box_from_one_that_does_not(
     tmp_path: Path, asked_queries: list[Query]
 ) -> None:
+    """Law: Locality tells a method that sees the box from one that does not."""
     run = locality_run(tmp_path)
     list(run.steps())
     report = run.report()

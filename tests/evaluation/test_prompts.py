@@ -31,6 +31,7 @@ def test_the_grammar_is_read_off_the_plain_captions() -> None:
 
 
 def test_prompts_are_a_function_of_the_seed() -> None:
+    """Law: The prompts of an evaluation are a function of the seed: none is chosen by looking."""
     grammar = Grammar.of(SCENES)
     assert two_object_prompts(grammar, 10, seed=1) == two_object_prompts(grammar, 10, seed=1)
     assert two_object_prompts(grammar, 10, seed=1) != two_object_prompts(grammar, 10, seed=2)

@@ -231,6 +231,7 @@ def test_a_false_positive_is_an_unrelated_image_beyond_the_threshold(
     assert report.figures["related_standing_out"] == 0.0
 
 
+@pytest.mark.slow
 def test_the_verdict_runs_on_a_real_world(tmp_path: Path, tiny_world: Workspace) -> None:
     told, report = finished(verdict.STUDIES[0].run(tiny_world, {"controls": 2}, Kept(tmp_path)))
     assert len(told) == report.figures["controls"] == 2

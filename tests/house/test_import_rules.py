@@ -60,6 +60,7 @@ def found(part: str, forbidden: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("part", ARROWS)
 def test_imports_run_one_way(part: str) -> None:
+    """Law: Imports between the parts run one way."""
     assert found(part, set(PARTS) - ARROWS[part] - {part}) == []
 
 
@@ -69,12 +70,14 @@ def test_what_command_lines_share_knows_the_librarys_errors_and_nothing_else_of_
 
 
 def test_the_library_knows_no_page_and_no_command_line() -> None:
+    """Law: The library imports no page and no command line."""
     at_the_edge = str(LIBRARY_COMMAND_LINE.relative_to(ROOT))
     wrong = found("attribution", PAGE_OR_COMMAND_LINE)
     assert [line for line in wrong if not line.startswith(at_the_edge)] == []
 
 
 def test_the_library_never_prints() -> None:
+    """Law: The library never prints."""
     calls = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sources("attribution")
@@ -90,6 +93,7 @@ def test_the_library_never_prints() -> None:
 
 
 def test_the_page_does_no_mathematics() -> None:
+    """Law: The page does no mathematics: it imports no torch, FAISS, diffusers or transformers."""
     assert found("app", {"torch", "faiss", "diffusers", "transformers"}) == []
 
 
@@ -101,6 +105,7 @@ def library_modules() -> list[str]:
 
 
 def test_every_exported_name_is_there() -> None:
+    """Law: Every name that a module exports is there."""
     missing = []
     for name in library_modules():
         module = importlib.import_module(name)
@@ -128,6 +133,7 @@ print(json.dumps(opened))
 
 @pytest.mark.slow
 def test_importing_loads_no_weights_and_reaches_no_network() -> None:
+    """Law: Importing loads no weights and reaches no network."""
     done = subprocess.run(
         [sys.executable, "-c", READS_WHILE_IMPORTING, *library_modules()],
         cwd=ROOT,

@@ -69,7 +69,7 @@ def done(recipe: Recipe, checkout: Path, **places: Path) -> Any:
 
 @pytest.mark.slow
 def test_a_method_is_one_file(checkout: Path) -> None:
-    """A method is one file: the recipe's answers on the command line, with its own option."""
+    """Law: A method is one file: the recipe's answers on the command line, with its own option."""
     answer = done(recipe("a method"), checkout)
     found = answer["methods"]["shared-words"]["ranking"]
     assert found[0]["score"] == 1
@@ -79,7 +79,7 @@ def test_a_method_is_one_file(checkout: Path) -> None:
 
 @pytest.mark.slow
 def test_an_artifact_is_two_files(checkout: Path) -> None:
-    """An artifact is two files, a method and a job: the recipe's is made, read and refused elsewhere."""
+    """Law: An artifact is two files, a method and a job: the recipe's is made, read and refused elsewhere."""
     workspace = checkout / "assets" / "demo" / "workspace"
     answer = done(recipe("an artifact"), checkout, WORKSPACE=workspace)
     found = answer["methods"]["mean-colour"]["ranking"]
@@ -91,7 +91,7 @@ def test_an_artifact_is_two_files(checkout: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_family_is_one_file(checkout: Path, tmp_path: Path) -> None:
-    """A model family is one file: the recipe's toy is precomputed, unlearned and differentiated."""
+    """Law: A model family is one file: the recipe's toy is precomputed, unlearned and differentiated."""
     model = tmp_path / "toy"
     model.mkdir()
     (model / "toy.json").write_text('{"seed": 3}', encoding="utf-8")

@@ -78,14 +78,14 @@ def known(name: str) -> bool:
 
 
 def test_every_room_and_every_file_of_the_hall_says_what_it_may_import() -> None:
-    """Every room of the library, and every file of its hall, says what it may import."""
+    """Law: Every room of the library, and every file of its hall, says what it may import."""
     there = {path.stem for path in LIBRARY.iterdir() if not path.name.startswith("__pycache__")}
     assert there == {*MAY_IMPORT, *EVERYTHING}
 
 
 @pytest.mark.parametrize("here", MAY_IMPORT)
 def test_a_room_imports_no_room_above_it(here: str) -> None:
-    """A room of the library imports no room above it."""
+    """Law: A room of the library imports no room above it."""
     paths = sorted((LIBRARY / here).rglob("*.py")) or [LIBRARY / f"{here}.py"]
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -97,13 +97,13 @@ def test_a_room_imports_no_room_above_it(here: str) -> None:
 
 
 def test_the_order_of_the_rooms_has_no_circle() -> None:
-    """The rooms of the library stand one above the other."""
+    """Law: The rooms of the library stand one above the other."""
     assert list(TopologicalSorter(MAY_IMPORT).static_order())
 
 
 @pytest.mark.parametrize("part", CIRCLES_ARE_LOOKED_FOR_IN)
 def test_no_files_import_each_other_in_a_circle(part: str) -> None:
-    """No files import each other in a circle."""
+    """Law: No files import each other in a circle."""
     paths = {module_of(path): path for path in (ROOT / part).rglob("*.py")}
     arrows = {
         module: {
@@ -128,5 +128,5 @@ assert all(hasattr(attribution, name) for name in attribution.__all__)
 
 @pytest.mark.slow
 def test_the_public_face_is_imported_when_it_is_asked_for() -> None:
-    """Importing `attribution` alone loads nothing; every name of its public face is there."""
+    """Law: Importing `attribution` alone loads nothing; every name of its public face is there."""
     subprocess.run([sys.executable, "-c", FACE], cwd=ROOT, check=True)

@@ -79,7 +79,10 @@ def exit_with_status(arguments: list[str]) -> None:
 
 @pytest.mark.slow
 def test_sigkill_at_20_random_moments_changes_no_byte(tmp_path: Path) -> None:
-    """Kill `all` on the tiny world again and again; whenever it gets to its end, begin anew."""
+    """Law: Jobs that are killed at random moments make the same bytes in the end.
+
+    Kill `all` on the tiny world again and again; whenever it gets to its end, begin anew.
+    """
     arguments = ["all", "--model", str(TINY / "model"), "--dataset", str(few_scenes(tmp_path / "scenes"))]
     arguments += [f"--clip={TINY / 'encoders' / 'clip'}", f"--dino={TINY / 'encoders' / 'dino'}"]
     arguments += [

@@ -46,7 +46,9 @@ def test_all_is_every_artifact_and_what_others_read_comes_first(foreign_world: F
     assert [job.kind for job in jobs_of("losses")] == [LOSSES]
 
 
+@pytest.mark.slow
 def test_two_runs_make_the_same_bytes(foreign_world: Foreign) -> None:
+    """Law: Two runs of every job make the same bytes."""
     again = foreign_world.root / "again"
     assert main(foreign_world.arguments(workspace=again)) == 0
     assert contents(again) == contents(foreign_world.workspace)

@@ -63,6 +63,7 @@ def same(one: Run, other: Run) -> bool:
 def test_a_run_comes_back_as_it_was(
     tiny_world: Workspace, runs: Runs, tmp_path: Path, boxes: Any, generated: bool
 ) -> None:
+    """Law: A kept run comes back as it was."""
     run = answered_run(tiny_world, boxes, generated=generated)
     runs.keep(run)
     elsewhere = Runs(tmp_path / "runs", tiny_world)  # another server, later
@@ -102,7 +103,10 @@ def test_nobody_else_on_the_machine_can_read_a_run(runs: Runs, run: Run) -> None
 def test_a_server_killed_at_any_step_leaves_no_half_run(
     runs: Runs, run: Run, tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dies before each call that changes the disk, one after the other, until one run gets through."""
+    """Law: A kept run is there whole or not at all, whenever the server is killed.
+
+    Dies before each call that changes the disk, one after the other, until one run gets through.
+    """
 
     class Killed(BaseException):
         pass
@@ -172,7 +176,7 @@ def test_a_folder_that_cannot_be_made_is_refused_at_the_start(
 
 @pytest.mark.parametrize("name", [ASKED, ANSWERS, PICTURE])
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"[]", b"[" * 100_000, b"\xff\xfe", gzip.compress(b"[]"), None]
+    "data", [b"", b"{}", b"[]", b"[" * 100_000, b"\xff\xfe", gzip.compress(b"[]", mtime=0), None]
 )
 def test_a_damaged_run_is_refused_in_words(runs: Runs, run: Run, name: str, data: bytes | None) -> None:
     runs.keep(run)
@@ -211,6 +215,7 @@ def test_a_record_that_is_not_ours_is_refused(runs: Runs, run: Run, change: dict
 
 @pytest.mark.parametrize("name", ["model", "training_set"])
 def test_a_run_of_another_world_is_refused_and_both_are_named(runs: Runs, run: Run, name: str) -> None:
+    """Law: A run of another model or training set is refused, and both are named."""
     parts = []
     for part in run.parts:
         assert part.attribution is not None
@@ -229,6 +234,7 @@ def test_a_run_of_another_world_is_refused_and_both_are_named(runs: Runs, run: R
     ["", ".", "..", "../secret", "a" * 15, "a" * 17, "aaaa/aaaaaaaaaaa", "a" * 15 + "\n", None, 3, ["x"]],
 )
 def test_nothing_but_an_id_is_looked_for(runs: Runs, name: object) -> None:
+    """Law: Nothing but a well-formed id is ever looked for among the kept runs."""
     with pytest.raises(RunError, match="not whole"):
         runs.read(name)
     assert not runs.forget(name, "key")
@@ -243,6 +249,7 @@ def test_an_unknown_id_is_said_in_words(runs: Runs) -> None:
 
 
 def test_only_the_key_deletes_a_run(runs: Runs, run: Run) -> None:
+    """Law: Only its own key deletes a kept run."""
     key = runs.keep(run)
     for wrong in ("", "guess", None, run.id, key[:-1]):
         assert not runs.forget(run.id, wrong)

@@ -65,6 +65,7 @@ class Reader(HTMLParser):
 
 
 def test_the_report_is_well_formed_and_holds_everything_itself(page: str) -> None:
+    """Law: A report is well-formed and holds everything itself."""
     reader = Reader(page)
     assert reader.open == []
     assert not {"script", "link", "iframe", "object", "form", "base"} & set(reader.tags)
@@ -136,6 +137,7 @@ def expected(run: Run, number: int) -> dict[str, list[tuple[str, float]]]:
 def test_the_command_line_gives_the_same_answer(
     tiny_world: Workspace, tmp_path: Path, generated: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Law: The command that a report names gives the same answer."""
     run = answered_run(tiny_world, (LEFT, RIGHT), generated=generated)
     page = report(run, tiny_world)
     saved = re.search(r'download="PICTURE.png" href="data:image/png;base64,([^"]*)"', page)

@@ -67,6 +67,7 @@ def unlearned(workspace: Workspace, rows: tuple[int, ...], ascent: Ascent) -> un
 
 
 def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:
+    """Law: A set of one image is that image unlearned."""
     ascent, row = QUICK.ascent, 4
     model, training_set = tiny_world.model, tiny_world.training_set
     latent, caption = (
@@ -90,6 +91,7 @@ def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:
 
 
 def test_a_sets_gradient_is_the_mean_of_its_images(tiny_world: Workspace) -> None:
+    """Law: A set's gradient is the mean of its images' gradients."""
     model = tiny_world.model
 
     def gradient(rows: tuple[int, ...], count: int) -> dict[str, torch.Tensor]:
@@ -104,6 +106,7 @@ def test_a_sets_gradient_is_the_mean_of_its_images(tiny_world: Workspace) -> Non
 
 
 def test_every_set_is_unlearned_as_far_as_asked(tiny_world: Workspace, query: Query) -> None:
+    """Law: A counterfactual check unlearns every set as far as was asked."""
     proof = last_of(prove_top(tiny_world, query, ROWS, QUICK, MADE))
     assert proof.final
     assert proof.outcome is not None
@@ -130,6 +133,7 @@ def test_a_rise_that_no_step_reaches_is_a_named_error(tiny_world: Workspace, que
 def test_control_sets_share_no_image_with_each_other_or_with_the_first(
     tiny_world: Workspace, size: int
 ) -> None:
+    """Law: A check's control sets share no image with each other or with the first set."""
     rows = range(size)
     controls = control_sets(tiny_world, rows, QUICK)
     together = [*rows, *(row for control in controls for row in control)]
@@ -144,9 +148,11 @@ def test_too_few_others_for_the_controls_are_refused(tiny_world: Workspace) -> N
         control_sets(tiny_world, range(40), QUICK)
 
 
+@pytest.mark.slow
 def test_the_same_proof_twice_is_the_same_and_the_weights_are_unchanged(
     tiny_world: Workspace, query: Query
 ) -> None:
+    """Law: The same check twice is the same, and leaves the weights unchanged."""
     before = checksum(tiny_world)
     for prove in (
         lambda: prove_top(tiny_world, query, ROWS, QUICK, MADE),
@@ -157,6 +163,7 @@ def test_the_same_proof_twice_is_the_same_and_the_weights_are_unchanged(
 
 
 def test_a_proof_stopped_after_any_step_leaves_nothing_behind(tiny_world: Workspace, query: Query) -> None:
+    """Law: A check that is stopped after any step leaves nothing behind."""
     before = checksum(tiny_world)
     expected = last_of(prove_top(tiny_world, query, ROWS, QUICK, MADE))
     for steps in (0, 2, 5, 9, 15):

@@ -35,6 +35,9 @@ def context_of(workspace: Workspace) -> QueryContext:
 
 
 def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
+    """Law: The mean of an image's loss map is its score, and so is the mean of its loss increases by
+    timestep.
+    """
     method, context = AbU(), context_of(tiny_world)
     *_, scores = method.score(context, THREE)
     for row, value in zip(scores.rows, scores.values, strict=True):  # type: ignore[union-attr]

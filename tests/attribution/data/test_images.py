@@ -91,6 +91,7 @@ def test_nothing_but_pixels_survives_reading() -> None:
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: A picture of too many pixels is refused before it is decoded."""
     data = bytearray(encoded(speckles()))
     size = (200_000).to_bytes(4, "big")
     data[16:24] = size + size  # forty thousand million pixels, by the header
@@ -138,6 +139,7 @@ def test_a_file_cut_anywhere_is_refused_and_nothing_else_is_raised(format: str) 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 def test_no_damage_raises_anything_but_an_image_error(format: str) -> None:
+    """Law: No damage to an upload raises anything but a named error."""
     rng = np.random.default_rng(0)
     data = encoded(speckles(32, 32), format)
     for _ in range(200):

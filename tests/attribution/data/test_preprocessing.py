@@ -35,7 +35,10 @@ def test_prepared_is_the_centre_square(size: tuple[int, int]) -> None:
 
 
 def test_a_box_and_a_picture_are_prepared_alike() -> None:
-    """The box's contents are the same whether cropped before or after."""
+    """Law: A box and the picture around it are prepared alike.
+
+    The box's contents are the same whether cropped before or after.
+    """
     image = Image.new("RGB", (96, 64), "white")
     image.paste("black", (32, 16, 64, 48))
     box = box_in_prepared(Box(32 / 96, 16 / 64, 64 / 96, 48 / 64), image.size)

@@ -69,6 +69,9 @@ def whole_basis(ekfac: EigenKronecker) -> Tensor:
 def test_eigenvalues_are_the_diagonal_of_the_fisher_in_the_eigenbasis(
     exact: Tensor, ekfac: EigenKronecker
 ) -> None:
+    """Law: EK-FAC's eigenvalues are the diagonal of the Fisher information in the Kronecker factors'
+    eigenbasis.
+    """
     u = whole_basis(ekfac)
     torch.testing.assert_close(
         ekfac.eigenvalues["w"].flatten(), (u.T @ exact @ u).diagonal(), rtol=1e-4, atol=1e-8
@@ -87,6 +90,7 @@ def test_bases_are_orthonormal_and_rotation_can_be_undone(ekfac: EigenKronecker)
 def test_the_error_to_the_exact_fisher_is_no_larger_than_that_of_kfac(
     model: LinearModel, captions: Conditioning, exact: Tensor, ekfac: EigenKronecker
 ) -> None:
+    """Law: EK-FAC is no farther from the exact Fisher information than K-FAC is."""
     latents = torch.zeros(COUNT, *model.latent_shape)
     factors = mean_of_chunks([kronecker_chunk(model, latents, captions, IDS, DRAWS, 0)])
     kfac = torch.kron(factors["w"], factors[INPUTS])
@@ -98,6 +102,7 @@ def test_the_error_to_the_exact_fisher_is_no_larger_than_that_of_kfac(
 
 
 def test_damping_adds_a_share_of_each_layers_own_mean() -> None:
+    """Law: Damping adds a share of each layer's own mean."""
     fisher = {"a": torch.tensor([[0.0, 2.0]]), "b": torch.tensor([[0.0, 200.0]])}
     ones = {name: torch.ones(1, 2) for name in fisher}
     inverse = Diagonal(fisher, 0.1).inverse(ones)
@@ -123,6 +128,7 @@ def test_inverse_undoes_the_damped_fisher(exact: Tensor, ekfac: EigenKronecker) 
 def test_whitening_both_sides_is_preconditioning_one(
     kind: str, model: LinearModel, captions: Conditioning, ekfac: EigenKronecker
 ) -> None:
+    """Law: Whitening both gradients is preconditioning one of them."""
     latents = torch.zeros(COUNT, *model.latent_shape)
     fisher = mean_of_chunks([fisher_chunk(model, latents, captions, IDS, DRAWS, 0)])
     curvature: Curvature = ekfac if kind == "ekfac" else Diagonal(fisher, 0.1)

@@ -51,6 +51,7 @@ def chunk(workspace: Workspace, rows: list[int], draws: int, batch_size: int) ->
 
 
 def test_fisher_equals_a_plain_loop_with_an_uneven_last_batch(tiny_world: Workspace) -> None:
+    """Law: The Fisher information is that of a plain loop, also with an uneven last batch."""
     rows = [0, 3, 4, 9, 17]
     fast = mean_of_chunks(iter([chunk(tiny_world, rows, draws=3, batch_size=4)]))  # 15 = 4+4+4+3
     slow = plain_fisher(tiny_world, rows, draws=3, seed=5)

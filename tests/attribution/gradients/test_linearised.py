@@ -39,7 +39,10 @@ def last(steps):  # type: ignore[no-untyped-def]
 
 
 def test_scores_tend_to_the_inner_product_as_the_step_shrinks(tiny_world: Workspace) -> None:
-    """(L_i(theta_0 + alpha d) - L_i(theta_0)) / alpha -> <g_i, d>, the error shrinking with alpha."""
+    """Law: Scores tend to the inner product of the gradients, linearly, as the step shrinks.
+
+    (L_i(theta_0 + alpha d) - L_i(theta_0)) / alpha -> <g_i, d>, the error shrinking with alpha.
+    """
     model = open_model(tiny_world.source(tiny_world.config.model))
     assert isinstance(model, PipelineModel)
     model.unet.double()  # differences of losses need the digits

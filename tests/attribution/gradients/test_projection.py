@@ -9,6 +9,7 @@ from attribution.gradients.projection import Sketch
 
 
 def test_a_sketch_keeps_inner_products_on_average() -> None:
+    """Law: A sketch keeps inner products on average."""
     rng = torch.Generator().manual_seed(0)
     x, y = torch.randn(1, 8, 16, generator=rng), torch.randn(1, 8, 16, generator=rng)
     exact = float((x * y).sum()) / 128

@@ -75,6 +75,7 @@ def loss_draws(probe: Probe, name: str, shape: Sequence[int]) -> list[Draw]:
 def test_scores_are_those_of_a_straightforward_implementation(
     tiny_world: Workspace, box: Box | None
 ) -> None:
+    """Law: Scores are those of a straightforward implementation of the paper."""
     model, probe, rows = tiny_world.model, tiny_world.probe, [1, 4, 7]
     training_set = tiny_world.training_set
     ids = [training_set.ids[row] for row in rows]
@@ -113,6 +114,7 @@ def test_scores_are_those_of_a_straightforward_implementation(
 
 
 def test_the_same_query_twice_gives_the_same_ranking(tiny_world: Workspace) -> None:
+    """Law: The same query twice has the same ranking."""
     first = final(tiny_world, query_of(tiny_world), QUICK).rankings["abu"]
     second = final(tiny_world, query_of(tiny_world), QUICK).rankings["abu"]
     assert first.entries == second.entries
@@ -127,6 +129,7 @@ def test_ranking_does_not_depend_on_batch_size(tiny_world: Workspace) -> None:
 
 
 def test_a_score_does_not_depend_on_the_other_candidates(tiny_world: Workspace) -> None:
+    """Law: A score does not depend on the other candidates."""
     ids = tiny_world.training_set.ids
     few = dataclasses.replace(QUICK, candidates=(ids[9], ids[2]))
     many = dataclasses.replace(QUICK, candidates=ids[:12])
@@ -143,10 +146,14 @@ def test_another_seed_draws_another_gradient(tiny_world: Workspace) -> None:
     assert scores_by_id(a.rankings["abu"]) != scores_by_id(b.rankings["abu"])
 
 
+@pytest.mark.slow
 def test_the_pictures_own_loss_rises_and_that_of_controls_by_less_than_a_quarter(
     embedded_world: Workspace,
 ) -> None:
-    """On the trained world: a barely trained model cannot tell one caption from another."""
+    """Law: Control pictures' losses rise by less than a quarter of the unlearned picture's own.
+
+    On the trained world: a barely trained model cannot tell one caption from another.
+    """
     rises = []
     for row in (3, 700, 1500):
         query = query_of(embedded_world, row)
@@ -174,6 +181,7 @@ def test_a_box_over_the_whole_picture_is_no_box(tiny_world: Workspace) -> None:
 
 
 def test_scores_that_are_not_finite_are_a_named_error() -> None:
+    """Law: Scores that are not finite are an error that names the images."""
     scores = Scores(np.arange(3), np.array([1.0, np.nan, 2.0]))
     with pytest.raises(NonFiniteError, match="of b"):
         ranked_rows(scores, training_set_of(["a", "b", "c"]))

@@ -12,6 +12,7 @@ from tests.worlds.linear_model import LinearModel
 
 
 def test_timestep_grid_is_exact() -> None:
+    """Law: A grid of timesteps divides the model's timesteps exactly."""
     assert timestep_grid(1000, 10) == (50, 150, 250, 350, 450, 550, 650, 750, 850, 950)
     assert timestep_grid(1000, 1) == (500,)
     for count in (1, 2, 4, 5, 8, 10, 20, 25, 40, 50, 100, 1000):
@@ -24,6 +25,7 @@ def test_timestep_grid_is_exact() -> None:
 
 @pytest.mark.parametrize("count", [3, 7, 30, 0, -5, 1001])
 def test_inexact_timestep_grid_is_refused(count: int) -> None:
+    """Law: A grid of timesteps that would be inexact is refused."""
     with pytest.raises(SettingsError, match="choose one of"):
         timestep_grid(1000, count)
 

@@ -29,6 +29,7 @@ def losses_of(workspace: Workspace, rows: list[int], batch_size: int) -> np.ndar
 
 
 def test_losses_do_not_depend_on_batch_size(tiny_world: Workspace) -> None:
+    """Law: Losses do not depend on the batch size."""
     rows = list(range(5))
     reference = losses_of(tiny_world, rows, 64)
     for batch_size in (1, 7, 33):
@@ -36,6 +37,7 @@ def test_losses_do_not_depend_on_batch_size(tiny_world: Workspace) -> None:
 
 
 def test_losses_do_not_depend_on_order_or_subset(tiny_world: Workspace) -> None:
+    """Law: Losses do not depend on the order of the examples, nor on which others are measured."""
     rows = [0, 1, 2, 3, 4, 5]
     reference = losses_of(tiny_world, rows, 16)
     np.testing.assert_allclose(losses_of(tiny_world, rows[::-1], 16)[::-1], reference, rtol=ROUNDING)
@@ -49,13 +51,17 @@ def test_stored_losses_are_those_that_a_query_would_measure(tiny_world: Workspac
 
 
 def test_latents_are_scaled_alike_for_query_and_training_image(tiny_world: Workspace) -> None:
-    """A training image asked about is exactly its own stored latent."""
+    """Law: The latents of a query and of a training image are scaled alike.
+
+    A training image asked about is exactly its own stored latent.
+    """
     image = tiny_world.training_set.image(3)
     latent = tiny_world.model.encode_images([image])
     np.testing.assert_allclose(latent.numpy()[0], training_latents(tiny_world, [3]).numpy()[0], atol=1e-5)
 
 
 def test_losses_that_are_not_finite_are_an_error_that_names_the_examples(tiny_world: Workspace) -> None:
+    """Law: Losses that are not finite are an error that names the examples."""
     model = tiny_world.model
     broken = {name: torch.full_like(weight, float("nan")) for name, weight in model.weights.items()}
     latents = training_latents(tiny_world, [0, 1])

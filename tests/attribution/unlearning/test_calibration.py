@@ -16,6 +16,7 @@ from tests.worlds.linear_model import LinearModel
 
 @pytest.mark.parametrize("target", [0.02, 0.10, 0.50])
 def test_calibration_reaches_the_rise_it_was_asked_for(target: float) -> None:
+    """Law: A calibrated step reaches the loss increase that it was asked for."""
     model = LinearModel()
     caption = Conditioning(torch.randn(1, 1, 4, generator=torch.Generator().manual_seed(1)))
     latent = torch.zeros(1, *model.latent_shape)
@@ -30,6 +31,7 @@ def test_calibration_reaches_the_rise_it_was_asked_for(target: float) -> None:
 
 
 def test_a_rise_that_cannot_be_reached_is_a_named_error() -> None:
+    """Law: A loss increase that no step reaches is a named error."""
     model = LinearModel()
     caption = Conditioning(torch.randn(1, 1, 4, generator=torch.Generator().manual_seed(1)))
     latent = torch.zeros(1, *model.latent_shape)

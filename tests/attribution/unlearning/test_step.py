@@ -13,6 +13,7 @@ from tests.worlds.linear_model import LinearModel
 
 
 def test_one_step_equals_the_closed_form_on_a_linear_model() -> None:
+    """Law: One unlearning step is the closed form on a linear model."""
     model = LinearModel()
     caption = Conditioning(torch.randn(1, 1, 4, generator=torch.Generator().manual_seed(1)))
     draws = stratified_draws(model, 8, seed=2, purpose="unlearning")

@@ -70,6 +70,7 @@ def test_nothing_but_the_artifact_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_two_runs_make_the_same_bytes(tmp_path: Path) -> None:
+    """Law: An artifact that was interrupted has the same bytes as one that was not."""
     make(tmp_path / "a")
     make(tmp_path / "b", stop_after=1)
     make(tmp_path / "b", stop_after=2)
@@ -116,11 +117,13 @@ def test_an_unfinished_artifact_of_another_plan_is_begun_anew_and_the_person_is_
 
 
 def test_a_missing_artifact_is_an_error_that_names_the_command(tmp_path: Path) -> None:
+    """Law: A missing artifact is an error that names the command that makes it."""
     with pytest.raises(MissingArtifactError, match=r"python -m precompute losses --workspace .*"):
         opened(tmp_path)
 
 
 def test_a_mismatch_is_refused_with_both_values_and_the_command(tmp_path: Path) -> None:
+    """Law: An artifact made for anything else is refused with both values and the command that mends it."""
     make(tmp_path)
     with pytest.raises(MismatchError) as caught:
         opened(tmp_path, model="m9", probe="p1")
@@ -167,6 +170,8 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, manifest: str) -> None:
 
 
 def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
+    """Law: Pickled arrays are refused."""
+
     def pickled(chunks: Iterator[Chunk], folder: Path) -> None:
         np.save(folder / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
 
@@ -203,7 +208,10 @@ class Killed(BaseException):
 def test_a_crash_at_any_step_leaves_what_a_new_run_completes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
 ) -> None:
-    """Die before and after each operation on the disk in turn; readers see old, new or nothing."""
+    """Law: A job that crashes at any step leaves what a new run completes to the same bytes.
+
+    Die before and after each operation on the disk in turn; readers see old, new or nothing.
+    """
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # thousands of them take minutes
     old = replace(PLAN, fingerprints={"model": "m0", "probe": "p1"})
     make(tmp_path / "reference")
