@@ -17,7 +17,7 @@ from attribution.models.losses import Probe, example_losses
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.workspace.workspace import Workspace
 from benchmarks import published_shape
-from benchmarks.published_shape import Timing, refined_draws, spoken
+from benchmarks.published_shape import Timing, duration, refined_draws
 from benchmarks.rounding import RoundedModel, rounding
 from benchmarks.scanning import mean_losses, noise_ahead, noise_now
 from benchmarks.shapes import MSCOCO, Shape, random_images, write_pipeline
@@ -74,7 +74,7 @@ def test_seconds_are_scaled_from_the_slice_and_what_is_fixed_is_not() -> None:
 
 def test_durations_are_said_in_the_unit_that_fits() -> None:
     spans = (9.84, 600, 8_000, 200_000)
-    assert [spoken(seconds) for seconds in spans] == ["9.8 s", "10.0 min", "2.2 h", "2.3 days"]
+    assert [duration(seconds) for seconds in spans] == ["9.8 s", "10.0 min", "2.2 h", "2.3 days"]
 
 
 def test_rounding_is_measured_against_the_spread_of_scores() -> None:

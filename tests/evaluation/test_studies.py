@@ -261,7 +261,7 @@ def test_an_order_is_compared_by_the_images_it_puts_first(
     scores, errors = np.full(60, 1.0), np.full(60, 0.1)
     scores[TOP : 2 * TOP], errors[TOP : 2 * TOP] = 2.0, 4.0  # measured badly: first by score alone
     shows = boxed_answers(tmp_path, scores, errors.tolist())
-    monkeypatch.setattr(orders, "holders", lambda _: shows)
+    monkeypatch.setattr(orders, "scenes_by_object", lambda _: shows)
     world: Any = SimpleNamespace()
     options = {"answers": tmp_path, "methods": ["abu"]}
     _, report = finished(orders.STUDY.run(world, options, Kept(tmp_path / "run")))
@@ -288,7 +288,7 @@ def test_orders_says_what_is_missing(
 ) -> None:
     if errors:
         boxed_answers(tmp_path, np.ones(60), errors)
-    monkeypatch.setattr(orders, "holders", lambda _: {})
+    monkeypatch.setattr(orders, "scenes_by_object", lambda _: {})
     world: Any = SimpleNamespace()
     with pytest.raises(SettingsError, match=words):
         finished(orders.STUDY.run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))
