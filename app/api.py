@@ -25,7 +25,7 @@ from app.runtime.queue import Place
 from attribution.data.images import box_in_prepared, prepared, read_image
 from attribution.engine import attribute
 from attribution.errors import BoxError, CaptionError, ImageError, RunError, SettingsError, WhenceError
-from attribution.methods.base import Method, method
+from attribution.methods.base import Cost, Method, method
 from attribution.query import Box, Settings
 from attribution.results import Attribution
 
@@ -97,7 +97,12 @@ def connect_api(desk: Desk) -> None:
     def list_methods() -> list[Json]:
         """The methods that this server offers: name, title, what they do, and whether they measure."""
         return [
-            {"name": m.name, "title": m.title, "description": m.description, "measures": m.slow}
+            {
+                "name": m.name,
+                "title": m.title,
+                "description": m.description,
+                "measures": m.cost is Cost.PER_EXAMPLE,
+            }
             for m in offered(desk.workspace)
         ]
 
@@ -193,7 +198,7 @@ def chosen(offers: Sequence[Method], names: object, settings: Settings) -> tuple
     wanted = known if names is None else names
     left = [name for name in known if name in wanted]
     if settings.effort == "instant":
-        left = [name for name in left if not known[name].slow]
+        left = [name for name in left if known[name].cost is not Cost.PER_EXAMPLE]
     if not left:
         raise SettingsError("no method is left: name one that effort instant can look up, or ask for more")
     return tuple(left)

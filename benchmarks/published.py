@@ -20,12 +20,14 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.engine import attribute
-from attribution.gradients.query_gradient import query_gradient, query_tensors
+from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import GRADIENTS
 from attribution.models.base import Weights
 from attribution.models.losses import loss_sweep, probe_draws
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
 from attribution.unlearning.step import stratified_draws
+from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from benchmarks.unlearning import SETTINGS, unlearned_weights
 from evaluation.statistics import spearman
@@ -113,7 +115,7 @@ def _plain_scan(
 ) -> Float[ndarray, " n"]:
     unet = _plain_unet(model, weights)
     ids = [workspace.training_set.ids[row] for row in rows]
-    latents = workspace.latents(rows).to(model.device)
+    latents = training_latents(workspace, rows).to(model.device)
     captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
     after = np.zeros(len(rows))
     probe = workspace.probe
@@ -124,7 +126,7 @@ def _plain_scan(
             predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
         losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().cpu().numpy()
         np.add.at(after, d.examples.numpy(), losses)
-    before = workspace.losses()[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
+    before = workspace.load(LOSSES)[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
     scores: Float[ndarray, " n"] = (after - before) / (len(probe.timesteps) * probe.noises)
     return scores
 
@@ -137,10 +139,16 @@ def _our_scan(
     captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
     after = np.empty(0)
     for _, after in loss_sweep(
-        model, weights, workspace.latents(rows), captions, ids, workspace.probe, settings.batch_size
+        model,
+        weights,
+        training_latents(workspace, rows),
+        captions,
+        ids,
+        workspace.probe,
+        settings.batch_size,
     ):
         pass
-    before = workspace.losses()[rows][..., : workspace.probe.noises].astype(float)
+    before = workspace.load(LOSSES)[rows][..., : workspace.probe.noises].astype(float)
     scores: Float[ndarray, " n"] = (after.astype(float) - before).mean(axis=(1, 2))
     return scores
 
@@ -151,7 +159,8 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
     projections = [p for n, p in unet.named_parameters() if n in model.weights]
     for p in projections:
         p.requires_grad_(True)
-    latent, caption, _ = query_tensors(workspace, query)
+    context = QueryContext(workspace, query, Settings())
+    latent, caption = context.latent, context.conditioning
     draws = stratified_draws(model, TIMED_DRAWS, 0, "plain")
     began = time.perf_counter()
     gradient: tuple[Tensor, ...] = ()
@@ -179,9 +188,9 @@ def first_order_seconds(workspace: Workspace, query: Query) -> tuple[float, floa
     seed = int(began * 1e6) % 10**6
     provisional = 0.0
     rows = np.arange(len(workspace.training_set))
-    for gradient in query_gradient(workspace, query, Settings(seed=seed)):
+    for gradient in QueryContext(workspace, query, Settings(seed=seed)).gradients():
         if not provisional:
-            workspace.first_order().predict(gradient.mean, gradient.loss, 0.1, rows)
+            workspace.load(GRADIENTS).predict(gradient.mean, gradient.loss, 0.1, rows)
             provisional = time.perf_counter() - began
-    workspace.first_order().predict(gradient.mean, gradient.loss, 0.1, rows)
+    workspace.load(GRADIENTS).predict(gradient.mean, gradient.loss, 0.1, rows)
     return provisional, time.perf_counter() - began

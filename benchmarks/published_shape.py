@@ -24,10 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from attribution.gradients.curvature import Diagonal
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
+from attribution.methods.abu import AbUOptions
 from attribution.models.base import Weights
 from attribution.models.losses import Probe, timestep_grid
 from attribution.models.stable_diffusion import PipelineModel
-from attribution.query import Settings
 from attribution.unlearning import step as unlearning
 from benchmarks.reports import Report, machine, small_print
 from benchmarks.rounding import PRECISIONS, Rounding, of_images, of_trained_model, open_rounded
@@ -161,21 +161,21 @@ def unlearned(model: PipelineModel, shape: Shape, batch: int) -> tuple[unlearnin
 
     On a GPU the second of two runs is timed: the first one warms up.
     """
-    settings, query = Settings(), random_images(shape, 1, str(model.device), variants=1)
+    options, query = AbUOptions(), random_images(shape, 1, str(model.device), variants=1)
     few = random_images(shape, FISHER_IMAGES, str(model.device), variants=1)
     sums = fisher_chunk(model, few.latents, few.captions, few.ids, 2, 0, batch)
     fisher = {name: value.float().to(model.device) for name, value in mean_of_chunks(iter([sums])).items()}
-    curvature, latent = Diagonal(fisher, settings.damping), query.latents.to(model.device)
-    draws = unlearning.stratified_draws(model, settings.unlearning_draws, 0, "unlearning")
-    held_out = unlearning.stratified_draws(model, settings.calibration_draws, 0, "calibration")
+    curvature, latent = Diagonal(fisher, options.damping), query.latents.to(model.device)
+    draws = unlearning.stratified_draws(model, options.draws, 0, "unlearning")
+    held_out = unlearning.stratified_draws(model, options.calibration_draws, 0, "calibration")
     found, seconds = None, 0.0
     for _ in range(1 if model.device.type == "cpu" else 2):
         began = time.perf_counter()
         *_, gradient = unlearning.query_gradient(model, latent, query.captions, draws, batch_size=batch)
         direction = unlearning.ascent_direction(gradient.mean, curvature, shape.images)
-        guess = unlearning.linear_step(gradient, direction, settings.target_rise)
+        guess = unlearning.linear_step(gradient, direction, options.target_rise)
         *_, (_, found) = unlearning.calibrated_step(
-            model, direction, latent, query.captions, held_out, settings.target_rise, guess=guess
+            model, direction, latent, query.captions, held_out, options.target_rise, guess=guess
         )
         seconds = time.perf_counter() - began
     assert found is not None

@@ -15,6 +15,7 @@ from attribution.models.base import Weights
 from attribution.models.losses import Probe
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from benchmarks.scanning import mean_losses, noise_now
 from benchmarks.shapes import Images
@@ -97,5 +98,10 @@ def of_trained_model(workspace: Path, device: str, precision: str, images: int) 
     ids = tuple(training_set.ids[row] for row in rows)
     folder = Path(opened.source(opened.config.model))
     return of_images(
-        folder, device, precision, weights, Images(ids, opened.latents(rows), captions), opened.probe
+        folder,
+        device,
+        precision,
+        weights,
+        Images(ids, training_latents(opened, rows), captions),
+        opened.probe,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from attribution.methods.abu import METHOD
+from attribution.gradients.query_context import QueryContext
+from attribution.methods.abu import AbU
 from attribution.models.base import Weights
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
@@ -12,7 +13,7 @@ SETTINGS = Settings(seed=1)
 
 def unlearned_weights(workspace: Workspace, query: Query) -> Weights:
     """The weights after a picture is unlearned as `abu` does it, under `SETTINGS`."""
-    steps = METHOD.unlearn(workspace, query, SETTINGS)
+    steps = AbU().unlearn(QueryContext(workspace, query, SETTINGS))
     while True:
         try:
             next(steps)

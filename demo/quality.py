@@ -23,6 +23,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
 from attribution.encoders.whitening import fit_whitening
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from demo import autoencoder, clip, dino, judge
 from demo.card import model_card, sheet
@@ -134,7 +135,8 @@ def _embedded(
     world: World, pixels: UInt8[np.ndarray, "n 64 64 3"]
 ) -> dict[str, tuple[Float[Tensor, "n d"], Float[Tensor, "m d"]]]:
     """Vectors of length 1 of some pictures and of the training scenes, for each way to compare them."""
-    workspace, name = Workspace.open(world.workspace_folder, world.device), "embeddings-dino"
+    workspace = Workspace.open(world.workspace_folder, world.device)
+    stored = workspace.load(embedding("dino"))
     described = workspace.encoder("dino").images([Image.fromarray(picture) for picture in pixels])
     model = ViTModel.from_pretrained(
         world.encoder_folder("dino"), dtype=torch.float32, add_pooling_layer=False
@@ -143,8 +145,8 @@ def _embedded(
     whitened = fit_whitening(of_training)
     return {
         "dino": (
-            torch.from_numpy(workspace.whitening(name)(described)),
-            torch.from_numpy(workspace.neighbours(name).vectors),
+            torch.from_numpy(stored.comparable(described)),
+            torch.from_numpy(stored.neighbours.vectors),
         ),
         "class_token": (dino.embed_images(model, pixels), dino.embed_images(model, world.pixels)),
         "pixel": (dino.embed_pixels(pixels), dino.embed_pixels(world.pixels)),

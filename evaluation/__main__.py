@@ -12,23 +12,24 @@ on where it was stopped. `--document FILE` also puts the report between its mark
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-# The machine may be shared: threads that spin while they wait starve the others. Before torch comes.
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+from cli.environment import prepare
+
+prepare(__name__, offline=True)
 
 import torch
 
-from attribution.errors import WhenceError
 from attribution.methods import base as registry
 from attribution.workspace.workspace import Workspace
+from cli.commands import EMBEDDED, program_name
+from cli.environment import quiet_libraries
+from cli.parser import Parser
+from cli.status import exit_status, exit_with
 from evaluation.protocols import protocols
 from evaluation.reports import Report, figures_as_json, update_block
 from evaluation.runner import run_protocol, run_study
@@ -40,9 +41,7 @@ NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", 
 
 def parser() -> argparse.ArgumentParser:
     """The command line: one subcommand a protocol."""
-    main = argparse.ArgumentParser(
-        prog="python -m evaluation", description="How far an attribution can be believed."
-    )
+    main = Parser(prog=program_name("evaluation"), description="How far an attribution can be believed.")
     commands = main.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
     for name, protocol in protocols().items():
         command = commands.add_parser(name, help=protocol.description, description=protocol.description)
@@ -57,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--workspace", type=Path, default=Path("assets/demo/workspace"), metavar="DIR")
+    command.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR")
     command.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw")
     command.add_argument("--device", default="cpu", metavar="cpu|cuda")
     command.add_argument("--threads", type=int, metavar="N")
@@ -106,30 +105,12 @@ def _followed(steps: Generator[str, None, Report]) -> Report:
         print(f"{time.monotonic() - began:7.1f} s  {line}", file=sys.stderr, flush=True)
 
 
-def quiet_libraries() -> None:
-    """Their bars and advice would come between our lines."""
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for logging in (diffusers.utils.logging, transformers.utils.logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad input, 130 interrupted."""
     given = parser().parse_args(arguments)
     quiet_libraries()
-    try:
-        evaluate(given)
-    except WhenceError as problem:
-        print(f"evaluation: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("evaluation: interrupted; run it again to go on", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(lambda: evaluate(given), stopped="stopped; run the same command again to go on")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -10,6 +10,7 @@ from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.losses import Probe, timestep_grid
 from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config
+from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
 
 NONE = "none"  # given in place of a checkpoint: go without that encoder
@@ -59,7 +60,7 @@ def bind(
         )
     encoders = _encoders(folder, sources.encoders, old)
     make_probe = _probe(sources, None if old is None else old.probe)
-    return Workspace.create(folder, model, dataset, encoders, make_probe, device, progress)
+    return create_workspace(folder, model, dataset, encoders, make_probe, device, progress)
 
 
 def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:

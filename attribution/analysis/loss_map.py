@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from attribution.models.base import Weights
 from attribution.models.losses import probe_draws
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
 
@@ -42,7 +43,7 @@ class Forgotten:
 def forgotten(workspace: Workspace, unlearned: Weights, row: int, batch_size: int = 64) -> Forgotten:
     """Of one training image, on the draws of a full measurement: the mean rise is its exhaustive score."""
     model, probe, training_set = workspace.model, workspace.probe, workspace.training_set
-    latent = workspace.latents([row]).to(model.device)
+    latent = training_latents(workspace, [row]).to(model.device)
     caption = model.encode_captions([training_set.captions[row]])
     total = torch.zeros(model.latent_shape[1:], dtype=torch.float64)
     befores, afters, ids = [], [], [training_set.ids[row]]

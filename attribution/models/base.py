@@ -7,8 +7,6 @@ change the loaded ones. Only the cross-attention key and value projections are e
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.errors import ModelError, SettingsError
+from attribution.plugins import plugins
 
 Weights = Mapping[str, Float[Tensor, "out in"]]
 
@@ -152,10 +151,8 @@ def open_model(name: str | Path, device: str = "cpu") -> DiffusionModel:
     Raises:
         ModelError: no reader knows it, or its files cannot be read.
     """
-    package = importlib.import_module("attribution.models")
-    for module in pkgutil.iter_modules(package.__path__):
-        reader = getattr(importlib.import_module(f"attribution.models.{module.name}"), "MODEL", None)
-        if reader is not None and reader.reads(name):
+    for reader in plugins("attribution.models", "MODELS"):
+        if reader.reads(name):
             model: DiffusionModel = reader.open(name, device)
             return model
     raise ModelError(

@@ -251,7 +251,7 @@ class PipelineReader:
         return PipelineModel(folder, device)
 
 
-MODEL = PipelineReader()
+MODELS = (PipelineReader(),)
 
 
 def fingerprint_of(folder: Path) -> str:

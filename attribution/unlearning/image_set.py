@@ -16,9 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attribution.errors import SettingsError
+from attribution.gradients.stored import EKFAC, FISHER, damped_curvature
 from attribution.results import Progress
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.step import Draws, QueryGradient, Unlearned
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
 GRADIENT_BATCH = 64
@@ -71,7 +73,7 @@ def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, 
     model, training_set = workspace.model, workspace.training_set
     each = 2 * -(-count // (2 * len(rows)))  # in pairs, rounded up
     own = [unlearning.stratified_draws(model, each, seed, purpose, training_set.ids[row]) for row in rows]
-    latents = workspace.latents(rows).to(model.device).repeat_interleave(each, dim=0)
+    latents = training_latents(workspace, rows).to(model.device).repeat_interleave(each, dim=0)
     captions = model.encode_captions([training_set.captions[row] for row in rows])
     draws = Draws(torch.cat([d.timesteps for d in own]), torch.cat([d.noise for d in own]))
     return Given(latents, captions.repeat_interleave(each, dim=0), draws)
@@ -109,9 +111,9 @@ def ascended(
     for gradient in gradients:
         yield Progress("", f"unlearning {told}", gradient.draws, gradient.total)
     assert gradient is not None, "there are at least two draws"
-    kind = ascent.curvature or ("ekfac" if workspace.store.has("ekfac") else "fisher")
-    curvature = workspace.curvature(kind, ascent.damping)
-    direction = unlearning.ascent_direction(gradient.mean, curvature, len(workspace.training_set))
+    kind = ascent.curvature or (EKFAC.name if workspace.has(EKFAC) else FISHER.name)
+    damped = damped_curvature(workspace, kind, ascent.damping)
+    direction = unlearning.ascent_direction(gradient.mean, damped, len(workspace.training_set))
     guess = unlearning.linear_step(gradient, direction, ascent.target_rise)
     trials = unlearning.calibrated_step(
         workspace.model, direction, *held_out, ascent.target_rise, mask, guess

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from attribution.gradients.query_gradient import query_tensors
-from attribution.query import Query
+from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import GRADIENTS
+from attribution.query import Query, Settings
 from attribution.unlearning import step as unlearning
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
@@ -75,8 +76,9 @@ STUDY = Draws()
 def _scores(workspace: Workspace, query: Query, seed: int, counts: tuple[int, ...]) -> np.ndarray:
     """First-order scores of all images after each of `counts` draws; the smaller are not the first
     part of the larger, each is stratified by itself."""
-    model, first_order = workspace.model, workspace.first_order()
-    latent, caption, mask = query_tensors(workspace, query)
+    model, first_order = workspace.model, workspace.load(GRADIENTS)
+    context = QueryContext(workspace, query, Settings())
+    latent, caption, mask = context.latent, context.conditioning, context.mask
     rows = np.arange(len(workspace.training_set))
     found = []
     for count in counts:

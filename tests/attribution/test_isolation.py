@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections import Counter
@@ -19,10 +18,12 @@ from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
 from attribution.results import Attribution, Progress
 from attribution.workspace.workspace import Workspace
+from tests.worlds.settings import quick
 from tests.worlds.weights import checksum
 
 ENDS, SHARES = ("answered", "stopped", "abandoned", "fails"), (0.4, 0.3, 0.2, 0.1)
-QUICK = Settings(unlearning_draws=8, calibration_draws=4, candidates=6, batch_size=32)
+TOO_FAR = quick({"draws": 8, "calibration_draws": 4, "alpha": 1e38}, candidates=6, batch_size=32)
+QUICK = quick({"draws": 8, "calibration_draws": 4}, candidates=6, batch_size=32)
 
 
 def query_of(workspace: Workspace, row: int) -> Query:
@@ -72,7 +73,7 @@ def test_a_query_abandoned_without_a_word_leaves_nothing_behind(tiny_world: Work
 def test_a_failing_query_leaves_nothing_behind(tiny_world: Workspace) -> None:
     before, expected = checksum(tiny_world), answer(tiny_world, 7)
     with pytest.raises(NonFiniteError):
-        answer(tiny_world, 3, dataclasses.replace(QUICK, alpha=1e38))
+        answer(tiny_world, 3, TOO_FAR)
     assert checksum(tiny_world) == before
     assert answer(tiny_world, 7) == expected
 
@@ -89,7 +90,7 @@ def test_queries_at_once_give_what_each_gives_alone(tiny_world: Workspace) -> No
                 stop.set()
 
     def failing(row: int) -> None:
-        answer(tiny_world, row, dataclasses.replace(QUICK, alpha=1e38))
+        answer(tiny_world, row, TOO_FAR)
 
     rng = np.random.default_rng(0)
     with ThreadPoolExecutor(4) as pool:
@@ -113,7 +114,7 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-LEAST = dataclasses.replace(QUICK, unlearning_draws=2, calibration_draws=2, candidates=1, alpha=1.0)
+LEAST = quick({"draws": 2, "calibration_draws": 2, "alpha": 1.0}, candidates=1, batch_size=32)
 
 
 class QueryUnderWay:
@@ -122,7 +123,7 @@ class QueryUnderWay:
     def __init__(self, workspace: Workspace, alone: dict[int, dict[str, float]], rng: np.random.Generator):
         row, self.end = int(rng.choice(list(alone))), str(rng.choice(ENDS, p=SHARES))
         self.steps_left, self.stop, self.expected = int(rng.integers(12)), threading.Event(), alone[row]
-        settings = dataclasses.replace(LEAST, alpha=1e38) if self.end == "fails" else LEAST
+        settings = TOO_FAR if self.end == "fails" else LEAST
         self.events = attribute(workspace, query_of(workspace, row), ["abu", "random"], settings, self.stop)
 
     def step(self) -> bool:

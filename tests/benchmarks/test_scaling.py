@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attribution.analysis.significance import CONTROLS
 from attribution.engine import attribute
+from attribution.gradients.stored import GRADIENTS
 from attribution.methods import abu
 from attribution.methods.abu import PART
-from attribution.query import Query, Settings
+from attribution.query import Query
 from attribution.results import Attribution
+from attribution.workspace.baseline import LOSSES
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from benchmarks import scaling
 from benchmarks.cutting import cut
+from tests.worlds.settings import quick
 
 
 def test_sizes_are_asked_in_turn_upwards_and_downwards() -> None:
@@ -54,12 +59,14 @@ def first_forty(tiny_world: Workspace, tmp_path_factory: pytest.TempPathFactory)
 
 def test_a_cut_workspace_has_the_whole_ones_rows(tiny_world: Workspace, first_forty: Workspace) -> None:
     assert first_forty.training_set.ids == tiny_world.training_set.ids[:40]
-    np.testing.assert_array_equal(first_forty.losses(), tiny_world.losses()[:40])
-    rows, query = np.arange(40), np.ones(tiny_world.first_order().sketch.dimensions, np.float32)
-    whole, part = tiny_world.first_order(), first_forty.first_order()
+    np.testing.assert_array_equal(first_forty.load(LOSSES), tiny_world.load(LOSSES)[:40])
+    rows, query = np.arange(40), np.ones(tiny_world.load(GRADIENTS).sketch.dimensions, np.float32)
+    whole, part = tiny_world.load(GRADIENTS), first_forty.load(GRADIENTS)
     np.testing.assert_array_equal(part.lengths, whole.lengths[:40])
-    for name in ("gradients", "embeddings-pixel", "embeddings-clip"):
-        near, far = (each.neighbours(name) for each in (first_forty, tiny_world))
+    both, kinds = (first_forty, tiny_world), (embedding("pixel"), embedding("clip"))
+    pairs = [(part.index, whole.index)]
+    pairs += [tuple(each.load(kind).neighbours for each in both) for kind in kinds]
+    for near, far in pairs:
         vector = query[: far.index.d]
         np.testing.assert_array_equal(near.scores(vector, rows), far.scores(vector, rows))
 
@@ -67,15 +74,15 @@ def test_a_cut_workspace_has_the_whole_ones_rows(tiny_world: Workspace, first_fo
 def test_control_queries_are_kept_where_their_caption_is(
     tiny_world: Workspace, first_forty: Workspace
 ) -> None:
-    asked = tiny_world.artifact("controls").tensors("controls.safetensors")["captions"]
-    kept = first_forty.artifact("controls").tensors("controls.safetensors")["captions"]
+    asked = tiny_world.artifact(CONTROLS).tensors("controls.safetensors")["captions"]
+    kept = first_forty.artifact(CONTROLS).tensors("controls.safetensors")["captions"]
     assert kept.tolist() == [row for row in asked.tolist() if row < 40]
-    assert first_forty.artifact("controls").manifest["settings"]["controls"] == len(kept)
+    assert first_forty.artifact(CONTROLS).manifest["settings"]["controls"] == len(kept)
 
 
 def test_a_cut_workspace_answers(first_forty: Workspace) -> None:
     query = Query(first_forty.training_set.image(3), first_forty.training_set.captions[3])
-    settings = Settings(effort="instant", unlearning_draws=4)
+    settings = quick({"draws": 4}, effort="instant")
     *_, answer = attribute(first_forty, query, ["pixel", "first-order"], settings)
     assert isinstance(answer, Attribution)
     assert [len(ranking.entries) for ranking in answer.rankings.values()] == [40, 40]

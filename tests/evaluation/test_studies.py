@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attribution.analysis.significance import CONTROLS
 from attribution.data.training_set import Example
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
@@ -234,7 +235,7 @@ def test_the_verdict_runs_on_a_real_world(tmp_path: Path, tiny_world: Workspace)
     told, report = finished(verdict.STUDY.run(tiny_world, {"controls": 2}, Kept(tmp_path)))
     assert len(told) == report.figures["controls"] == 2
     assert 0 <= report.figures["any_false"] <= 1
-    assert report.figures["threshold"] == tiny_world.null().threshold
+    assert report.figures["threshold"] == tiny_world.load(CONTROLS).threshold
 
 
 # --- orders -------------------------------------------------------------------------------------

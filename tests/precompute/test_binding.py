@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from attribution.workspace.baseline import LOSSES
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from tests.conftest import Foreign
@@ -34,7 +36,7 @@ def test_init_again_mends_a_changed_training_set(foreign_copy: Foreign) -> None:
     assert main(["losses", "--workspace", folder]) == 2
     assert main(["init", "--workspace", folder]) == 0
     assert main(foreign_copy.arguments()) == 0
-    assert Workspace.open(folder).losses().shape == (22, 4, 6)
+    assert Workspace.open(folder).load(LOSSES).shape == (22, 4, 6)
 
 
 def test_all_refuses_to_repoint_a_workspace(
@@ -55,7 +57,7 @@ def test_encoders_can_be_left_out_and_given_later(foreign_copy: Foreign) -> None
     assert main(["embeddings", "--workspace", str(folder)]) == 0
     assert not (folder / "embeddings-dino").exists()
     assert main(["embeddings", "--workspace", str(folder), "--dino", str(foreign_copy.dino)]) == 0
-    assert Workspace.open(folder).artifact("embeddings-dino")
+    assert Workspace.open(folder).artifact(embedding("dino"))
 
 
 def test_a_workspace_may_go_without_latents(

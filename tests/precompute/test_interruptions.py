@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
-from precompute.executors.local import run
-from precompute.jobs import Options
-from precompute.jobs.losses import JOB as LOSSES
+from precompute.executors.local import Execution, run
+from precompute.jobs.base import job_of
 from tests.conftest import Foreign
 from tests.worlds import ROOT, TINY
 from tests.worlds.folders import contents
@@ -27,17 +27,17 @@ from tests.worlds.folders import contents
 
 def test_an_interrupted_job_continues_and_makes_the_same_bytes(foreign_copy: Foreign) -> None:
     reference = contents(foreign_copy.workspace / "losses")
-    workspace, options = Workspace.open(foreign_copy.workspace), Options(chunk=5, draws=2)
+    workspace, how = Workspace.open(foreign_copy.workspace), Execution(chunk=5)
     made = []
     for sitting in range(5):
-        steps = run(workspace, LOSSES, options, remake=True)
+        steps = run(workspace, job_of(LOSSES), how, remake=True)
         first = next(steps)
         made.append(first.done)
         next(steps)
         steps.close()  # as an interruption would
         assert (foreign_copy.workspace / "losses.part").exists() == (sitting < 5)
     assert made == [0, 5, 10, 15, 20]
-    for _ in run(workspace, LOSSES, options, remake=True):
+    for _ in run(workspace, job_of(LOSSES), how, remake=True):
         pass
     assert contents(foreign_copy.workspace / "losses") == reference
 
@@ -49,7 +49,7 @@ def test_ctrl_c_ends_with_130_and_a_way_on(
         raise KeyboardInterrupt
 
     folder = str(foreign_copy.workspace)
-    monkeypatch.setattr(type(LOSSES), "chunk", interrupted)
+    monkeypatch.setattr(type(job_of(LOSSES)), "chunk", interrupted)
     assert main(["losses", "--workspace", folder, "--remake"]) == 130
     assert capsys.readouterr().err.strip().endswith("stopped; run the same command again to continue")
     assert not (foreign_copy.workspace / "losses.lock").exists()

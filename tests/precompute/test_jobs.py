@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from attribution.gradients.stored import FISHER
 from attribution.models.losses import example_losses
+from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
-from precompute.executors.local import jobs, run
-from precompute.jobs import Options
-from precompute.jobs.fisher import JOB as FISHER
+from precompute.executors.local import Execution, run
+from precompute.jobs.base import job_of, jobs_of, with_options
 from tests.conftest import Foreign
 from tests.worlds.folders import contents
 
@@ -40,9 +41,9 @@ def test_all_makes_every_artifact_and_leaves_nothing_else(foreign_world: Foreign
 
 def test_all_is_every_artifact_and_what_others_read_comes_first(foreign_world: Foreign) -> None:
     workspace = Workspace.open(foreign_world.workspace)
-    names = [job.artifact for job in jobs(workspace, "all")]
+    names = [job.kind.folder for job in jobs_of("all") if job.possible(workspace)]
     assert (set(names), names[0]) == (ARTIFACTS, "latents")
-    assert [job.artifact for job in jobs(workspace, "losses")] == ["losses"]
+    assert [job.kind for job in jobs_of("losses")] == [LOSSES]
 
 
 def test_two_runs_make_the_same_bytes(foreign_world: Foreign) -> None:
@@ -57,21 +58,22 @@ def test_losses_are_those_of_the_library_whatever_the_chunks(foreign_world: Fore
     whole = example_losses(
         model,
         model.weights,
-        workspace.latents(range(len(training_set))),
+        training_latents(workspace, range(len(training_set))),
         model.encode_captions(training_set.captions),
         training_set.ids,
         workspace.probe,
         noises=range(workspace.probe.pool),
     )
-    np.testing.assert_allclose(workspace.losses(), whole, rtol=2e-5)
+    np.testing.assert_allclose(workspace.load(LOSSES), whole, rtol=2e-5)
 
 
 def test_fisher_does_not_depend_on_the_chunks_beyond_rounding(foreign_copy: Foreign) -> None:
     workspace = Workspace.open(foreign_copy.workspace)
-    before = workspace.fisher()
-    for _ in run(workspace, FISHER, Options(chunk=7, draws=2), remake=True):
+    before = workspace.artifact(FISHER).tensors("fisher.safetensors")
+    job = with_options(job_of(FISHER), {"draws": 2})
+    for _ in run(workspace, job, Execution(chunk=7), remake=True):
         pass
-    after = workspace.fisher()
+    after = workspace.artifact(FISHER).tensors("fisher.safetensors")
     assert after.keys() == before.keys()
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, rtol=1e-4)
@@ -87,9 +89,9 @@ def test_what_is_there_is_not_made_again(foreign_copy: Foreign, capsys: pytest.C
 
 def test_other_draws_make_the_fisher_information_again(foreign_copy: Foreign) -> None:
     workspace = Workspace.open(foreign_copy.workspace)
-    before = workspace.artifact("fisher").manifest
+    before = workspace.artifact(FISHER).manifest
     assert main(["fisher", "--workspace", str(foreign_copy.workspace), "--draws", "1"]) == 0
-    after = Workspace.open(foreign_copy.workspace).artifact("fisher").manifest
+    after = Workspace.open(foreign_copy.workspace).artifact(FISHER).manifest
     assert (before["settings"]["draws"], after["settings"]["draws"]) == (2, 1)
 
 

@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
+from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
-from precompute.executors.local import run
-from precompute.jobs import Options
-from precompute.jobs.losses import JOB as LOSSES
+from precompute.executors.local import Execution, run
+from precompute.jobs.base import job_of
 from tests.conftest import Foreign
 
 
@@ -24,7 +24,7 @@ def test_status_says_what_is_ready_missing_stale_damaged_and_unfinished(
     manifest = folder / "embeddings-clip" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"resolution": "16"', '"resolution": "99"'))
     shutil.rmtree(folder / "losses")
-    steps = run(Workspace.open(folder), LOSSES, Options(chunk=5))
+    steps = run(Workspace.open(folder), job_of(LOSSES), Execution(chunk=5))
     next(steps), next(steps)
     steps.close()
     assert main(["status", "--workspace", str(folder)]) == 0

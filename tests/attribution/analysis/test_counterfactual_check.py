@@ -17,12 +17,14 @@ from attribution.analysis.counterfactual_check import (
     unrelated_captions,
 )
 from attribution.errors import CalibrationError, Cancelled, SettingsError
+from attribution.gradients.stored import damped_curvature
 from attribution.models.base import Generation
 from attribution.query import Box, Query
 from attribution.results import Progress
 from attribution.unlearning import image_set as sets
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.image_set import Ascent
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.weights import checksum
 
@@ -64,14 +66,17 @@ def unlearned(workspace: Workspace, rows: tuple[int, ...], ascent: Ascent) -> un
 def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:
     ascent, row = QUICK.ascent, 4
     model, training_set = tiny_world.model, tiny_world.training_set
-    latent, caption = tiny_world.latents([row]), model.encode_captions([training_set.captions[row]])
+    latent, caption = (
+        training_latents(tiny_world, [row]),
+        model.encode_captions([training_set.captions[row]]),
+    )
     name = training_set.ids[row]
     draws = unlearning.stratified_draws(model, ascent.draws, ascent.seed, "unlearning", name)
     held_out = unlearning.stratified_draws(
         model, ascent.calibration_draws, ascent.seed, "calibration", name
     )
     *_, gradient = unlearning.query_gradient(model, latent, caption, draws)
-    curvature = tiny_world.curvature("fisher", ascent.damping)
+    curvature = damped_curvature(tiny_world, "fisher", ascent.damping)
     direction = unlearning.ascent_direction(gradient.mean, curvature, len(training_set))
     guess = unlearning.linear_step(gradient, direction, ascent.target_rise)
     *_, (_, expected) = unlearning.calibrated_step(

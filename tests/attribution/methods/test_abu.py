@@ -13,19 +13,22 @@ from attribution.engine import attribute
 from attribution.errors import CalibrationError, NonFiniteError
 from attribution.gradients.curvature import Diagonal
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
-from attribution.gradients.query_gradient import query_tensors
+from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import FISHER
 from attribution.methods import abu
-from attribution.methods.abu import METHOD
+from attribution.methods.base import method
 from attribution.models.losses import Probe, example_losses
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Ranking, Scores, ranked_rows
 from attribution.rng import gaussian, generator
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.racing import mean_and_error
+from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.plain_abu import Draw, plain_abu
+from tests.worlds.settings import quick
 
-QUICK = Settings(unlearning_draws=16, calibration_draws=8, candidates=12, batch_size=16)
+QUICK = quick({"draws": 16, "calibration_draws": 8}, candidates=12, batch_size=16)
 
 
 def query_of(workspace: Workspace, row: int = 5, box: Box | None = None) -> Query:
@@ -37,6 +40,10 @@ def final(workspace: Workspace, query: Query, settings: Settings, *methods: str)
     *_, answer = attribute(workspace, query, methods or ("abu",), settings)
     assert isinstance(answer, Attribution)
     return answer
+
+
+def with_alpha(alpha: float) -> Settings:
+    return quick({"draws": 16, "calibration_draws": 8, "alpha": alpha}, candidates=12, batch_size=16)
 
 
 def scores_by_id(ranking: Ranking) -> dict[str, float]:
@@ -67,9 +74,10 @@ def test_scores_are_those_of_a_straightforward_implementation(
     model, probe, rows = tiny_world.model, tiny_world.probe, [1, 4, 7]
     training_set = tiny_world.training_set
     ids = [training_set.ids[row] for row in rows]
-    latents = tiny_world.latents(rows)
+    latents = training_latents(tiny_world, rows)
     captions = model.encode_captions([training_set.captions[row] for row in rows])
-    latent, caption, mask = query_tensors(tiny_world, query_of(tiny_world, box=box))
+    context = QueryContext(tiny_world, query_of(tiny_world, box=box), QUICK)
+    latent, caption, mask = context.latent, context.conditioning, context.mask
     draws = unlearning.stratified_draws(model, 16, seed=0, purpose="unlearning")
     alpha, shape = 50.0, model.latent_shape
 
@@ -80,7 +88,7 @@ def test_scores_are_those_of_a_straightforward_implementation(
     weights = unlearning.stepped(model.weights, direction, alpha)
     rises = (
         example_losses(model, weights, latents, captions, ids, probe)
-        - tiny_world.losses()[rows][..., : probe.noises]
+        - tiny_world.load(LOSSES)[rows][..., : probe.noises]
     )
     fast = mean_and_error(rises.astype(np.float64))[0]
 
@@ -175,7 +183,7 @@ def test_ties_are_broken_by_id() -> None:
 
 def test_a_step_too_large_for_the_model_is_a_named_error(tiny_world: Workspace) -> None:
     with pytest.raises((NonFiniteError, CalibrationError)):
-        final(tiny_world, query_of(tiny_world), dataclasses.replace(QUICK, alpha=1e38))
+        final(tiny_world, query_of(tiny_world), with_alpha(1e38))
 
 
 def test_standard_error_comes_from_the_spread_within_timesteps() -> None:
@@ -193,9 +201,9 @@ def test_controls_are_the_same_for_every_query(tiny_world: Workspace) -> None:
 
 
 def test_a_fixed_alpha_is_the_papers_own_step(tiny_world: Workspace) -> None:
-    settings = dataclasses.replace(QUICK, alpha=1e-3)
+    settings = with_alpha(1e-3)
     details = final(tiny_world, query_of(tiny_world), settings).rankings["abu"].details
     assert details["alpha"] == 1e-3
     assert details["damping"] == 0.0
     assert details["calibration_trials"] == 0
-    assert METHOD.needs(tiny_world) == ("losses", "fisher")
+    assert method("abu").needs(tiny_world) == (LOSSES, FISHER)
