@@ -22,7 +22,8 @@ from app.panels.stage import box_of
 from app.runs.export import answer_json, write_picture
 from app.runs.run import MAX_PARTS, Picture, Run, parts_of
 from app.runtime.queue import Place
-from attribution.data.images import box_in_prepared, prepared, read_image
+from attribution.data.images import read_image
+from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import attribute
 from attribution.errors import BoxError, CaptionError, ImageError, RunError, SettingsError, WhenceError
 from attribution.methods.base import Cost, Method, method

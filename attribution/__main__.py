@@ -32,6 +32,7 @@ from attribution.methods.base import method, methods, with_options
 from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
@@ -148,7 +149,7 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
     if not to_stdout:
         _print(answer, options.top_k)
     if options.json is not None:
-        text = json.dumps(answer.to_json(options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(to_json(answer, options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
         if to_stdout:
             print(text)
         else:
@@ -285,7 +286,7 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True)
-    judged = any(ranking.stands_out(entry) is not None for entry in ranking.entries)
+    judged = len(ranking) > 0 and ranking.standing_out is not None
     if judged:
         table.add_column("z", justify="right", no_wrap=True)
     table.add_column("caption")

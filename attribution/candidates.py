@@ -68,10 +68,10 @@ def shortlist(
             looked_up += [_final(each, one, known if one is context else None) for one in asked]
         else:
             computed.append((yield from _scored(each, context, known, for_method)))
-    ids, shares = context.workspace.training_set.ids, max(1, len(looked_up))
-    ordered = [scores.rows[ranked_rows(scores, ids)] for scores in computed]
+    training_set, shares = context.workspace.training_set, max(1, len(looked_up))
+    ordered = [scores.rows[ranked_rows(scores, training_set)] for scores in computed]
     lists = [rows[k::shares] for rows in ordered for k in range(shares)]
-    lists += [scores.rows[ranked_rows(scores, ids)] for scores in looked_up]
+    lists += [scores.rows[ranked_rows(scores, training_set)] for scores in looked_up]
     if not lists:
         raise MissingArtifactError(
             "a shortlist is chosen by first-order scores or neighbours and the workspace has neither: run "
@@ -79,7 +79,7 @@ def shortlist(
             "exhaustive"
         )
     dealt = dict.fromkeys(int(row) for row in chain.from_iterable(zip_longest(*lists)) if row is not None)
-    return np.asarray(list(dealt)[: min(context.settings.shortlist, len(ids))])
+    return np.asarray(list(dealt)[: min(context.settings.shortlist, len(training_set))])
 
 
 def _has_all(context: QueryContext, each: Method) -> bool:

@@ -12,7 +12,7 @@ from attribution.errors import Cancelled, SettingsError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, Method, method
 from attribution.query import Candidates, Query, Settings
-from attribution.results import Attribution, Entry, Progress, Ranking, Scores, ranked_rows
+from attribution.results import Attribution, Progress, Ranking, Scores
 from attribution.workspace.workspace import Workspace
 
 
@@ -88,33 +88,8 @@ def _ranked(each: Method, context: QueryContext, known: Known) -> Iterator[Progr
 def _ranking(
     each: Method, workspace: Workspace, scores: Scores, candidates: Candidates, seconds: float
 ) -> Ranking:
-    training_set = workspace.training_set
-    entries = []
-    for rank, position in enumerate(ranked_rows(scores, training_set.ids), 1):
-        example = training_set.examples[scores.rows[position]]
-        error = None if scores.stderr is None else float(scores.stderr[position])
-        entries.append(
-            Entry(
-                rank,
-                example.id,
-                example.row,
-                example.file_name,
-                example.caption,
-                float(scores.values[position]),
-                error,
-                None if scores.z is None else float(scores.z[position]),
-            )
-        )
-    return Ranking(
-        each.name,
-        each.title,
-        tuple(entries),
-        seconds,
-        _words_for(candidates, scores, len(training_set)),
-        scores.details,
-        scores.warnings,
-        scores.final,
-    )
+    words = _words_for(candidates, scores, len(workspace.training_set))
+    return Ranking.of(scores, workspace.training_set, each.name, each.title, seconds, words)
 
 
 def _words_for(candidates: Candidates, scores: Scores, total: int) -> str:

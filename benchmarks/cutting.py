@@ -22,7 +22,8 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from attribution.analysis.significance import CONTROLS
-from attribution.data.training_set import METADATA, TrainingSet
+from attribution.data import imagefolder
+from attribution.data.training_set import TrainingSet
 from attribution.gradients.stored import EKFAC, FISHER, KFAC
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.config import Config, stored_path
@@ -40,7 +41,7 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
     metadata_sha256 = _cut_pictures(whole.training_set, count, scenes)
     training_set = TrainingSet(scenes, whole.training_set.examples[:count], metadata_sha256)
     home.mkdir(parents=True, exist_ok=True)
-    training_set.save(home / INDEX)
+    imagefolder.save(training_set, home / INDEX)
     config = whole.config
     Config(
         stored_path(home, whole.source(config.model)),
@@ -126,7 +127,7 @@ def _cut_pictures(training_set: TrainingSet, count: int, folder: Path) -> str:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(training_set.path(row), target)
-    lines = (training_set.folder / METADATA).read_text(encoding="utf-8").split("\n")
+    lines = (training_set.folder / imagefolder.METADATA).read_text(encoding="utf-8").split("\n")
     data = ("\n".join([line for line in lines if line.strip()][:count]) + "\n").encode()
-    (folder / METADATA).write_bytes(data)
+    (folder / imagefolder.METADATA).write_bytes(data)
     return hashlib.sha256(data).hexdigest()

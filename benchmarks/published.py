@@ -23,10 +23,10 @@ from attribution.engine import attribute
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import GRADIENTS
 from attribution.models.base import Weights
-from attribution.models.losses import loss_sweep, probe_draws
+from attribution.models.draws import probe_draws, stratified_draws
+from attribution.models.losses import loss_sweep
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
-from attribution.unlearning.step import stratified_draws
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from benchmarks.unlearning import SETTINGS, unlearned_weights
@@ -106,7 +106,9 @@ def _plain_unet(model: PipelineModel, weights: Weights) -> UNet2DConditionModel:
 def _noisy(model: PipelineModel, latents: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     schedule = model.scheduler.alphas_cumprod[t].to(model.device)[:, None, None, None]
     signal, rate = schedule.sqrt().float(), (1 - schedule).sqrt().float()
-    target = noise if model.prediction_type == "epsilon" else signal * noise - rate * latents
+    target = (
+        noise if model.scheduler.config.prediction_type == "epsilon" else signal * noise - rate * latents
+    )
     return signal * latents + rate * noise, target
 
 
@@ -122,7 +124,7 @@ def _plain_scan(
     for d in probe_draws(probe, range(probe.noises), ids, model.latent_shape, PLAIN_BATCH):
         noisy, target = _noisy(model, latents[d.examples], d.noise.to(model.device), d.timesteps)
         with torch.no_grad():
-            tokens, t = captions[d.examples], d.timesteps.to(model.device)
+            tokens, t = captions[d.examples].tokens, d.timesteps.to(model.device)
             predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
         losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().cpu().numpy()
         np.add.at(after, d.examples.numpy(), losses)
@@ -168,7 +170,7 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
         part = slice(start, start + PLAIN_BATCH)
         noise, t = draws.noise[part].to(model.device), draws.timesteps[part]
         noisy, target = _noisy(model, latent.expand(len(t), -1, -1, -1), noise, t)
-        tokens = caption.expand(len(t), -1, -1)
+        tokens = caption.expand(len(t)).tokens
         predicted = unet(noisy, t.to(model.device), encoder_hidden_states=tokens).sample
         gradient = torch.autograd.grad((predicted - target).square().mean(), projections)
     gradient[0].cpu()  # waits for what a GPU has not finished

@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.models.base import Weights
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query
 from attribution.workspace.baseline import training_latents

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from attribution.models.batch import Conditioning
 from attribution.rng import gaussian
 from demo.tokenizer import build_tokenizer
 
@@ -121,7 +122,7 @@ class Images:
 
     ids: tuple[str, ...]
     latents: Float[Tensor, "n c h w"]
-    captions: Float[Tensor, "n tokens d"]
+    captions: Conditioning
 
 
 def random_images(shape: Shape, images: int, device: str = "cpu", variants: int | None = None) -> Images:
@@ -131,7 +132,7 @@ def random_images(shape: Shape, images: int, device: str = "cpu", variants: int 
     latents = _stacked(names, (shape.latent[0], shape.latent[1], shape.latent[1]), "latent")
     ids = tuple(f"{name}/{variant}" for name in names for variant in range(variants))
     captions = _stacked(ids, (shape.tokens, shape.width), "caption")
-    return Images(ids, latents.repeat_interleave(variants, dim=0), captions.to(device))
+    return Images(ids, latents.repeat_interleave(variants, dim=0), Conditioning(captions.to(device)))
 
 
 def _stacked(names: Sequence[str], shape: Sequence[int], purpose: str) -> Float[Tensor, "n ..."]:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attribution.encoders.base import encoder_readers
+from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
 from attribution.workspace.workspace import Workspace
 from cli.commands import program_name
 from cli.environment import quiet_libraries
@@ -75,6 +76,11 @@ def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--noises", type=positive_count, help="of the probe, at each timestep (default 2)")
     sub.add_argument("--pool", type=positive_count, help="noises whose losses are precomputed (default 6)")
     sub.add_argument("--seed", type=int, help="of the probe's noise (default 0)")
+    sub.add_argument(
+        "--layers",
+        metavar="NAME",
+        help=f"what is unlearned, of {', '.join(SELECTORS)} (default {CROSS_ATTENTION_KV})",
+    )
 
 
 def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
@@ -124,6 +130,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.noises,
         options.seed,
         options.pool,
+        options.layers,
     )
 
 

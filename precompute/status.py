@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from attribution.data.files import file_sha256
 from attribution.errors import ArtifactError, MismatchError, MissingArtifactError, ModelError
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import LATENTS
@@ -91,7 +91,7 @@ def _changed_pictures(workspace: Workspace, progress: Callable[[int, int], None]
     changed = []
     for row, example in enumerate(training_set.examples):
         try:
-            found = hashlib.sha256(training_set.path(row).read_bytes()).hexdigest()
+            found = file_sha256(training_set.path(row))
         except OSError:
             found = "gone"
         if found != example.sha256:

@@ -18,7 +18,7 @@ from app.runs.run import MAX_PARTS, Picture
 from app.runtime.queue import LONGEST, Place
 from app.runtime.sessions import Session
 from app.views import status
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, InputError, SettingsError, WhenceError
 from attribution.models.base import Generation
 from attribution.query import Box

@@ -16,7 +16,7 @@ from app.views import status
 from app.views.training_image import Closer, Neighbour, detail
 from attribution.analysis.loss_map import Forgotten
 from attribution.analysis.near_duplicates import most_alike
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import TrainingSetError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Locating, methods

@@ -12,7 +12,7 @@ from app.runs.run import Part, Picture, Run, parts_of
 from attribution.data.training_set import TrainingSet
 from attribution.methods.base import method, settings_from_json
 from attribution.query import Box, Settings
-from attribution.results import Attribution
+from attribution.serialization import from_json, to_json
 
 FORMAT = 1
 
@@ -54,7 +54,7 @@ def question_to_json(run: Run) -> dict[str, Any]:
 
 def answers_to_json(run: Run) -> list[dict[str, Any]]:
     """One a part."""
-    return [part.attribution.to_json() for part in run.parts if part.attribution is not None]
+    return [to_json(part.attribution) for part in run.parts if part.attribution is not None]
 
 
 def summary_from_json(run_id: str, asked: Mapping[str, Any]) -> Summary:
@@ -83,7 +83,7 @@ def run_from_json(
     found = summary_from_json(run_id, asked)
     parts = []
     for part, answer in zip(parts_of(image, found.caption, found.boxes), answers, strict=True):
-        attribution = Attribution.from_json(answer, training_set)
+        attribution = from_json(answer, training_set)
         parts.append(Part(part.label, part.query, attribution.rankings, attribution))
     size = asked["picture"]["original_size"]
     picture = Picture(

@@ -20,16 +20,18 @@ from torch import Tensor
 
 from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
 from attribution.analysis.significance import related_captions
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, SettingsError
 from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Generation, Weights
+from attribution.models.batch import Conditioning
+from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query, Settings
 from attribution.results import Progress
 from attribution.rng import generator
 from attribution.unlearning.change import LossChange, loss_change, picture_change
-from attribution.unlearning.image_set import Given, ascended, unlearned_set
-from attribution.unlearning.step import Unlearned, stratified_draws
+from attribution.unlearning.image_set import ascended, unlearned_set
+from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
 
 SAME = 2.0  # levels of 255: a picture that its settings give again differs by less
@@ -139,10 +141,10 @@ def _proving_picture(
     told = "the picture"
     ascent = replace(settings.ascent, target_rise=settings.picture_rise)
     context = subject.context
-    held_out = stratified_draws(workspace.model, ascent.calibration_draws, ascent.seed, "calibration")
-    given = Given(context.latent, context.conditioning, held_out)
+    draws = stratified_draws(workspace.model, ascent.calibration_draws, ascent.seed, "calibration")
+    held_out = draws.of(context.latent, context.conditioning)
     gradients = context.gradients(ascent.draws)
-    unlearned = yield from ascended(workspace, gradients, given, ascent, told, context.mask)
+    unlearned = yield from ascended(workspace, gradients, held_out, ascent, told, context.mask)
     proof = replace(proof, outcome=(yield from _outcome(workspace, subject, proof, unlearned, (), told)))
     captions = unrelated_captions(workspace, query.caption, settings.survivors, ascent.seed)
     if len(captions) < settings.survivors:
@@ -228,13 +230,13 @@ def _survivor(
 def _loss_change(
     workspace: Workspace,
     weights: Weights,
-    picture: tuple[Tensor, Tensor],
+    picture: tuple[Tensor, Conditioning],
     settings: ProofSettings,
     mask: Tensor | None = None,
 ) -> LossChange:
     """On draws that nothing was unlearned or calibrated with."""
     draws = stratified_draws(workspace.model, settings.measuring_draws, settings.ascent.seed, "proof")
-    return loss_change(workspace.model, weights, *picture, draws, mask)
+    return loss_change(workspace.model, weights, draws.of(*picture), mask)
 
 
 def _made(

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import SettingsError
@@ -85,17 +87,11 @@ def grouped(
     if column not in columns_of(training_set):
         known = ", ".join(columns_of(training_set)) or "none at all"
         raise SettingsError(f"the training set cannot be grouped by {column!r}: choose from {known}")
-    entries = ranking.entries
-    values = [values_of(training_set.examples[entry.row], column) for entry in entries]
-    names = sorted({value for each in values for value in each})
-    member = np.zeros((len(entries), len(names)))
-    for number, each in enumerate(values):
-        for value in each:
-            member[number, names.index(value)] = 1
-    scores = np.array([entry.score for entry in entries])
-    errors = np.array([entry.stderr or 0.0 for entry in entries])
+    names, member = _membership(ranking, training_set, column)
+    scores, count = ranking.scores, len(ranking)
+    errors = np.zeros(count) if ranking.stderr is None else ranking.stderr
     low, high = _intervals(scores, errors, member, seed)
-    top = min(top, len(entries))
+    top = min(top, count)
     groups = []
     for k, name in enumerate(names):
         first = int(member[:top, k].sum())
@@ -105,7 +101,7 @@ def grouped(
             Group(
                 name,
                 images,
-                images / len(entries),
+                images / count,
                 float(scores @ member[:, k]),
                 float(low[k]),
                 float(high[k]),
@@ -116,6 +112,19 @@ def grouped(
             )
         )
     return sorted(groups, key=lambda group: (-group.summed, group.value))
+
+
+def _membership(
+    ranking: Ranking, training_set: TrainingSet, column: str
+) -> tuple[list[str], Float64[ndarray, "ranked values"]]:
+    """The values of a column, and a 1 for each that a ranked image has."""
+    values = [values_of(training_set.examples[row], column) for row in ranking.rows]
+    names = sorted({value for each in values for value in each})
+    places = {name: k for k, name in enumerate(names)}
+    member = np.zeros((len(values), len(names)))
+    for number, each in enumerate(values):
+        member[number, [places[value] for value in each]] = 1
+    return names, member
 
 
 def _intervals(

@@ -14,7 +14,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from attribution.models.base import Weights
-from attribution.models.losses import probe_draws
+from attribution.models.batch import Batch
+from attribution.models.draws import probe_draws
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
@@ -49,14 +50,9 @@ def forgotten(workspace: Workspace, unlearned: Weights, row: int, batch_size: in
     befores, afters, ids = [], [], [training_set.ids[row]]
     for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, batch_size):
         n = len(draws.timesteps)
-        given = (
-            latent.expand(n, -1, -1, -1),
-            caption.expand(n, -1, -1),
-            draws.noise.to(model.device),
-            draws.timesteps,
-        )
-        before = model.squared_errors(model.weights, *given).double().cpu()
-        after = model.squared_errors(unlearned, *given).double().cpu()
+        batch = Batch(latent.expand(n, -1, -1, -1), caption.expand(n), draws.noise, draws.timesteps)
+        before = model.squared_errors(model.weights, batch).double().cpu()
+        after = model.squared_errors(unlearned, batch).double().cpu()
         total += (after - before).mean(dim=1).sum(dim=0)
         befores.append(before.mean(dim=(1, 2, 3)))
         afters.append(after.mean(dim=(1, 2, 3)))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.embeddings import Embedding
 from attribution.workspace.workspace import Workspace

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-import torch
-
 from attribution.gradients.query_context import QueryContext
 from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES
@@ -45,7 +43,7 @@ def _unlike(context: QueryContext) -> str | None:
             workspace.model,
             workspace.model.weights,
             context.latent.cpu(),
-            torch.as_tensor(context.conditioning),
+            context.conditioning,
             ["query"],
             workspace.probe,
         ).mean()

@@ -21,13 +21,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
 
-from attribution.gradients.stored import GRADIENTS, gradient_space
+from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from attribution.unlearning.step import QueryGradient
+    from attribution.gradients.draw_gradient import QueryGradient
 
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
 COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
@@ -148,7 +148,7 @@ def _null(workspace: Workspace, artifact: Artifact) -> Null:
     return null_of(scores, related_captions(captions, asked))
 
 
-CONTROLS = ArtifactKind("controls", ("model", "training_set", "dtype", "probe"), _null)
+CONTROLS = ArtifactKind("controls", (*OF_MODEL, "probe"), _null)
 
 
 @dataclass(frozen=True)

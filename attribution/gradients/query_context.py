@@ -13,10 +13,11 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.data.images import box_in_prepared, prepared
+from attribution.data.preprocessing import box_in_prepared, prepared
+from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
+from attribution.models.batch import Conditioning
+from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query, Settings
-from attribution.unlearning import step as unlearning
-from attribution.unlearning.step import QueryGradient
 from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
 
@@ -63,7 +64,7 @@ class QueryContext:
         return self.workspace.model.encode_images([self.picture])
 
     @cached_property
-    def conditioning(self) -> Float[Tensor, "1 tokens d"]:
+    def conditioning(self) -> Conditioning:
         """The caption as the denoiser sees it."""
         return self.workspace.model.encode_captions([self.query.caption])
 
@@ -120,11 +121,11 @@ class QueryContext:
             yield known
             return known
         model = self.workspace.model
-        chosen = unlearning.stratified_draws(model, draws, self.settings.seed, "unlearning")
+        batch = stratified_draws(model, draws, self.settings.seed, "unlearning").of(
+            self.latent, self.conditioning
+        )
         last = None
-        for last in unlearning.query_gradient(
-            model, self.latent, self.conditioning, chosen, self.mask, GRADIENT_BATCH
-        ):
+        for last in gradient_over_draws(model, batch, self.mask, GRADIENT_BATCH):
             yield last
         assert last is not None, "there are at least two draws"
         remembered.put(key, last)

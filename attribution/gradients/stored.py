@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from attribution.gradients.curvature import Curvature, Diagonal, EigenKronecker
-from attribution.gradients.linearised import FirstOrder, Sketch
+from attribution.gradients.linearised import FirstOrder
+from attribution.gradients.projection import Sketch
 from attribution.models.base import DiffusionModel
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
@@ -17,7 +18,7 @@ from attribution.workspace.vector_index import read_index
 from attribution.workspace.workspace import Workspace
 
 Damped = Callable[[float], Curvature]  # damping => the curvature so damped
-OF_MODEL = ("model", "training_set", "dtype")
+OF_MODEL = ("model", "layers", "training_set", "dtype")
 
 
 def _diagonal(workspace: Workspace, artifact: Artifact) -> Damped:

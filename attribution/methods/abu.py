@@ -19,14 +19,17 @@ from numpy import ndarray
 from attribution.analysis.loss_map import Forgotten, forgotten
 from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
+from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import curvature_needs, damped_curvature
 from attribution.methods.base import Cost
+from attribution.models.draws import stratified_draws
 from attribution.models.losses import check_finite, loss_sweep
 from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
 from attribution.results import Progress, Scores
 from attribution.rng import generator
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
 from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
@@ -138,21 +141,19 @@ class AbU:
         direction = unlearning.ascent_direction(
             gradient.mean, damped_curvature(workspace, self.curvature, damping), len(workspace.training_set)
         )
-        held_out = unlearning.stratified_draws(model, options.calibration_draws, seed, "calibration")
-        given = (model, direction, context.latent, context.conditioning, held_out)
+        draws = stratified_draws(model, options.calibration_draws, seed, "calibration")
+        held_out = draws.of(context.latent, context.conditioning)
         if options.alpha is not None:
-            return unlearning.fixed_step(*given, options.alpha, context.mask)
-        guess = unlearning.linear_step(gradient, direction, options.target_rise)
-        trials = unlearning.calibrated_step(*given, options.target_rise, context.mask, guess)
+            return unlearning.fixed_step(model, direction, held_out, options.alpha, context.mask)
+        guess = linear_step(gradient, direction, options.target_rise)
+        trials = calibrated_step(model, direction, held_out, options.target_rise, context.mask, guess)
         for trial, unlearned in trials:
             if unlearned is not None:
                 return unlearned
-            yield Progress(self.name, "calibrating the step", trial, unlearning.MAX_TRIALS)
+            yield Progress(self.name, "calibrating the step", trial, MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
 
-    def _gradient(
-        self, context: QueryContext, draws: int
-    ) -> Generator[Progress, None, unlearning.QueryGradient]:
+    def _gradient(self, context: QueryContext, draws: int) -> Generator[Progress, None, QueryGradient]:
         yield Progress(self.name, "computing the gradient", 0, draws)
         last = None
         for last in context.gradients(draws):

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from attribution.analysis.significance import judgement
+from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import EKFAC, GRADIENTS, KFAC
 from attribution.methods.base import Cost
 from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
 from attribution.results import Progress, Scores
-from attribution.unlearning.step import QueryGradient
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.workspace import Workspace
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.errors import WorkspaceError
-from attribution.models.losses import Probe, timestep_grid
+from attribution.models.draws import Probe, timestep_grid
 
 CONFIG = "workspace.json"
 FORMAT = 1

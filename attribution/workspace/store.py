@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from attribution.data.files import file_sha256
 from attribution.errors import CorruptArtifactError, MismatchError, MissingArtifactError
 
 MANIFEST = "manifest.json"
@@ -216,8 +217,3 @@ class Store:
 def _sound(file: str, entry: Mapping[str, Any]) -> bool:
     inside = "/" not in file and "\\" not in file and file not in ("", ".", "..")
     return inside and isinstance(entry["sha256"], str) and isinstance(entry["bytes"], int)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 import torch
 
+from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import REMEMBERED, Cache
 from attribution.workspace.config import Config, stored_path
@@ -97,7 +98,7 @@ class Workspace:
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        return TrainingSet.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
+        return imagefolder.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
 
     @property
     def model(self) -> DiffusionModel:
@@ -109,7 +110,7 @@ class Workspace:
         """
         with self._lock:
             if self._model is None:
-                model = open_model(self.source(self.config.model), self.device)
+                model = open_model(self.source(self.config.model), self.device, self.fingerprints["layers"])
                 self._must_match("model", model.fingerprint)
                 self._model = model
             return self._model

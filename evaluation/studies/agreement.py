@@ -98,8 +98,7 @@ def _kept(
                 assert isinstance(event, Attribution)
         assert last is not None
         scores = np.full(len(workspace.training_set), np.nan)
-        for entry in last.entries:
-            scores[entry.row] = entry.score
+        scores[last.rows] = last.scores
         kept.array(name, lambda: np.concatenate([[last.seconds], scores]))
     stored: np.ndarray = np.load(path)
     return stored

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import GRADIENTS
+from attribution.models.draws import stratified_draws
 from attribution.query import Query, Settings
-from attribution.unlearning import step as unlearning
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.reports import Report
@@ -82,7 +83,7 @@ def _scores(workspace: Workspace, query: Query, seed: int, counts: tuple[int, ..
     rows = np.arange(len(workspace.training_set))
     found = []
     for count in counts:
-        draws = unlearning.stratified_draws(model, count, seed, f"study-{count}")
-        *_, gradient = unlearning.query_gradient(model, latent, caption, draws, mask, BATCH)
+        draws = stratified_draws(model, count, seed, f"study-{count}")
+        *_, gradient = gradient_over_draws(model, draws.of(latent, caption), mask, BATCH)
         found.append(first_order.predict(gradient.mean, gradient.loss, 0.1, rows).values)
     return np.stack(found)

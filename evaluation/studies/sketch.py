@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from attribution.gradients.curvature import Curvature, Diagonal
-from attribution.gradients.linearised import GROUP, Sketch, gradient_factors
+from attribution.gradients.per_example import GROUP, gradient_factors
+from attribution.gradients.projection import Sketch
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import damped_curvature, sketch_of
 from attribution.models.base import Factors

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from numpy.lib import format as npy
 from torch import Tensor
 
+from attribution.models.batch import Conditioning
 from attribution.plugins import plugins
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import training_latents
@@ -137,7 +138,7 @@ def jobs_of(command: str) -> tuple[Job, ...]:
 
 def rows_of(
     workspace: Workspace, rows: range
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n tokens d"], tuple[str, ...]]:
+) -> tuple[Float[Tensor, "n c h w"], Conditioning, tuple[str, ...]]:
     """Return latents, caption embeddings and ids of some training images."""
     training_set = workspace.training_set
     chosen = slice(rows.start, rows.stop)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.encoders.base import encoder_reader, encoder_readers
 from attribution.encoders.whitening import BLOCK, COMPONENTS, SHRINKAGE, fit_whitening
 from attribution.workspace.embeddings import WHITENING, embedding

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.gradients.linearised import gradient_factors, sketched_gradients
+from attribution.gradients.per_example import example_gradients
+from attribution.gradients.projection import sketched_gradients
 from attribution.gradients.stored import (
     EKFAC,
     GRADIENTS,
@@ -53,9 +54,9 @@ class Gradients(PerExample):
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         latents, captions, ids = rows_of(workspace, rows)
-        factors = gradient_factors(workspace.model, latents, captions, ids, workspace.probe, batch_size)
+        groups = example_gradients(workspace.model, latents, captions, ids, workspace.probe, batch_size)
         sketch = sketch_of(workspace.model, self.dimensions, SKETCH_SEED)
-        vectors = sketched_gradients(factors, damped_curvature(workspace, EKFAC.name, DAMPING), sketch)
+        vectors = sketched_gradients(groups, damped_curvature(workspace, EKFAC.name, DAMPING), sketch)
         lengths = vectors.norm(dim=1)
         directions = vectors / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
         return {"directions": directions.numpy(), "lengths": lengths.numpy()}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import NonFiniteError
 from attribution.workspace.baseline import LATENTS
 from attribution.workspace.workspace import Workspace

@@ -26,6 +26,7 @@ from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Entry, Progress, Ranking
 from demo.vocabulary import all_captions
 from tests.worlds import ROOT
+from tests.worlds.rankings import ranking_of
 
 WHITE = Image.new("RGB", (64, 64), "white")
 
@@ -227,8 +228,14 @@ def run_of(caption: str, rankings: dict[str, Ranking], attribution: Attribution 
 
 
 def test_the_summary_says_how_far_the_measuring_methods_looked() -> None:
-    slow = Ranking("abu", "AbU", (entry(1, 0.1),), 3.0, "a shortlist of 400 of 3,000 training images")
-    fast = Ranking("clip", "CLIP", (entry(1),), 0.1, "all 3,000 training images")
+    slow = ranking_of(
+        [entry(1, 0.1)],
+        "abu",
+        title="AbU",
+        seconds=3.0,
+        candidates="a shortlist of 400 of 3,000 training images",
+    )
+    fast = ranking_of([entry(1)], candidates="all 3,000 training images")
     assert summary(run_of("a dog", {"abu": slow, "clip": fast})) == (
         "Done in 3.1 s. AbU measured a shortlist of 400 of 3,000 training images."
     )
@@ -265,7 +272,7 @@ def test_questions_are_escaped_and_known_by_their_index() -> None:
 
 
 def answer(caption: str) -> Run:
-    ranked = Ranking("abu", "AbU", (entry(1.5, 0.1),), 1.0, "all", {"alpha": 2.0})
+    ranked = ranking_of([entry(1.5, 0.1)], "abu", title="AbU", details={"alpha": 2.0})
     whole = Attribution({"caption": caption}, {"seed": 0}, {"model": "m"}, {"abu": ranked})
     return run_of(caption, {"abu": ranked}, whole)
 

@@ -14,6 +14,7 @@ import torch
 
 from attribution.engine import attribute
 from attribution.errors import Cancelled, NonFiniteError
+from attribution.models.layer_calls import projected
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
 from attribution.results import Attribution, Progress
@@ -179,8 +180,8 @@ def test_two_skeletons_share_their_tensors_but_not_their_modules(tiny_world: Wor
     model = tiny_world.model
     assert isinstance(model, PipelineModel)
     captions = model.encode_captions(["a dog on the beach"])
-    projected = model._projected(model.weights, captions)
-    with model._skeleton(projected) as one, model._skeleton(projected) as two:
+    calls = model._calls(model.weights, captions)
+    with model._skeletons.using(calls) as one, model._skeletons.using(calls) as two:
         assert one is not two
         loaded = dict(model.unet.named_parameters())
         assert {*dict(one.named_parameters())} == {*loaded} - {*model.weights}
@@ -193,7 +194,8 @@ def test_keys_and_values_are_those_of_each_draws_own_caption(tiny_world: Workspa
     assert isinstance(model, PipelineModel)
     words = ["a dog", "a dog", "a cat on the beach", "a dog", "a dog"]
     captions = model.encode_captions(words)
-    projected = model._projected(model.weights, captions)
+    outputs = projected(model.weights, dict.fromkeys(model.weights), captions.tokens)
     for name, weight in model.weights.items():
-        torch.testing.assert_close(projected[name], captions @ weight.T)
-    assert all(len(value) == 1 for value in model._projected(model.weights, captions[:1]).values())
+        torch.testing.assert_close(outputs[name], captions.tokens @ weight.T)
+    alone = projected(model.weights, dict.fromkeys(model.weights), captions.tokens[:1])
+    assert all(len(value) == 1 for value in alone.values())

@@ -12,10 +12,11 @@ from PIL import Image
 from attribution.data.training_set import Example
 from attribution.models.base import Generation, GenerationStep
 from attribution.query import Query
-from attribution.results import Attribution, Entry, Ranking
+from attribution.results import Attribution, Entry
 from evaluation.protocols import protocols
 from evaluation.protocols.locality import LEFT, RIGHT
 from evaluation.runner import Run
+from tests.worlds.rankings import ranking_of
 
 METHODS = ["blind", "seer"]  # answered by the fixture `asked_queries`
 LOCALITY = {"prompts": 6, "candidates": 33, "seed": 0, "top_k": 11, "methods": METHODS}
@@ -64,15 +65,12 @@ def attribution_of(rankings: Mapping[str, list[str]]) -> Attribution:
         settings={"seed": 0},
         fingerprints={"model": "m"},
         rankings={
-            name: Ranking(
-                method=name,
-                title=name,
-                entries=tuple(
-                    Entry(i, ranked, 0, f"{ranked}.png", "", -float(i), None)
-                    for i, ranked in enumerate(ids, 1)
-                ),
-                seconds=1.0,
-                candidates="some",
+            name: ranking_of(
+                [
+                    Entry(i, each, i - 1, f"{each}.png", "", -float(i), None)
+                    for i, each in enumerate(ids, 1)
+                ],
+                name,
             )
             for name, ids in rankings.items()
         },

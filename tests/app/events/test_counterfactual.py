@@ -16,8 +16,8 @@ from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, S
 from attribution.errors import SettingsError
 from attribution.models.base import Generation
 from attribution.query import Settings
-from attribution.results import Ranking
 from attribution.unlearning.change import Change, LossChange
+from tests.worlds.rankings import ranking_of
 
 GREY = Image.new("RGB", (16, 16), (120, 120, 120))
 MADE = Generation("a dog <b>", seed=3)
@@ -129,7 +129,7 @@ def test_only_a_picture_that_this_model_made_is_made_again() -> None:
 
 def test_only_this_runs_own_answered_rankings_can_be_tested() -> None:
     part = parts_of(GREY, "a dog", ())[0]
-    ranking = Ranking("clip", "CLIP", (), 0.1, "all")
+    ranking = ranking_of(())
     run = Run(
         Picture(GREY), "a dog", ("clip", "dino"), Settings(), (replace(part, rankings={"clip": ranking}),)
     )

@@ -20,6 +20,7 @@ from attribution.methods.base import method
 from attribution.query import Box, Query, Settings
 from attribution.results import Entry, Ranking
 from attribution.workspace.workspace import Workspace
+from tests.worlds.rankings import ranking_of
 
 WHITE = Image.new("RGB", (64, 64), "white")
 
@@ -31,7 +32,7 @@ def ranking(order: list[int], name: str = "clip", stderr: float | None = None, z
         )
         for rank, row in enumerate(order, 1)
     )
-    return Ranking(name, name.upper(), entries, 0.1, "all", {"z_threshold": 4.0} if z else {})
+    return ranking_of(entries, name, details={"z_threshold": 4.0} if z else {})
 
 
 def part(label: str, **rankings: list[int]) -> Part:

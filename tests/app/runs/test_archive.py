@@ -21,6 +21,7 @@ from app.runs.run import Run
 from attribution.errors import RunError
 from attribution.query import Settings
 from attribution.results import Attribution
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from tests.worlds.answers import LEFT, RIGHT, answered_run
 
@@ -43,7 +44,7 @@ def again(run: Run) -> Run:
 def same(one: Run, other: Run) -> bool:
     """Whether two runs are alike in all that they hold."""
     answers = [
-        [json.dumps(part.attribution.to_json()) for part in each.parts if part.attribution]
+        [json.dumps(to_json(part.attribution)) for part in each.parts if part.attribution]
         for each in (one, other)
     ]
     facts = [

@@ -21,6 +21,7 @@ from app.views.report import SHOWN, command_line, report
 from attribution.__main__ import main
 from attribution.data.images import read_image
 from attribution.query import Settings
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from tests.worlds import TINY
 from tests.worlds.answers import CAPTION, LEFT, RIGHT, answered_run, with_captions
@@ -167,7 +168,7 @@ def test_a_picture_made_with_the_seed_of_the_draws_is_made_again(tiny_world: Wor
 def test_several_parts_are_several_answers_in_one_file(run: Run) -> None:
     whole = json.loads(write_json(run).read_text())
     answers = [part.attribution for part in run.parts]
-    assert whole["parts"] == [json.loads(json.dumps(answer.to_json())) for answer in answers if answer]
+    assert whole["parts"] == [json.loads(json.dumps(to_json(answer))) for answer in answers if answer]
     tables = write_csv(run).read_text().split("# caption: ")[1:]
     assert len(tables) == 2
     for table, part in zip(tables, run.parts, strict=True):

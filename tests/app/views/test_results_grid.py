@@ -21,6 +21,7 @@ from attribution.data.training_set import Example
 from attribution.methods.base import Method
 from attribution.query import Query
 from attribution.results import Entry, Ranking
+from tests.worlds.rankings import ranking_of
 
 PART = Part("A", Query(Image.new("RGB", (64, 64)), "a dog"))
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -40,7 +41,7 @@ def ranking(
         Entry(rank, f"train-{row:03}", row, f"{row}.png", caption, scale / rank, stderr)
         for rank, row in enumerate(order, 1)
     )
-    return Ranking(name, name.upper(), entries, 0.5, f"all {len(order)} training images")
+    return ranking_of(entries, name, seconds=0.5, candidates=f"all {len(order)} training images")
 
 
 def strips(rankings: Mapping[str, Ranking], names: Sequence[str] = "ab", part: Part = PART) -> list[Strip]:

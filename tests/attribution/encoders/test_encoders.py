@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer, Dinov2Model
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.encoders.base import encoder_reader, encoder_readers
 from attribution.encoders.dino import read_out
 from attribution.encoders.whitening import fit_whitening

@@ -29,7 +29,7 @@ def plain_fisher(workspace: Workspace, rows: list[int], draws: int, seed: int) -
             target = signal.sqrt() * noise - (1 - signal).sqrt() * latent
             weights = {name: w.clone().requires_grad_() for name, w in model.weights.items()}
             out = functional_call(
-                model.unet, weights, (noisy, t), {"encoder_hidden_states": caption}
+                model.unet, weights, (noisy, t), {"encoder_hidden_states": caption.tokens}
             ).sample
             gradients = torch.autograd.grad((out - target).square().mean(), list(weights.values()))
             for name, gradient in zip(weights, gradients, strict=True):

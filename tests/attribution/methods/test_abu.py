@@ -12,20 +12,24 @@ from diffusers import DiffusionPipeline
 from attribution.engine import attribute
 from attribution.errors import CalibrationError, NonFiniteError
 from attribution.gradients.curvature import Diagonal
+from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import FISHER
 from attribution.methods import abu
 from attribution.methods.base import method
-from attribution.models.losses import Probe, example_losses
+from attribution.models.draws import Probe, stratified_draws
+from attribution.models.losses import example_losses
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Ranking, Scores, ranked_rows
 from attribution.rng import gaussian, generator
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import RISE_TOLERANCE
 from attribution.unlearning.racing import mean_and_error
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.plain_abu import Draw, plain_abu
+from tests.worlds.rankings import training_set_of
 from tests.worlds.settings import quick
 
 QUICK = quick({"draws": 16, "calibration_draws": 8}, candidates=12, batch_size=16)
@@ -78,10 +82,10 @@ def test_scores_are_those_of_a_straightforward_implementation(
     captions = model.encode_captions([training_set.captions[row] for row in rows])
     context = QueryContext(tiny_world, query_of(tiny_world, box=box), QUICK)
     latent, caption, mask = context.latent, context.conditioning, context.mask
-    draws = unlearning.stratified_draws(model, 16, seed=0, purpose="unlearning")
+    draws = stratified_draws(model, 16, seed=0, purpose="unlearning")
     alpha, shape = 50.0, model.latent_shape
 
-    *_, whole = unlearning.query_gradient(model, latent, caption, draws, mask)
+    *_, whole = gradient_over_draws(model, draws.of(latent, caption), mask)
     gradient = whole.mean
     fisher = mean_of_chunks(iter([fisher_chunk(model, latents, captions, ids, 2, seed=0)]))
     direction = unlearning.ascent_direction(gradient, Diagonal(fisher, 0.1), len(training_set))
@@ -94,8 +98,8 @@ def test_scores_are_those_of_a_straightforward_implementation(
 
     slow = plain_abu(
         DiffusionPipeline.from_pretrained(tiny_world.source(tiny_world.config.model)),
-        (latent[0], caption[0]),
-        list(zip(latents, captions, strict=True)),
+        (latent[0], caption.tokens[0]),
+        list(zip(latents, captions.tokens, strict=True)),
         [(int(t), e) for t, e in zip(draws.timesteps, draws.noise, strict=True)],
         [fisher_draws(name, 2, shape) for name in ids],
         [loss_draws(probe, name, shape) for name in ids],
@@ -147,7 +151,7 @@ def test_the_pictures_own_loss_rises_and_that_of_controls_by_less_than_a_quarter
     for row in (3, 700, 1500):
         query = query_of(embedded_world, row)
         details = final(embedded_world, query, Settings(candidates=4)).rankings["abu"].details
-        assert abs(details["query_rise"] - 0.10) <= unlearning.RISE_TOLERANCE
+        assert abs(details["query_rise"] - 0.10) <= RISE_TOLERANCE
         rises.append(details["control_rise"])
     assert np.mean(rises) < 0.025
 
@@ -172,13 +176,13 @@ def test_a_box_over_the_whole_picture_is_no_box(tiny_world: Workspace) -> None:
 def test_scores_that_are_not_finite_are_a_named_error() -> None:
     scores = Scores(np.arange(3), np.array([1.0, np.nan, 2.0]))
     with pytest.raises(NonFiniteError, match="of b"):
-        ranked_rows(scores, ["a", "b", "c"])
+        ranked_rows(scores, training_set_of(["a", "b", "c"]))
 
 
 def test_ties_are_broken_by_id() -> None:
     scores = Scores(np.arange(4), np.array([1.0, 2.0, 1.0, 2.0]))
     ids = ["d", "c", "b", "a"]
-    assert [ids[i] for i in ranked_rows(scores, ids)] == ["a", "c", "b", "d"]
+    assert [ids[i] for i in ranked_rows(scores, training_set_of(ids))] == ["a", "c", "b", "d"]
 
 
 def test_a_step_too_large_for_the_model_is_a_named_error(tiny_world: Workspace) -> None:

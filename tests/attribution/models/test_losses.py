@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from attribution.errors import NonFiniteError, SettingsError
-from attribution.models.losses import Probe, example_losses, timestep_grid
+from attribution.errors import NonFiniteError
+from attribution.models.draws import Probe
+from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 
@@ -52,23 +53,6 @@ def test_latents_are_scaled_alike_for_query_and_training_image(tiny_world: Works
     image = tiny_world.training_set.image(3)
     latent = tiny_world.model.encode_images([image])
     np.testing.assert_allclose(latent.numpy()[0], training_latents(tiny_world, [3]).numpy()[0], atol=1e-5)
-
-
-def test_timestep_grid_is_exact() -> None:
-    assert timestep_grid(1000, 10) == (50, 150, 250, 350, 450, 550, 650, 750, 850, 950)
-    assert timestep_grid(1000, 1) == (500,)
-    for count in (1, 2, 4, 5, 8, 10, 20, 25, 40, 50, 100, 1000):
-        grid = timestep_grid(1000, count)
-        assert len(grid) == count
-        assert len(set(np.diff(grid))) <= 1
-        assert min(grid) >= 0
-        assert max(grid) < 1000
-
-
-@pytest.mark.parametrize("count", [3, 7, 30, 0, -5, 1001])
-def test_inexact_timestep_grid_is_refused(count: int) -> None:
-    with pytest.raises(SettingsError, match="choose one of"):
-        timestep_grid(1000, count)
 
 
 def test_losses_that_are_not_finite_are_an_error_that_names_the_examples(tiny_world: Workspace) -> None:

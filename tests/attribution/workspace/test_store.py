@@ -282,6 +282,16 @@ def test_a_second_job_on_the_same_artifact_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "losses.lock").exists()
 
 
+def test_a_lock_is_held_by_one_writer_and_taken_again_when_it_is_free(tmp_path: Path) -> None:
+    for _ in range(3):
+        with Writer(tmp_path, PLAN):
+            with pytest.raises(ArtifactError) as refused, Writer(tmp_path, PLAN):
+                pass
+            assert "\n" not in str(refused.value)
+            assert (tmp_path / "losses.lock").exists()  # the one refused has not taken it away
+        assert not (tmp_path / "losses.lock").exists()
+
+
 def test_manifests_hold_no_time_and_no_place(tmp_path: Path) -> None:
     make(tmp_path)
     manifest = json.loads((tmp_path / "losses" / "manifest.json").read_text())

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import (
     MismatchError,
     MissingArtifactError,
@@ -25,7 +25,7 @@ from attribution.errors import (
 )
 from attribution.gradients.stored import FISHER
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace import workspace as module
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.config import Config
