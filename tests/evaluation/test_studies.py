@@ -221,7 +221,7 @@ def test_a_false_positive_is_an_unrelated_image_beyond_the_threshold(
     captions = tuple(f"a {word} on a table" for word in ("bus", "cat", "dog", "cup", "hat", "owl"))
     counting = Counting(len(captions), high)
     world: Any = SimpleNamespace(
-        null=lambda: counting, first_order=lambda: counting, training_set=SimpleNamespace(captions=captions)
+        load=lambda kind: counting, training_set=SimpleNamespace(captions=captions)
     )
     # Control k is of caption k and raises the image after it, which shares no telling word.
     monkeypatch.setattr(verdict, "control", lambda _, seed: (np.array([(seed % 2) + 1.0]), 1.0, seed % 2))
