@@ -212,8 +212,8 @@ def timed(
     return Timing(with_pool, alone, noise, fixed=0.0, rise=0.0, draws=draws)
 
 
-def spoken(seconds: float) -> str:
-    """In the unit that fits."""
+def duration(seconds: float) -> str:
+    """Seconds as text, in the unit that fits."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
@@ -237,7 +237,7 @@ def report(
     roundings: tuple[Rounding, Rounding] | None,
     options: argparse.Namespace,
 ) -> Report:
-    told = machine(options.device)
+    measured_on = machine(options.device)
     seconds = {"exhaustive": timing.exhaustive(shape), "refined": timing.refined(shape)}
     scanned = f"{shape.images:,} images, {shape.flips} flips, {shape.captions} captions"
     rows = [
@@ -245,7 +245,7 @@ def report(
         (f"refined: a shortlist of {shortlist(shape):,}, two noises", f"{refined_draws(shape):,}"),
     ]
     scaled = [
-        (*row, spoken(value), spoken(GOALS[name]))
+        (*row, duration(value), duration(GOALS[name]))
         for row, (name, value) in zip(rows, seconds.items(), strict=True)
     ]
     scaled.append(("of either, gradient and calibrated step: measured", "", f"{timing.fixed:.2f} s", ""))
@@ -267,9 +267,9 @@ def report(
         "precision": options.precision,
         "slice": options.slice,
         "rounding": None if roundings is None else [asdict(each) for each in roundings],
-        "machine": told,
+        "machine": measured_on,
     }
-    return Report(figures, text + small_print(told))
+    return Report(figures, text + small_print(measured_on))
 
 
 def _words(

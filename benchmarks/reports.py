@@ -47,9 +47,9 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     }
 
 
-def small_print(told: Mapping[str, Any]) -> str:
-    """Where figures come from, in small print."""
-    return "<sub>" + ", ".join(f"{key} {value}" for key, value in told.items()) + ".</sub>\n"
+def small_print(facts: Mapping[str, Any]) -> str:
+    """Facts about a measurement, in small print."""
+    return "<sub>" + ", ".join(f"{key} {value}" for key, value in facts.items()) + ".</sub>\n"
 
 
 def _processor() -> str:

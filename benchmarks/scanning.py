@@ -61,18 +61,18 @@ def noise_ahead(
     starts = iter(range(0, len(ids), each))
     waiting: deque[tuple[int, Future[list[PlainBatch]]]] = deque()
 
-    def ask(count: int) -> None:
+    def submit(count: int) -> None:
         for start in islice(starts, count):
-            asked = pool.submit(_made, probe, tuple(ids[start : start + each]), tuple(shape))
-            waiting.append((start, asked))
+            batches = pool.submit(_all_at_once, probe, tuple(ids[start : start + each]), tuple(shape))
+            waiting.append((start, batches))
 
-    ask(AHEAD * processes)
+    submit(AHEAD * processes)
     while waiting:
-        start, made = waiting.popleft()
-        for rows, timesteps, noise in made.result():
+        start, batches = waiting.popleft()
+        for rows, timesteps, noise in batches.result():
             yield rows + start, timesteps, noise
-        ask(1)
+        submit(1)
 
 
-def _made(probe: Probe, ids: tuple[str, ...], shape: tuple[int, ...]) -> list[PlainBatch]:
+def _all_at_once(probe: Probe, ids: tuple[str, ...], shape: tuple[int, ...]) -> list[PlainBatch]:
     return list(noise_now(probe, ids, shape, len(ids) * len(probe.timesteps) * probe.noises))

@@ -12,7 +12,7 @@ from torch import nn
 
 from demo import autoencoder, clip, diffusion, dino, judge
 from demo.saving import publish, save_encoder, save_pipeline
-from demo.scenes import write_scenes
+from demo.scenes import painted, write_scenes
 from demo.tokenizer import build_tokenizer
 from demo.world import World, load_vae
 from precompute.__main__ import main as precompute
@@ -146,7 +146,7 @@ def build_judge(world: World) -> Progress:
     recipe = world.recipe(judge.RECIPE)
     items = [judge.judge_scene(index, world.seed) for index in range(judge.PICTURES)]
     pictures = []
-    for picture in judge.draw(world.glyphs, items, world.seed):
+    for picture in painted(world.glyphs, items, world.seed):
         pictures.append(picture)
         yield "judge: scenes", len(pictures), judge.PICTURES, ""
     pixels = np.stack(pictures)

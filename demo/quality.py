@@ -28,7 +28,7 @@ from attribution.workspace.workspace import Workspace
 from demo import autoencoder, clip, dino, judge
 from demo.card import model_card, sheet
 from demo.judge import Verdict, truth
-from demo.scenes import SIZE, Painter, Scene, scene
+from demo.scenes import SIZE, Scene, painted, scene
 from demo.vocabulary import OBJECTS
 from demo.world import World, load_vae
 
@@ -69,8 +69,7 @@ def write_card(world: World, generation: Generation, only: Collection[str] | Non
 
 def drawn(world: World, items: Sequence[Scene]) -> UInt8[np.ndarray, "n 64 64 3"]:
     """The scenes' pictures."""
-    painter = Painter(world.glyphs)
-    return np.stack([np.asarray(painter.paint(item, world.seed)[0]) for item in items])
+    return np.stack(list(painted(world.glyphs, items, world.seed)))
 
 
 def held_out(world: World, count: int) -> list[Scene]:
@@ -283,8 +282,8 @@ def _hardest(items: Sequence[Scene], verdicts: Sequence[Verdict]) -> dict[str, A
     """The object that is recognised in its place least often."""
     hits: dict[str, list[bool]] = {name: [] for name in OBJECTS}
     for item, verdict in zip(items, verdicts, strict=True):
-        for name, said in zip(item.objects, (verdict.left, verdict.right), strict=False):
-            hits[name].append(said == name)
+        for name, answer in zip(item.objects, (verdict.left, verdict.right), strict=False):
+            hits[name].append(answer == name)
     name = min((n for n in hits if hits[n]), key=lambda n: _share(hits[n]))
     return {"name": name, "right": _share(hits[name]), "of": len(hits[name])}
 

@@ -18,8 +18,8 @@ class Report:
 
     def of_run(self, run: Mapping[str, Any], **further: Any) -> Report:
         """The report with what was asked of which model and data, in its figures and in small print."""
-        told = (f"{key} `{value}`" for key, value in run.items() if key not in ("protocol", "methods"))
-        small_print = f"<sub>{', '.join(told)}.</sub>\n"
+        facts = (f"{key} `{value}`" for key, value in run.items() if key not in ("protocol", "methods"))
+        small_print = f"<sub>{', '.join(facts)}.</sub>\n"
         return Report({**self.figures, "run": run, **further}, f"{self.markdown}\n{small_print}")
 
     def write(self, folder: Path) -> None:

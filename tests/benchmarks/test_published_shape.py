@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from attribution.models.base import open_model
+from attribution.models.base import Weights, open_model
+from attribution.models.batch import Batch, Conditioning
+from attribution.models.layer_calls import LayerCall
 from attribution.models.losses import Probe, example_losses
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.workspace.workspace import Workspace
 from benchmarks import published_shape
-from benchmarks.published_shape import Timing, refined_draws, spoken
+from benchmarks.published_shape import Timing, duration, refined_draws
 from benchmarks.rounding import RoundedModel, rounding
 from benchmarks.scanning import mean_losses, noise_ahead, noise_now
 from benchmarks.shapes import MSCOCO, Shape, random_images, write_pipeline
@@ -34,12 +36,12 @@ def test_a_pipeline_has_the_shape_that_was_asked_for(miniature: Path) -> None:
     model = open_model(miniature)
     assert model.latent_shape == (4, 8, 8)
     assert {weight.shape[1] for weight in model.weights.values()} == {32}
-    assert model.encode_captions(["a cat"]).shape == (1, 24, 32)
+    assert model.encode_captions(["a cat"]).tokens.shape == (1, 24, 32)
     assert list(model.unet.config.block_out_channels) == [32, 32]  # type: ignore[attr-defined]
     images = random_images(MINIATURE, 2)
     assert len(images.ids) == len(set(images.ids)) == 2 * 2 * 3
     assert images.latents.shape == (12, 4, 8, 8)
-    assert images.captions.shape == (12, 24, 32)
+    assert images.captions.tokens.shape == (12, 24, 32)
 
 
 def test_the_published_scan_has_as_many_draws_as_the_paper_says() -> None:
@@ -74,7 +76,7 @@ def test_seconds_are_scaled_from_the_slice_and_what_is_fixed_is_not() -> None:
 
 def test_durations_are_said_in_the_unit_that_fits() -> None:
     spans = (9.84, 600, 8_000, 200_000)
-    assert [spoken(seconds) for seconds in spans] == ["9.8 s", "10.0 min", "2.2 h", "2.3 days"]
+    assert [duration(seconds) for seconds in spans] == ["9.8 s", "10.0 min", "2.2 h", "2.3 days"]
 
 
 def test_rounding_is_measured_against_the_spread_of_scores() -> None:
@@ -90,21 +92,19 @@ def test_rounding_is_measured_against_the_spread_of_scores() -> None:
 def test_a_rounded_model_projects_keys_and_values_in_single_precision(miniature: Path) -> None:
     exact, rounded = PipelineModel(miniature, "cpu"), RoundedModel(miniature, "cpu")
     images = random_images(MINIATURE, 1)
-    seen: dict[str, torch.dtype] = {}
-    projected = rounded._projected
+    seen: set[torch.dtype] = set()
+    calls_of = rounded._calls
 
-    def spy(*arguments: object) -> dict[str, torch.Tensor]:
-        found = projected(*arguments)  # type: ignore[arg-type]
-        seen.update({name: value.dtype for name, value in found.items()})
-        return found
+    def spy(weights: Weights, captions: Conditioning) -> Mapping[str, LayerCall]:
+        calls = calls_of(weights, captions)
+        seen.update(output.dtype for call in calls.values() for output in call.outputs)
+        return calls
 
-    rounded._projected = spy  # type: ignore[method-assign]
-    noise, timesteps = torch.ones_like(images.latents), torch.full((6,), 500)
-    sides = [
-        model.squared_errors(model.weights, images.latents, images.captions, noise, timesteps)
-        for model in (exact, rounded)
-    ]
-    assert set(seen.values()) == {torch.float32}
+    rounded._calls = spy  # type: ignore[method-assign]
+    noise, times = torch.ones_like(images.latents), torch.full((6,), 500)
+    batch = Batch(images.latents, images.captions, noise, times)
+    sides = [model.squared_errors(model.weights, batch) for model in (exact, rounded)]
+    assert seen == {torch.float32}
     assert sides[1].dtype == torch.float32
     assert 0 < float((sides[0] - sides[1]).abs().max()) < 0.1
 

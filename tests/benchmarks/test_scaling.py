@@ -28,10 +28,10 @@ def test_sizes_are_asked_in_turn_upwards_and_downwards() -> None:
     assert order == [(0, 3), (0, 2), (0, 1), (1, 1), (1, 2), (1, 3)]
 
 
-def test_the_rest_of_a_scan_is_reckoned_exactly_where_it_is_linear() -> None:
+def test_the_rest_of_a_scan_is_extrapolated_exactly_where_it_is_linear() -> None:
     fixed, each, images = 3.0, 0.04, 8_000
     passed = [fixed + each * PART, fixed + each * 2 * PART]
-    assert scaling.reckoned(passed, images - PART) == pytest.approx(fixed + each * images)
+    assert scaling.extrapolated(passed, images - PART) == pytest.approx(fixed + each * images)
 
 
 def test_the_scaling_report_has_medians_and_says_what_was_not_measured_whole() -> None:

@@ -21,4 +21,4 @@ def test_the_table_has_medians_and_the_slowest_look_up() -> None:
 def test_both_ratios_of_the_comparison_follow_from_its_seconds() -> None:
     found = Comparison(3e-3, 2e-3, 1.0, 300.0, 100.0, (5.0, 4.0, 50.0), images=10)
     assert found.exhaustive_ratio == pytest.approx(1.5)
-    assert [row[-1] for row in table.beside(found)] == ["1.50", "1.00000", "80", "20"]
+    assert [row[-1] for row in table.comparison_rows(found)] == ["1.50", "1.00000", "80", "20"]

@@ -221,7 +221,7 @@ def test_a_false_positive_is_an_unrelated_image_beyond_the_threshold(
     captions = tuple(f"a {word} on a table" for word in ("bus", "cat", "dog", "cup", "hat", "owl"))
     counting = Counting(len(captions), high)
     world: Any = SimpleNamespace(
-        null=lambda: counting, first_order=lambda: counting, training_set=SimpleNamespace(captions=captions)
+        load=lambda kind: counting, training_set=SimpleNamespace(captions=captions)
     )
     # Control k is of caption k and raises the image after it, which shares no telling word.
     monkeypatch.setattr(verdict, "control", lambda _, seed: (np.array([(seed % 2) + 1.0]), 1.0, seed % 2))
@@ -263,7 +263,7 @@ def test_an_order_is_compared_by_the_images_it_puts_first(
     scores, errors = np.full(60, 1.0), np.full(60, 0.1)
     scores[TOP : 2 * TOP], errors[TOP : 2 * TOP] = 2.0, 4.0  # measured badly: first by score alone
     shows = boxed_answers(tmp_path, scores, errors.tolist())
-    monkeypatch.setattr(orders, "holders", lambda _: shows)
+    monkeypatch.setattr(orders, "scenes_by_object", lambda _: shows)
     world: Any = SimpleNamespace()
     options = {"answers": tmp_path, "methods": ["abu"]}
     _, report = finished(orders.STUDIES[0].run(world, options, Kept(tmp_path / "run")))
@@ -290,7 +290,7 @@ def test_orders_says_what_is_missing(
 ) -> None:
     if errors:
         boxed_answers(tmp_path, np.ones(60), errors)
-    monkeypatch.setattr(orders, "holders", lambda _: {})
+    monkeypatch.setattr(orders, "scenes_by_object", lambda _: {})
     world: Any = SimpleNamespace()
     with pytest.raises(SettingsError, match=words):
         finished(orders.STUDIES[0].run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))

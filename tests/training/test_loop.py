@@ -16,7 +16,7 @@ from demo import clip, dino, judge
 from demo.augment import Views, views
 from demo.autoencoder import RECIPE as AUTOENCODER_RECIPE
 from demo.autoencoder import CropLoss, new_autoencoder, to_model_range
-from demo.scenes import Painter, scene
+from demo.scenes import painted, scene
 from demo.sizes import TINY
 from demo.tokenizer import build_tokenizer
 from tests.worlds import GLYPHS
@@ -30,8 +30,7 @@ Made = tuple[nn.Module, LossOfStep, Callable[[int], None] | None]
 
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
-    painter = Painter(GLYPHS)
-    return np.stack([np.asarray(painter.paint(scene(i))[0]) for i in range(COUNT)])
+    return np.stack(list(painted(GLYPHS, [scene(i) for i in range(COUNT)])))
 
 
 def _autoencoder(pixels: np.ndarray) -> Made:
