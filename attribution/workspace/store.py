@@ -15,10 +15,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
@@ -35,6 +36,30 @@ def mending_command(name: str, root: Path) -> str:
     """The command that makes an artifact."""
     job = "embeddings" if name.startswith("embeddings") else name
     return f"python -m precompute {job} --workspace {shlex.quote(str(root))}"
+
+
+def _inside(file: str) -> str:
+    """The name of a file in the artifact's own folder."""
+    if "/" in file or "\\" in file or file in ("", ".", ".."):
+        raise ValueError("leaves the folder")
+    return file
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    sha256: str
+    bytes: int
+
+
+class _Manifest(BaseModel):
+    """What is read of a manifest here; the plan that the artifact was made by stands beside it."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    format: Literal[1]
+    fingerprints: dict[str, str]
+    files: dict[Annotated[str, AfterValidator(_inside)], _File]
 
 
 class Artifact:
@@ -171,20 +196,12 @@ class Store:
     def _manifest(self, name: str) -> dict[str, Any]:
         path = self.root / name / MANIFEST
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            complete = (
-                manifest["format"] == FORMAT
-                and isinstance(manifest["fingerprints"], dict)
-                and all(_sound(file, entry) for file, entry in manifest["files"].items())
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            complete = False
-        if not complete:
+            return _Manifest.model_validate_json(path.read_bytes()).model_dump()
+        except (OSError, ValidationError) as problem:
             raise CorruptArtifactError(
                 f"{path} is damaged or of another version: make it again with "
                 f"`{mending_command(name, self.root)} --remake`"
-            )
-        return dict(manifest)
+            ) from problem
 
     def verify(self, name: str, expected: Mapping[str, str]) -> Iterator[str]:
         """Hash every file of an artifact; yields each name that is whole.
@@ -197,8 +214,3 @@ class Store:
             artifact.path(file)
             artifact.verify_file(file)
             yield file
-
-
-def _sound(file: str, entry: Mapping[str, Any]) -> bool:
-    inside = "/" not in file and "\\" not in file and file not in ("", ".", "..")
-    return inside and isinstance(entry["sha256"], str) and isinstance(entry["bytes"], int)
