@@ -12,9 +12,10 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attribution.data.images import FORMATS
 from attribution.data.training_set import Example, TrainingSet
@@ -23,6 +24,17 @@ from attribution.files import file_sha256
 
 METADATA = "metadata.jsonl"
 INDEX_FORMAT = 1
+
+
+class _Index(BaseModel):
+    """What `save` writes."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    fingerprint: str
+    metadata_sha256: str
+    sha256: list[str]
 
 
 def scan(folder: Path | str, progress: Callable[[int, int], None] | None = None) -> TrainingSet:
@@ -63,16 +75,15 @@ def load(index_path: Path, folder: Path | str) -> TrainingSet:
     folder = Path(folder)
     records, metadata_sha256 = _read_metadata(folder)
     try:
-        index = json.loads(index_path.read_text(encoding="utf-8"))
-        hashes, expected = list(index["sha256"]), index["metadata_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        index = _Index.model_validate_json(index_path.read_bytes())
+    except (OSError, ValidationError):
         raise TrainingSetError(f"{index_path} is missing or damaged: {_scan_again(index_path)}") from None
-    if metadata_sha256 != expected or len(hashes) != len(records):
+    if metadata_sha256 != index.metadata_sha256 or len(index.sha256) != len(records):
         raise TrainingSetError(
             f"{folder / METADATA} has changed since it was scanned (its sha256 is "
-            f"{metadata_sha256[:12]}, was {str(expected)[:12]}): {_scan_again(index_path)}"
+            f"{metadata_sha256[:12]}, was {index.metadata_sha256[:12]}): {_scan_again(index_path)}"
         )
-    return TrainingSet(folder, _examples(records, hashes), metadata_sha256)
+    return TrainingSet(folder, _examples(records, index.sha256), metadata_sha256)
 
 
 def _scan_again(index_path: Path) -> str:

@@ -134,7 +134,7 @@ def test_metadata_changed_since_the_scan_is_refused(captioned_folder: Make, tmp_
         imagefolder.load(index, folder)
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"sha256": "abc", "metadata_sha256": ""}'])
 def test_a_damaged_index_is_refused(captioned_folder: Make, tmp_path: Path, damage: str) -> None:
     index = tmp_path / "index.json"
     index.write_text(damage)
