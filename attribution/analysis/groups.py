@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
+from scipy.stats import binomtest
 
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import SettingsError
@@ -19,7 +19,6 @@ from attribution.rng import generator
 
 RESAMPLED = 1000  # times, for an interval
 LEVEL = 0.95
-NORMAL = 1.959964  # standard deviations to either side that hold this share
 MOST_VALUES = 500  # of a column that can be grouped by
 
 
@@ -142,11 +141,8 @@ def _intervals(
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
     """Wilson's 95% interval of a share."""
-    share, z2 = successes / trials, NORMAL**2
-    centre = share + z2 / (2 * trials)
-    half = NORMAL * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    scale = 1 + z2 / trials
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    found = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def largest(groups: Iterable[Group], count: int, by: str) -> list[Group]:

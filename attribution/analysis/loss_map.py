@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
@@ -16,6 +15,7 @@ from numpy import ndarray
 from attribution.models.base import Weights
 from attribution.models.batch import Batch
 from attribution.models.draws import probe_draws
+from attribution.unlearning.change import mean_and_error
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
@@ -58,20 +58,14 @@ def forgotten(workspace: Workspace, unlearned: Weights, row: int, batch_size: in
         afters.append(after.mean(dim=(1, 2, 3)))
     grid = (len(probe.timesteps), probe.noises)
     before_each, after_each = (torch.cat(parts).reshape(grid).numpy() for parts in (befores, afters))
+    measured = (mean_and_error(each) for each in (before_each, after_each, after_each - before_each))
+    (before_mean, before_error), (after_mean, after_error), (_, rise_error) = measured
     return Forgotten(
         (total / before_each.size).numpy(),
         probe.timesteps,
-        before_each.mean(axis=1),
-        after_each.mean(axis=1),
-        _stderr(before_each),
-        _stderr(after_each),
-        _stderr(after_each - before_each),
+        before_mean,
+        after_mean,
+        before_error,
+        after_error,
+        rise_error,
     )
-
-
-def _stderr(values: Float64[ndarray, "timesteps noises"]) -> Float64[ndarray, " timesteps"]:
-    noises = values.shape[1]
-    if noises < 2:
-        return np.full(len(values), np.nan)
-    errors: Float64[ndarray, " timesteps"] = values.std(axis=1, ddof=1) / np.sqrt(noises)
-    return errors

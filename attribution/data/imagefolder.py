@@ -10,11 +10,12 @@ import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attribution.data.files import file_sha256
 from attribution.data.images import FORMATS
@@ -23,6 +24,32 @@ from attribution.errors import ImageError, TrainingSetError
 
 METADATA = "metadata.jsonl"
 INDEX_FORMAT = 1
+
+
+class _Index(BaseModel):
+    """What `save` writes."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    fingerprint: str
+    metadata_sha256: str
+    sha256: list[str]
+
+
+class _Record(BaseModel):
+    """One line of the metadata; its further columns are whatever they are."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    file_name: str
+    text: str
+    id: Any = None  # a number is taken as its digits; the file name, where the line has none
+
+    @property
+    def name(self) -> str:
+        """The example's id."""
+        return str(self.id) if "id" in self.model_fields_set else self.file_name
 
 
 def scan(folder: Path | str, progress: Callable[[int, int], None] | None = None) -> TrainingSet:
@@ -35,7 +62,7 @@ def scan(folder: Path | str, progress: Callable[[int, int], None] | None = None)
     records, metadata_sha256 = _read_metadata(folder)
     hashes = []
     for done, record in enumerate(records, 1):
-        hashes.append(_picture_sha256(folder, record["file_name"]))
+        hashes.append(_picture_sha256(folder, record.file_name))
         if progress is not None:
             progress(done, len(records))
     return TrainingSet(folder, _examples(records, hashes), metadata_sha256)
@@ -63,23 +90,22 @@ def load(index_path: Path, folder: Path | str) -> TrainingSet:
     folder = Path(folder)
     records, metadata_sha256 = _read_metadata(folder)
     try:
-        index = json.loads(index_path.read_text(encoding="utf-8"))
-        hashes, expected = list(index["sha256"]), index["metadata_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        index = _Index.model_validate_json(index_path.read_bytes())
+    except (OSError, ValidationError):
         raise TrainingSetError(f"{index_path} is missing or damaged: {_scan_again(index_path)}") from None
-    if metadata_sha256 != expected or len(hashes) != len(records):
+    if metadata_sha256 != index.metadata_sha256 or len(index.sha256) != len(records):
         raise TrainingSetError(
             f"{folder / METADATA} has changed since it was scanned (its sha256 is "
-            f"{metadata_sha256[:12]}, was {str(expected)[:12]}): {_scan_again(index_path)}"
+            f"{metadata_sha256[:12]}, was {index.metadata_sha256[:12]}): {_scan_again(index_path)}"
         )
-    return TrainingSet(folder, _examples(records, hashes), metadata_sha256)
+    return TrainingSet(folder, _examples(records, index.sha256), metadata_sha256)
 
 
 def _scan_again(index_path: Path) -> str:
     return f"run `python -m precompute init --workspace {shlex.quote(str(index_path.parent))}`"
 
 
-def _read_metadata(folder: Path) -> tuple[list[dict[str, Any]], str]:
+def _read_metadata(folder: Path) -> tuple[list[_Record], str]:
     """The checked lines of the metadata, and its sha256."""
     path = folder / METADATA
     try:
@@ -97,29 +123,30 @@ def _read_metadata(folder: Path) -> tuple[list[dict[str, Any]], str]:
     records = [_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
     if not records:
         raise TrainingSetError(f"{path} names no pictures")
-    for key in ("id", "file_name"):
-        value, count = Counter(record[key] for record in records).most_common(1)[0]
+    named = {"id": [each.name for each in records], "file_name": [each.file_name for each in records]}
+    for key, values in named.items():
+        value, count = Counter(values).most_common(1)[0]
         if count > 1:
             raise TrainingSetError(f"{path} has the {key} {value!r} {count} times: they must be unique")
     return records, hashlib.sha256(data).hexdigest()
 
 
-def _record(path: Path, number: int, line: str) -> dict[str, Any]:
+def _record(path: Path, number: int, line: str) -> _Record:
     where = f"{path} line {number}"
     try:
-        record = json.loads(line)
+        # JSON and record apart, so that each has its own error.
+        record = _Record.model_validate(json.loads(line))
+    except ValidationError as refused:
+        if refused.errors()[0]["loc"] == ("text",):
+            raise TrainingSetError(f'{where} has no "text": every picture needs its caption') from None
+        raise TrainingSetError(f'{where} has no "file_name"') from None
     except (ValueError, RecursionError):
         raise TrainingSetError(f"{where} is not JSON") from None
-    if not isinstance(record, dict) or not isinstance(record.get("file_name"), str):
-        raise TrainingSetError(f'{where} has no "file_name"')
-    if not isinstance(record.get("text"), str):
-        raise TrainingSetError(f'{where} has no "text": every picture needs its caption')
-    name = PurePosixPath(record["file_name"])
-    if name.is_absolute() or ".." in name.parts or not name.parts or not _plain(record["file_name"]):
-        raise TrainingSetError(f"{where}: file name {record['file_name']!r} leaves the folder")
-    record["id"] = str(record.get("id", record["file_name"]))
-    if not record["id"] or not _plain(record["id"]):
-        raise TrainingSetError(f"{where}: id {record['id']!r} is empty or has control characters")
+    name = PurePosixPath(record.file_name)
+    if name.is_absolute() or ".." in name.parts or not name.parts or not _plain(record.file_name):
+        raise TrainingSetError(f"{where}: file name {record.file_name!r} leaves the folder")
+    if not record.name or not _plain(record.name):
+        raise TrainingSetError(f"{where}: id {record.name!r} is empty or has control characters")
     return record
 
 
@@ -144,16 +171,8 @@ def _picture_sha256(folder: Path, file_name: str) -> str:
     return found
 
 
-def _examples(records: Sequence[Mapping[str, Any]], hashes: Sequence[str]) -> list[Example]:
-    known = ("id", "file_name", "text")
+def _examples(records: Sequence[_Record], hashes: Sequence[str]) -> list[Example]:
     return [
-        Example(
-            row,
-            record["id"],
-            record["file_name"],
-            record["text"],
-            sha256,
-            {key: value for key, value in record.items() if key not in known},
-        )
+        Example(row, record.name, record.file_name, record.text, sha256, record.model_extra or {})
         for row, (record, sha256) in enumerate(zip(records, hashes, strict=True))
     ]

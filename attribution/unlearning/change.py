@@ -63,13 +63,19 @@ def loss_change(
     """Of draws of one picture in antithetic pairs, under the loaded weights and under others."""
     losses = (draw_losses(model, w, batch, mask) for w in (model.weights, weights))
     before, after = (each.unflatten(0, (-1, 2)).mean(1).cpu().numpy() for each in losses)  # of pairs
-    figures = [figure for values in (before, after, after - before) for figure in _mean_and_error(values)]
-    return LossChange(*figures)
+    figures = [figure for values in (before, after, after - before) for figure in mean_and_error(values)]
+    return LossChange(*map(float, figures))
 
 
-def _mean_and_error(values: Float[ndarray, " n"]) -> tuple[float, float]:
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return float(values.mean()), float(error)
+def mean_and_error(
+    values: Float[ndarray, "*each n"],
+) -> tuple[Float[ndarray, "*each"], Float[ndarray, "*each"]]:
+    """The means over the last axis and their standard errors, NaN of a single value."""
+    count = values.shape[-1]
+    mean = np.asarray(values.mean(axis=-1))
+    if count < 2:
+        return mean, np.full_like(mean, np.nan)
+    return mean, np.asarray(values.std(axis=-1, ddof=1) / np.sqrt(count))
 
 
 def picture_change(

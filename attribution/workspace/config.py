@@ -8,15 +8,43 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from attribution.errors import WorkspaceError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 
 CONFIG = "workspace.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
 POOL = 6
+
+
+class _Stored(BaseModel):
+    """Of JSON: nothing is converted, and no key is passed over."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _StoredProbe(_Stored):
+    timesteps: tuple[int, ...]
+    noises: int
+    seed: int
+    pool: int
+
+
+class _StoredConfig(_Stored):
+    """The fields of `Config`, and the format; one that is added there with a default has it here too."""
+
+    format: Literal[1]
+    model: str
+    dataset: str
+    encoders: dict[str, str]
+    probe: _StoredProbe
+    resolution: int
+    fingerprints: dict[str, str]
+    latent_shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,20 +84,19 @@ class Config:
         """Raises WorkspaceError if the folder is not a workspace."""
         path = folder / CONFIG
         try:
-            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if data.pop("format") != FORMAT:
-                raise WorkspaceError(f"{path} is of another version: run `python -m precompute init` again")
-            probe = data.pop("probe")
-            if data.get("latent_shape") is not None:
-                channels, height, width = map(int, data["latent_shape"])
-                data["latent_shape"] = (channels, height, width)
-            return cls(**data, probe=Probe(**{**probe, "timesteps": tuple(probe["timesteps"])}))
+            found = _StoredConfig.model_validate_json(path.read_bytes())
+            probe = Probe(**found.probe.model_dump())
+            return cls(**found.model_dump(exclude={"format", "probe"}), probe=probe)
         except (FileNotFoundError, NotADirectoryError):
             raise WorkspaceError(
                 f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "
                 f"all --model MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        except ValidationError as problem:
+            other = any(error["type"] == "literal_error" for error in problem.errors())  # of the format
+            why = "of another version" if other else "damaged"
+            raise WorkspaceError(f"{path} is {why}: run `python -m precompute init` again") from problem
+        except (OSError, SettingsError) as problem:
             raise WorkspaceError(f"{path} is damaged: run `python -m precompute init` again") from problem
 
 

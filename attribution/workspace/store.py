@@ -15,10 +15,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
@@ -34,6 +35,30 @@ CHECKED_WHEN_OPENED = 2**28  # bytes; larger arrays are hashed by `verify` alone
 def mending_command(job: str, root: Path) -> str:
     """Return the command that makes an artifact."""
     return f"python -m precompute {job} --workspace {shlex.quote(str(root))}"
+
+
+def _inside(file: str) -> str:
+    """The name of a file in the artifact's own folder."""
+    if "/" in file or "\\" in file or file in ("", ".", ".."):
+        raise ValueError("leaves the folder")
+    return file
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    sha256: str
+    bytes: int
+
+
+class _Manifest(BaseModel):
+    """What is read of a manifest here; the plan that the artifact was made by stands beside it."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    format: Literal[1]
+    fingerprints: dict[str, str]
+    files: dict[Annotated[str, AfterValidator(_inside)], _File]
 
 
 class Artifact:
@@ -187,19 +212,11 @@ class Store:
     def _manifest(self, name: str, mending: str) -> dict[str, Any]:
         path = self.root / name / MANIFEST
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            complete = (
-                manifest["format"] == FORMAT
-                and isinstance(manifest["fingerprints"], dict)
-                and all(_sound(file, entry) for file, entry in manifest["files"].items())
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            complete = False
-        if not complete:
+            return _Manifest.model_validate_json(path.read_bytes()).model_dump()
+        except (OSError, ValidationError) as problem:
             raise CorruptArtifactError(
                 f"{path} is damaged or of another version: make it again with `{mending} --remake`"
-            )
-        return dict(manifest)
+            ) from problem
 
     def verify(self, name: str, expected: Mapping[str, str], job: str = "") -> Iterator[str]:
         """Hash every file of an artifact; yields each name that is whole.
@@ -212,8 +229,3 @@ class Store:
             artifact.path(file)
             artifact.verify_file(file)
             yield file
-
-
-def _sound(file: str, entry: Mapping[str, Any]) -> bool:
-    inside = "/" not in file and "\\" not in file and file not in ("", ".", "..")
-    return inside and isinstance(entry["sha256"], str) and isinstance(entry["bytes"], int)

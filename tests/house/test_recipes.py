@@ -79,7 +79,7 @@ def test_a_method_is_one_file(checkout: Path) -> None:
 
 @pytest.mark.slow
 def test_an_artifact_is_two_files(checkout: Path) -> None:
-    """Law: An artifact is two files, a method and a job: the recipe's is made, read and refused elsewhere."""
+    """Law: An artifact is two files: the recipe's is made by a job and read by a method."""
     workspace = checkout / "assets" / "demo" / "workspace"
     answer = done(recipe("an artifact"), checkout, WORKSPACE=workspace)
     found = answer["methods"]["mean-colour"]["ranking"]

@@ -84,6 +84,14 @@ def test_metadata_that_is_not_text_is_refused(captioned_folder: Make) -> None:
         imagefolder.scan(folder)
 
 
+def test_further_columns_may_have_any_name_and_any_value(captioned_folder: Make) -> None:
+    further = {"name": "n", "model_extra": [1, None], "copy": {"a": 1.5}, "model_config": True, "json": "j"}
+    found = imagefolder.scan(captioned_folder(line(0, **further))).examples[0]
+    assert found.metadata == further
+    assert list(found.metadata) == list(further)
+    assert (found.id, found.caption) == ("pictures/000.png", "picture 0")
+
+
 def test_a_caption_may_hold_any_character(captioned_folder: Make) -> None:
     caption = 'ünï "quoted" \u2028 <b>&amp;</b> \n\t 🚲'
     assert imagefolder.scan(captioned_folder(line(0, text=caption))).captions == (caption,)
@@ -134,7 +142,7 @@ def test_metadata_changed_since_the_scan_is_refused(captioned_folder: Make, tmp_
         imagefolder.load(index, folder)
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"sha256": "abc", "metadata_sha256": ""}'])
 def test_a_damaged_index_is_refused(captioned_folder: Make, tmp_path: Path, damage: str) -> None:
     index = tmp_path / "index.json"
     index.write_text(damage)

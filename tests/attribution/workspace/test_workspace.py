@@ -33,6 +33,7 @@ from attribution.workspace.create import create_workspace
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from tests.conftest import Foreign
+from tests.worlds import TINY
 
 
 def test_opening_loads_no_model(foreign_world: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +102,24 @@ def test_a_damaged_configuration_is_refused(tmp_path: Path, damage: str) -> None
     (tmp_path / "workspace.json").write_text(damage)
     with pytest.raises(WorkspaceError, match="damaged"):
         Workspace.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("unheard_of", 1),
+        ("resolution", "64"),
+        ("encoders", {"clip": None}),
+        ("probe", {"timesteps": [], "noises": 2, "seed": 0, "pool": 6}),
+    ],
+)
+def test_a_configuration_with_a_wrong_or_unknown_value_is_refused(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    kept = json.loads((TINY / "workspace" / "workspace.json").read_text())
+    (tmp_path / "workspace.json").write_text(json.dumps({**kept, key: value}))
+    with pytest.raises(WorkspaceError, match="is damaged: run"):
+        Config.load(tmp_path)
 
 
 def test_a_configuration_of_another_version_is_refused(tmp_path: Path) -> None:
