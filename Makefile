@@ -10,7 +10,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-PACKAGES := attribution precompute training demo evaluation benchmarks app
+PACKAGES := cli attribution precompute training demo evaluation benchmarks app
 
 # The page and its tests share their cores with a browser: threads that spin while they wait would
 # starve it (a tiny pipeline took 23 s instead of 0.5 s). Nothing calls out: no hub, no analytics.
@@ -79,5 +79,5 @@ $(VENV)/.app: requirements.txt $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
-	$(PIP) install -r requirements-dev.txt
+	$(PIP) install -r requirements.txt -r requirements-dev.txt
 	@touch $@

@@ -26,7 +26,7 @@ from attribution.data.images import read_image
 from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import attribute
 from attribution.errors import BoxError, CaptionError, ImageError, RunError, SettingsError, WhenceError
-from attribution.methods.base import Method, method
+from attribution.methods.base import Cost, Method, method
 from attribution.query import Box, Settings
 from attribution.results import Attribution
 
@@ -98,7 +98,12 @@ def connect_api(desk: Desk) -> None:
     def list_methods() -> list[Json]:
         """The methods that this server offers: name, title, what they do, and whether they measure."""
         return [
-            {"name": m.name, "title": m.title, "description": m.description, "measures": m.slow}
+            {
+                "name": m.name,
+                "title": m.title,
+                "description": m.description,
+                "measures": m.cost is Cost.PER_EXAMPLE,
+            }
             for m in offered(desk.workspace)
         ]
 
@@ -194,7 +199,7 @@ def chosen(offers: Sequence[Method], names: object, settings: Settings) -> tuple
     wanted = known if names is None else names
     left = [name for name in known if name in wanted]
     if settings.effort == "instant":
-        left = [name for name in left if not known[name].slow]
+        left = [name for name in left if known[name].cost is not Cost.PER_EXAMPLE]
     if not left:
         raise SettingsError("no method is left: name one that effort instant can look up, or ask for more")
     return tuple(left)

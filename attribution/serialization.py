@@ -12,9 +12,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from attribution.data.files import Place, first_problem
 from attribution.data.training_set import TrainingSet
 from attribution.errors import ResultError, TrainingSetError
-from attribution.files import Place, first_problem
 from attribution.results import Attribution, Entry, Ranking
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -20,30 +20,32 @@ from typing import Any
 
 import numpy as np
 
+from attribution.analysis.significance import CONTROLS
 from attribution.engine import attribute
 from attribution.errors import SettingsError
 from attribution.methods.abu import PART
 from attribution.query import Query, Settings
 from attribution.results import Ranking
+from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Writer
 from benchmarks.chart import Line, log_log
 from benchmarks.cutting import CURVATURE, adopt, cut
 from benchmarks.reports import Report, machine, small_print
-from demo.build import cache_root
 from demo.scenes import write_scenes
+from demo.world import cache_root
 from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind
-from precompute.executors.local import jobs, plan, run
-from precompute.jobs import Options
-from precompute.jobs.losses import JOB as LOSSES
+from precompute.executors.local import Execution, plan, run
+from precompute.jobs.base import all_jobs
+from precompute.jobs.losses import Losses
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 ROUNDS = 3
 GLYPHS = Path(__file__).parent.parent / "assets" / "demo" / "glyphs"
 MEASURED = ("instant", "search", "refined")  # whole
-ADOPTED = (*CURVATURE, "controls")
+ADOPTED = (*CURVATURE, CONTROLS)
 LOOK_UPS = ("clip", "clip-text", "dino", "pixel", "first-order")
 WORDS = """\
 Scenes are drawn without end, so the embedded model can be asked about any number of them. Seconds of \
@@ -118,30 +120,30 @@ def prepared(embedded: Path, cache: Path, count: int, device: str) -> Workspace:
     for name, folder in encoders.items():
         if workspace.fingerprints.get(name) != source.fingerprints[name]:
             workspace.configure_encoder(name, folder)  # it has been trained or read differently since
-    for name in ADOPTED:
-        adopt(workspace, source.artifact(name), len(workspace.training_set))
-    options = Options()
-    take_known_losses(workspace, source, options)
-    for job in jobs(workspace, "all"):
-        if job.artifact not in ADOPTED:
-            show(run(workspace, job, options))
+    for kind in ADOPTED:
+        adopt(workspace, kind, source.artifact(kind), len(workspace.training_set))
+    how = Execution()
+    take_known_losses(workspace, source, how)
+    for job in all_jobs():
+        if job.kind not in ADOPTED and job.possible(workspace):
+            show(run(workspace, job, how))
     return workspace
 
 
-def take_known_losses(workspace: Workspace, source: Workspace, options: Options) -> None:
+def take_known_losses(workspace: Workspace, source: Workspace, how: Execution) -> None:
     """The losses that another workspace has measured of the very same first images, in whole chunks."""
     known = len(source.training_set)
     same = workspace.training_set.examples[:known] == source.training_set.examples
     alike = all(workspace.fingerprints[key] == source.fingerprints[key] for key in ("model", "probe"))
     if not (same and alike):
         return
-    with Writer(workspace.folder, plan(workspace, LOSSES, options)) as writer:
+    with Writer(workspace.folder, plan(workspace, Losses(), how)) as writer:
         if writer.up_to_date():
             return
         for chunk in writer.missing():
-            rows = slice(chunk * options.chunk, (chunk + 1) * options.chunk)
+            rows = slice(chunk * how.chunk, (chunk + 1) * how.chunk)
             if rows.stop <= known:
-                writer.add(chunk, {"losses": np.array(source.losses()[rows])})
+                writer.add(chunk, {"losses": np.array(source.load(LOSSES)[rows])})
 
 
 def interleaved(sizes: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:

@@ -23,13 +23,14 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
 from attribution.encoders.whitening import fit_whitening
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from demo import autoencoder, clip, dino, judge
-from demo.build import World, load_vae
-from demo.card import card, sheet
+from demo.card import model_card, sheet
 from demo.judge import Verdict, truth
 from demo.scenes import SIZE, Painter, Scene, scene
 from demo.vocabulary import OBJECTS
+from demo.world import World, load_vae
 
 HELD_OUT = 500  # scenes or captions
 JUDGED = 1_000  # held-out scenes that the judge is tried on
@@ -63,7 +64,7 @@ def write_card(world: World, generation: Generation, only: Collection[str] | Non
             figures[name] = yield from measure(world, generation)
             path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if figures.keys() >= MEASURES.keys():
-        (world.model_folder / "README.md").write_text(card(world, figures), encoding="utf-8")
+        (world.model_folder / "README.md").write_text(model_card(world, figures), encoding="utf-8")
 
 
 def drawn(world: World, items: Sequence[Scene]) -> UInt8[np.ndarray, "n 64 64 3"]:
@@ -135,7 +136,8 @@ def _embedded(
     world: World, pixels: UInt8[np.ndarray, "n 64 64 3"]
 ) -> dict[str, tuple[Float[Tensor, "n d"], Float[Tensor, "m d"]]]:
     """Vectors of length 1 of some pictures and of the training scenes, for each way to compare them."""
-    workspace, name = Workspace.open(world.workspace_folder, world.device), "embeddings-dino"
+    workspace = Workspace.open(world.workspace_folder, world.device)
+    stored = workspace.load(embedding("dino"))
     described = workspace.encoder("dino").images([Image.fromarray(picture) for picture in pixels])
     model = ViTModel.from_pretrained(
         world.encoder_folder("dino"), dtype=torch.float32, add_pooling_layer=False
@@ -144,8 +146,8 @@ def _embedded(
     whitened = fit_whitening(of_training)
     return {
         "dino": (
-            torch.from_numpy(workspace.whitening(name)(described)),
-            torch.from_numpy(workspace.neighbours(name).vectors),
+            torch.from_numpy(stored.comparable(described)),
+            torch.from_numpy(stored.neighbours.vectors),
         ),
         "class_token": (dino.embed_images(model, pixels), dino.embed_images(model, world.pixels)),
         "pixel": (dino.embed_pixels(pixels), dino.embed_pixels(world.pixels)),

@@ -24,7 +24,7 @@ from attribution.errors import (
     InputError,
     SettingsError,
 )
-from attribution.methods.base import method, methods
+from attribution.methods.base import Cost, method, methods
 from attribution.query import Settings
 from attribution.results import Progress, Ranking
 
@@ -185,7 +185,7 @@ def asked(session: Session, chosen: Sequence[str], effort: str, caption: str | N
     names = tuple(
         name
         for name, each in methods().items()
-        if name in chosen and not (effort == "instant" and each.slow)
+        if name in chosen and not (effort == "instant" and each.cost is Cost.PER_EXAMPLE)
     )
     if not names:
         raise SettingsError(
@@ -261,7 +261,7 @@ def summary(run: Run) -> str:
     """How long it took, and how far the methods looked that measure."""
     rankings = [ranking for part in run.parts for ranking in part.rankings.values()]
     seconds = sum(ranking.seconds for ranking in rankings)
-    measured = {r.title: r for r in rankings if method(r.method).slow}
+    measured = {r.title: r for r in rankings if method(r.method).cost is Cost.PER_EXAMPLE}
     far = "; ".join(f"{title} measured {ranking.candidates}" for title, ranking in measured.items())
     parts = f" for {len(run.parts)} parts" if len(run.parts) > 1 else ""
     return f"Done in {seconds:.1f} s{parts}. {far or 'Nothing was measured: it was all looked up'}."

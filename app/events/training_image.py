@@ -18,6 +18,7 @@ from attribution.analysis.loss_map import Forgotten
 from attribution.analysis.near_duplicates import most_alike
 from attribution.data.preprocessing import prepared
 from attribution.errors import TrainingSetError
+from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Locating, methods
 from attribution.methods.likeness import Likeness
 
@@ -92,7 +93,7 @@ def likeness(desk: Desk, row: int) -> dict[str, tuple[Neighbour, ...]]:
     """The training images nearest to one, in each embedding of pictures that the workspace has."""
     examples, found = desk.workspace.training_set.examples, {}
     for each in methods().values():
-        if not isinstance(each, Likeness) or each.captions or not desk.workspace.store.has(each.artifact):
+        if not isinstance(each, Likeness) or each.captions or not desk.workspace.has(each.artifact):
             continue
         near = most_alike(desk.workspace, each.artifact, row, LIKE_IT)
         found[each.title] = tuple(Neighbour(examples[alike.row], alike) for alike in near)
@@ -113,7 +114,7 @@ def how_forgotten(desk: Desk, session: Session, row: int) -> dict[str, Forgotten
         return {}
     settings = session.run.settings
     found = {
-        strip.title: each.how_forgotten(desk.workspace, strip.part.query, settings, row)
+        strip.title: each.how_forgotten(QueryContext(desk.workspace, strip.part.query, settings), row)
         for strip, each in locating(session)
     }
     return {title: how for title, how in found.items() if how is not None}

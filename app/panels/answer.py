@@ -21,6 +21,7 @@ from app.runs.selection import METHODS, PARTS, Shown, Strip, strips
 from app.views.guide import GUIDE
 from app.views.results_grid import board, empty_board
 from attribution.analysis.groups import columns_of
+from attribution.analysis.significance import CONTROLS
 from attribution.methods.base import method
 from attribution.workspace.workspace import Workspace
 
@@ -96,7 +97,7 @@ class Answer:
     ) -> View:  # fmt: skip
         """Everything that can be seen of a run that has ended, stopped short or not."""
         shown = strips(run, view, earlier)
-        null = workspace.null() if workspace.store.has("controls") else None
+        null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
         ended = run.answered
         return {
             **self._sides(run, view, bool(earlier)),

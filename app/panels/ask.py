@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from app.views import status
-from attribution.methods.base import Method, methods
+from attribution.gradients.query_context import GRADIENT_DRAWS
+from attribution.methods.base import Method, available, methods
 from attribution.query import Settings
 from attribution.workspace.workspace import Workspace
 
@@ -35,7 +36,7 @@ class Action:
 
 def offered(workspace: Workspace) -> list[Method]:
     """The methods whose artifacts have been made."""
-    return [m for m in methods().values() if all(workspace.store.has(need) for need in m.needs(workspace))]
+    return [each for each in methods().values() if available(each, workspace)]
 
 
 def effort_choices(
@@ -43,7 +44,7 @@ def effort_choices(
 ) -> list[tuple[str, str]]:
     """(label, effort); the label's second line says how it looks or, once known, for how long."""
     settings = Settings()
-    gradient = BACKWARD * settings.unlearning_draws
+    gradient = BACKWARD * GRADIENT_DRAWS
     choices = (
         ("instant", "Instant", "looked up", gradient),
         ("refined", "Refined", "best measured", gradient + settings.budget),

@@ -17,10 +17,10 @@ from typing import Any, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from attribution.data.files import file_sha256
 from attribution.data.images import FORMATS
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import ImageError, TrainingSetError
-from attribution.files import file_sha256
 
 METADATA = "metadata.jsonl"
 INDEX_FORMAT = 1

@@ -1,4 +1,4 @@
-"""What `workspace.json` holds, and what each artifact is bound to."""
+"""What `workspace.json` holds."""
 
 from __future__ import annotations
 
@@ -13,27 +13,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attribution.errors import SettingsError, WorkspaceError
-from attribution.models.losses import Probe, timestep_grid
+from attribution.models.draws import Probe, timestep_grid
 
 CONFIG = "workspace.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
 POOL = 6
-
-# The fingerprints that each artifact is bound to.
-BOUND_TO: dict[str, tuple[str, ...]] = {
-    "latents": ("model", "training_set", "dtype"),
-    "losses": ("model", "training_set", "dtype", "probe"),
-    "fisher": ("model", "training_set", "dtype"),
-    "kfac": ("model", "training_set", "dtype"),
-    "ekfac": ("model", "training_set", "dtype"),
-    "gradients": ("model", "training_set", "dtype", "probe"),
-    "controls": ("model", "training_set", "dtype", "probe"),
-    "embeddings-clip": ("clip", "training_set", "resolution"),
-    "embeddings-clip-text": ("clip", "training_set"),
-    "embeddings-dino": ("dino", "training_set", "resolution"),
-    "embeddings-pixel": ("pixel", "training_set", "resolution"),
-}
 
 
 class _Stored(BaseModel):
@@ -59,6 +44,7 @@ class _StoredConfig(_Stored):
     probe: _StoredProbe
     resolution: int
     fingerprints: dict[str, str]
+    latent_shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +58,8 @@ class Config:
         probe: at which draws the losses are measured.
         resolution: pixels of a side of a prepared picture.
         fingerprints: of model, training set, probe, dtype, resolution and encoders.
+        latent_shape: channels, height and width of a latent, so that a look-up need not open the model;
+            None in a workspace that was made before it was written down.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -83,6 +71,7 @@ class Config:
     probe: Probe
     resolution: int
     fingerprints: Mapping[str, str]
+    latent_shape: tuple[int, int, int] | None = None
 
     def save(self, folder: Path) -> None:
         data = {"format": FORMAT, **asdict(self)}

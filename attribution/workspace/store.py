@@ -24,17 +24,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from attribution.data.files import file_sha256
 from attribution.errors import CorruptArtifactError, MismatchError, MissingArtifactError
-from attribution.files import file_sha256
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 CHECKED_WHEN_OPENED = 2**28  # bytes; larger arrays are hashed by `verify` alone, at opening by size
 
 
-def mending_command(name: str, root: Path) -> str:
-    """The command that makes an artifact."""
-    job = "embeddings" if name.startswith("embeddings") else name
+def mending_command(job: str, root: Path) -> str:
+    """Return the command that makes an artifact."""
     return f"python -m precompute {job} --workspace {shlex.quote(str(root))}"
 
 
@@ -65,9 +64,10 @@ class _Manifest(BaseModel):
 class Artifact:
     """A published artifact whose provenance has been checked. Files are checked when first read."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]):
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], job: str = ""):
         self.folder, self.manifest = folder, manifest
         self.name = folder.name
+        self.mending = mending_command(job or self.name, folder.parent)
         self._checked: set[str] = set()
 
     @property
@@ -147,8 +147,22 @@ class Artifact:
         return tensors
 
     def _corrupt(self, why: str) -> CorruptArtifactError:
-        command = mending_command(self.name, self.folder.parent)
-        return CorruptArtifactError(f"{self.folder} is damaged: {why}; make it again: `{command} --remake`")
+        return CorruptArtifactError(
+            f"{self.folder} is damaged: {why}; make it again: `{self.mending} --remake`"
+        )
+
+    def check_made_with(self, key: str, present: str) -> None:
+        """Compare one of the settings that it was made with.
+
+        Raises:
+            MismatchError: it was made with something else; names both values.
+        """
+        found = self.manifest["settings"].get(key)
+        if found != present:
+            raise MismatchError(
+                f"{self.name} in {self.folder.parent} was made with {key} {found}, but there is {present} "
+                f"now: make it again with `{self.mending}`"
+            )
 
     @cached_property
     def checksum(self) -> str:
@@ -171,45 +185,46 @@ class Store:
         """Whether an artifact has been published, for whatever model and data."""
         return (self.root / name / MANIFEST).is_file()
 
-    def open(self, name: str, expected: Mapping[str, str]) -> Artifact:
+    def open(self, name: str, expected: Mapping[str, str], job: str = "") -> Artifact:
         """A published artifact made for exactly what is expected.
+
+        Args:
+            job: the command that makes it; its name if that is empty.
 
         Raises:
             MissingArtifactError: it has not been made; names the command that makes it.
             MismatchError: it was made for something else; names both values.
             CorruptArtifactError: its manifest cannot be read.
         """
+        mending = mending_command(job or name, self.root)
         if not self.has(name):
-            raise MissingArtifactError(
-                f"{self.root} has no {name} yet: make it with `{mending_command(name, self.root)}`"
-            )
-        artifact = Artifact(self.root / name, self._manifest(name))
+            raise MissingArtifactError(f"{self.root} has no {name} yet: make it with `{mending}`")
+        artifact = Artifact(self.root / name, self._manifest(name, mending), job)
         for key, value in expected.items():
             found = artifact.fingerprints.get(key, "none")
             if found != value:
                 raise MismatchError(
                     f"{name} in {self.root} was made for {key} {found}, but this workspace has {key} "
-                    f"{value}: make it again with `{mending_command(name, self.root)}`"
+                    f"{value}: make it again with `{mending}`"
                 )
         return artifact
 
-    def _manifest(self, name: str) -> dict[str, Any]:
+    def _manifest(self, name: str, mending: str) -> dict[str, Any]:
         path = self.root / name / MANIFEST
         try:
             return _Manifest.model_validate_json(path.read_bytes()).model_dump()
         except (OSError, ValidationError) as problem:
             raise CorruptArtifactError(
-                f"{path} is damaged or of another version: make it again with "
-                f"`{mending_command(name, self.root)} --remake`"
+                f"{path} is damaged or of another version: make it again with `{mending} --remake`"
             ) from problem
 
-    def verify(self, name: str, expected: Mapping[str, str]) -> Iterator[str]:
+    def verify(self, name: str, expected: Mapping[str, str], job: str = "") -> Iterator[str]:
         """Hash every file of an artifact; yields each name that is whole.
 
         Raises:
             ArtifactError: missing, mismatched or damaged.
         """
-        artifact = self.open(name, expected)
+        artifact = self.open(name, expected, job)
         for file in artifact.files:
             artifact.path(file)
             artifact.verify_file(file)

@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
+from attribution.data.files import file_sha256
 from attribution.errors import ArtifactError
-from attribution.files import file_sha256
 from attribution.workspace.store import FORMAT, MANIFEST, Store
 
 Chunk = dict[str, np.ndarray]

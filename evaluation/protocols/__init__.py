@@ -12,6 +12,7 @@ from typing import Protocol as Structural
 
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
+from evaluation.reports import Report
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,6 @@ class Task:
     settings: Settings
     methods: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Report:
-    """Figures for scripts and the same as Markdown for people."""
-
-    figures: Mapping[str, Any]
-    markdown: str
 
 
 @runtime_checkable

@@ -23,7 +23,8 @@ from attribution.workspace.workspace import Workspace
 from evaluation import statistics
 from evaluation.markdown import interval, table
 from evaluation.prompts import Grammar, Prompt, object_names, two_object_prompts
-from evaluation.protocols import Pictures, Report, Task
+from evaluation.protocols import Pictures, Task
+from evaluation.reports import Report
 
 # By grammar, not by looking: scenes stand on a ground, so the top of the picture is left out.
 LEFT = Box(0.02, 0.30, 0.50, 0.92)

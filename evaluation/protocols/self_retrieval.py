@@ -17,7 +17,8 @@ from attribution.errors import TrainingSetError
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Pictures, Report, Task
+from evaluation.protocols import Pictures, Task
+from evaluation.reports import Report
 
 WORDS = """\
 {images} training images, drawn by the seed, each uploaded with its own caption and ranked among itself \

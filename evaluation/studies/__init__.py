@@ -16,12 +16,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from attribution.data.images import read_image, write_png
 from attribution.models.base import Generation
 from attribution.query import Query
 from attribution.workspace.workspace import Workspace
+from evaluation.pictures import generated_query
 from evaluation.prompts import Grammar, two_object_prompts
-from evaluation.protocols import Report
+from evaluation.reports import Report
 
 STEPS, GUIDANCE = 30, 2.0  # of generated pictures
 
@@ -67,18 +67,14 @@ class Kept:
     def pictures(self, workspace: Workspace, count: int, seed: int) -> list[Query]:
         """Generated pictures of two-object prompts; picture i is generated with seed i."""
         prompts = two_object_prompts(Grammar.of(workspace.training_set.examples), count, seed)
-        return [self._picture(workspace, prompt.text, i) for i, prompt in enumerate(prompts)]
-
-    def _picture(self, workspace: Workspace, prompt: str, seed: int) -> Query:
-        path = self.folder / f"picture-{seed:03d}.png"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            *_, last = workspace.model.generate(Generation(prompt, seed, STEPS, GUIDANCE))
-            assert last.image is not None
-            part = path.with_suffix(".part")
-            write_png(last.image, part, {"prompt": prompt, "seed": seed})
-            part.replace(path)
-        return Query(read_image(path)[0], prompt)
+        return [
+            generated_query(
+                workspace,
+                Generation(prompt.text, number, STEPS, GUIDANCE),
+                self.folder / f"picture-{number:03d}.png",
+            )
+            for number, prompt in enumerate(prompts)
+        ]
 
 
 def studies() -> dict[str, Study]:

@@ -24,8 +24,8 @@ from attribution.query import Query, Settings
 from attribution.results import Attribution, Progress, Ranking
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Report
 from evaluation.protocols.locality import LEFT, RIGHT
+from evaluation.reports import Report
 from evaluation.statistics import recall_at, spearman
 from evaluation.studies import Kept
 

@@ -20,8 +20,8 @@ from numpy import ndarray
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import interval, table
-from evaluation.protocols import Report
 from evaluation.protocols.locality import holders, precision
+from evaluation.reports import Report
 from evaluation.statistics import mean_interval
 from evaluation.studies import Kept
 

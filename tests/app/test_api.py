@@ -9,6 +9,7 @@ import pytest
 from app.api import boxes_of, chosen, count, number, sent_bytes, text, whole
 from app.panels.ask import offered
 from attribution.errors import BoxError, ImageError, InputError, SettingsError
+from attribution.methods.base import Cost
 from attribution.query import Settings
 from attribution.workspace.workspace import Workspace
 from tests.worlds.answers import LEFT
@@ -87,7 +88,7 @@ def test_all_methods_that_the_effort_allows_are_chosen_if_none_is_named(tiny_wor
     offers = offered(tiny_world)
     assert chosen(offers, None, Settings()) == tuple(each.name for each in offers)
     instant = chosen(offers, None, Settings(effort="instant"))
-    assert instant == tuple(each.name for each in offers if not each.slow)
+    assert instant == tuple(each.name for each in offers if each.cost is not Cost.PER_EXAMPLE)
     assert chosen(offers, ["random", "clip"], Settings()) == ("clip", "random")  # in our order
 
 

@@ -24,7 +24,7 @@ def test_noise_differs_in_every_part_of_its_key(other: tuple[int, str, str, int]
 
 def test_noise_is_the_same_in_another_process() -> None:
     """A hash that Python salts by process would pass every other test here."""
-    code = "from attribution.noise import gaussian; print(gaussian(1, 'p', 'x', 2, (3,)).tolist())"
+    code = "from attribution.rng import gaussian; print(gaussian(1, 'p', 'x', 2, (3,)).tolist())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == str(gaussian(1, "p", "x", 2, (3,)).tolist())
 

@@ -12,11 +12,12 @@ from transformers import AutoImageProcessor, CLIPModel, CLIPTokenizer, ViTModel
 
 from demo import clip, dino, judge
 from demo.__main__ import Measure, Stage, world_of
-from demo.build import STAGES, World, build_clip, build_dino, build_scenes
+from demo.build import STAGES, build_clip, build_dino, build_scenes
 from demo.quality import MEASURES, generation_figures, prompts
 from demo.scenes import Painter, scene
 from demo.sizes import TINY
 from demo.vocabulary import withheld_pairs
+from demo.world import World
 from tests.worlds import GLYPHS
 
 

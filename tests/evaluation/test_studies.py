@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attribution.analysis.significance import CONTROLS
 from attribution.data.training_set import Example
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from evaluation import studies
-from evaluation.__main__ import parser
-from evaluation.protocols import Report
-from evaluation.studies import Kept, Study, agreement, draws, orders, sketch, verdict
+from evaluation.reports import Report
+from evaluation.studies import Kept, agreement, draws, orders, sketch, verdict
 from evaluation.studies.agreement import TOP
 
 
@@ -235,7 +235,7 @@ def test_the_verdict_runs_on_a_real_world(tmp_path: Path, tiny_world: Workspace)
     told, report = finished(verdict.STUDY.run(tiny_world, {"controls": 2}, Kept(tmp_path)))
     assert len(told) == report.figures["controls"] == 2
     assert 0 <= report.figures["any_false"] <= 1
-    assert report.figures["threshold"] == tiny_world.null().threshold
+    assert report.figures["threshold"] == tiny_world.load(CONTROLS).threshold
 
 
 # --- orders -------------------------------------------------------------------------------------
@@ -293,14 +293,3 @@ def test_orders_says_what_is_missing(
     world: Any = SimpleNamespace()
     with pytest.raises(SettingsError, match=words):
         finished(orders.STUDY.run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))
-
-
-# --- the command line ---------------------------------------------------------------------------
-
-
-def test_every_study_is_a_command() -> None:
-    for name, study in studies.studies().items():
-        assert isinstance(study, Study)
-        assert study.name == name
-        needed = ["--exhaustive", "a", "b"] if name == "agreement" else []
-        assert parser().parse_args([name, *needed]).protocol == name

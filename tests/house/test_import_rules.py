@@ -16,20 +16,21 @@ import pytest
 
 from tests.worlds import ROOT
 
-PARTS = ("attribution", "app", "precompute", "training", "demo", "evaluation", "benchmarks")
+PARTS = ("cli", "attribution", "app", "precompute", "training", "demo", "evaluation", "benchmarks")
 
 # Which other parts of ours a part may import. `demo build` ends by precomputing its world's artifacts.
 ARROWS: dict[str, set[str]] = {
-    "attribution": set(),
-    "app": {"attribution"},
-    "precompute": {"attribution"},
+    "cli": {"attribution"},
+    "attribution": {"cli"},
+    "app": {"cli", "attribution"},
+    "precompute": {"cli", "attribution"},
     "training": {"attribution"},
-    "demo": {"attribution", "precompute", "training"},
-    "evaluation": {"attribution", "training"},
-    "benchmarks": {"attribution", "precompute", "training", "demo", "evaluation"},
+    "demo": {"cli", "attribution", "precompute", "training"},
+    "evaluation": {"cli", "attribution", "training"},
+    "benchmarks": {"cli", "attribution", "precompute", "training", "demo", "evaluation"},
     "app.py": {"app"},
 }
-PAGE_OR_COMMAND_LINE = {"gradio", "gradio_client", "fastapi", "argparse", "typer", "click", "tqdm", "rich"}
+PAGE_OR_COMMAND_LINE = {"gradio", "gradio_client", "fastapi", "argparse", "click", "tqdm", "rich", "cli"}
 LIBRARY_COMMAND_LINE = ROOT / "attribution" / "__main__.py"
 
 
@@ -60,6 +61,11 @@ def found(part: str, forbidden: set[str]) -> list[str]:
 @pytest.mark.parametrize("part", ARROWS)
 def test_imports_run_one_way(part: str) -> None:
     assert found(part, set(PARTS) - ARROWS[part] - {part}) == []
+
+
+def test_what_command_lines_share_knows_the_librarys_errors_and_nothing_else_of_ours() -> None:
+    wrong = found("cli", set(PARTS) - {"cli"})
+    assert [line for line in wrong if not line.endswith("imports attribution.errors")] == []
 
 
 def test_the_library_knows_no_page_and_no_command_line() -> None:

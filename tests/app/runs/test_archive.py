@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import app.runs.archive
+from app.runs import archive
 from app.runs.archive import ANSWERS, ASKED, PICTURE, Runs, default_folder
 from app.runs.record import boxes_of
 from app.runs.run import Run
@@ -123,7 +123,7 @@ def test_a_server_killed_at_any_step_leaves_no_half_run(
             for name in ("mkdir", "write_bytes", "rename", "chmod"):
                 patched.setattr(Path, name, counted(getattr(Path, name)))
             patched.setattr(os, "fsync", counted(os.fsync))
-            patched.setattr(app.runs, "write_with_boxes", counted(app.runs.write_with_boxes))
+            patched.setattr(archive, "write_with_boxes", counted(archive.write_with_boxes))
             try:
                 runs.keep(tried)
                 break

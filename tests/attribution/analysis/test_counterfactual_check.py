@@ -17,12 +17,17 @@ from attribution.analysis.counterfactual_check import (
     unrelated_captions,
 )
 from attribution.errors import CalibrationError, Cancelled, SettingsError
+from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
+from attribution.gradients.stored import damped_curvature
 from attribution.models.base import Generation
+from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query
 from attribution.results import Progress
 from attribution.unlearning import image_set as sets
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import RISE_TOLERANCE, calibrated_step, linear_step
 from attribution.unlearning.image_set import Ascent
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.weights import checksum
 
@@ -64,18 +69,19 @@ def unlearned(workspace: Workspace, rows: tuple[int, ...], ascent: Ascent) -> un
 def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:
     ascent, row = QUICK.ascent, 4
     model, training_set = tiny_world.model, tiny_world.training_set
-    latent, caption = tiny_world.latents([row]), model.encode_captions([training_set.captions[row]])
-    name = training_set.ids[row]
-    draws = unlearning.stratified_draws(model, ascent.draws, ascent.seed, "unlearning", name)
-    held_out = unlearning.stratified_draws(
-        model, ascent.calibration_draws, ascent.seed, "calibration", name
+    latent, caption = (
+        training_latents(tiny_world, [row]),
+        model.encode_captions([training_set.captions[row]]),
     )
-    *_, gradient = unlearning.query_gradient(model, latent, caption, draws)
-    curvature = tiny_world.curvature("fisher", ascent.damping)
+    name = training_set.ids[row]
+    draws = stratified_draws(model, ascent.draws, ascent.seed, "unlearning", name)
+    held_out = stratified_draws(model, ascent.calibration_draws, ascent.seed, "calibration", name)
+    *_, gradient = gradient_over_draws(model, draws.of(latent, caption))
+    curvature = damped_curvature(tiny_world, "fisher", ascent.damping)
     direction = unlearning.ascent_direction(gradient.mean, curvature, len(training_set))
-    guess = unlearning.linear_step(gradient, direction, ascent.target_rise)
-    *_, (_, expected) = unlearning.calibrated_step(
-        model, direction, latent, caption, held_out, ascent.target_rise, guess=guess
+    guess = linear_step(gradient, direction, ascent.target_rise)
+    *_, (_, expected) = calibrated_step(
+        model, direction, held_out.of(latent, caption), ascent.target_rise, guess=guess
     )
     assert expected is not None
     found = unlearned(tiny_world, (row,), replace(ascent, curvature="fisher"))
@@ -88,7 +94,7 @@ def test_a_sets_gradient_is_the_mean_of_its_images(tiny_world: Workspace) -> Non
 
     def gradient(rows: tuple[int, ...], count: int) -> dict[str, torch.Tensor]:
         given = sets.set_draws(tiny_world, rows, count, 0, "unlearning")
-        *_, last = unlearning.query_gradient(model, *given)
+        *_, last = gradient_over_draws(model, given)
         return dict(last.mean)
 
     together = gradient((2, 9), 8)
@@ -103,7 +109,7 @@ def test_every_set_is_unlearned_as_far_as_asked(tiny_world: Workspace, query: Qu
     assert proof.outcome is not None
     assert proof.outcome.ids == tuple(tiny_world.training_set.ids[row] for row in ROWS)
     for outcome in (proof.outcome, *proof.controls):
-        assert outcome.rise == pytest.approx(0.1, abs=unlearning.RISE_TOLERANCE)
+        assert outcome.rise == pytest.approx(0.1, abs=RISE_TOLERANCE)
         assert len(outcome.ids) == len(ROWS)
         assert outcome.loss.before == proof.outcome.loss.before  # on the same draws
         assert outcome.loss.rise == pytest.approx(outcome.loss.after - outcome.loss.before)
@@ -114,7 +120,7 @@ def test_a_rise_that_no_step_reaches_is_a_named_error(tiny_world: Workspace, que
     with pytest.raises(SettingsError, match="no image"):
         last_of(prove_top(tiny_world, query, (), QUICK, MADE))
     direction = {name: torch.zeros_like(w) for name, w in tiny_world.model.weights.items()}
-    gradient = unlearning.QueryGradient(2, 2, direction, 1.0)
+    gradient = QueryGradient(2, 2, direction, 1.0)
     given = sets.set_draws(tiny_world, (1,), 2, 0, "calibration")
     with pytest.raises(CalibrationError, match="gradient is zero"):
         list(sets.ascended(tiny_world, iter([gradient]), given, least, "nothing"))
@@ -201,7 +207,7 @@ def test_unlearning_the_picture_raises_its_loss_and_spares_unrelated_ones(
     settings = replace(QUICK, ascent=Ascent(), measuring_draws=32)
     proof = last_of(prove_picture(tiny_world, boxed, settings, MADE))
     assert proof.outcome is not None
-    assert proof.outcome.rise == pytest.approx(0.1, abs=unlearning.RISE_TOLERANCE)
+    assert proof.outcome.rise == pytest.approx(0.1, abs=RISE_TOLERANCE)
     assert proof.outcome.changes[0].outside is not None
     assert len(proof.survivors) == 2
     spared = [survivor.loss.relative for survivor in proof.survivors]

@@ -25,6 +25,7 @@ from attribution.errors import (
 )
 from attribution.workspace.store import Artifact, Store
 from attribution.workspace.writer import Chunk, Plan, Writer
+from tests.worlds.folders import contents
 
 PLAN = Plan("losses", {"model": "m1", "probe": "p1"}, {"draws": 2}, {"chunk": 3, "torch": "2"}, 4)
 
@@ -50,11 +51,6 @@ def make(root: Path, plan: Plan = PLAN, stop_after: int | None = None) -> list[i
     return missing
 
 
-def tree(root: Path) -> dict[str, bytes]:
-    """Every file under a folder and its bytes."""
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
-
-
 def opened(root: Path, **expected: str) -> Artifact:
     return Store(root).open("losses", expected or PLAN.fingerprints)
 
@@ -70,7 +66,7 @@ def test_what_is_published_can_be_read(tmp_path: Path) -> None:
 
 def test_nothing_but_the_artifact_is_left_behind(tmp_path: Path) -> None:
     make(tmp_path)
-    assert set(tree(tmp_path)) == {"losses/manifest.json", "losses/x.npy", "losses/y.safetensors"}
+    assert set(contents(tmp_path)) == {"losses/manifest.json", "losses/x.npy", "losses/y.safetensors"}
 
 
 def test_two_runs_make_the_same_bytes(tmp_path: Path) -> None:
@@ -78,7 +74,7 @@ def test_two_runs_make_the_same_bytes(tmp_path: Path) -> None:
     make(tmp_path / "b", stop_after=1)
     make(tmp_path / "b", stop_after=2)
     make(tmp_path / "b")
-    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
 def test_finished_chunks_are_not_made_again(tmp_path: Path) -> None:
@@ -211,7 +207,7 @@ def test_a_crash_at_any_step_leaves_what_a_new_run_completes(
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # thousands of them take minutes
     old = replace(PLAN, fingerprints={"model": "m0", "probe": "p1"})
     make(tmp_path / "reference")
-    reference = tree(tmp_path / "reference")
+    reference = contents(tmp_path / "reference")
     for step in range(1, 10_000):
         root = tmp_path / f"{step}"
         if replaced:
@@ -229,7 +225,7 @@ def test_a_crash_at_any_step_leaves_what_a_new_run_completes(
                 assert writer.up_to_date()
         else:
             make(root)
-        assert tree(root) == reference
+        assert contents(root) == reference
         shutil.rmtree(root)
         if not died:
             break
