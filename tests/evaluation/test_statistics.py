@@ -81,6 +81,21 @@ def test_the_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     assert 0.91 <= covered <= 0.97
 
 
+def test_the_bootstrap_interval_is_that_of_resampling_by_hand() -> None:
+    columns = np.random.default_rng(0).random((12, 2))
+    drawn = np.random.default_rng(3).integers(12, size=(statistics.RESAMPLES, 12))
+    means = columns[drawn].mean(axis=1)
+    slow = np.quantile(means[:, 0] / means[:, 1], [0.025, 0.975])
+    assert statistics.ratio_interval(*columns.T, seed=3) == pytest.approx(slow, rel=1e-12)
+    assert statistics.mean_interval(np.array([0.4])) == (0.4, 0.4)
+
+
+def test_rank_correlation_is_that_of_mean_ranks_over_whole_pairs() -> None:
+    one, other = np.array([3.0, 1, 1, 2, np.nan]), np.array([9.0, 4, 5, np.nan, 1])
+    assert statistics.spearman(one, other) == pytest.approx(np.corrcoef([3, 1.5, 1.5], [3, 1, 2])[0, 1])
+    assert np.isnan(statistics.spearman(np.ones(4), np.arange(4.0)))
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(4).random(25)
     assert statistics.mean_interval(values, seed=5) == statistics.mean_interval(values, seed=5)
