@@ -82,14 +82,14 @@ def run(found: argparse.Namespace) -> int:
     if not wants_hub(found.workspace):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-    from app.runs.archive import Runs, default_folder
+    from app.runs.archive import RunArchive, default_folder
     from app.server import build_server, serve
     from attribution.errors import WhenceError
     from attribution.workspace.workspace import Workspace
 
     try:
         workspace = Workspace.open(found.workspace, device=found.device)
-        server = build_server(workspace, Runs(found.runs or default_folder(), workspace))
+        server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace))
     except WhenceError as problem:
         return refuse(str(problem))
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host

@@ -17,6 +17,15 @@ SIDE = 256  # pixels of a picture on the screen
 CLEAR = 2.0  # standard errors between two rises that are told apart
 MINUS = "\N{MINUS SIGN}"
 
+INTRO = (
+    '<p class="proof-intro">A ranking says which images this picture owes most to. Put it to the test: the '
+    "model unlearns the first images, and as a control as many random ones, and makes the picture again "
+    "from the same noise.</p>"
+)
+INTRO_ITSELF = (
+    '<p class="proof-intro">The other way round: the model unlearns this very picture, which is what the '
+    "scores are made of. It should change; pictures that have nothing to do with it should not.</p>"
+)
 NOT_SHOWN = (
     "Unlearning stands in for training without these images. It is an approximation: a model that had "
     "never seen them might have found another way to this picture.",

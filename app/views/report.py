@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from app.runs.boxes import boxes_of_run
 from app.runs.export import fresh_folder, name_of, write_with_boxes
-from app.runs.record import boxes_of
 from app.runs.run import Part, Run
-from app.views.meanings import DO_NOT_CONCLUDE, MEANINGS
 from app.views.pictures import data_uri
+from app.views.report_glossary import CAUTIONS, TERMS
 from app.views.scores import Figures, figures_of
 from attribution.errors import ImageError
 from attribution.methods.base import method
@@ -195,9 +195,9 @@ def _thumbnail(entry: Entry, workspace: Workspace) -> str:
 
 def _reading() -> str:
     meanings = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(words)}</dd>" for name, words in MEANINGS
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(words)}</dd>" for name, words in TERMS
     )
-    warned = "".join(f"<li>{html.escape(words)}</li>" for words in DO_NOT_CONCLUDE)
+    warned = "".join(f"<li>{html.escape(words)}</li>" for words in CAUTIONS)
     return (
         f'<section class="reading"><h2>What the numbers mean</h2><dl>{meanings}</dl>'
         f"<h2>What not to conclude</h2><ul>{warned}</ul></section>"
@@ -223,7 +223,7 @@ def _provenance(run: Run) -> str:
 
 def _png_uri(run: Run) -> str:
     out = io.BytesIO()
-    write_with_boxes(run.picture, boxes_of(run), out)
+    write_with_boxes(run.picture, boxes_of_run(run), out)
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 

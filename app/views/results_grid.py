@@ -26,7 +26,7 @@ INVITATION = (
 )
 
 
-def empty_board(rows: Sequence[int]) -> str:
+def empty_results_grid(rows: Sequence[int]) -> str:
     """The invitation, over some training images (by row)."""
     mosaic = "".join(f'<img src="thumbs/{row}" alt="" width="64" height="64">' for row in rows)
     steps = "".join(
@@ -38,7 +38,7 @@ def empty_board(rows: Sequence[int]) -> str:
     )
 
 
-def board(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: bool = False) -> str:
+def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: bool = False) -> str:
     """The strips one below another; blank ones for those still at work."""
     ranks = ranks_by_id(shown)
     rows = [

@@ -61,7 +61,7 @@ def time_left(seconds: float, finished: int, total: int) -> str:
     return f"about {rest / 60:.0f} min left"
 
 
-class Pace:
+class ProgressLine:
     """Turns a run's progress into status lines, a few a second at most."""
 
     def __init__(

@@ -12,8 +12,7 @@ from PIL import Image
 
 from app.charts.loss_map import overlaid
 from app.charts.timesteps import timestep_chart
-from app.panels.comparison import answered
-from app.runs.selection import Strip
+from app.runs.selection import Strip, answered
 from app.views.pictures import data_uri
 from app.views.results_grid import SHOWN
 from app.views.scores import figures_of
@@ -36,7 +35,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Closer:
+class LossMaps:
     """What takes a moment to find out about a training image.
 
     Attributes:
@@ -50,13 +49,13 @@ class Closer:
     waiting: bool = False
 
 
-NOTHING = Closer()
+NOTHING = LossMaps()
 
 
-def detail(
+def training_image_view(
     example: Example,
     shown: Sequence[Strip],
-    closer: Closer = NOTHING,
+    maps: LossMaps = NOTHING,
     like: Mapping[str, Sequence[Neighbour]] | None = None,
     of: str = "Method",
 ) -> str:
@@ -76,7 +75,7 @@ def detail(
         f'<div class="detail-look"><img class="detail-picture" src="images/{example.row}" alt="{caption}">'
         f'<button type="button" class="detail-use" data-use="{html.escape(example.id)}">Use as query'
         f'</button></div><div class="detail-words"><h3 tabindex="-1">{caption}</h3>{table}'
-        f"<dl>{_known(example)}</dl></div>{_forgotten(closer)}{_likeness(like or {})}"
+        f"<dl>{_known(example)}</dl></div>{_forgotten(maps)}{_likeness(like or {})}"
     )
 
 
@@ -88,15 +87,15 @@ def _known(example: Example) -> str:
     )
 
 
-def _forgotten(closer: Closer) -> str:
+def _forgotten(maps: LossMaps) -> str:
     """Where in it and at which timesteps its loss rose, method by method."""
-    if closer.waiting:
+    if maps.waiting:
         inside = '<p class="detail-wait" role="status">Measuring how it was forgotten…</p>'
-    elif closer.picture is None or not closer.forgotten:
+    elif maps.picture is None or not maps.forgotten:
         return ""
     else:
-        large = closer.picture.resize((MAP_SIDE, MAP_SIDE), Image.Resampling.LANCZOS)
-        inside = "".join(_one_way(large, title, found) for title, found in closer.forgotten.items())
+        large = maps.picture.resize((MAP_SIDE, MAP_SIDE), Image.Resampling.LANCZOS)
+        inside = "".join(_one_way(large, title, found) for title, found in maps.forgotten.items())
     return (
         '<section class="detail-forgotten"><h4>How it was forgotten with the picture</h4>'
         f'<div class="detail-maps">{inside}</div></section>'
