@@ -12,7 +12,7 @@ from app.frontend.assets import script
 from app.panels.updates import Updates, html_panel
 from app.runs.examples import ExampleQuestion
 from app.views.examples import example_list
-from app.views.heading import DROP
+from app.views.heading import drop_zone
 from attribution.models.base import Generation
 
 LONGEST = 500  # characters of a prompt or a caption
@@ -66,7 +66,7 @@ def build_source(questions: Sequence[ExampleQuestion], defaults: Generation) -> 
         with gr.Tab("Generate", id="generate"), gr.Column(elem_id="generate-form"):
             form = _build_form(questions[0].prompt if questions else "", defaults)
         with gr.Tab("Upload", id="upload"):
-            drop = html_panel(None, "drop", script("drop.js"), html_template=DROP)
+            drop = html_panel(None, "drop", script("drop.js"), html_template=drop_zone())
             caption = gr.Textbox(
                 label="Its caption",
                 lines=2,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
-
 from app.charts.groups import SHARE, TOP
+from app.frontend.templates import render
 from attribution.results import Ranking
 
 
@@ -24,4 +23,4 @@ def group_words(ranking: Ranking | None, measure: str) -> str:
             "interval (bootstrap over images, and the scores' own errors). Large groups have large sums; "
             "sums of similarities mean little, sums of rises in loss are influence."
         )
-    return f'<p class="groups-words">{html.escape(words)}</p>'
+    return render("groups.html", words=words)
