@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import Any
 
 from PIL import Image
 
+from app.frontend.templates import render
 from app.runs.run import MAX_PARTS, Picture
 from app.views.pictures import data_uri
 from attribution.query import Box
@@ -48,37 +48,19 @@ def preview_view(image: Image.Image, words: str) -> dict[str, Any]:
 
 def parts_view(picture: Picture | None, boxes: Sequence[Box], active: int, grid: LatentGrid) -> str:
     """What will be traced: the crop of each part as the model will use it, or the whole picture."""
-    if picture is None:
-        return '<div class="parts"><p>No picture yet.</p></div>'
-    if not boxes:
-        words = "<strong>The whole picture</strong> will be traced. Draw on it to ask about a part."
-        return f'<div class="parts"><div class="part">{_crop(picture.image)}<p>{words}</p></div></div>'
-    if len(boxes) == 1:
-        words = f"<strong>This part</strong> will be traced: {_cells(boxes[0], grid)}."
-        crop = _crop(boxes[0].snapped(*grid).crop(picture.image))
-        more = _add(active >= len(boxes))
-        return f'<div class="parts"><div class="part">{crop}<p>{words}</p>{more}</div></div>'
-    chips = "".join(_chip(picture, number, box, number == active, grid) for number, box in enumerate(boxes))
-    more = "" if len(boxes) >= MAX_PARTS else _add(active >= len(boxes))
-    return f'<div class="parts"><ul class="part-chips">{chips}<li>{more}</li></ul></div>'
-
-
-def _chip(picture: Picture, number: int, box: Box, active: bool, grid: LatentGrid) -> str:
-    label, pressed = ascii_uppercase[number], "true" if active else "false"
-    crop = _crop(box.snapped(*grid).crop(picture.image))
-    return (
-        f'<li class="part-chip"><button type="button" data-do="choose" data-index="{number}" '
-        f'aria-pressed="{pressed}" aria-label="Part {label}: {html.escape(_cells(box, grid))}">{crop}'
-        f"<b>{label}</b></button>"
-        f'<button type="button" class="part-remove" data-do="remove" data-index="{number}" '
-        f'aria-label="Remove part {label}">×</button></li>'
+    parts: list[dict[str, Any]] = []
+    if picture is not None:
+        for label, box in zip(ascii_uppercase, boxes, strict=False):
+            crop = box.snapped(*grid).crop(picture.image)
+            parts.append({"label": label, "picture": data_uri(crop, SMALL), "cells": _cells(box, grid)})
+    return render(
+        "parts.html",
+        whole=None if picture is None else {"picture": data_uri(picture.image, SMALL)},
+        parts=parts,
+        active=active,
+        adding=active >= len(boxes),
+        free=len(boxes) < MAX_PARTS,
     )
-
-
-def _add(adding: bool) -> str:
-    words, pressed = ("Now draw it", "true") if adding else ("Add a part", "false")
-    button = '<button type="button" class="part-add" data-do="another"'
-    return f'{button} aria-pressed="{pressed}">{words}</button>'
 
 
 def _cells(box: Box, grid: LatentGrid) -> str:
@@ -89,16 +71,11 @@ def _cells(box: Box, grid: LatentGrid) -> str:
     )
 
 
-def _crop(image: Image.Image) -> str:
-    return f'<img class="crop-picture" src="{data_uri(image, SMALL)}" alt="">'
-
-
 def legend(picture: Picture | None) -> str:
     """The line under the picture: its caption and how it was made."""
     if picture is None:
-        return '<p class="legend">&nbsp;</p>'
-    made = picture.made
-    facts = []
+        return render("legend.html", caption="", facts=None)
+    made, facts = picture.made, []
     if "seed" in made:
         facts.append(f"seed {made['seed']}")
     if "steps" in made:
@@ -109,5 +86,4 @@ def legend(picture: Picture | None) -> str:
         width, height = picture.original_size
         square = "" if width == height else ", cut to its centre square"
         facts.append(f"your picture, {width} × {height}{square}")
-    caption = f"<q>{html.escape(picture.caption)}</q> " if picture.caption else ""
-    return f'<p class="legend">{caption}<small>{html.escape(" · ".join(facts))}</small></p>'
+    return render("legend.html", caption=picture.caption, facts=facts)
