@@ -12,7 +12,7 @@ from app.panels.updates import Updates, html_panel
 from app.runs.run import Run
 from app.runs.selection import Strip, own_strips
 from app.views import status
-from app.views.counterfactual import INTRO, INTRO_ITSELF
+from app.views.counterfactual import introduction
 
 MOST, USUAL = 50, 20  # images that are unlearned together
 READY = "Takes about half a minute, more on a busy machine. The model itself is never changed."
@@ -79,7 +79,7 @@ class CounterfactualPanel:
 
 def build_counterfactual() -> CounterfactualPanel:
     """Both tests, each with what it is for above and its result below."""
-    html_panel(INTRO)
+    html_panel(introduction(itself=False))
     with gr.Row(elem_id="proof-ask"):
         of = gr.Dropdown([], label="Ranked by", elem_id="proof-of", min_width=0, filterable=False)
         count = gr.Slider(1, MOST, USUAL, step=1, label="First images", elem_id="proof-count", min_width=0)
@@ -90,6 +90,6 @@ def build_counterfactual() -> CounterfactualPanel:
         stop = gr.Button("Stop", visible=False, elem_id="prove-stop", min_width=0)
     line = html_panel(status.idle(READY), "proof-status")
     top_result = html_panel("", "proof-top")
-    html_panel(INTRO_ITSELF)
+    html_panel(introduction(itself=True))
     itself_result = html_panel("", "proof-itself")
     return CounterfactualPanel(of, count, top, itself, stop, line, top_result, itself_result)
