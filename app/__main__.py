@@ -72,12 +72,12 @@ def run(found: argparse.Namespace) -> None:
             f"port {found.port} of {found.host} is taken or not allowed: choose another with --port"
         )
 
-    from app.runs.archive import Runs, default_folder
+    from app.runs.archive import RunArchive, default_folder
     from app.server import build_server, serve
     from attribution.workspace.workspace import Workspace
 
     workspace = Workspace.open(found.workspace, device=found.device)
-    server = build_server(workspace, Runs(found.runs or default_folder(), workspace))
+    server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace))
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
     print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
     serve(server, found.host, found.port)

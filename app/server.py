@@ -20,8 +20,8 @@ from app.frontend.assets import FOLDER, script, styles
 from app.frontend.glossary import tips_script
 from app.frontend.head_script import EarlyScript
 from app.page import build_page, theme
-from app.runs.archive import Runs
-from app.runtime.model_loader import Warm
+from app.runs.archive import RunArchive
+from app.runtime.model_loader import ModelLoader
 from app.runtime.sessions import Upload, Uploads
 from app.views.pictures import MEDIA_TYPE, on_screen
 from attribution.data.images import read_image
@@ -37,18 +37,18 @@ HEAD = (
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 
-def build_server(workspace: Workspace, runs: Runs) -> FastAPI:
+def build_server(workspace: Workspace, archive: RunArchive) -> FastAPI:
     """The whole application; the model opens in the background once it is built.
 
     Raises:
         WorkspaceError: something beside the workspace cannot be read.
     """
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    uploads, warm = Uploads(), Warm(workspace)
+    uploads, loader = Uploads(), ModelLoader(workspace)
     serve_assets(server)
     serve_pictures(server, workspace)
     receive_uploads(server, uploads)
-    page = build_page(workspace, runs, uploads, warm)
+    page = build_page(workspace, archive, uploads, loader)
     gr.mount_gradio_app(
         server,
         page,
@@ -68,7 +68,7 @@ def build_server(workspace: Workspace, runs: Runs) -> FastAPI:
     # this machine as if it had been uploaded.
     page.has_launched = True
     server.add_middleware(EarlyScript)
-    warm.start()
+    loader.start()
     return server
 
 

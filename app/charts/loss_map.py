@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from PIL import Image
 
-WARM = (240, 96, 20)  # rises
+HIGHLIGHT = (240, 96, 20)  # rises
 STRONGEST = 0.72  # opacity of a strong rise
 LEVEL = 0.5  # of a strong rise: where the contour runs
 STRONG = (
@@ -26,7 +26,7 @@ def overlaid(image: Image.Image, rises: Float[ndarray, "h w"]) -> Image.Image:
     share = Image.fromarray((255 * np.clip(rises / strong, 0, 1)).astype(np.uint8))
     smooth = np.asarray(share.resize(image.size, Image.Resampling.BICUBIC), dtype=np.float64) / 255
     opacity = STRONGEST * smooth[..., None]
-    mixed = grey * (1 - opacity) + np.asarray(WARM, dtype=np.float64) * opacity
+    mixed = grey * (1 - opacity) + np.asarray(HIGHLIGHT, dtype=np.float64) * opacity
     inside = smooth > LEVEL
     width = max(1, round(min(image.size) / 180))
     mixed[_ring(inside, 2 * width) & ~inside] = EDGE

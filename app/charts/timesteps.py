@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
-import html
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from markupsafe import Markup
 from numpy import ndarray
 
+from app.frontend.templates import render
 from attribution.analysis.loss_map import Forgotten
 
 WIDTH, LEFT, RIGHT = 340, 46, 10
 LOSSES, RISES = (22, 92), (128, 198)  # top and bottom of either panel
 HEIGHT = 232
+LABELLED = 5  # timesteps at most
 
 
-def timestep_chart(found: Forgotten, title: str) -> str:
+def timestep_chart(found: Forgotten, title: str) -> Markup:
     """Two panels over one axis: the losses, and below them their rise with its own, smaller error."""
     rise = found.after - found.before
-    largest = int(np.argmax(rise))
-    spoken = (
-        f"{title}: loss by timestep, before and after the picture was unlearned. It rises most at timestep "
-        f"{found.timesteps[largest]}, from {found.before[largest]:.4f} to {found.after[largest]:.4f}."
-    )
     x = _across(found)
     losses = _Axis.of(LOSSES, 0.0, float(np.nanmax(_upper(found.after, found.after_stderr))))
     low = float(np.nanmin(np.minimum(_upper(rise, -found.rise_stderr), 0)))
     rises = _Axis.of(RISES, low, float(np.nanmax(_upper(rise, found.rise_stderr))))
-    drawn = (
-        losses.grid("loss")
-        + _line(x, found.before, losses, "before")
-        + _line(x, found.after, losses, "after")
-        + rises.grid("rise")
-        + _bars(x, rise, found.rise_stderr, rises)
-        + _steps(x, found.timesteps)
+    curves = [(name, losses.points(x, getattr(found, name))) for name in ("before", "after")]
+    steps = range(0, len(found.timesteps), max(1, math.ceil(len(found.timesteps) / LABELLED)))
+    return render(
+        "timesteps.html",
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        bottom=RISES[1],
+        spoken=_spoken(found, title),
+        panels=[
+            {"name": "loss", **losses.grid(), "curves": curves, "bars": []},
+            {"name": "rise", **rises.grid(), "curves": [], "bars": rises.bars(x, rise, found.rise_stderr)},
+        ],
+        steps=[(f"{x[k]:.1f}", found.timesteps[k]) for k in steps],
     )
+
+
+def _spoken(found: Forgotten, title: str) -> str:
+    largest = int(np.argmax(found.after - found.before))
     return (
-        f'<svg class="timesteps" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{html.escape(spoken)}">{drawn}</svg>'
+        f"{title}: loss by timestep, before and after the picture was unlearned. It rises most at timestep "
+        f"{found.timesteps[largest]}, from {found.before[largest]:.4f} to {found.after[largest]:.4f}."
     )
 
 
+@dataclass(frozen=True)
 class _Axis:
-    """Values up and down one panel."""
+    """Values up and down one panel.
 
-    def __init__(self, place: tuple[int, int], low: float, high: float) -> None:
-        self.place, self.low, self.high = place, low, high
+    Attributes:
+        place: top and bottom.
+        low, high: the values there; the higher is at the top.
+    """
+
+    place: tuple[int, int]
+    low: float
+    high: float
 
     @classmethod
     def of(cls, place: tuple[int, int], low: float, high: float) -> _Axis:
@@ -56,15 +74,37 @@ class _Axis:
         top, bottom = self.place
         return bottom - (value - self.low) / (self.high - self.low) * (bottom - top)
 
-    def grid(self, name: str) -> str:
-        """The largest value, zero, and the panel's name."""
-        top, _ = self.place
-        lines = "".join(
-            f'<path class="grid" d="M{LEFT} {self.y(value):.1f}H{WIDTH - RIGHT}"/>'
-            f'<text x="{LEFT - 6}" y="{self.y(value) + 4:.1f}" text-anchor="end">{_short(value)}</text>'
+    def grid(self) -> dict[str, Any]:
+        """Where the panel begins, and lines at the largest value and at zero."""
+        lines = [
+            {"y": f"{self.y(value):.1f}", "below": f"{self.y(value) + 4:.1f}", "value": _short(value)}
             for value in (self.high, 0.0)
-        )
-        return f'{lines}<text class="name" x="{LEFT}" y="{top - 8}">{name}</text>'
+        ]
+        return {"top": self.place[0], "lines": lines}
+
+    def points(self, x: Float[ndarray, " n"], values: Float[ndarray, " n"]) -> str:
+        return " ".join(f"{a:.1f},{self.y(float(v)):.1f}" for a, v in zip(x, values, strict=True))
+
+    def bars(
+        self, x: Float[ndarray, " n"], values: Float[ndarray, " n"], errors: Float[ndarray, " n"]
+    ) -> list[dict[str, str]]:
+        return [
+            self._bar(across, float(value), float(error))
+            for across, value, error in zip(x, values, errors, strict=True)
+        ]
+
+    def _bar(self, across: float, value: float, error: float) -> dict[str, str]:
+        top, bottom = sorted((self.y(value), self.y(0.0)))
+        whisker = ""
+        if math.isfinite(error):
+            whisker = f"M{across:.1f} {self.y(value - error):.1f}V{self.y(value + error):.1f}"
+        return {
+            "kind": "rise-bar" if value >= 0 else "fall-bar",
+            "x": f"{across - 7:.1f}",
+            "top": f"{top:.1f}",
+            "height": f"{bottom - top:.1f}",
+            "error": whisker,
+        }
 
 
 def _across(found: Forgotten) -> Float[ndarray, " timesteps"]:
@@ -75,42 +115,6 @@ def _across(found: Forgotten) -> Float[ndarray, " timesteps"]:
 def _upper(values: Float[ndarray, " n"], errors: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
     upper: Float[ndarray, " n"] = values + np.nan_to_num(errors)
     return upper
-
-
-def _line(x: Float[ndarray, " n"], values: Float[ndarray, " n"], axis: _Axis, name: str) -> str:
-    points = " ".join(f"{a:.1f},{axis.y(float(v)):.1f}" for a, v in zip(x, values, strict=True))
-    return f'<polyline class="{name}" points="{points}"/>'
-
-
-def _bars(
-    x: Float[ndarray, " n"], values: Float[ndarray, " n"], errors: Float[ndarray, " n"], axis: _Axis
-) -> str:
-    drawn, zero = "", axis.y(0.0)
-    for across, value, error in zip(x, values, errors, strict=True):
-        top, bottom = sorted((axis.y(float(value)), zero))
-        kind = "rise-bar" if value >= 0 else "fall-bar"
-        drawn += (
-            f'<rect class="{kind}" x="{across - 7:.1f}" width="14" y="{top:.1f}" '
-            f'height="{bottom - top:.1f}"/>'
-        )
-        if math.isfinite(error):
-            low, high = axis.y(float(value - error)), axis.y(float(value + error))
-            drawn += f'<path class="error" d="M{across:.1f} {low:.1f}V{high:.1f}"/>'
-    return drawn
-
-
-def _steps(x: Float[ndarray, " n"], timesteps: tuple[int, ...]) -> str:
-    chosen = range(0, len(timesteps), max(1, math.ceil(len(timesteps) / 5)))
-    labels = "".join(
-        f'<text x="{x[k]:.1f}" y="{RISES[1] + 16}" text-anchor="middle">{timesteps[k]}</text>'
-        for k in chosen
-    )
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    return (
-        f'{labels}<text x="{LEFT}" y="{HEIGHT - 2}">details</text>'
-        f'<text x="{middle}" y="{HEIGHT - 2}" text-anchor="middle">timestep</text>'
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">layout</text>'
-    )
 
 
 def _short(value: float) -> str:

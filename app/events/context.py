@@ -1,129 +1,165 @@
-"""The whole page in one hand: its panels, the workspace, and the views that several handlers share."""
+"""What every handler is given: panels, services, and the updates that several handlers share."""
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from app.panels.answer import Answer
-from app.panels.ask import Action, Ask
-from app.panels.source import Source
-from app.panels.stage import Grid, Stage, legend, parts_view, stage_view
-from app.runs.archive import Runs
-from app.runs.examples import Question
+from app.panels.answer import AnswerPanel
+from app.panels.ask import ActionPanel, AskPanel
+from app.panels.source import SourcePanel
+from app.panels.stage import StagePanel
+from app.panels.updates import Updates
+from app.runs.archive import RunArchive
+from app.runs.examples import ExampleQuestion
 from app.runs.export import write_picture
 from app.runs.run import Run
-from app.runtime.model_loader import Warm
-from app.runtime.queue import Line
+from app.runtime.model_loader import ModelLoader
+from app.runtime.queue import ModelQueue, QueuePlace
 from app.runtime.sessions import Session, Sessions, Uploads
 from app.runtime.worker import Worker
 from app.views import status
-from attribution.errors import RunError, WhenceError
+from app.views.stage import LatentGrid, legend, parts_view, stage_view
+from attribution.errors import Cancelled, RunError, WhenceError
 from attribution.workspace.workspace import Workspace
 
-View = dict[Any, Any]  # component => what it shows from now on
+READY = "Draw a box around a part, or just press Attribute."
 
 log = logging.getLogger("whence")
 
 
 @dataclass(frozen=True)
-class Desk:
+class PageContext:
+    """One page: the workspace it asks, what runs behind it, and its panels."""
+
     workspace: Workspace
-    warm: Warm
-    runs: Runs
-    line: Line
+    loader: ModelLoader
+    archive: RunArchive
+    queue: ModelQueue
     worker: Worker
     sessions: Sessions
     uploads: Uploads
-    questions: tuple[Question, ...]
+    examples: tuple[ExampleQuestion, ...]
     mosaic: tuple[int, ...]  # rows of the training images behind the invitation
-    source: Source
-    stage: Stage
-    ask: Ask
-    action: Action
-    answer: Answer
+    source: SourcePanel
+    stage: StagePanel
+    ask: AskPanel
+    action: ActionPanel
+    answer: AnswerPanel
 
-    def grid(self) -> Grid:
+    def session(self, request: gr.Request) -> Session:
+        """What the page that asks has in hand."""
+        return self.sessions.of(request.session_hash)
+
+    def latent_grid(self) -> LatentGrid:
         """Latent cells of a picture (height, width); there once the model is."""
         return self.workspace.model.latent_shape[1:]
 
     def outputs(self) -> list[Any]:
-        """Every component that the views below speak of."""
+        """Every component that the updates below speak of."""
         return [
             self.stage.view, self.stage.parts, self.stage.clear, *self.stage.sides, self.stage.legend,
-            self.stage.save, self.source.reuse, self.source.generate,
+            self.stage.save, self.source.form.reuse, self.source.form.generate,
             self.action.attribute, self.action.stop, self.action.status,
             *self.answer.outputs(),
         ]  # fmt: skip
 
-    def new_picture(self, session: Session, line: str) -> View:
+    def new_picture(self, session: Session, line: str) -> Updates:
         """The session's picture with its boxes; the answer to the picture before is taken away."""
         picture = session.picture
         assert picture is not None
         return {
             **self.marked(session),
             self.stage.legend: legend(picture),
-            self.source.reuse: gr.update(interactive="seed" in picture.made),
+            self.source.form.reuse: gr.update(interactive="seed" in picture.made),
             **self.answer.empty(self.mosaic),
             **self.at_rest(line),
             self.action.attribute: gr.update(visible=True, interactive=True),
         }
 
-    def marked(self, session: Session) -> View:
+    def marked(self, session: Session) -> Updates:
         """The picture with the boxes on it."""
-        picture, boxes, active = session.picture, session.boxes, session.active
+        picture, boxes, active, grid = session.picture, session.boxes, session.active, self.latent_grid()
         sides = boxes[active].as_tuple() if active < len(boxes) else (None,) * 4
-        view = {
-            self.stage.view: stage_view(picture, boxes, active, self.grid()),
-            self.stage.parts: parts_view(picture, boxes, active, self.grid()),
+        saved = None
+        if picture is not None and "seed" in picture.made:
+            saved = str(write_picture(picture, boxes))
+        return {
+            self.stage.view: stage_view(picture, boxes, active, grid),
+            self.stage.parts: parts_view(picture, boxes, active, grid),
             self.stage.clear: gr.update(interactive=bool(boxes)),
             **dict(zip(self.stage.sides, sides, strict=True)),
+            self.stage.save: gr.update(value=saved, interactive=saved is not None),
         }
-        if picture is not None and "seed" in picture.made:
-            view[self.stage.save] = gr.update(value=str(write_picture(picture, boxes)), interactive=True)
-        else:
-            view[self.stage.save] = gr.update(value=None, interactive=False)
-        return view
 
     def earlier(self, session: Session) -> dict[str, Run]:
         """The earlier runs that the person has chosen to see beside this one."""
         found = {}
-        for run_id in session.view.earlier:
+        for run_id in session.selection.earlier:
             try:
-                found[run_id] = self.runs.read(run_id)
+                found[run_id] = self.archive.read(run_id)
             except RunError as problem:  # forgotten since; the run that is shown stands without it
                 log.info("an earlier run is not shown: %s", problem)
         return found
 
-    def unchanged(self) -> View:
+    def settling(self, session: Session, run: Run) -> Updates:
+        """The answer as far as it is there."""
+        return self.answer.settling(run, session.selection, self.earlier(session))
+
+    def whole(self, session: Session, run: Run, **grouped_by: Any) -> Updates:
+        """The answer that has ended, from every side; `grouped_by` as `AnswerPanel.whole` takes it."""
+        earlier = self.earlier(session)
+        return self.answer.whole(self.workspace, run, session.selection, earlier, **grouped_by)
+
+    def unchanged(self) -> Updates:
         """Nothing new. A generator that yields nothing at all would have every output blanked."""
         return {self.action.status: gr.skip()}
 
-    def at_work(self, line: str) -> View:
+    def at_work(self, line: str) -> Updates:
+        """Something runs for this page."""
         return {
             self.action.status: line,
             self.action.attribute: gr.update(visible=False),
             self.action.stop: gr.update(visible=True),
-            self.source.generate: gr.update(interactive=False),
+            self.source.form.generate: gr.update(interactive=False),
         }
 
-    def at_rest(self, line: str) -> View:
+    def at_rest(self, line: str) -> Updates:
+        """Nothing runs for this page."""
         return {
             self.action.status: line,
             self.action.attribute: gr.update(visible=True),
             self.action.stop: gr.update(visible=False),
-            self.source.generate: gr.update(interactive=True),
+            self.source.form.generate: gr.update(interactive=True),
         }
 
-    def failed(self, problem: Exception) -> View:
+    def failed(self, problem: Exception) -> Updates:
         """A failure in words: ours as they stand, any other in the server's log."""
         if isinstance(problem, WhenceError):
             return self.at_rest(status.failed(sentence(str(problem))))
         log.error("a query failed", exc_info=problem)
         return self.at_rest(status.failed("Something went wrong on the server; its log says what."))
+
+    def wait_for_model(self, place: QueuePlace, stop: threading.Event, kind: str) -> Iterator[Updates]:
+        """The updates until the model is there and it is this page's turn.
+
+        Raises:
+            Cancelled: the person has pressed Stop.
+        """
+        for _ in self.loader.waiting():
+            if stop.is_set():
+                raise Cancelled("stopped")
+            place.turn(0)
+            yield {self.action.status: status.running("Opening the model", kind=kind)}
+        while not place.turn():
+            if stop.is_set():
+                raise Cancelled("stopped")
+            yield {self.action.status: status.running("In line for the model", place.words(), kind=kind)}
 
 
 def sentence(words: str) -> str:

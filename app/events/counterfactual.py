@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from app.events.context import Desk, View, sentence
-from app.events.generate import ON_THE_MODEL, QUIET, waited
-from app.panels.counterfactual import MOST, READY, own_strips
+from app.events.context import PageContext, sentence
+from app.events.listeners import AT_ONCE, ON_THE_MODEL
+from app.panels.counterfactual import MOST, READY, CounterfactualPanel
+from app.panels.updates import Updates
 from app.runs.run import Picture
-from app.runs.selection import Strip, strips
+from app.runs.selection import Strip, own_strips, strips
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.counterfactual import picture_view, top_view
@@ -23,68 +24,104 @@ from attribution.analysis.counterfactual_check import prove_picture, prove_top
 from attribution.errors import Cancelled, InputError, SettingsError
 from attribution.models.base import Generation
 from attribution.results import Progress
+from attribution.workspace.workspace import Workspace
 
-WAITING = "Waiting for the model"
-Found = tuple[Any, gr.HTML, Callable[[Proof], str]]  # its events, where it shows, and how
-Test = Callable[[Strip, int], Found]
+# Takes generation= and stop=, and yields progress and what has been found.
+Steps = Callable[..., Iterator[Progress | Proof]]
 
 
-def connect_proof(desk: Desk) -> None:
-    """Wire the panel."""
-    prove = desk.answer.proof
-    outputs = [desk.action.status, *prove.outputs()]
+@dataclass(frozen=True)
+class Check:
+    """One of the panel's tests.
 
-    def begin(of: str | None, count: float | None, request: gr.Request) -> View:
-        session = desk.sessions.of(request.session_hash)
-        session.proving = None
+    Attributes:
+        button: what begins it.
+        result: where its result is shown.
+        steps: the test of a ranking's first so many images.
+        view: its result as HTML.
+    """
+
+    button: gr.Button
+    result: gr.HTML
+    steps: Callable[[Workspace, Strip, int], Steps]
+    view: Callable[[Proof, Strip], str]
+
+
+def checks(panel: CounterfactualPanel) -> tuple[Check, Check]:
+    """The test that unlearns the first ranks, and the one that unlearns the picture itself."""
+    return (
+        Check(panel.top, panel.top_result, _top_steps, _top_view),
+        Check(panel.itself, panel.itself_result, _picture_steps, _picture_view),
+    )
+
+
+def _top_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
+    assert strip.ranking is not None
+    rows = [entry.row for entry in strip.ranking.entries[:count]]
+    return partial(prove_top, workspace, strip.part.query, rows)
+
+
+def _top_view(proof: Proof, strip: Strip) -> str:
+    return top_view(proof, f"the images that {strip.title} ranks first")
+
+
+def _picture_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
+    return partial(prove_picture, workspace, strip.part.query)
+
+
+def _picture_view(proof: Proof, strip: Strip) -> str:
+    return picture_view(proof)
+
+
+@dataclass(frozen=True)
+class CounterfactualEvents:
+    """The handlers of one test."""
+
+    page: PageContext
+    check: Check
+
+    def begin(self, of: str | None, count: float | None, request: gr.Request) -> Updates:
+        """Check what is asked of the ranking called `of`."""
+        panel, session = self.page.answer.counterfactual, self.page.session(request)
+        session.check = None
         try:
-            tested(desk, session, of, count)
+            strip_to_test(self.page, session, of, count)
         except InputError as problem:
-            return {prove.status: status.failed(sentence(str(problem)))}
-        session.proving = session.begin()
-        return prove.at_work(status.running(WAITING))
+            return {panel.status: status.failed(sentence(str(problem)))}
+        session.check = session.begin()
+        return panel.at_work(status.running("Waiting for the model"))
 
-    def run(of: str | None, count: float | None, request: gr.Request, test: Test) -> Iterator[View]:
-        session = desk.sessions.of(request.session_hash)
-        stop, session.proving = session.proving, None
+    def run(self, of: str | None, count: float | None, request: gr.Request) -> Iterator[Updates]:
+        """Run the test that was asked for."""
+        session = self.page.session(request)
+        stop, session.check = session.check, None
         if stop is None:
-            yield desk.unchanged()
+            yield self.page.unchanged()
             return
-        events, result, shown = test(*tested(desk, session, of, count))
-        for proof, view in proving(desk, session, events, stop):
-            yield {**view, **({} if proof is None else {result: shown(proof)})}
+        strip, number = strip_to_test(self.page, session, of, count)
+        steps = self.check.steps(self.page.workspace, strip, number)
+        for proof, updates in check_updates(self.page, session, steps, stop):
+            shown = {} if proof is None else {self.check.result: self.check.view(proof, strip)}
+            yield {**updates, **shown}
 
-    def of_top(strip: Strip, number: int) -> Found:
-        assert strip.ranking is not None
-        rows = [entry.row for entry in strip.ranking.entries[:number]]
-        words = f"the images that {strip.title} ranks first"
-        events = partial(prove_top, desk.workspace, strip.part.query, rows)
-        return events, prove.top_result, lambda proof: top_view(proof, words)
-
-    def of_picture(strip: Strip, number: int) -> Found:
-        events = partial(prove_picture, desk.workspace, strip.part.query)
-        return events, prove.itself_result, picture_view
-
-    def run_top(of: str | None, count: float | None, request: gr.Request) -> Iterator[View]:
-        yield from run(of, count, request, of_top)
-
-    def run_itself(of: str | None, count: float | None, request: gr.Request) -> Iterator[View]:
-        yield from run(of, count, request, of_picture)
-
-    def end(request: gr.Request) -> View:
-        session = desk.sessions.of(request.session_hash)
-        session.stop.set()
-        return prove.at_rest(status.idle("Stopping after this step."))
-
-    asked = [prove.of, prove.count]
-    for button, answer in ((prove.top, run_top), (prove.itself, run_itself)):
-        button.click(begin, asked, prove.outputs(), queue=False, **QUIET).then(
-            answer, asked, outputs, **ON_THE_MODEL
-        )
-    prove.stop.click(end, None, prove.outputs(), queue=False, **QUIET)
+    def stop(self, request: gr.Request) -> Updates:
+        """The test ends itself at its next step."""
+        self.page.session(request).stop.set()
+        return self.page.answer.counterfactual.at_rest(status.idle("Stopping after this step."))
 
 
-def tested(desk: Desk, session: Session, of: str | None, count: Any) -> tuple[Strip, int]:
+def connect_counterfactual(page: PageContext) -> None:
+    """Wire the panel."""
+    panel = page.answer.counterfactual
+    asked = [panel.of, panel.count]
+    for check in checks(panel):
+        events = CounterfactualEvents(page, check)
+        begun = check.button.click(events.begin, asked, panel.outputs(), **AT_ONCE)
+        begun.then(events.run, asked, [page.action.status, *panel.outputs()], **ON_THE_MODEL)
+    panel.stop.click(events.stop, None, panel.outputs(), **AT_ONCE)
+
+
+def strip_to_test(page: PageContext, session: Session, of: str | None, count: Any) -> tuple[Strip, int]:
     """The ranking to test, by its key, and how many of its first images.
 
     Raises:
@@ -94,7 +131,7 @@ def tested(desk: Desk, session: Session, of: str | None, count: Any) -> tuple[St
         raise SettingsError("there is no answer to test: press Attribute first")
     if not session.at_rest:
         raise SettingsError("the answer is still coming: wait for it, or stop it")
-    shown = own_strips(session.run, strips(session.run, session.view, desk.earlier(session)))
+    shown = own_strips(session.run, strips(session.run, session.selection, page.earlier(session)))
     if not shown:
         raise SettingsError("there is no ranking to test: press Attribute first")
     if not isinstance(count, int | float) or not 1 <= count <= MOST:
@@ -104,34 +141,34 @@ def tested(desk: Desk, session: Session, of: str | None, count: Any) -> tuple[St
     return strip, min(int(count), len(strip.ranking.entries))
 
 
-def proving(
-    desk: Desk, session: Session, events: Any, stop: threading.Event
-) -> Iterator[tuple[Proof | None, View]]:
-    """What has been found, where there is news of it, and the views of one test."""
-    prove, pace, run = desk.answer.proof, status.Pace(), session.run
+def check_updates(
+    page: PageContext, session: Session, steps: Steps, stop: threading.Event
+) -> Iterator[tuple[Proof | None, Updates]]:
+    """What has been found, where there is news of it, and the updates of one test."""
+    panel, progress, run = page.answer.counterfactual, status.ProgressLine(), session.run
     assert run is not None
     try:
-        generation = made_here(run.picture, desk.workspace.fingerprints.get("model", ""))
-        with desk.line.join("proof") as place:
-            for view in waited(desk, place, stop, "attribute"):
-                yield None, {prove.status: view[desk.action.status]}
-            for event in desk.worker.steps(events(generation=generation, stop=stop)):
+        generation = generation_of(run.picture, page.workspace.fingerprints.get("model", ""))
+        with page.queue.join("proof") as place:
+            for updates in page.wait_for_model(place, stop, "attribute"):
+                yield None, {panel.status: updates[page.action.status]}
+            for event in page.worker.steps(steps(generation=generation, stop=stop)):
                 place.turn(0)
                 if isinstance(event, Progress):
-                    line = pace.line(replace(event, stage=sentence(event.stage)), "")
+                    line = progress.line(replace(event, stage=sentence(event.stage)), "")
                     if line is not None:
-                        yield None, {prove.status: line}
+                        yield None, {panel.status: line}
                 else:
-                    done = prove.at_rest(status.done("Done. What it says is below.")) if event.final else {}
-                    yield event, {**desk.unchanged(), **done}
+                    done = panel.at_rest(status.done("Done. What it says is below.")) if event.final else {}
+                    yield event, {**page.unchanged(), **done}
     except Cancelled:
         found = session.run is run  # otherwise the page shows another question by now
-        yield None, prove.at_rest(status.idle("Stopped. What was found is shown." if found else READY))
+        yield None, panel.at_rest(status.idle("Stopped. What was found is shown." if found else READY))
     except Exception as problem:  # the page's edge: told in words
-        yield None, prove.at_rest(desk.failed(problem)[desk.action.status])
+        yield None, panel.at_rest(page.failed(problem)[page.action.status])
 
 
-def made_here(picture: Picture, model: str) -> Generation | None:
+def generation_of(picture: Picture, model: str) -> Generation | None:
     """What the picture was made from; None if that is not known, or another model made it."""
     made = picture.made
     if "seed" not in made or made.get("model") not in (None, model):

@@ -4,101 +4,114 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from app.events.context import Desk, View
-from app.events.generate import QUIET
-from app.panels.history import LISTED, past_runs, told, when
-from app.panels.source import restored_fields
-from app.runs.record import boxes_of
+from app.events.context import PageContext
+from app.events.listeners import AT_ONCE, QUIET
+from app.panels.history import history_message
+from app.panels.updates import Updates
+from app.runs.boxes import boxes_of_run
 from app.runs.run import Run
-from app.runs.selection import METHODS, PARTS, Shown
+from app.runs.selection import METHODS, PARTS, Selection
+from app.runtime.sessions import Session
 from app.views import status
+from app.views.history import LISTED, past_runs, when
 from app.views.report import write_report
 from attribution.errors import RunError
 
 log = logging.getLogger("whence")
 
 
-def kept(desk: Desk, run: Run) -> View:
+@dataclass(frozen=True)
+class HistoryEvents:
+    """The handlers of the list of earlier runs, and of a link to one."""
+
+    page: PageContext
+
+    def look(self, event: gr.EventData) -> Updates:
+        """The list of the runs that the browser names."""
+        ids = event._data.get("ids")
+        shown = past_runs(self.page.archive, ids if isinstance(ids, list) else [])
+        return {self.page.answer.history: history_message("list", html=shown)}
+
+    def forget(self, event: gr.EventData) -> Updates:
+        """Delete runs whose key the browser has, and list the others."""
+        pairs = event._data.get("runs")
+        for pair in pairs[:LISTED] if isinstance(pairs, list) else []:
+            if isinstance(pair, dict):
+                self.page.archive.forget(pair.get("id"), pair.get("key"))
+        return self.look(event)
+
+    def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """A kept run, from the wait for the model to everything as it was."""
+        page = self.page
+        try:
+            run = page.archive.read(event._data.get("id"))
+            for _ in page.loader.waiting():  # it draws the boxes on the model's cells
+                yield {page.action.status: status.running("Opening the model")}
+        except Exception as problem:  # the page's edge: told in words
+            yield {**page.failed(problem), page.answer.history: history_message("away")}
+            return
+        session = page.session(request)
+        _take_up(session, run)
+        line = f"As it was answered on {when(run.begun)}; nothing was computed again."
+        yield {
+            **page.new_picture(session, status.done(line)),
+            **restored_fields(page, run),
+            **page.answer.whole(page.workspace, run, session.selection, {}),
+            **report_update(page, run),
+            page.answer.history: history_message("shown", id=run.id),
+        }
+
+
+def _take_up(session: Session, run: Run) -> None:
+    """The run is the one on the page, and nothing else is under way."""
+    session.begin()
+    session.generation, session.ask_next, session.at_rest = None, False, True
+    session.show(run.picture, boxes_of_run(run))
+    session.run = run
+    session.selection = Selection(beside=PARTS if len(run.parts) > 1 else METHODS)
+
+
+def connect_history(page: PageContext) -> None:
+    """Wire the list and the links."""
+    history, events = page.answer.history, HistoryEvents(page)
+    history.look(events.look, None, history, **AT_ONCE)
+    history.forget(events.forget, None, history, **AT_ONCE)
+    history.restore(events.restore, None, [*page.outputs(), *restored_outputs(page)], **QUIET)
+
+
+def archive_answer(page: PageContext, run: Run) -> Updates:
     """Keep an answered run; the address becomes its link, and the browser's list has one more."""
     try:
-        key = desk.runs.keep(run)
-        return {**filed(desk, run), desk.answer.history: told("kept", id=run.id, key=key)}
+        key = page.archive.keep(run)
+        kept = history_message("kept", id=run.id, key=key)
+        return {**report_update(page, run), page.answer.history: kept}
     except RunError as problem:  # the answer itself stands
         log.error("a run was not kept: %s", problem)
         line = status.failed(f"Answered, but {problem}. It has no link.")
-        return {**filed(desk, run), desk.action.status: line}
+        return {**report_update(page, run), page.action.status: line}
 
 
-def filed(desk: Desk, run: Run) -> View:
+def report_update(page: PageContext, run: Run) -> Updates:
     """The report, ready to be taken away."""
-    report = str(write_report(run, desk.workspace))
-    return {desk.answer.report: gr.update(value=report, interactive=True)}
+    report = str(write_report(run, page.workspace))
+    return {page.answer.downloads.report: gr.update(value=report, interactive=True)}
 
 
-def connect_history(desk: Desk) -> None:
-    """Wire the list and the links."""
-    history, outputs = desk.answer.history, [*desk.outputs(), *restored_outputs(desk)]
-
-    def look(event: gr.EventData) -> View:
-        ids = event._data.get("ids")
-        return {history: told("list", html=past_runs(desk.runs, ids if isinstance(ids, list) else []))}
-
-    def forget(event: gr.EventData) -> View:
-        pairs, ids = event._data.get("runs"), event._data.get("ids")
-        for pair in pairs[:LISTED] if isinstance(pairs, list) else []:
-            if isinstance(pair, dict):
-                desk.runs.forget(pair.get("id"), pair.get("key"))
-        return {history: told("list", html=past_runs(desk.runs, ids if isinstance(ids, list) else []))}
-
-    def restore(event: gr.EventData, request: gr.Request) -> Iterator[View]:
-        yield from shown_again(desk, request, event._data.get("id"))
-
-    history.look(look, None, history, queue=False, **QUIET)
-    history.forget(forget, None, history, queue=False, **QUIET)
-    history.restore(restore, None, outputs, **QUIET)
+def restored_outputs(page: PageContext) -> list[Any]:
+    """Every component that `restored_fields` speaks of."""
+    return [page.source.caption, *page.source.form.settings(), page.ask.methods, page.ask.effort]
 
 
-def shown_again(desk: Desk, request: gr.Request, run_id: object) -> Iterator[View]:
-    """The views of a kept run, from the wait for the model to everything as it was."""
-    try:
-        run = desk.runs.read(run_id)
-        for _ in desk.warm.waiting():  # it draws the boxes on the model's cells
-            yield {desk.action.status: status.running("Opening the model")}
-    except Exception as problem:  # the page's edge: told in words
-        yield {**desk.failed(problem), desk.answer.history: told("away")}
-        return
-    session = desk.sessions.of(request.session_hash)
-    session.begin()
-    session.generation, session.ask_next, session.at_rest = None, False, True
-    session.show(run.picture, boxes_of(run))
-    session.run = run
-    session.view = Shown(beside=PARTS if len(run.parts) > 1 else METHODS)
-    line = f"As it was answered on {when(run.begun)}; nothing was computed again."
-    yield {
-        **desk.new_picture(session, status.done(line)),
-        **restored(desk, run),
-        **desk.answer.whole(desk.workspace, run, session.view, {}),
-        **filed(desk, run),
-        desk.answer.history: told("shown", id=run.id),
-    }
-
-
-def restored_outputs(desk: Desk) -> list[Any]:
-    """Every component that `restored` speaks of."""
-    source = desk.source
-    made_of = [source.prompt, source.seed, source.steps, source.guidance, source.negative]
-    return [source.caption, *made_of, desk.ask.methods, desk.ask.effort]
-
-
-def restored(desk: Desk, run: Run) -> View:
+def restored_fields(page: PageContext, run: Run) -> Updates:
     """The fields as they were when the run was asked."""
     return {
-        **restored_fields(desk.source, run.picture.made),
-        desk.source.caption: run.caption,
-        desk.ask.methods: list(run.methods),
-        desk.ask.effort: run.settings.effort,
+        **page.source.restored(run.picture.made),
+        page.source.caption: run.caption,
+        page.ask.methods: list(run.methods),
+        page.ask.effort: run.settings.effort,
     }

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from app.events.context import Desk, View
-from app.events.generate import QUIET, READY
-from app.panels.comparison import answered
+from app.events.context import READY, PageContext
+from app.events.listeners import AT_ONCE, QUIET
+from app.panels.updates import Updates
 from app.runs.run import Picture
-from app.runs.selection import METHODS, Strip, strips
+from app.runs.selection import METHODS, Strip, answered, strips
 from app.runtime.sessions import Session
 from app.views import status
-from app.views.training_image import Closer, Neighbour, detail
+from app.views.training_image import LossMaps, Neighbour, training_image_view
 from attribution.analysis.loss_map import Forgotten
 from attribution.analysis.near_duplicates import most_alike
 from attribution.data.preprocessing import prepared
@@ -21,105 +22,113 @@ from attribution.errors import TrainingSetError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Locating, methods
 from attribution.methods.likeness import Likeness
+from attribution.workspace.workspace import Workspace
 
-LIKE_IT = 6  # neighbours in each embedding
+NEAREST = 6  # neighbours in each embedding
 
 
-def connect_inspecting(desk: Desk) -> None:
-    """Wire the dialog, and everything that opens it."""
-    opened = desk.answer.detail
+@dataclass(frozen=True)
+class TrainingImageEvents:
+    """The handlers of the dialog, and of everything that opens it."""
 
-    def shown(session: Session, closer: Closer, later: bool) -> dict[str, Any]:
-        """What detail.js is given."""
-        assert session.looked_at is not None
-        row, at = session.looked_at
-        example = desk.workspace.training_set.examples[row]
-        of = "Method" if session.view.beside == METHODS else "Part"
-        words = detail(example, rankings_shown(desk, session), closer, likeness(desk, row), of)
-        return {"html": words, "id": example.id, "at": at, "closer": later}
+    page: PageContext
 
-    def row_of(event: gr.EventData) -> int | None:
+    def open(self, event: gr.EventData, request: gr.Request) -> Any:
+        """What is known of a training image at once."""
+        session, row = self.page.session(request), self._row(event)
+        at = float(event._data.get("at") or 0)
+        if row is None or (session.opened is not None and at < session.opened[1]):
+            return gr.skip()  # what was asked for later has overtaken it
+        session.opened = row, at
+        return self._shown(session, LossMaps(waiting=bool(locating_strips(session))), False)
+
+    def measure(self, request: gr.Request) -> Any:
+        """The same again with how it was forgotten, which takes a moment."""
+        session = self.page.session(request)
+        opened = session.opened
+        if opened is None or not locating_strips(session):
+            return gr.skip()
+        picture = self._image(opened[0])
+        maps = self.page.worker.do(loss_maps, self.page.workspace, session, opened[0])
+        if session.opened != opened:  # the person has moved on
+            return gr.skip()
+        return self._shown(session, LossMaps(picture, maps), True)
+
+    def use(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """The training image becomes the picture on the page."""
+        session, row = self.page.session(request), self._row(event)
+        if row is None:
+            return self.page.unchanged()
         try:
-            return desk.workspace.training_set.row_of(str(event._data.get("id")))
+            self.page.loader.wait()
+            session.begin()
+            example = self.page.workspace.training_set.examples[row]
+            session.show(Picture(self._image(row), example.caption))
+            line = status.idle(f"This is training image {example.id}. {READY}")
+            return self.page.new_picture(session, line)
+        except Exception as problem:  # the page's edge: told in words
+            return self.page.failed(problem)
+
+    def _shown(self, session: Session, maps: LossMaps, measured: bool) -> dict[str, Any]:
+        """What detail.js is given."""
+        assert session.opened is not None
+        row, at = session.opened
+        example = self.page.workspace.training_set.examples[row]
+        of = "Method" if session.selection.beside == METHODS else "Part"
+        shown: list[Strip] = []
+        if session.run is not None:
+            shown = strips(session.run, session.selection, self.page.earlier(session))
+        words = training_image_view(example, shown, maps, nearest(self.page.workspace, row), of)
+        return {"html": words, "id": example.id, "at": at, "closer": measured}
+
+    def _row(self, event: gr.EventData) -> int | None:
+        try:
+            return self.page.workspace.training_set.row_of(str(event._data.get("id")))
         except TrainingSetError:
             return None
 
-    def look(event: gr.EventData, request: gr.Request) -> Any:
-        session, row = desk.sessions.of(request.session_hash), row_of(event)
-        at = float(event._data.get("at") or 0)
-        if row is None or (session.looked_at is not None and at < session.looked_at[1]):
-            return gr.skip()  # what was asked for later has overtaken it
-        session.looked_at = row, at
-        return shown(session, Closer(waiting=bool(locating(session))), False)
+    def _image(self, row: int) -> Any:
+        """The training image as the model sees it."""
+        workspace = self.page.workspace
+        return prepared(workspace.training_set.image(row), workspace.resolution)
 
-    def look_closer(request: gr.Request) -> Any:
-        """The same again with how it was forgotten, which takes a moment."""
-        session = desk.sessions.of(request.session_hash)
-        looked_at = session.looked_at
-        if looked_at is None or not locating(session):
-            return gr.skip()
-        row, _ = looked_at
-        picture = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
-        closer = Closer(picture, desk.worker.do(how_forgotten, desk, session, row))
-        if session.looked_at != looked_at:  # the person has moved on
-            return gr.skip()
-        return shown(session, closer, True)
 
-    def use(event: gr.EventData, request: gr.Request) -> View:
-        """The training image becomes the picture on the page."""
-        session, row = desk.sessions.of(request.session_hash), row_of(event)
-        if row is None:
-            return desk.unchanged()
-        try:
-            desk.warm.wait()
-            session.begin()
-            example = desk.workspace.training_set.examples[row]
-            image = prepared(desk.workspace.training_set.image(row), desk.workspace.resolution)
-            session.show(Picture(image, example.caption))
-            line = status.idle(f"This is training image {example.id}. {READY}")
-            return desk.new_picture(session, line)
-        except Exception as problem:  # the page's edge: told in words
-            return desk.failed(problem)
-
-    for view in (desk.answer.board, desk.answer.compare.click, opened):
+def connect_training_image(page: PageContext) -> None:
+    """Wire the dialog, and everything that opens it."""
+    dialog, events = page.answer.training_image, TrainingImageEvents(page)
+    for view in (page.answer.grid, page.answer.comparison.click, dialog):
         # "multiple": a key that is pressed while an answer is on its way counts too.
-        view.open(look, None, opened, queue=False, trigger_mode="multiple", **QUIET).then(
-            look_closer, None, opened, **QUIET
-        )
-    opened.use(use, None, desk.outputs(), queue=False, **QUIET)
+        opened = view.open(events.open, None, dialog, trigger_mode="multiple", **AT_ONCE)
+        opened.then(events.measure, None, dialog, **QUIET)
+    dialog.use(events.use, None, page.outputs(), **AT_ONCE)
 
 
-def likeness(desk: Desk, row: int) -> dict[str, tuple[Neighbour, ...]]:
+def nearest(workspace: Workspace, row: int) -> dict[str, tuple[Neighbour, ...]]:
     """The training images nearest to one, in each embedding of pictures that the workspace has."""
-    examples, found = desk.workspace.training_set.examples, {}
+    examples, found = workspace.training_set.examples, {}
     for each in methods().values():
-        if not isinstance(each, Likeness) or each.captions or not desk.workspace.has(each.artifact):
+        if not isinstance(each, Likeness) or each.captions or not workspace.has(each.artifact):
             continue
-        near = most_alike(desk.workspace, each.artifact, row, LIKE_IT)
+        near = most_alike(workspace, each.artifact, row, NEAREST)
         found[each.title] = tuple(Neighbour(examples[alike.row], alike) for alike in near)
     return found
 
 
-def locating(session: Session) -> list[tuple[Strip, Locating]]:
+def locating_strips(session: Session) -> list[tuple[Strip, Locating]]:
     """The rankings of this run on the page whose method can say how an image was forgotten."""
     if session.run is None:
         return []
-    own = answered(strips(session.run, session.view))
+    own = answered(strips(session.run, session.selection))
     return [(strip, strip.method) for strip, _ in own if isinstance(strip.method, Locating)]
 
 
-def how_forgotten(desk: Desk, session: Session, row: int) -> dict[str, Forgotten]:
+def loss_maps(workspace: Workspace, session: Session, row: int) -> dict[str, Forgotten]:
     """By the name of each ranking whose method remembers this question still."""
     if session.run is None:
         return {}
     settings = session.run.settings
     found = {
-        strip.title: each.how_forgotten(QueryContext(desk.workspace, strip.part.query, settings), row)
-        for strip, each in locating(session)
+        strip.title: each.how_forgotten(QueryContext(workspace, strip.part.query, settings), row)
+        for strip, each in locating_strips(session)
     }
     return {title: how for title, how in found.items() if how is not None}
-
-
-def rankings_shown(desk: Desk, session: Session) -> list[Strip]:
-    """What stands side by side on the page."""
-    return [] if session.run is None else strips(session.run, session.view, desk.earlier(session))

@@ -17,3 +17,8 @@ def styles() -> str:
         (path.name for path in FOLDER.glob("*.css")), key=lambda name: (name != "page.css", name)
     )
     return "\n".join(script(name) for name in names)
+
+
+def report_styles() -> str:
+    """The style sheet that a report carries inside."""
+    return (FOLDER.parent / "report" / "report.css").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The panel of answers: the strips, how they compare, by group, and the files to take away."""
+"""The panel of answers: the results grid, how rankings compare, by group, and the files to take away."""
 
 from __future__ import annotations
 
@@ -9,216 +9,192 @@ from typing import Any
 import gradio as gr
 
 from app.charts.scores import score_plot
-from app.charts.scores import shown as plotted
 from app.frontend.assets import script
-from app.panels.comparison import Compare, answered, build_compare, chance_plot, overlap_table, rank_plot
-from app.panels.counterfactual import Prove, build_proof
-from app.panels.groups import SHARE, Groups, build_groups, group_plot, group_words
-from app.panels.history import build_history, told
+from app.panels.comparison import ComparisonPanel, build_comparison
+from app.panels.counterfactual import CounterfactualPanel, build_counterfactual
+from app.panels.groups import GroupsPanel, build_groups
+from app.panels.history import build_history, history_message
+from app.panels.updates import Updates, figure_update, html_panel
 from app.runs.export import write_csv, write_json
 from app.runs.run import Run
-from app.runs.selection import METHODS, PARTS, Shown, Strip, strips
+from app.runs.selection import METHODS, PARTS, Selection, strips, warnings_of
 from app.views.guide import GUIDE
-from app.views.results_grid import board, empty_board
-from attribution.analysis.groups import columns_of
+from app.views.results_grid import empty_results_grid, results_grid
 from attribution.analysis.significance import CONTROLS
 from attribution.methods.base import method
 from attribution.workspace.workspace import Workspace
 
-View = dict[Any, Any]  # component => what it shows from now on
-
 
 @dataclass(frozen=True)
-class Answer:
-    """The panel's components."""
+class SelectionPanel:
+    """The switch above the strips: what stands side by side."""
 
     beside: gr.Radio
     part: gr.Radio
     method: gr.Radio
-    board: gr.HTML
-    plot: gr.Plot
-    compare: Compare
-    groups: Groups
-    proof: Prove
-    history: gr.HTML
-    report: gr.DownloadButton
-    json: gr.DownloadButton
-    csv: gr.DownloadButton
-    detail: gr.HTML
 
     def outputs(self) -> list[Any]:
-        """Every component that the views below speak of."""
-        return [
-            self.beside, self.part, self.method, self.board, self.plot, self.history, self.report,
-            self.json, self.csv,
-            *self.compared(), *self.grouped(), *self.proof.outputs(),
-        ]  # fmt: skip
+        """Every component that the updates below speak of."""
+        return [self.beside, self.part, self.method]
 
-    def compared(self) -> list[Any]:
-        compare = self.compare
-        return [compare.overlap, compare.across, compare.along, compare.ranks, compare.chance]
-
-    def grouped(self) -> list[Any]:
-        return [self.groups.of, self.groups.words, self.groups.plot]
-
-    def empty(self, mosaic: Sequence[int]) -> View:
-        """The invitation, and nothing to compare."""
-        return {**self.nothing_yet(), self.board: empty_board(mosaic)}
-
-    def nothing_yet(self) -> View:
-        """All but the board as before an answer."""
+    def empty(self) -> Updates:
+        """There is nothing to choose from."""
         return {
             self.beside: gr.update(value=METHODS, interactive=False),
             self.part: gr.update(visible=False),
             self.method: gr.update(visible=False),
-            self.plot: plotted(None),
-            self.history: told("away"),
-            self.report: gr.update(value=None, interactive=False),
-            self.json: gr.update(value=None, interactive=False),
-            self.csv: gr.update(value=None, interactive=False),
-            self.compare.overlap: overlap_table([]),
-            self.compare.across: gr.update(choices=[], value=None),
-            self.compare.along: gr.update(choices=[], value=None),
-            self.compare.ranks: plotted(None),
-            self.compare.chance: plotted(None),
-            self.groups.of: gr.update(choices=[], value=None),
-            self.groups.words: group_words(None, SHARE),
-            self.groups.plot: plotted(None),
-            **self.proof.empty(),
         }
 
-    def settling(self, run: Run, view: Shown, earlier: Mapping[str, Run]) -> View:
-        """The strips as far as they are there."""
-        return {self.board: board(strips(run, view, earlier), _warnings(run, view), waiting=True)}
-
-    def whole(
-        self, workspace: Workspace, run: Run, view: Shown, earlier: Mapping[str, Run],
-        column: str | None = None, measure: str = SHARE,
-    ) -> View:  # fmt: skip
-        """Everything that can be seen of a run that has ended, stopped short or not."""
-        shown = strips(run, view, earlier)
-        null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
-        ended = run.answered
-        return {
-            **self._sides(run, view, bool(earlier)),
-            self.board: board(shown, _warnings(run, view)),
-            self.plot: plotted(score_plot(shown)),
-            self.json: gr.update(value=str(write_json(run)) if ended else None, interactive=ended),
-            self.csv: gr.update(value=str(write_csv(run)) if ended else None, interactive=ended),
-            self.compare.overlap: overlap_table(shown),
-            self.compare.chance: plotted(chance_plot(shown, null)),
-            **self.ranks(shown, None, None),
-            **self.proof.ready(run, shown),
-            **self.by_group(workspace, shown, None, column, measure),
-        }
-
-    def _sides(self, run: Run, view: Shown, earlier: bool) -> View:
+    def whole(self, run: Run, selection: Selection, earlier: bool) -> Updates:
+        """What can be chosen of a run. `earlier`: another run stands beside it."""
         several = len(run.parts) > 1
         return {
-            self.beside: gr.update(value=view.beside, interactive=several or earlier),
+            self.beside: gr.update(value=selection.beside, interactive=several or earlier),
             self.part: gr.update(
                 choices=[(part.title, str(number)) for number, part in enumerate(run.parts)],
-                value=str(min(view.part, len(run.parts) - 1)),
-                visible=several and view.beside == METHODS,
+                value=str(min(selection.part, len(run.parts) - 1)),
+                visible=several and selection.beside == METHODS,
             ),
             self.method: gr.update(
                 choices=[(method(name).title, name) for name in run.methods],
-                value=view.method if view.method in run.methods else run.methods[0],
-                visible=view.beside == PARTS,
-            ),
-        }
-
-    def ranks(self, shown: Sequence[Strip], across: str | None, along: str | None) -> View:
-        """The plot of two strips' ranks, by their keys; the first two if none are named."""
-        by_key = {strip.key: strip for strip, _ in answered(shown)}
-        choices = [(strip.title, key) for key, strip in by_key.items()]
-        keys = list(by_key)
-        across = across if across in by_key else next(iter(keys), None)
-        along = along if along in by_key else next((key for key in keys if key != across), None)
-        plot = None if across is None or along is None else rank_plot(by_key[across], by_key[along])
-        return {
-            self.compare.across: gr.update(choices=choices, value=across),
-            self.compare.along: gr.update(choices=choices, value=along),
-            self.compare.ranks: plotted(plot),
-        }
-
-    def by_group(
-        self, workspace: Workspace, shown: Sequence[Strip], of: str | None, column: str | None, measure: str
-    ) -> View:
-        """One strip's influence by group, by its key; the first if none is named."""
-        by_key = {strip.key: strip for strip, _ in answered(shown)}
-        of = of if of in by_key else next(iter(by_key), None)
-        columns = columns_of(workspace.training_set)
-        column = column if column in columns else next(iter(columns), None)
-        return {
-            self.groups.of: gr.update(choices=[(s.title, key) for key, s in by_key.items()], value=of),
-            self.groups.words: group_words(by_key[of].ranking if of is not None else None, measure),
-            self.groups.plot: plotted(
-                group_plot(by_key[of], workspace.training_set, column, measure)
-                if of is not None and column is not None
-                else None
+                value=selection.method if selection.method in run.methods else run.methods[0],
+                visible=selection.beside == PARTS,
             ),
         }
 
 
-def _warnings(run: Run, view: Shown) -> tuple[str, ...]:
-    """What should be known of the parts that are shown before believing them."""
-    parts = run.parts if view.beside == PARTS else run.parts[view.part : view.part + 1]
-    told = [w for part in parts if part.attribution is not None for w in part.attribution.warnings]
-    return tuple(dict.fromkeys(told))
+@dataclass(frozen=True)
+class DownloadsPanel:
+    """The files to take away."""
+
+    report: gr.DownloadButton
+    json: gr.DownloadButton
+    csv: gr.DownloadButton
+
+    def outputs(self) -> list[Any]:
+        """Every component that the updates below speak of."""
+        return [self.report, self.json, self.csv]
+
+    def empty(self) -> Updates:
+        """There is nothing to take away."""
+        return {each: gr.update(value=None, interactive=False) for each in self.outputs()}
+
+    def whole(self, run: Run) -> Updates:
+        """The tables, if every part is answered; the report comes once the run is kept."""
+        ended = run.answered
+        return {
+            self.json: gr.update(value=str(write_json(run)) if ended else None, interactive=ended),
+            self.csv: gr.update(value=str(write_csv(run)) if ended else None, interactive=ended),
+        }
 
 
-def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> Answer:
+@dataclass(frozen=True)
+class AnswerPanel:
+    """The panel's components, and the panels in it."""
+
+    selection: SelectionPanel
+    grid: gr.HTML
+    plot: gr.Plot
+    comparison: ComparisonPanel
+    groups: GroupsPanel
+    counterfactual: CounterfactualPanel
+    history: gr.HTML
+    downloads: DownloadsPanel
+    training_image: gr.HTML
+
+    def outputs(self) -> list[Any]:
+        """Every component that the updates below speak of."""
+        return [
+            *self.selection.outputs(), self.grid, self.plot, self.history, *self.downloads.outputs(),
+            *self.comparison.outputs(), *self.groups.outputs(), *self.counterfactual.outputs(),
+        ]  # fmt: skip
+
+    def empty(self, mosaic: Sequence[int]) -> Updates:
+        """The invitation, and nothing to compare."""
+        return {**self.nothing_yet(), self.grid: empty_results_grid(mosaic)}
+
+    def nothing_yet(self) -> Updates:
+        """All but the results grid as before an answer."""
+        return {
+            **self.selection.empty(),
+            self.plot: figure_update(None),
+            self.history: history_message("away"),
+            **self.downloads.empty(),
+            **self.comparison.empty(),
+            **self.groups.empty(),
+            **self.counterfactual.empty(),
+        }
+
+    def settling(self, run: Run, selection: Selection, earlier: Mapping[str, Run]) -> Updates:
+        """The strips as far as they are there."""
+        shown = strips(run, selection, earlier)
+        return {self.grid: results_grid(shown, warnings_of(run, selection), waiting=True)}
+
+    def whole(
+        self, workspace: Workspace, run: Run, selection: Selection, earlier: Mapping[str, Run],
+        **grouped_by: Any,
+    ) -> Updates:  # fmt: skip
+        """Everything that can be seen of a run that has ended, stopped short or not.
+
+        Args:
+            grouped_by: `column` and `measure` of the panel of groups, where they were chosen.
+        """
+        shown = strips(run, selection, earlier)
+        null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
+        return {
+            **self.selection.whole(run, selection, bool(earlier)),
+            self.grid: results_grid(shown, warnings_of(run, selection)),
+            self.plot: figure_update(score_plot(shown)),
+            **self.downloads.whole(run),
+            **self.comparison.whole(shown, null),
+            **self.counterfactual.whole(run, shown),
+            **self.groups.whole(shown, workspace.training_set, **grouped_by),
+        }
+
+
+def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> AnswerPanel:
+    """The switch, the downloads, a tab for every way of looking at an answer, and the dialog."""
     with gr.Column(elem_id="answer-box"):
-        with gr.Row(elem_id="view"):
-            beside = gr.Radio(
-                [("Methods on one part", METHODS), ("Parts under one method", PARTS)],
-                value=METHODS,
-                label="Side by side",
-                elem_id="beside",
-                min_width=0,
-                interactive=False,
-            )
-            part = gr.Radio([], label="Part", elem_id="shown-part", min_width=0, visible=False)
-            chosen = gr.Radio([], label="Method", elem_id="shown-method", min_width=0, visible=False)
+        selection = _build_selection()
         with gr.Column(elem_id="panels", min_width=0):
             with gr.Row(elem_id="take-away"):
                 history = build_history()
-                report = gr.DownloadButton(
-                    "Report", size="sm", interactive=False, min_width=0, elem_id="download-report"
-                )
-                as_json = gr.DownloadButton(
-                    "JSON", size="sm", interactive=False, min_width=0, elem_id="download-json"
-                )
-                as_csv = gr.DownloadButton(
-                    "CSV", size="sm", interactive=False, min_width=0, elem_id="download-csv"
-                )
+                downloads = DownloadsPanel(*map(_download, ("Report", "JSON", "CSV")))
             with gr.Tabs(elem_id="answer"):
                 with gr.Tab("Training images", id="board"):
-                    strips_shown = gr.HTML(
-                        empty_board(mosaic),
-                        js_on_load=script("board.js"),
-                        apply_default_css=False,
-                        elem_id="board",
-                    )
+                    grid = html_panel(empty_results_grid(mosaic), "board", script("board.js"))
                 with gr.Tab("Compare", id="compare"):
-                    compare = build_compare()
+                    comparison = build_comparison()
                 with gr.Tab("Groups", id="groups"):
                     groups = build_groups(columns)
                 with gr.Tab("Prove it", id="proof"):
-                    proof = build_proof()
+                    counterfactual = build_counterfactual()
                 with gr.Tab("Scores", id="scores"):
                     plot = gr.Plot(show_label=False, container=False, elem_id="plot", visible=False)
                 with gr.Tab("How to read this", id="guide"):
-                    gr.HTML(GUIDE, apply_default_css=False, js_on_load=None)
-    detail = gr.HTML(
-        None,
-        html_template="<span></span>",
-        js_on_load=script("detail.js"),
-        apply_default_css=False,
-        elem_id="detail",
+                    html_panel(GUIDE)
+    detail = html_panel(None, "detail", script("detail.js"), html_template="<span></span>")
+    return AnswerPanel(
+        selection, grid, plot, comparison, groups, counterfactual, history, downloads, detail
     )
-    return Answer(
-        beside, part, chosen, strips_shown, plot, compare, groups, proof, history, report, as_json, as_csv,
-        detail,
-    )  # fmt: skip
+
+
+def _build_selection() -> SelectionPanel:
+    with gr.Row(elem_id="view"):
+        beside = gr.Radio(
+            [("Methods on one part", METHODS), ("Parts under one method", PARTS)],
+            value=METHODS,
+            label="Side by side",
+            elem_id="beside",
+            min_width=0,
+            interactive=False,
+        )
+        part = gr.Radio([], label="Part", elem_id="shown-part", min_width=0, visible=False)
+        chosen = gr.Radio([], label="Method", elem_id="shown-method", min_width=0, visible=False)
+    return SelectionPanel(beside, part, chosen)
+
+
+def _download(title: str) -> gr.DownloadButton:
+    return gr.DownloadButton(
+        title, size="sm", interactive=False, min_width=0, elem_id=f"download-{title.lower()}"
+    )

@@ -7,36 +7,31 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from app.panels.updates import html_panel
 from app.views import status
 from attribution.gradients.query_context import GRADIENT_DRAWS
-from attribution.methods.base import Method, available, methods
+from attribution.methods.base import Method
 from attribution.query import Settings
-from attribution.workspace.workspace import Workspace
 
 CHOSEN_AT_FIRST = ("abu", "first-order", "clip", "dino")
 BACKWARD = 3  # times the work of a forward pass that one of the gradient's draws takes
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What is asked."""
+class AskPanel:
+    """Methods and effort."""
 
     methods: gr.CheckboxGroup
     effort: gr.Radio
 
 
 @dataclass(frozen=True)
-class Action:
+class ActionPanel:
     """The button, and what it has set going."""
 
     attribute: gr.Button
     stop: gr.Button
     status: gr.HTML
-
-
-def offered(workspace: Workspace) -> list[Method]:
-    """The methods whose artifacts have been made."""
-    return [each for each in methods().values() if available(each, workspace)]
 
 
 def effort_choices(
@@ -65,7 +60,7 @@ def _expected(draws: int, draws_per_second: float | None) -> str:
     return f"about {round(seconds / 60):,}\N{NO-BREAK SPACE}min"
 
 
-def build_ask(found: Sequence[Method], training_images: int, draws_each: int) -> Ask:
+def build_ask(found: Sequence[Method], training_images: int, draws_each: int) -> AskPanel:
     """Methods and effort stand over the answer, the button under the picture: see `build_action`."""
     names = [method.name for method in found]
     with gr.Row(elem_id="ask"):
@@ -83,17 +78,13 @@ def build_ask(found: Sequence[Method], training_images: int, draws_each: int) ->
             elem_id="effort",
             min_width=0,
         )
-    return Ask(chosen, effort)
+    return AskPanel(chosen, effort)
 
 
-def build_action() -> Action:
+def build_action() -> ActionPanel:
+    """The button, and the line below it that says what is going on."""
     with gr.Column(elem_id="action"):
         attribute = gr.Button("Attribute", variant="primary", interactive=False, elem_id="attribute")
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
-        line = gr.HTML(
-            status.idle("Make or bring a picture first."),
-            apply_default_css=False,
-            elem_id="status",
-            js_on_load=None,
-        )
-    return Action(attribute, stop, line)
+        line = html_panel(status.idle("Make or bring a picture first."), "status")
+    return ActionPanel(attribute, stop, line)

@@ -9,24 +9,19 @@ from typing import Any
 import gradio as gr
 
 from app.frontend.assets import script
-from app.runs.examples import Question, question_list
+from app.panels.updates import Updates, html_panel
+from app.runs.examples import ExampleQuestion
+from app.views.examples import example_list
+from app.views.heading import drop_zone
 from attribution.models.base import Generation
 
-MAX_SEED = 2**31 - 1
-DROP = (
-    '<label class="drop"><input type="file" accept="image/png,image/jpeg,image/webp">'
-    '<span class="drop-glyph" aria-hidden="true"></span>'
-    '<span class="drop-words">Choose a picture, drop or paste it</span>'
-    "<small>PNG, JPEG or WebP, up to 20 MB. A PNG saved from this page brings its settings back.</small>"
-    "</label>"
-)
+LONGEST = 500  # characters of a prompt or a caption
 
 
 @dataclass(frozen=True)
-class Source:
-    """The panel's components."""
+class GenerateForm:
+    """What a picture is generated from, and the buttons beside it."""
 
-    tabs: gr.Tabs
     prompt: gr.Textbox
     seed: gr.Number
     randomise: gr.Button
@@ -35,68 +30,72 @@ class Source:
     guidance: gr.Slider
     negative: gr.Textbox
     generate: gr.Button
+
+    def settings(self) -> list[Any]:
+        """The fields that a picture is a function of."""
+        return [self.prompt, self.seed, self.steps, self.guidance, self.negative]
+
+
+@dataclass(frozen=True)
+class SourcePanel:
+    """The panel's components."""
+
+    form: GenerateForm
     drop: gr.HTML
     caption: gr.Textbox
     examples: gr.HTML
 
+    def restored(self, made: Mapping[str, Any]) -> Updates:
+        """The fields as they were when a picture was made, as far as it says."""
+        if not made:
+            return {}
+        fields = {
+            self.caption: made.get("prompt"),
+            self.form.prompt: made.get("prompt"),
+            self.form.seed: made.get("seed"),
+            self.form.steps: made.get("steps"),
+            self.form.guidance: made.get("guidance"),
+            self.form.negative: made.get("negative_prompt", ""),
+        }
+        return {field: value for field, value in fields.items() if value is not None}
 
-def restored_fields(source: Source, made: Mapping[str, Any]) -> dict[Any, Any]:
-    """The fields as they were when a picture was made, as far as it says."""
-    if not made:
-        return {}
-    fields = {
-        source.caption: made.get("prompt"),
-        source.prompt: made.get("prompt"),
-        source.seed: made.get("seed"),
-        source.steps: made.get("steps"),
-        source.guidance: made.get("guidance"),
-        source.negative: made.get("negative_prompt", ""),
-    }
-    return {field: value for field, value in fields.items() if value is not None}
 
-
-def build_source(questions: Sequence[Question], defaults: Generation) -> Source:
-    first = questions[0].prompt if questions else ""
-    with gr.Tabs(elem_id="source") as tabs:
+def build_source(questions: Sequence[ExampleQuestion], defaults: Generation) -> SourcePanel:
+    """Three tabs: Generate, Upload and, where there are any, Examples."""
+    with gr.Tabs(elem_id="source"):
         with gr.Tab("Generate", id="generate"), gr.Column(elem_id="generate-form"):
-            prompt = gr.Textbox(
-                label="Prompt",
-                lines=2,
-                max_lines=4,
-                max_length=500,
-                elem_id="prompt",
-                placeholder=first or "What should the picture show?",
-            )
-            with gr.Row(elem_id="seed-row"):
-                seed = gr.Number(0, label="Seed", precision=0, min_width=90, elem_id="seed")
-                randomise = gr.Button("Random", size="sm", min_width=0, elem_id="randomise")
-                reuse = gr.Button("Reuse", size="sm", min_width=0, elem_id="reuse", interactive=False)
-                generate = gr.Button("Generate", variant="secondary", min_width=0, elem_id="generate")
-            with gr.Accordion("Steps, guidance, negative prompt", open=False, elem_id="more"):
-                steps = gr.Slider(1, 200, value=defaults.steps, step=1, label="Steps", elem_id="steps")
-                guidance = gr.Slider(
-                    1, 12, value=defaults.guidance, step=0.1, label="Guidance", elem_id="guidance"
-                )
-                negative = gr.Textbox(label="Negative prompt", lines=1, max_length=500, elem_id="negative")
+            form = _build_form(questions[0].prompt if questions else "", defaults)
         with gr.Tab("Upload", id="upload"):
-            drop = gr.HTML(
-                html_template=DROP, js_on_load=script("drop.js"), apply_default_css=False, elem_id="drop"
-            )
+            drop = html_panel(None, "drop", script("drop.js"), html_template=drop_zone())
             caption = gr.Textbox(
                 label="Its caption",
                 lines=2,
                 max_lines=4,
-                max_length=500,
+                max_length=LONGEST,
                 elem_id="caption",
                 placeholder="The prompt that made it, or what it shows",
             )
         with gr.Tab("Examples", id="examples", visible=bool(questions)):
-            examples = gr.HTML(
-                question_list(questions),
-                js_on_load=script("examples.js"),
-                apply_default_css=False,
-                elem_id="examples",
-            )
-    return Source(
-        tabs, prompt, seed, randomise, reuse, steps, guidance, negative, generate, drop, caption, examples
+            examples = html_panel(example_list(questions), "examples", script("examples.js"))
+    return SourcePanel(form, drop, caption, examples)
+
+
+def _build_form(example: str, defaults: Generation) -> GenerateForm:
+    prompt = gr.Textbox(
+        label="Prompt",
+        lines=2,
+        max_lines=4,
+        max_length=LONGEST,
+        elem_id="prompt",
+        placeholder=example or "What should the picture show?",
     )
+    with gr.Row(elem_id="seed-row"):
+        seed = gr.Number(0, label="Seed", precision=0, min_width=90, elem_id="seed")
+        randomise = gr.Button("Random", size="sm", min_width=0, elem_id="randomise")
+        reuse = gr.Button("Reuse", size="sm", min_width=0, elem_id="reuse", interactive=False)
+        generate = gr.Button("Generate", variant="secondary", min_width=0, elem_id="generate")
+    with gr.Accordion("Steps, guidance, negative prompt", open=False, elem_id="more"):
+        steps = gr.Slider(1, 200, value=defaults.steps, step=1, label="Steps", elem_id="steps")
+        guidance = gr.Slider(1, 12, value=defaults.guidance, step=0.1, label="Guidance", elem_id="guidance")
+        negative = gr.Textbox(label="Negative prompt", lines=1, max_length=LONGEST, elem_id="negative")
+    return GenerateForm(prompt, seed, randomise, reuse, steps, guidance, negative, generate)

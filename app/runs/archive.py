@@ -31,12 +31,12 @@ from typing import Any
 
 from PIL import Image
 
+from app.runs.boxes import boxes_of_run
 from app.runs.export import write_with_boxes
 from app.runs.record import (
     FORMAT,
     Summary,
     answers_to_json,
-    boxes_of,
     question_to_json,
     run_from_json,
     summary_from_json,
@@ -62,7 +62,7 @@ def default_folder() -> Path:
     return base / "whence" / "runs"
 
 
-class Runs:
+class RunArchive:
     """The kept runs that belong to one workspace. Several servers may share a folder.
 
     Raises:
@@ -98,7 +98,7 @@ class Runs:
         part = self.folder / f"{run.id}.{secrets.token_hex(4)}.part"
         try:
             part.mkdir(mode=0o700)
-            write_with_boxes(run.picture, boxes_of(run), part / PICTURE)
+            write_with_boxes(run.picture, boxes_of_run(run), part / PICTURE)
             (part / ANSWERS).write_bytes(gzip.compress(_json_bytes(answers_to_json(run)), 6, mtime=0))
             files = {name: _sha256((part / name).read_bytes()) for name in (PICTURE, ANSWERS)}
             asked = {**question_to_json(run), "key": _sha256(key.encode()), "files": files}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +11,16 @@ from attribution.query import Box
 
 
 @dataclass(frozen=True)
-class Question:
+class ExampleQuestion:
+    """A prompt with its seed, and perhaps a box on the picture that they make."""
+
     prompt: str
     seed: int
     box: Box | None = None
     about: str = ""  # what the box holds, in words
 
 
-def read_questions(path: Path) -> tuple[Question, ...]:
+def read_examples(path: Path) -> tuple[ExampleQuestion, ...]:
     """The file's questions; none if there is no such file.
 
     Raises:
@@ -30,7 +30,7 @@ def read_questions(path: Path) -> tuple[Question, ...]:
         return ()
     try:
         return tuple(
-            Question(
+            ExampleQuestion(
                 str(line["prompt"]),
                 int(line["seed"]),
                 Box(*map(float, line["box"])) if line.get("box") else None,
@@ -40,19 +40,3 @@ def read_questions(path: Path) -> tuple[Question, ...]:
         )
     except (BoxError, ValueError, KeyError, TypeError) as problem:
         raise WorkspaceError(f"{path} is not a list of example questions: {problem}") from None
-
-
-def question_list(questions: Sequence[Question]) -> str:
-    """Buttons; their index is all that comes back."""
-    buttons = "".join(
-        f'<li><button type="button" data-index="{index}"><span>{html.escape(question.prompt)}</span>'
-        f"<small>{html.escape(_asked(question))}</small></button></li>"
-        for index, question in enumerate(questions)
-    )
-    return f'<ul class="questions">{buttons}</ul>'
-
-
-def _asked(question: Question) -> str:
-    if question.box is None:
-        return "the whole picture"
-    return f"where is {question.about} from?" if question.about else "a part of it"

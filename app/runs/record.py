@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from app.runs.boxes import boxes_of_run
 from app.runs.run import Part, Picture, Run, parts_of
 from attribution.data.training_set import TrainingSet
 from attribution.methods.base import method, settings_from_json
@@ -29,10 +30,6 @@ class Summary:
     begun: float
 
 
-def boxes_of(run: Run) -> tuple[Box, ...]:
-    return tuple(part.query.box for part in run.parts if part.query.box is not None)
-
-
 def question_to_json(run: Run) -> dict[str, Any]:
     """What was asked, of an answered run; the picture and the answers are kept beside it."""
     fingerprints = next(part.attribution.fingerprints for part in run.parts if part.attribution)
@@ -47,7 +44,7 @@ def question_to_json(run: Run) -> dict[str, Any]:
             "made": dict(run.picture.made),
             "original_size": run.picture.original_size,
         },
-        "boxes": [box.as_tuple() for box in boxes_of(run)],
+        "boxes": [box.as_tuple() for box in boxes_of_run(run)],
         "fingerprints": dict(fingerprints),
     }
 

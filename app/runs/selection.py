@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.runs.run import Part, Run
@@ -13,8 +13,8 @@ METHODS, PARTS = "methods", "parts"  # what stands side by side
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How a run is shown.
+class Selection:
+    """What of a run is shown.
 
     Attributes:
         beside: "methods" (of one part) or "parts" (under one method).
@@ -28,10 +28,14 @@ class Shown:
     method: str = ""
     earlier: tuple[str, ...] = ()
 
+    def for_new_run(self, run: Run) -> Selection:
+        """Methods side by side, of the first part; the method looked at stays if it is asked again."""
+        return Selection(method=self.method if self.method in run.methods else "", earlier=self.earlier)
+
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of the board: a ranking under a name, or the place where it will be."""
+    """One row of the results grid: a ranking under a name, or the place where it will be."""
 
     key: str  # of this strip among those shown with it
     title: str
@@ -40,20 +44,46 @@ class Strip:
     part: Part
 
 
-def strips(run: Run, view: Shown, earlier: Mapping[str, Run] | None = None) -> list[Strip]:
-    """What stands side by side, in order. `earlier`: the runs of `view.earlier` that could be read."""
-    if view.beside == METHODS:
-        part = run.parts[min(view.part, len(run.parts) - 1)]
-        return [_of(name, method(name).title, method(name), part) for name in run.methods]
-    shown = method(view.method if view.method in run.methods else run.methods[0])
-    rows = [_of(part.label, part.title, shown, part) for part in run.parts]
+def strips(run: Run, selection: Selection, earlier: Mapping[str, Run] | None = None) -> list[Strip]:
+    """What stands side by side, in order. `earlier`: the runs of `selection.earlier` that could be read."""
+    if selection.beside == METHODS:
+        part = run.parts[min(selection.part, len(run.parts) - 1)]
+        return [_strip(name, method(name).title, method(name), part) for name in run.methods]
+    shared = method(selection.method if selection.method in run.methods else run.methods[0])
+    rows = [_strip(part.label, part.title, shared, part) for part in run.parts]
     for other in (earlier or {}).values():
         for part in other.parts:
-            if shown.name in part.rankings:
+            if shared.name in part.rankings:
                 title = f"Earlier: {other.caption}" + (f", part {part.label}" if part.query.box else "")
-                rows.append(_of(f"{other.id}-{part.label}", title, shown, part))
+                rows.append(_strip(f"{other.id}-{part.label}", title, shared, part))
     return rows
 
 
-def _of(key: str, title: str, shown: Method, part: Part) -> Strip:
+def answered(shown: Sequence[Strip]) -> list[tuple[Strip, Ranking]]:
+    """The strips whose ranking is there."""
+    return [(strip, strip.ranking) for strip in shown if strip.ranking is not None]
+
+
+def own_strips(run: Run, shown: Sequence[Strip]) -> list[Strip]:
+    """The answered strips of this very run: an earlier one's picture is not on the page."""
+    return [strip for strip, _ in answered(shown) if any(strip.part is part for part in run.parts)]
+
+
+def warnings_of(run: Run, selection: Selection) -> tuple[str, ...]:
+    """What should be known of the parts that are shown before believing them, each said once."""
+    whole = selection.beside == PARTS
+    parts = run.parts if whole else run.parts[selection.part : selection.part + 1]
+    found = [w for part in parts if part.attribution is not None for w in part.attribution.warnings]
+    return tuple(dict.fromkeys(found))
+
+
+def shared_method(run: Run, chosen: str, earlier: Iterable[Run]) -> str:
+    """The chosen method if the earlier runs have it too, else the first that all have."""
+    chosen = chosen if chosen in run.methods else run.methods[0]
+    theirs = [each.methods for each in earlier]
+    common = [name for name in run.methods if all(name in each for each in theirs)]
+    return chosen if chosen in common or not common else common[0]
+
+
+def _strip(key: str, title: str, shown: Method, part: Part) -> Strip:
     return Strip(key, title, shown, part.rankings.get(shown.name), part)

@@ -13,7 +13,7 @@ from attribution.workspace.workspace import Workspace
 log = logging.getLogger("whence")
 
 
-class Warm:
+class ModelLoader:
     """The workspace's model on its way in."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -21,7 +21,7 @@ class Warm:
         self._ready = threading.Event()
         self._problem: Exception | None = None
         self.draws_per_second: float | None = None  # forward passes, measured once when the model is there
-        self._thread = threading.Thread(target=self._open, name="warm", daemon=True)
+        self._thread = threading.Thread(target=self._open, name="model loader", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -1,4 +1,4 @@
-"""The line for the one model: first come, first served, and everyone knows where they stand."""
+"""The queue for the one model: first come, first served, and everyone knows where they stand."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class BusyError(WhenceError):
     """Too many people wait already."""
 
 
-class Line:
+class ModelQueue:
     """Who is at the model and who waits for it."""
 
     def __init__(self, longest: int = LONGEST, clock: Callable[[], float] = time.monotonic) -> None:
         self._longest, self._clock = longest, clock
-        self._places: list[Place] = []  # the first is at the model
+        self._places: list[QueuePlace] = []  # the first is at the model
         self._changed = threading.Condition()
         self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
-    def join(self, kind: str) -> Place:
+    def join(self, kind: str) -> QueuePlace:
         """A place at the end; to be used in a `with` statement, which gives it up again.
 
         Args:
@@ -44,11 +44,11 @@ class Line:
             if len(self._places) > self._longest:
                 wait = waiting_words(len(self._places), self._expected(len(self._places)))
                 raise BusyError(f"the model is busy and the line is full ({wait}): try again in a while")
-            place = Place(self, kind)
+            place = QueuePlace(self, kind)
             self._places.append(place)
             return place
 
-    def wait(self, place: Place, seconds: float) -> bool:
+    def wait(self, place: QueuePlace, seconds: float) -> bool:
         """Whether it is this place's turn, within `seconds`."""
         with self._changed:
             place.seen = self._clock()
@@ -59,7 +59,7 @@ class Line:
                 place.began = self._clock()
             return turn
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: QueuePlace) -> None:
         with self._changed:
             if place.began is not None:
                 self._seconds[place.kind].append(self._clock() - place.began)
@@ -67,7 +67,7 @@ class Line:
                 self._places.remove(place)
             self._changed.notify_all()
 
-    def ahead(self, place: Place) -> tuple[int, float]:
+    def ahead(self, place: QueuePlace) -> tuple[int, float]:
         """How many are before this place, the one at the model included, and for about how long (s)."""
         with self._changed:
             number = self._places.index(place) if place in self._places else 0
@@ -90,29 +90,29 @@ class Line:
         self._changed.notify_all()
 
 
-class Place:
-    """One place in the line."""
+class QueuePlace:
+    """One place in the queue."""
 
-    def __init__(self, line: Line, kind: str) -> None:
-        self._line, self.kind = line, kind
+    def __init__(self, queue: ModelQueue, kind: str) -> None:
+        self._queue, self.kind = queue, kind
         self.began: float | None = None
-        self.seen = line._clock()
+        self.seen = queue._clock()
 
     def turn(self, seconds: float = 0.25) -> bool:
         """Wait a little; whether the model is this place's now. Also a sign of life, while working."""
-        return self._line.wait(self, seconds)
+        return self._queue.wait(self, seconds)
 
     def words(self) -> str:
         """ "2 people before you, about 20 s"."""
-        return waiting_words(*self._line.ahead(self))
+        return waiting_words(*self._queue.ahead(self))
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> QueuePlace:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._line.leave(self)
+        self._queue.leave(self)
 
 
 def waiting_words(ahead: int, seconds: float) -> str:

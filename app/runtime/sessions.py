@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from app.runs.run import Picture, Run
-from app.runs.selection import Shown
+from app.runs.selection import Selection
 from attribution.models.base import Generation
 from attribution.query import Box
 
@@ -35,9 +35,9 @@ class Session:
         ask_next: it comes from an example, whose question is asked as soon as it is there.
         waiting: an attribution that was asked for and waits for the model.
         run: the attribution that is shown, with what of it is there so far.
-        view: how it is shown.
-        proving: the stop flag of a test of the answer that was asked for and waits for the model.
-        looked_at: row of the training image that was opened last, and when, on the page's own clock.
+        selection: what of it is shown.
+        check: the stop flag of a counterfactual check that was asked for and waits for the model.
+        opened: row of the training image that was opened last, and when, on the page's own clock.
         at_rest: nothing runs for this page.
         box_refused: the status line complains of a box.
         stop: set when the person presses Stop.
@@ -51,9 +51,9 @@ class Session:
     ask_next: bool = False
     waiting: Run | None = None
     run: Run | None = None
-    view: Shown = field(default_factory=Shown)
-    proving: threading.Event | None = None
-    looked_at: tuple[int, float] | None = None
+    selection: Selection = field(default_factory=Selection)
+    check: threading.Event | None = None
+    opened: tuple[int, float] | None = None
     at_rest: bool = True
     box_refused: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -68,7 +68,7 @@ class Session:
         """A new picture; the old one's answer is no longer on the page."""
         self.picture, self.boxes, self.active = picture, boxes, 0
         self.run = self.waiting = None
-        self.view = Shown()
+        self.selection = Selection()
 
 
 class Sessions:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from statistics import mean
+from typing import Any
 
-from PIL import Image
-
+from app.frontend.templates import render
 from app.views.pictures import data_uri
 from attribution.analysis.counterfactual import Outcome, Proof, Survivor
 from attribution.unlearning.change import Change, LossChange
@@ -33,23 +32,27 @@ NOT_SHOWN_OF_ITSELF = (
 )
 
 
+def introduction(itself: bool) -> str:
+    """What a test is for: of the first ranks, or of the picture itself."""
+    return render("counterfactual_intro.html", itself=itself)
+
+
 def top_view(proof: Proof | None, words: str) -> str:
     """The picture before, without the first ranks, and without random images. `words`: what ranked them."""
     if proof is None:
         return ""
     count = len(proof.outcome.ids) if proof.outcome else 0
     first = f"Without the first {count}" if count else "Without the first ranks"
-    columns = [_before(proof), _outcome(proof, proof.outcome, first, words)]
+    columns = [_before(proof), _column(proof.outcome, first, words)]
     for number in range(proof.settings.controls):
-        done = proof.controls[number] if number < len(proof.controls) else None
+        control = proof.controls[number] if number < len(proof.controls) else None
         which = "random ones" if number == 0 else "other random ones"
-        title = f"Without {count} {which}" if count else f"Without {which}"
-        columns.append(_outcome(proof, done, title, "control"))
-    verdict = _said(top_verdict(proof), proof.warnings) if proof.final else ""
-    return (
-        f'<section class="proof" data-final="{str(proof.final).lower()}">{verdict}'
-        f'<div class="proof-row">{"".join(columns)}</div>{rise_chart(proof)}'
-        f"{_origin(proof)}{_notes(NOT_SHOWN)}</section>"
+        columns.append(
+            _column(control, f"Without {count} {which}" if count else f"Without {which}", "control")
+        )
+    verdict = top_verdict(proof) if proof.final else None
+    return _rendered(
+        proof, columns, verdict, rises=_rises(proof), survivors=None, missing=0, notes=NOT_SHOWN
     )
 
 
@@ -57,17 +60,31 @@ def picture_view(proof: Proof | None) -> str:
     """The picture before and after it was unlearned, and unrelated pictures before and after."""
     if proof is None:
         return ""
-    columns = _before(proof) + _outcome(proof, proof.outcome, "Unlearned", "the picture itself")
-    survivors = "".join(map(_survivor, proof.survivors))
-    if not proof.final:
-        missing = max(proof.settings.survivors - len(proof.survivors), 0)
-        survivors += '<li class="survivor"><span class="proof-blank"></span></li>' * missing
-    verdict = _said(picture_verdict(proof), proof.warnings) if proof.final else ""
-    return (
-        f'<section class="proof" data-final="{str(proof.final).lower()}">{verdict}'
-        f'<div class="proof-row">{columns}</div>'
-        f'<h4>Pictures that have nothing to do with it, before and after</h4><ul class="survivors">'
-        f"{survivors}</ul>{_origin(proof)}{_notes(NOT_SHOWN_OF_ITSELF)}</section>"
+    return _rendered(
+        proof,
+        [_before(proof), _column(proof.outcome, "Unlearned", "the picture itself")],
+        picture_verdict(proof) if proof.final else None,
+        rises=[],
+        survivors=[_survivor(survivor) for survivor in proof.survivors],
+        missing=0 if proof.final else max(proof.settings.survivors - len(proof.survivors), 0),
+        notes=NOT_SHOWN_OF_ITSELF,
+    )
+
+
+def _rendered(
+    proof: Proof, columns: Sequence[dict[str, Any]], verdict: tuple[str, str] | None, **more: Any
+) -> str:
+    return render(
+        "counterfactual.html",
+        final=proof.final,
+        verdict=None if verdict is None else dict(zip(("head", "measured"), verdict, strict=True)),
+        warnings=[_capital(warning) for warning in proof.warnings],
+        columns=columns,
+        pictures=len(proof.before),
+        # In a picture from other noise, what the box was about lies elsewhere.
+        box=proof.query.get("snapped_box") if proof.same_noise else None,
+        origin=_origin(proof),
+        **more,
     )
 
 
@@ -124,121 +141,87 @@ def _picture_words(proof: Proof) -> str:
     return f"Made again, its pixels{where} changed by {top:.0f} of 255 levels, and by {others}."
 
 
-def _before(proof: Proof) -> str:
-    pictures = "".join(_picture(image, _box(proof), "before") for image in proof.before)
-    return (
-        f'<figure class="proof-column"><div class="proof-pictures">{pictures}</div>'
-        "<figcaption><strong>Before</strong><small>made by the model as it is</small></figcaption></figure>"
-    )
+def _before(proof: Proof) -> dict[str, Any]:
+    return {
+        "title": "Before",
+        "words": "made by the model as it is",
+        "alt": "before",
+        "pictures": [data_uri(image, SIDE) for image in proof.before],
+        "facts": [],
+    }
 
 
-def _outcome(proof: Proof, outcome: Outcome | None, title: str, words: str) -> str:
-    head = f"<strong>{html.escape(title)}</strong><small>{html.escape(words)}</small>"
+def _column(outcome: Outcome | None, title: str, words: str) -> dict[str, Any]:
+    """What some unlearned weights do to the picture; blank until it is known."""
+    head = {"title": title, "words": words, "alt": title}
     if outcome is None:
-        blanks = '<span class="proof-blank"></span>' * len(proof.before)
-        return (
-            f'<figure class="proof-column is-blank"><div class="proof-pictures">{blanks}</div>'
-            f"<figcaption>{head}</figcaption></figure>"
-        )
-    pictures = "".join(_picture(image, _box(proof), title) for image in outcome.pictures)
-    return (
-        f'<figure class="proof-column"><div class="proof-pictures">{pictures}</div><figcaption>{head}'
-        f"<dl><div><dt>own loss</dt><dd>+{_rise(outcome.loss)}</dd></div>{_changed(outcome.changes)}</dl>"
-        "</figcaption></figure>"
-    ).replace("+" + MINUS, MINUS)
+        return {**head, "pictures": [], "facts": []}
+    pictures = [data_uri(image, SIDE) for image in outcome.pictures]
+    facts = [("own loss", _signed(_rise(outcome.loss))), *_changes(outcome.changes)]
+    return {**head, "pictures": pictures, "facts": facts}
 
 
-def _changed(changes: Sequence[Change]) -> str:
+def _changes(changes: Sequence[Change]) -> list[tuple[str, str]]:
     inside = mean(change.inside for change in changes)
     outside = [change.outside for change in changes if change.outside is not None]
-    where = ("pixels in the box", "pixels outside") if outside else ("pixels", "")
-    lines = [(where[0], f"{inside:.0f} of 255")]
+    lines = [("pixels in the box" if outside else "pixels", f"{inside:.0f} of 255")]
     if outside:
-        lines.append((where[1], f"{mean(outside):.0f} of 255"))
+        lines.append(("pixels outside", f"{mean(outside):.0f} of 255"))
     for name in changes[0].likeness:
-        alike = mean(change.likeness[name] for change in changes)
-        lines.append((f"{name.upper()} likeness", f"{alike:.2f}".replace("-", MINUS)))
-    return "".join(f"<div><dt>{html.escape(name)}</dt><dd>{value}</dd></div>" for name, value in lines)
+        likeness = mean(change.likeness[name] for change in changes)
+        lines.append((f"{name.upper()} likeness", f"{likeness:.2f}".replace("-", MINUS)))
+    return lines
 
 
-def _survivor(survivor: Survivor) -> str:
-    prompt = html.escape(survivor.generation.prompt)
-    return (
-        f'<li class="survivor"><div class="survivor-pair">{_picture(survivor.before, None, "before")}'
-        f"{_picture(survivor.after, None, 'after')}</div><p>{prompt}</p>"
-        f"<small>own loss +{_percent(survivor.loss.relative)} · pixels "
-        f"{survivor.change.inside:.0f} of 255</small></li>"
-    ).replace("+" + MINUS, MINUS)
+def _survivor(survivor: Survivor) -> dict[str, str]:
+    rise = _signed(_percent(survivor.loss.relative))
+    return {
+        "before": data_uri(survivor.before, SIDE),
+        "after": data_uri(survivor.after, SIDE),
+        "prompt": survivor.generation.prompt,
+        "words": f"own loss {rise} · pixels {survivor.change.inside:.0f} of 255",
+    }
 
 
-def _picture(image: Image.Image, box: Sequence[float] | None, words: str) -> str:
-    frame = ""
-    if box is not None:
-        left, top, right, bottom = (100 * side for side in box)
-        frame = (
-            f'<i class="proof-box" style="left:{left:.2f}%;top:{top:.2f}%;width:{right - left:.2f}%;'
-            f'height:{bottom - top:.2f}%"></i>'
-        )
-    uri, alt = data_uri(image, SIDE), html.escape(words)
-    return f'<span class="proof-picture"><img src="{uri}" alt="{alt}">{frame}</span>'
-
-
-def _box(proof: Proof) -> Sequence[float] | None:
-    return proof.query.get("snapped_box") if proof.same_noise else None
-
-
-def rise_chart(proof: Proof) -> str:
+def _rises(proof: Proof) -> list[dict[str, Any]]:
     """The rise of the picture's own loss under each set, as bars with one standard error."""
     outcomes = [o for o in (proof.outcome, *proof.controls) if o is not None]
-    if not outcomes:
-        return ""
-    most = max(o.loss.relative + o.loss.rise_stderr / o.loss.before for o in outcomes)
+    errors = [o.loss.rise_stderr / o.loss.before for o in outcomes]
+    most = max((o.loss.relative + error for o, error in zip(outcomes, errors, strict=True)), default=0.0)
     scale = 100 / max(most, 0.01)
-    rows = ""
-    for number, outcome in enumerate(outcomes):
-        name = "the first" if number == 0 else "random"
-        share, error = outcome.loss.relative, outcome.loss.rise_stderr / outcome.loss.before
+    rises = []
+    for outcome, error in zip(outcomes, errors, strict=True):
+        share = outcome.loss.relative
         left, right = scale * max(share - error, 0), scale * max(share + error, 0)
-        rows += (
-            f'<tr data-kind="{"top" if number == 0 else "control"}"><th scope="row">{name} '
-            f"{len(outcome.ids)}</th><td><span class='rise'><span class='rise-fill' "
-            f"style='width:{max(scale * share, 0):.1f}%'></span><span class='rise-error' "
-            f"style='left:{left:.1f}%;width:{right - left:.1f}%'></span></span></td>"
-            f"<td>{_rise(outcome.loss)}</td></tr>"
+        rises.append(
+            {
+                "images": len(outcome.ids),
+                "width": f"{max(scale * share, 0):.1f}",
+                "left": f"{left:.1f}",
+                "error": f"{right - left:.1f}",
+                "words": _rise(outcome.loss),
+            }
         )
-    return (
-        '<table class="rises"><caption>How much more the picture surprises the model afterwards: the rise '
-        f"of its own loss, with one standard error</caption><tbody>{rows}</tbody></table>"
-    )
-
-
-def _said(verdict: tuple[str, str], warnings: Sequence[str]) -> str:
-    head, measured = map(html.escape, verdict)
-    warned = "".join(f"<li>{html.escape(_capital(warning))}</li>" for warning in warnings)
-    listed = f'<ul class="warnings" role="note">{warned}</ul>' if warned else ""
-    return f'<div class="verdict"><h3>{head}</h3><p>{measured}</p></div>{listed}'
+    return rises
 
 
 def _origin(proof: Proof) -> str:
     if proof.same_noise:
         made = proof.generations[0]
-        words = (
+        return (
             f"Each is made from the same noise: seed {made.seed}, {made.steps} steps, guidance "
             f"{made.guidance:g}."
         )
-    else:
-        seeds = _listed([str(made.seed) for made in proof.generations])
-        words = (
-            "The noise that this picture was made from is not known, so it cannot be made again. These are "
-            f"made from its caption with seeds {seeds}; the loss is the picture's own."
-        )
-    return f'<p class="proof-origin">{html.escape(words)}</p>'
+    seeds = _listed([str(made.seed) for made in proof.generations])
+    return (
+        "The noise that this picture was made from is not known, so it cannot be made again. These are "
+        f"made from its caption with seeds {seeds}; the loss is the picture's own."
+    )
 
 
-def _notes(notes: Sequence[str]) -> str:
-    lines = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    head = "<summary>What this shows, and what it does not</summary>"
-    return f'<details class="proof-notes">{head}<ul>{lines}</ul></details>'
+def _signed(rise: str) -> str:
+    """A rise with its sign; a fall has one already."""
+    return rise if rise.startswith(MINUS) else f"+{rise}"
 
 
 def _rise(loss: LossChange) -> str:

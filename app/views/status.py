@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-import html
 import math
 import time
 from collections.abc import Callable
 
+from app.frontend.templates import render
 from attribution.results import Progress
 
 
 def idle(words: str) -> str:
+    """Nothing runs."""
     return _status("idle", words)
 
 
 def done(words: str) -> str:
+    """What was asked for is there."""
     return _status("done", words)
 
 
 def failed(words: str) -> str:
+    """Something went wrong; a screen reader says so at once."""
     return _status("failed", words)
 
 
 def running(
     words: str, count: str = "", share: float | None = None, left: str = "", kind: str = "attribute"
 ) -> str:
-    """`share` of the present stage that is done; None while that is unknown.
+    """Something runs.
 
-    `kind`: "generate" or "attribute"; the styles show by it which panel is busy.
+    Args:
+        share: of the present stage that is done; None while that is unknown.
+        kind: "generate" or "attribute"; the styles show by it which panel is busy.
     """
-    return _status("running", words, count, share, left, kind)
+    percent = None if share is None else 100 * min(max(share, 0.0), 1.0)
+    return _status("running", words, count, percent, left, kind)
 
 
 def _status(
-    state: str, words: str, count: str = "", share: float | None = None, left: str = "", kind: str = ""
+    state: str, words: str, count: str = "", percent: float | None = 0.0, left: str = "", kind: str = ""
 ) -> str:
-    role = "alert" if state == "failed" else "status"
-    bar = '<span class="bar-fill bar-unknown"></span>'
-    if share is not None or state != "running":
-        percent = 100 * min(max(share or 0.0, 0.0), 1.0) if state == "running" else 0
-        bar = f'<span class="bar-fill" style="width:{percent:.1f}%"></span>'
-    return (
-        f'<div class="status" data-state="{state}" data-kind="{kind}">'
-        f'<div class="bar" aria-hidden="true">{bar}</div>'
-        f'<p class="status-words" role="{role}">{html.escape(words)}</p>'
-        f'<p class="status-more"><span>{html.escape(count)}</span><span>{html.escape(left)}</span></p>'
-        "</div>"
+    return render(
+        "status.html", state=state, words=words, count=count, percent=percent, left=left, kind=kind
     )
 
 
@@ -61,7 +58,7 @@ def time_left(seconds: float, finished: int, total: int) -> str:
     return f"about {rest / 60:.0f} min left"
 
 
-class Pace:
+class ProgressLine:
     """Turns a run's progress into status lines, a few a second at most."""
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from PIL import Image
 
 from app.charts.loss_map import overlaid
 from app.charts.timesteps import timestep_chart
-from app.panels.comparison import answered
-from app.runs.selection import Strip
+from app.frontend.templates import render
+from app.runs.selection import Strip, answered
 from app.views.pictures import data_uri
 from app.views.results_grid import SHOWN
 from app.views.scores import figures_of
@@ -36,7 +35,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Closer:
+class LossMaps:
     """What takes a moment to find out about a training image.
 
     Attributes:
@@ -50,111 +49,84 @@ class Closer:
     waiting: bool = False
 
 
-NOTHING = Closer()
+NOTHING = LossMaps()
 
 
-def detail(
+def training_image_view(
     example: Example,
     shown: Sequence[Strip],
-    closer: Closer = NOTHING,
-    like: Mapping[str, Sequence[Neighbour]] | None = None,
+    maps: LossMaps = NOTHING,
+    nearest: Mapping[str, Sequence[Neighbour]] | None = None,
     of: str = "Method",
 ) -> str:
-    """`shown`: the rankings on the page, each under its own name; what is named is `of`.
+    """The whole dialog.
 
-    `like`: the training images nearest to it, by the title of the embedding.
+    Args:
+        shown: the rankings on the page, each under its own name; what is named is `of`.
+        nearest: the training images nearest to it, by the title of the embedding.
     """
-    caption = html.escape(example.caption)
-    places = "".join(_place(example.id, strip, ranking) for strip, ranking in answered(shown))
-    table = (
-        f'<table><thead><tr><th scope="col">{of}</th><th scope="col">Rank</th>'
-        f'<th scope="col">Score</th></tr></thead><tbody>{places}</tbody></table>'
-        if places
-        else ""
-    )
-    return (
-        f'<div class="detail-look"><img class="detail-picture" src="images/{example.row}" alt="{caption}">'
-        f'<button type="button" class="detail-use" data-use="{html.escape(example.id)}">Use as query'
-        f'</button></div><div class="detail-words"><h3 tabindex="-1">{caption}</h3>{table}'
-        f"<dl>{_known(example)}</dl></div>{_forgotten(closer)}{_likeness(like or {})}"
-    )
-
-
-def _known(example: Example) -> str:
-    return "".join(
-        f"<div><dt>{html.escape(str(key))}</dt><dd>{html.escape(fact_words(value))}</dd></div>"
-        for key, value in {"id": example.id, "file": example.file_name, **example.metadata}.items()
-        if value is not None
+    facts = {"id": example.id, "file": example.file_name, **example.metadata}
+    return render(
+        "training_image.html",
+        example=example,
+        of=of,
+        places=[_place(example.id, strip, ranking) for strip, ranking in answered(shown)],
+        facts=[(str(name), fact_words(value)) for name, value in facts.items() if value is not None],
+        measuring=maps.waiting,
+        maps=_maps(maps),
+        nearest=[
+            (title, [_neighbour(each) for each in found])
+            for title, found in (nearest or {}).items()
+            if found
+        ],
     )
 
 
-def _forgotten(closer: Closer) -> str:
+def _maps(maps: LossMaps) -> list[dict[str, str]]:
     """Where in it and at which timesteps its loss rose, method by method."""
-    if closer.waiting:
-        inside = '<p class="detail-wait" role="status">Measuring how it was forgotten…</p>'
-    elif closer.picture is None or not closer.forgotten:
-        return ""
-    else:
-        large = closer.picture.resize((MAP_SIDE, MAP_SIDE), Image.Resampling.LANCZOS)
-        inside = "".join(_one_way(large, title, found) for title, found in closer.forgotten.items())
-    return (
-        '<section class="detail-forgotten"><h4>How it was forgotten with the picture</h4>'
-        f'<div class="detail-maps">{inside}</div></section>'
-    )
+    if maps.picture is None:
+        return []
+    large = maps.picture.resize((MAP_SIDE, MAP_SIDE), Image.Resampling.LANCZOS)
+    return [
+        {
+            "title": title,
+            "picture": data_uri(overlaid(large, found.rises), MAP_SIDE),
+            "chart": timestep_chart(found, title),
+        }
+        for title, found in maps.forgotten.items()
+    ]
 
 
-def _one_way(picture: Image.Image, title: str, found: Forgotten) -> str:
-    name = html.escape(title)
-    uri = data_uri(overlaid(picture, found.rises), MAP_SIDE)
-    return (
-        f'<figure class="detail-map"><img src="{uri}" alt="Map of where its loss rose, by {name}">'
-        f"<figcaption><strong>Where</strong> <small>{name}: orange where its loss rose, a line around "
-        "where it rose most</small></figcaption></figure>"
-        f'<figure class="detail-steps">{timestep_chart(found, title)}<figcaption><strong>When</strong> '
-        '<small><i class="key before"></i>loss before <i class="key after"></i>after; below, the rise with '
-        "one standard error</small></figcaption></figure>"
-    )
-
-
-def _likeness(like: Mapping[str, Sequence[Neighbour]]) -> str:
-    rows = "".join(
-        f"<h5>{html.escape(title)}</h5><ul>{''.join(map(_neighbour, found))}</ul>"
-        for title, found in like.items()
-        if found
-    )
-    if not rows:
-        return ""
-    return f'<section class="detail-like"><h4>Most like it among the training images</h4>{rows}</section>'
-
-
-def _neighbour(neighbour: Neighbour) -> str:
+def _neighbour(neighbour: Neighbour) -> dict[str, Any]:
     example, alike = neighbour.example, neighbour.alike
     cosine = f"{alike.cosine:.2f}".replace("-", MINUS)
-    near = alike.near_duplicate
-    spoken = html.escape(f"{example.caption}, likeness {cosine}" + (f", {NEAR}" if near else ""))
-    mark = f'<span class="near" title="{NEAR.capitalize()}">near-duplicate</span>' if near else ""
-    return (
-        f'<li><button type="button" data-open="{html.escape(example.id)}" aria-label="{spoken}" '
-        f'title="{html.escape(example.caption)}"><img src="thumbs/{example.row}" alt="" width="72" '
-        f'height="72">{mark}<small>{cosine}</small></button></li>'
-    )
+    near = NEAR if alike.near_duplicate else ""
+    return {
+        "id": example.id,
+        "row": example.row,
+        "caption": example.caption,
+        "cosine": cosine,
+        "near": near,
+        "spoken": f"{example.caption}, likeness {cosine}" + (f", {near}" if near else ""),
+    }
 
 
-def _place(example_id: str, strip: Strip, ranking: Ranking) -> str:
-    title = f'<th scope="row"><i class="dot"></i>{html.escape(strip.title)}</th>'
-    head = f'<tr data-method="{html.escape(strip.method.name)}">{title}'
+def _place(example_id: str, strip: Strip, ranking: Ranking) -> dict[str, Any]:
+    """Where one ranking has the image; its rank is None if it is not in it."""
+    head = {"title": strip.title, "method": strip.method.name, "candidates": ranking.candidates}
     entry = next((entry for entry in ranking.entries if entry.id == example_id), None)
     if entry is None:
-        return f'{head}<td colspan="2" class="unranked">not in {html.escape(ranking.candidates)}</td></tr>'
-    out = ranking.stands_out(entry)
-    verdict = ""
+        return {**head, "rank": None}
+    out, verdict = ranking.stands_out(entry), ""
     if out is not None and entry.z is not None:
-        words = "stands out" if out else "does not stand out"
-        verdict = f"<small> z {entry.z:.1f}, {words}</small>"
-    return (
-        f"{head}<td>{entry.rank:,} <small>of {len(ranking.entries):,}</small></td>"
-        f"<td>{figures_of(ranking.entries[:SHOWN]).both(entry)}{verdict}</td></tr>"
-    )
+        verdict = f"z {entry.z:.1f}, {'stands out' if out else 'does not stand out'}"
+    return {
+        **head,
+        "rank": f"{entry.rank:,}",
+        "ranked": f"{len(ranking.entries):,}",
+        "score": figures_of(ranking.entries[:SHOWN]).both(entry),
+        "verdict": verdict,
+    }
 
 
 def fact_words(value: Any) -> str:

@@ -1,141 +1,22 @@
-"""A test of an answer, in words and pictures, without a browser."""
+"""Laws of the runs that test an answer."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from PIL import Image
 
-from app.events.counterfactual import made_here
-from app.panels.counterfactual import own_strips
-from app.runs.run import Picture, Run, parts_of
-from app.runs.selection import Shown, strips
-from app.views.counterfactual import picture_verdict, picture_view, top_verdict, top_view
-from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
+from app.events.counterfactual import generation_of
+from app.runs.run import Picture
 from attribution.errors import SettingsError
 from attribution.models.base import Generation
-from attribution.query import Settings
-from attribution.unlearning.change import Change, LossChange
-from tests.worlds.rankings import ranking_of
+from tests.worlds.answers import solid
 
-GREY = Image.new("RGB", (16, 16), (120, 120, 120))
-MADE = Generation("a dog <b>", seed=3)
-
-
-def loss(relative: float, error: float = 0.01) -> LossChange:
-    return LossChange(0.5, 0.02, 0.5 * (1 + relative), 0.02, 0.5 * relative, 0.5 * error)
-
-
-def outcome(
-    relative: float, error: float = 0.01, apart: float = 20.0, outside: float | None = None
-) -> Outcome:
-    change = Change(apart, outside, {"clip": 0.9})
-    return Outcome(("a", "b"), 0.2, 1.0, loss(relative, error), (GREY,), (change,))
-
-
-def survivor(relative: float) -> Survivor:
-    return Survivor(Generation("a cat <i>", 0), GREY, GREY, loss(relative), Change(2.0, None, {}))
-
-
-WHOLE = Proof(
-    {"snapped_box": (0.25, 0.5, 0.75, 1.0), "box": (0.3, 0.5, 0.7, 1.0)},
-    ProofSettings(),
-    True,
-    (MADE,),
-    (GREY,),
-    outcome(0.3),
-    (outcome(0.01), outcome(0.05)),
-    final=True,
-)
-ITSELF = replace(WHOLE, controls=(), survivors=tuple(survivor(0.01) for _ in range(4)))
-
-
-def test_a_clear_difference_from_every_control_is_said_to_be_one() -> None:
-    head, measured = top_verdict(WHOLE)
-    assert "more than on random ones" in head
-    assert "30.0% ± 1.0" in measured
-    assert "1.0% ± 1.0 and 5.0% ± 1.0" in measured
-
-
-@pytest.mark.parametrize(
-    ("top", "control", "words"),
-    [
-        (outcome(0.3, error=0.2), outcome(0.1, error=0.1), "within the error"),
-        (outcome(0.05), outcome(0.3), "not borne out"),
-        (outcome(0.30), outcome(0.30), "within the error"),
-    ],
-)
-def test_what_is_not_clear_is_not_claimed(top: Outcome, control: Outcome, words: str) -> None:
-    """Law: What a check does not show clearly is not claimed."""
-    assert words in top_verdict(replace(WHOLE, outcome=top, controls=(control, control)))[0]
-
-
-def test_one_control_that_is_as_high_is_enough_to_doubt() -> None:
-    """Law: One control that is as high is enough to doubt."""
-    doubtful = replace(WHOLE, controls=(outcome(0.01), outcome(0.29)))
-    assert "within the error" in top_verdict(doubtful)[0]
-
-
-def test_unrelated_pictures_that_suffer_are_told() -> None:
-    assert "survived" in picture_verdict(ITSELF)[0]
-    suffering = replace(ITSELF, survivors=(survivor(0.2), survivor(0.0)))
-    assert "suffered" in picture_verdict(suffering)[0]
-    assert "no unrelated picture" in picture_verdict(replace(ITSELF, survivors=()))[0]
-
-
-def test_every_column_is_there_before_it_is_filled() -> None:
-    begun = replace(WHOLE, outcome=None, controls=(), final=False)
-    half = replace(WHOLE, controls=(), final=False)
-    for proof, blanks in ((begun, 3), (half, 2), (WHOLE, 0)):
-        shown = top_view(proof, "the first")
-        assert shown.count('<figure class="proof-column') == 4
-        assert shown.count("proof-blank") == blanks
-        assert ("verdict" in shown) == proof.final
-    assert picture_view(replace(ITSELF, survivors=(), final=False)).count("proof-blank") == 4
-    assert top_view(None, "") == picture_view(None) == ""
-
-
-def test_a_prompt_is_never_markup() -> None:
-    for shown in (top_view(WHOLE, "<u>"), picture_view(ITSELF)):
-        assert not any(tag in shown for tag in ("<b>", "<i>", "<u>"))
-
-
-def test_the_box_is_drawn_only_where_it_means_the_same_thing() -> None:
-    assert "left:25.00%;top:50.00%;width:50.00%;height:50.00%" in top_view(WHOLE, "")
-    other = replace(WHOLE, same_noise=False)
-    assert "proof-box" not in top_view(other, "")
-    assert "not known" in top_view(other, "")
-
-
-def test_it_says_what_is_not_shown() -> None:
-    for shown in (top_view(WHOLE, ""), picture_view(ITSELF)):
-        assert "What this shows, and what it does not" in shown
-    assert "never" in top_view(WHOLE, "")
-
-
-def test_a_falling_loss_has_one_sign() -> None:
-    shown = top_view(replace(WHOLE, controls=(outcome(-0.05), outcome(0.0))), "")
-    assert "+\N{MINUS SIGN}" not in shown
-    assert "\N{MINUS SIGN}5.0%" in shown
+GREY = solid("grey", 16)
 
 
 def test_only_a_picture_that_this_model_made_is_made_again() -> None:
     made = {"prompt": "a dog", "seed": 4, "steps": 7, "guidance": 3.0, "model": "this"}
-    assert made_here(Picture(GREY, "a dog", made), "this") == Generation("a dog", 4, 7, 3.0)
-    assert made_here(Picture(GREY, "a dog", made), "another") is None
-    assert made_here(Picture(GREY, "a dog"), "this") is None
+    assert generation_of(Picture(GREY, "a dog", made), "this") == Generation("a dog", 4, 7, 3.0)
+    assert generation_of(Picture(GREY, "a dog", made), "another") is None
+    assert generation_of(Picture(GREY, "a dog"), "this") is None
     with pytest.raises(SettingsError):
-        made_here(Picture(GREY, "a dog", {**made, "steps": 10**6}), "this")
-
-
-def test_only_this_runs_own_answered_rankings_can_be_tested() -> None:
-    part = parts_of(GREY, "a dog", ())[0]
-    ranking = ranking_of(())
-    run = Run(
-        Picture(GREY), "a dog", ("clip", "dino"), Settings(), (replace(part, rankings={"clip": ranking}),)
-    )
-    shown = strips(run, Shown())
-    assert [strip.key for strip in own_strips(run, shown)] == ["clip"]
-    other = replace(run, parts=(part,))
-    assert own_strips(other, shown) == []
+        generation_of(Picture(GREY, "a dog", {**made, "steps": 10**6}), "this")

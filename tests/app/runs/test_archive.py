@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from app.runs import archive
-from app.runs.archive import ANSWERS, ASKED, PICTURE, Runs, default_folder
-from app.runs.record import boxes_of
+from app.runs.archive import ANSWERS, ASKED, PICTURE, RunArchive, default_folder
+from app.runs.boxes import boxes_of_run
+from app.runs.export import write_with_boxes
 from app.runs.run import Run
 from attribution.errors import RunError
 from attribution.query import Settings
@@ -32,8 +33,8 @@ def run(tiny_world: Workspace) -> Run:
 
 
 @pytest.fixture
-def runs(tmp_path: Path, tiny_world: Workspace) -> Runs:
-    return Runs(tmp_path / "runs", tiny_world)
+def runs(tmp_path: Path, tiny_world: Workspace) -> RunArchive:
+    return RunArchive(tmp_path / "runs", tiny_world)
 
 
 def again(run: Run) -> Run:
@@ -48,7 +49,7 @@ def same(one: Run, other: Run) -> bool:
         for each in (one, other)
     ]
     facts = [
-        (r.id, r.begun, r.caption, r.methods, r.settings, boxes_of(r), dict(r.picture.made))
+        (r.id, r.begun, r.caption, r.methods, r.settings, boxes_of_run(r), dict(r.picture.made))
         for r in (one, other)
     ]
     pixels = [r.picture.image.tobytes() for r in (one, other)]
@@ -61,12 +62,12 @@ def same(one: Run, other: Run) -> bool:
 @pytest.mark.parametrize("generated", [True, False])
 @pytest.mark.parametrize("boxes", [(), (LEFT,), (LEFT, RIGHT)])
 def test_a_run_comes_back_as_it_was(
-    tiny_world: Workspace, runs: Runs, tmp_path: Path, boxes: Any, generated: bool
+    tiny_world: Workspace, runs: RunArchive, tmp_path: Path, boxes: Any, generated: bool
 ) -> None:
     """Law: A kept run comes back as it was."""
     run = answered_run(tiny_world, boxes, generated=generated)
     runs.keep(run)
-    elsewhere = Runs(tmp_path / "runs", tiny_world)  # another server, later
+    elsewhere = RunArchive(tmp_path / "runs", tiny_world)  # another server, later
     back = elsewhere.read(run.id)
     assert back.answered
     assert same(run, back)
@@ -76,14 +77,14 @@ def test_a_run_comes_back_as_it_was(
     ]
 
 
-def test_settings_come_back_whatever_they_are(tiny_world: Workspace, runs: Runs) -> None:
+def test_settings_come_back_whatever_they_are(tiny_world: Workspace, runs: RunArchive) -> None:
     settings = Settings(seed=5, effort="instant", candidates=tiny_world.training_set.ids[:4])
     run = answered_run(tiny_world, settings=settings)
     runs.keep(run)
     assert runs.read(run.id).settings == settings
 
 
-def test_a_summary_says_what_was_asked(runs: Runs, run: Run) -> None:
+def test_a_summary_says_what_was_asked(runs: RunArchive, run: Run) -> None:
     runs.keep(run)
     found = runs.summary(run.id)
     assert (found.id, found.caption, found.boxes) == (run.id, run.caption, (LEFT, RIGHT))
@@ -91,7 +92,7 @@ def test_a_summary_says_what_was_asked(runs: Runs, run: Run) -> None:
     assert runs.picture(run.id).tobytes() == run.picture.image.tobytes()
 
 
-def test_nobody_else_on_the_machine_can_read_a_run(runs: Runs, run: Run) -> None:
+def test_nobody_else_on_the_machine_can_read_a_run(runs: RunArchive, run: Run) -> None:
     runs.keep(run)
     for path in [runs.folder, runs.folder / run.id, *(runs.folder / run.id).iterdir()]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
@@ -101,7 +102,7 @@ def test_nobody_else_on_the_machine_can_read_a_run(runs: Runs, run: Run) -> None
 
 
 def test_a_server_killed_at_any_step_leaves_no_half_run(
-    runs: Runs, run: Run, tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch
+    runs: RunArchive, run: Run, tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Law: A kept run is there whole or not at all, whenever the server is killed.
 
@@ -127,32 +128,32 @@ def test_a_server_killed_at_any_step_leaves_no_half_run(
             for name in ("mkdir", "write_bytes", "rename", "chmod"):
                 patched.setattr(Path, name, counted(getattr(Path, name)))
             patched.setattr(os, "fsync", counted(os.fsync))
-            patched.setattr(archive, "write_with_boxes", counted(archive.write_with_boxes))
+            patched.setattr(archive, "write_with_boxes", counted(write_with_boxes))
             try:
                 runs.keep(tried)
                 break
             except Killed:
                 pass
         with pytest.raises(RunError, match="not kept here"):
-            Runs(runs.folder, tiny_world).read(tried.id)
+            RunArchive(runs.folder, tiny_world).read(tried.id)
     assert dies_at > 8
     assert same(tried, runs.read(tried.id))
 
 
 def test_what_was_left_half_done_long_ago_is_cleared_up(
-    runs: Runs, run: Run, tiny_world: Workspace
+    runs: RunArchive, run: Run, tiny_world: Workspace
 ) -> None:
     old, new = (runs.folder / f"{again(run).id}.{age}.part" for age in ("old", "new"))
     for part in (old, new):
         part.mkdir()
     os.utime(old, (1, 1))
-    Runs(runs.folder, tiny_world)
+    RunArchive(runs.folder, tiny_world)
     assert not old.exists()
     assert new.exists()  # another server may be writing it
 
 
 def test_a_disk_that_takes_no_more_is_said_and_leaves_nothing(
-    runs: Runs, run: Run, monkeypatch: pytest.MonkeyPatch
+    runs: RunArchive, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
@@ -168,7 +169,7 @@ def test_a_folder_that_cannot_be_made_is_refused_at_the_start(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="--runs"):
-        Runs(tmp_path / "file" / "runs", tiny_world)
+        RunArchive(tmp_path / "file" / "runs", tiny_world)
 
 
 # Damaged, foreign, hostile
@@ -178,7 +179,9 @@ def test_a_folder_that_cannot_be_made_is_refused_at_the_start(
 @pytest.mark.parametrize(
     "data", [b"", b"{}", b"[]", b"[" * 100_000, b"\xff\xfe", gzip.compress(b"[]", mtime=0), None]
 )
-def test_a_damaged_run_is_refused_in_words(runs: Runs, run: Run, name: str, data: bytes | None) -> None:
+def test_a_damaged_run_is_refused_in_words(
+    runs: RunArchive, run: Run, name: str, data: bytes | None
+) -> None:
     runs.keep(run)
     path = runs.folder / run.id / name
     if data is None:
@@ -205,7 +208,7 @@ def test_a_damaged_run_is_refused_in_words(runs: Runs, run: Run, name: str, data
         {"files": None},
     ],
 )
-def test_a_record_that_is_not_ours_is_refused(runs: Runs, run: Run, change: dict[str, Any]) -> None:
+def test_a_record_that_is_not_ours_is_refused(runs: RunArchive, run: Run, change: dict[str, Any]) -> None:
     runs.keep(run)
     path = runs.folder / run.id / ASKED
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
@@ -214,7 +217,9 @@ def test_a_record_that_is_not_ours_is_refused(runs: Runs, run: Run, change: dict
 
 
 @pytest.mark.parametrize("name", ["model", "training_set"])
-def test_a_run_of_another_world_is_refused_and_both_are_named(runs: Runs, run: Run, name: str) -> None:
+def test_a_run_of_another_world_is_refused_and_both_are_named(
+    runs: RunArchive, run: Run, name: str
+) -> None:
     """Law: A run of another model or training set is refused, and both are named."""
     parts = []
     for part in run.parts:
@@ -233,14 +238,14 @@ def test_a_run_of_another_world_is_refused_and_both_are_named(runs: Runs, run: R
     "name",
     ["", ".", "..", "../secret", "a" * 15, "a" * 17, "aaaa/aaaaaaaaaaa", "a" * 15 + "\n", None, 3, ["x"]],
 )
-def test_nothing_but_an_id_is_looked_for(runs: Runs, name: object) -> None:
+def test_nothing_but_an_id_is_looked_for(runs: RunArchive, name: object) -> None:
     """Law: Nothing but a well-formed id is ever looked for among the kept runs."""
     with pytest.raises(RunError, match="not whole"):
         runs.read(name)
     assert not runs.forget(name, "key")
 
 
-def test_an_unknown_id_is_said_in_words(runs: Runs) -> None:
+def test_an_unknown_id_is_said_in_words(runs: RunArchive) -> None:
     with pytest.raises(RunError, match="not kept here"):
         runs.read("a" * 16)
 
@@ -248,7 +253,7 @@ def test_an_unknown_id_is_said_in_words(runs: Runs) -> None:
 # Forgotten
 
 
-def test_only_the_key_deletes_a_run(runs: Runs, run: Run) -> None:
+def test_only_the_key_deletes_a_run(runs: RunArchive, run: Run) -> None:
     """Law: Only its own key deletes a kept run."""
     key = runs.keep(run)
     for wrong in ("", "guess", None, run.id, key[:-1]):
@@ -259,13 +264,13 @@ def test_only_the_key_deletes_a_run(runs: Runs, run: Run) -> None:
     assert not runs.forget(run.id, key)
 
 
-def test_the_key_is_not_in_what_is_kept(runs: Runs, run: Run) -> None:
+def test_the_key_is_not_in_what_is_kept(runs: RunArchive, run: Run) -> None:
     key = runs.keep(run)
     assert all(key.encode() not in path.read_bytes() for path in (runs.folder / run.id).iterdir())
 
 
 def test_beyond_the_limit_the_oldest_go(tmp_path: Path, run: Run, tiny_world: Workspace) -> None:
-    runs = Runs(tmp_path, tiny_world, kept=2)
+    runs = RunArchive(tmp_path, tiny_world, kept=2)
     (tmp_path / "somebody's notes").mkdir()  # not ours: left alone
     three = [again(run) for _ in range(3)]
     for age, each in enumerate(three):
@@ -285,7 +290,7 @@ def test_the_folder_is_where_the_desktop_keeps_data(
 
 
 def test_a_run_removed_while_it_is_read_is_an_error_in_words(
-    runs: Runs, run: Run, monkeypatch: pytest.MonkeyPatch
+    runs: RunArchive, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.keep(run)
     found = runs._found

@@ -9,10 +9,11 @@ from PIL import Image
 
 from app.charts.loss_map import overlaid
 from app.charts.timesteps import timestep_chart
-from app.views.training_image import Closer, Neighbour, detail
+from app.views.training_image import LossMaps, Neighbour, training_image_view
 from attribution.analysis.loss_map import Forgotten
 from attribution.analysis.near_duplicates import Alike
 from attribution.data.training_set import Example
+from tests.worlds.markup import Reader
 
 EXAMPLE = Example(1, "train-001", "1.png", "a dog <b>", "0" * 64, {"ground": "snow"})
 NEAR = Example(2, "train-002", "2.png", 'a "cat" <i>', "0" * 64, {})
@@ -26,14 +27,14 @@ FOUND = Forgotten(
 def test_a_caption_is_never_markup_in_any_part() -> None:
     picture = Image.new("RGB", (8, 8))
     like = {"CLIP": (Neighbour(NEAR, Alike(2, 0.97, 40.0)),)}
-    shown = detail(EXAMPLE, [], Closer(picture, {"AbU <u>": FOUND}), like)
+    shown = training_image_view(EXAMPLE, [], LossMaps(picture, {"AbU <u>": FOUND}), like)
     assert not any(tag in shown for tag in ("<b>", "<i>", "<u>"))
-    assert "&quot;cat&quot;" in shown
+    assert 'a "cat" <i>' in Reader(shown).texts
 
 
 def test_near_duplicates_are_marked_and_spoken_of() -> None:
     def shown(apart: float) -> str:
-        return detail(EXAMPLE, [], like={"CLIP": (Neighbour(NEAR, Alike(2, 0.97, apart)),)})
+        return training_image_view(EXAMPLE, [], nearest={"CLIP": (Neighbour(NEAR, Alike(2, 0.97, apart)),)})
 
     assert "near-duplicate" in shown(3.0)
     assert "nearly the same picture" in shown(3.0)
@@ -41,8 +42,8 @@ def test_near_duplicates_are_marked_and_spoken_of() -> None:
 
 
 def test_room_is_kept_for_what_is_being_measured() -> None:
-    assert "Measuring" in detail(EXAMPLE, [], Closer(waiting=True))
-    assert "How it was forgotten" not in detail(EXAMPLE, [])
+    assert "Measuring" in training_image_view(EXAMPLE, [], LossMaps(waiting=True))
+    assert "How it was forgotten" not in training_image_view(EXAMPLE, [])
 
 
 def test_the_chart_has_every_timestep_with_its_error_and_says_where_it_rose_most() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MEANINGS = (
+TERMS = (
     (
         "Score",
         "How much a method makes of a training image, in the unit that is said under the method's name. "
@@ -27,7 +27,7 @@ MEANINGS = (
         "measured.",
     ),
 )
-DO_NOT_CONCLUDE = (
+CAUTIONS = (
     "that a training image was copied: influence is not similarity, and neither is proof of copying",
     "that the picture would look different without one image: many taught the same, and leaving a single "
     "one out seldom changes anything that can be seen",

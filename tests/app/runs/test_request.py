@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.api import boxes_of, chosen, count, number, sent_bytes, text, whole
-from app.panels.ask import offered
+from app.runs.question import measures, offered_methods
+from app.runs.request import boxes_of_lists, chosen_methods, count, number, sent_bytes, text, whole
 from attribution.errors import BoxError, ImageError, InputError, SettingsError
-from attribution.methods.base import Cost
 from attribution.query import Settings
 from attribution.workspace.workspace import Workspace
 from tests.worlds.answers import LEFT
@@ -59,12 +58,12 @@ def test_what_is_no_file_is_refused(uploads: Path, sent: object) -> None:
 )
 def test_boxes_are_a_few_lists_of_four_fractions(given: object) -> None:
     with pytest.raises(BoxError):
-        boxes_of(given)
+        boxes_of_lists(given)
 
 
 def test_no_boxes_are_the_whole_picture() -> None:
-    assert boxes_of(None) == boxes_of([]) == ()
-    assert boxes_of([list(LEFT.as_tuple())]) == (LEFT,)
+    assert boxes_of_lists(None) == boxes_of_lists([]) == ()
+    assert boxes_of_lists([list(LEFT.as_tuple())]) == (LEFT,)
 
 
 @pytest.mark.parametrize("wrong", [None, "1", 1.5, True, -1, 2**31])
@@ -82,18 +81,18 @@ def test_texts_numbers_and_counts_are_what_they_say() -> None:
     )
     for check, wrong in ((text, 3), (number, "2"), (number, True), (count, 0), (count, "3")):
         with pytest.raises(SettingsError):
-            check(wrong, "value")  # type: ignore[operator]
+            check(wrong, "value")
 
 
 def test_all_methods_that_the_effort_allows_are_chosen_if_none_is_named(tiny_world: Workspace) -> None:
-    offers = offered(tiny_world)
-    assert chosen(offers, None, Settings()) == tuple(each.name for each in offers)
-    instant = chosen(offers, None, Settings(effort="instant"))
-    assert instant == tuple(each.name for each in offers if each.cost is not Cost.PER_EXAMPLE)
-    assert chosen(offers, ["random", "clip"], Settings()) == ("clip", "random")  # in our order
+    offers = offered_methods(tiny_world)
+    assert chosen_methods(offers, None, Settings()) == tuple(each.name for each in offers)
+    instant = chosen_methods(offers, None, Settings(effort="instant"))
+    assert instant == tuple(each.name for each in offers if not measures(each))
+    assert chosen_methods(offers, ["random", "clip"], Settings()) == ("clip", "random")  # in our order
 
 
 @pytest.mark.parametrize("names", ["abu", [], [3], ["guess"], ["abu"]])
 def test_methods_that_cannot_be_asked_are_refused(tiny_world: Workspace, names: object) -> None:
     with pytest.raises(InputError):
-        chosen(offered(tiny_world), names, Settings(effort="instant"))
+        chosen_methods(offered_methods(tiny_world), names, Settings(effort="instant"))

@@ -1,0 +1,111 @@
+"""Boxes drawn, typed, chosen or taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.events.context import READY, PageContext, sentence
+from app.events.listeners import AT_ONCE
+from app.panels.updates import Updates
+from app.runs.boxes import box_of_sides
+from app.runs.run import MAX_PARTS
+from app.runtime.sessions import Session
+from app.views import status
+from attribution.errors import BoxError
+
+NO_SIDES = (None,) * 4
+
+
+@dataclass(frozen=True)
+class BoxEvents:
+    """The handlers of the stage."""
+
+    page: PageContext
+
+    def draw(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """A box was drawn, moved or taken away on the picture."""
+        drawn = event._data.get("box")
+        sides = drawn if isinstance(drawn, list) else NO_SIDES
+        return self._place(sides, event._data.get("index"), self.page.session(request))
+
+    def type_sides(self, left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> Updates:
+        """A side of the active box was typed."""
+        if any(side is None for side in (left, top, right, bottom)):
+            return self.page.unchanged()  # still typing
+        session = self.page.session(request)
+        updates = self._place((left, top, right, bottom), session.active, session)
+        # The fields themselves are left alone: the person may be typing in the next one by now.
+        return {part: value for part, value in updates.items() if part not in self.page.stage.sides}
+
+    def choose(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Another box is the active one."""
+        session, number = self.page.session(request), event._data.get("index")
+        if session.picture is None or not isinstance(number, int) or not 0 <= number < len(session.boxes):
+            return self.page.unchanged()
+        session.active = number
+        return self._marked(session)
+
+    def remove(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """One box is taken away."""
+        session, number = self.page.session(request), event._data.get("index")
+        if not isinstance(number, int) or not 0 <= number < len(session.boxes):
+            return self.page.unchanged()
+        return self._place(NO_SIDES, number, session)
+
+    def add(self, request: gr.Request) -> Updates:
+        """The next box that is drawn is another one; pressed again, it is not."""
+        session = self.page.session(request)
+        if session.picture is None or not session.boxes or len(session.boxes) >= MAX_PARTS:
+            return self.page.unchanged()
+        adding = session.active >= len(session.boxes)
+        session.active = 0 if adding else len(session.boxes)
+        return self._marked(session)
+
+    def clear(self, request: gr.Request) -> Updates:
+        """The whole picture is asked about again."""
+        session = self.page.session(request)
+        session.boxes, session.active = (), 0
+        return self.page.unchanged() if session.picture is None else self._marked(session)
+
+    def _place(self, sides: Sequence[Any], number: Any, session: Session) -> Updates:
+        """Put a box in the place of another, at the end, or nothing in its place."""
+        if session.picture is None:
+            return self.page.unchanged()
+        try:
+            box = box_of_sides(sides)
+        except BoxError as problem:
+            session.box_refused = True
+            return {self.page.action.status: status.failed(sentence(str(problem)))}
+        if not isinstance(number, int) or not 0 <= number <= len(session.boxes) or number >= MAX_PARTS:
+            number = min(session.active, MAX_PARTS - 1)
+        placed = () if box is None else (box,)
+        session.boxes = (*session.boxes[:number], *placed, *session.boxes[number + 1 :])
+        session.active = number if box is not None else max(0, min(number, len(session.boxes) - 1))
+        return self._marked(session)
+
+    def _marked(self, session: Session) -> Updates:
+        updates = self.page.marked(session)
+        if session.box_refused:  # the complaint is mended
+            session.box_refused = False
+            updates[self.page.action.status] = status.idle(READY)
+        return updates
+
+
+def connect_box(page: PageContext) -> None:
+    """Wire the stage."""
+    stage, events = page.stage, BoxEvents(page)
+    changed = [stage.view, stage.parts, stage.clear, stage.save, *stage.sides, page.action.status]
+    stage.view.box(events.draw, None, changed, trigger_mode="always_last", **AT_ONCE)
+    stage.clear.click(events.clear, None, changed, **AT_ONCE)
+    stage.parts.remove(events.remove, None, changed, **AT_ONCE)
+    stage.parts.another(events.add, None, changed, **AT_ONCE)
+    stage.parts.choose(events.choose, None, changed, **AT_ONCE)
+    stage.view.choose(events.choose, None, changed, **AT_ONCE)
+    gr.on(
+        [event for side in stage.sides for event in (side.submit, side.blur)],
+        events.type_sides, list(stage.sides), changed, trigger_mode="always_last", **AT_ONCE,
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Looking at an answer from another side: its methods or parts beside each other, and earlier runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import gradio as gr
+
+from app.events.context import PageContext
+from app.events.listeners import AT_ONCE
+from app.panels.updates import Updates
+from app.runs.selection import METHODS, PARTS, shared_method
+
+MAX_EARLIER = 3  # runs beside the one on the page
+
+
+@dataclass(frozen=True)
+class SelectionEvents:
+    """The handlers of the switch above the strips, and of Compare in the list of earlier runs."""
+
+    page: PageContext
+
+    def select(
+        self,
+        beside: str,
+        part: str | None,
+        chosen: str | None,
+        column: str | None,
+        measure: str,
+        request: gr.Request,
+    ) -> Updates:
+        """Show methods on one part, or parts under one method."""
+        session = self.page.session(request)
+        if session.run is None:
+            return self.page.unchanged()
+        session.selection = replace(
+            session.selection,
+            beside=PARTS if beside == PARTS else METHODS,
+            part=int(part) if part is not None and part.isdigit() else 0,
+            method=chosen or "",
+        )
+        if not any(part.rankings for part in session.run.parts):
+            return self.page.unchanged()
+        if session.waiting is not None or not session.at_rest:
+            return self.page.settling(session, session.run)
+        return self.page.whole(session, session.run, column=column, measure=measure)
+
+    def compare_with(
+        self, event: gr.EventData, column: str | None, measure: str, request: gr.Request
+    ) -> Updates:
+        """An earlier run beside this one; asked for again, it goes."""
+        session, run_id = self.page.session(request), event._data.get("id")
+        if session.run is None or not isinstance(run_id, str) or run_id == session.run.id:
+            return self.page.unchanged()
+        before = session.selection.earlier
+        earlier = tuple(k for k in before if k != run_id) if run_id in before else (*before, run_id)
+        session.selection = replace(session.selection, beside=PARTS, earlier=earlier[-MAX_EARLIER:])
+        found = self.page.earlier(session)
+        chosen = shared_method(session.run, session.selection.method, found.values())
+        session.selection = replace(session.selection, method=chosen)
+        return self.page.whole(session, session.run, column=column, measure=measure)
+
+
+def connect_selection(page: PageContext) -> None:
+    """Wire the switch and the list."""
+    answer, events = page.answer, SelectionEvents(page)
+    outputs = [*answer.outputs(), page.action.status]  # the status is what `unchanged` speaks of
+    grouped_by = [answer.groups.column, answer.groups.measure]
+    switch = answer.selection
+    gr.on(
+        [each.input for each in switch.outputs()],
+        events.select, [*switch.outputs(), *grouped_by], outputs, **AT_ONCE,
+    )  # fmt: skip
+    answer.history.compare(events.compare_with, grouped_by, outputs, **AT_ONCE)

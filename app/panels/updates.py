@@ -1,0 +1,20 @@
+"""What a handler gives back: the components that change, and to what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+
+Updates = dict[Any, Any]  # component => what it shows from now on
+
+
+def figure_update(figure: go.Figure | None) -> Any:
+    """What a plot shows of a figure: nothing at all where there is none."""
+    return gr.update(value=figure, visible=figure is not None)
+
+
+def html_panel(value: Any, elem_id: str | None = None, js: str | None = None, **more: Any) -> gr.HTML:
+    """HTML that brings its own styles, and the script of its own that it is given."""
+    return gr.HTML(value, apply_default_css=False, js_on_load=js, elem_id=elem_id, **more)

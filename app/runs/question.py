@@ -1,0 +1,66 @@
+"""A question before it is computed: which methods can be asked, and whether it makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.runs.run import Picture, Run, parts_of
+from attribution.errors import CaptionError, SettingsError
+from attribution.methods.base import Cost, Method, available, methods
+from attribution.models.base import Generation
+from attribution.query import Box, Settings
+from attribution.workspace.workspace import Workspace
+
+MAX_SEED = 2**31 - 1
+
+
+def offered_methods(workspace: Workspace) -> list[Method]:
+    """The methods whose artifacts have been made."""
+    return [each for each in methods().values() if available(each, workspace)]
+
+
+def measures(each: Method) -> bool:
+    """Whether a method measures each training image by itself, which effort "instant" does not allow."""
+    return each.cost is Cost.PER_EXAMPLE
+
+
+def checked_run(
+    picture: Picture | None, boxes: tuple[Box, ...], chosen: Sequence[str], effort: str, caption: str | None
+) -> Run:
+    """The question as the page puts it, checked.
+
+    Raises:
+        InputError: something is missing or makes no sense; says what to do.
+    """
+    if picture is None:
+        raise SettingsError("make or bring a picture first")
+    if not chosen:
+        raise SettingsError("choose at least one method")
+    caption = picture.caption or (caption or "").strip()
+    if not caption:
+        raise CaptionError("the picture needs its caption: write it under Upload, beside the picture")
+    names = tuple(
+        name
+        for name, each in methods().items()
+        if name in chosen and not (effort == "instant" and measures(each))
+    )
+    if not names:
+        raise SettingsError(
+            "instant measures nothing: choose first order, CLIP, DINO or pixels, or more effort"
+        )
+    return Run(picture, caption, names, Settings(effort=effort), parts_of(picture.image, caption, boxes))
+
+
+def checked_generation(
+    prompt: str | None, seed: float | None, steps: float, guidance: float, negative: str | None
+) -> Generation:
+    """The fields of the form as a `Generation`.
+
+    Raises:
+        SettingsError: a field is empty or out of range.
+    """
+    if seed is None or not 0 <= seed <= MAX_SEED:
+        raise SettingsError(f"the seed must be a whole number from 0 to {MAX_SEED:,}")
+    return Generation(
+        (prompt or "").strip(), int(seed), int(steps), float(guidance), (negative or "").strip()
+    )

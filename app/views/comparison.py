@@ -1,0 +1,31 @@
+"""How far rankings agree, pair by pair, in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from app.frontend.templates import render
+from app.runs.selection import Strip, answered
+from attribution.analysis.agreement import TOP, overlap, rank_agreement
+from attribution.results import Ranking
+
+
+def overlap_table(shown: Sequence[Strip]) -> str:
+    """Of every pair, how many of the first ranks they share, and how their orders agree."""
+    pairs = [_pair(*one, *other) for one, other in combinations(answered(shown), 2)]
+    return render("comparison.html", pairs=pairs, top=TOP)
+
+
+def _pair(one: Strip, ranking: Ranking, other: Strip, another: Ranking) -> dict[str, str]:
+    shared, agreement = overlap(ranking, another), rank_agreement(ranking, another)
+    common = {e.id for e in ranking.entries} & {e.id for e in another.entries}
+    order = "too few in common" if agreement is None else f"{agreement:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return {
+        "one": one.title,
+        "other": other.title,
+        "percent": f"{100 * shared / TOP:.0f}",
+        "shared": str(shared),
+        "order": order,
+        "common": f"{len(common):,}",
+    }

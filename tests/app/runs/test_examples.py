@@ -1,0 +1,37 @@
+"""Laws of the example questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.runs.examples import ExampleQuestion, read_examples
+from app.views.examples import example_list
+from attribution.errors import WorkspaceError
+from attribution.query import Box
+from demo.vocabulary import all_captions
+from tests.worlds import EMBEDDED
+
+
+def test_the_shipped_questions_can_be_asked_of_the_embedded_world() -> None:
+    questions = read_examples(EMBEDDED / "examples.json")
+    assert len(questions) == 6
+    assert {question.prompt for question in questions} <= set(all_captions())
+    for question in questions:
+        assert question.box is None or question.about.removeprefix("the ") in question.prompt
+
+
+def test_no_file_is_no_questions_and_a_damaged_one_is_an_error(tmp_path: Path) -> None:
+    assert read_examples(tmp_path / "none.json") == ()
+    for text in ("{", '[{"prompt": "a"}]', '[{"prompt": "a", "seed": 1, "box": [1, 0, 0, 1]}]', "[3]"):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(WorkspaceError):
+            read_examples(tmp_path / "bad.json")
+
+
+def test_questions_are_escaped_and_known_by_their_index() -> None:
+    shown = example_list([ExampleQuestion("<b>", 1), ExampleQuestion("b", 2, Box(0, 0, 1, 1), "the <i>")])
+    assert "<b>" not in shown
+    assert "<i>" not in shown
+    assert 'data-index="1"' in shown

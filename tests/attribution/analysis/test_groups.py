@@ -1,0 +1,51 @@
+"""Laws of influence by group."""
+
+from __future__ import annotations
+
+import pytest
+
+from attribution.analysis.groups import columns_of, grouped, values_of, wilson
+from attribution.errors import SettingsError
+from attribution.workspace.workspace import Workspace
+from tests.worlds.strips import ranking
+
+
+def test_groups_add_up_and_are_counted_by_every_value_an_image_has(tiny_world: Workspace) -> None:
+    training_set = tiny_world.training_set
+    assert {"collection", "objects", "ground"} <= set(columns_of(training_set))
+    assert "id" not in columns_of(training_set)
+    whole = ranking(list(range(len(training_set))), stderr=0.01)
+    by_collection = grouped(whole, training_set, "collection")
+    assert sum(group.images for group in by_collection) == len(training_set)
+    assert sum(g.summed for g in by_collection) == pytest.approx(sum(e.score for e in whole.entries))
+    assert sum(group.first for group in by_collection) == 20
+    for group in by_collection:
+        assert group.summed_low <= group.summed <= group.summed_high
+        assert group.share_low <= group.share <= group.share_high
+    objects = grouped(whole, training_set, "objects")
+    values = [value for e in training_set.examples for value in values_of(e, "objects")]
+    assert {g.value: g.images for g in objects} == {v: values.count(v) for v in values}
+
+
+def test_groups_are_the_same_twice_and_an_unknown_column_is_a_named_error(tiny_world: Workspace) -> None:
+    some = ranking(list(range(30)), stderr=0.1)
+    assert grouped(some, tiny_world.training_set, "ground") == grouped(
+        some, tiny_world.training_set, "ground"
+    )
+    with pytest.raises(SettingsError, match="choose from"):
+        grouped(some, tiny_world.training_set, "licence of nobody")
+
+
+def test_larger_errors_widen_the_interval_of_a_sum(tiny_world: Workspace) -> None:
+    narrow, wide = (
+        grouped(ranking(list(range(60)), stderr=error), tiny_world.training_set, "collection")
+        for error in (0.0, 5.0)
+    )
+    width = {g.value: g.summed_high - g.summed_low for g in narrow}
+    assert all(g.summed_high - g.summed_low > width[g.value] for g in wide)
+
+
+def test_wilsons_interval_has_known_values() -> None:
+    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert wilson(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
