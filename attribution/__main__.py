@@ -44,9 +44,18 @@ DEFAULT_METHODS = ("abu", "first-order", "clip", "dino", "pixel", "random")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line, as DESIGN.md promises it."""
-    standard = Settings()
+    """Return the command line."""
     top = Parser(prog=program_name("attribution"), description=__doc__.splitlines()[0])
+    _add_query(top)
+    _add_settings(top)
+    top.add_argument(
+        "--json", type=Path, metavar="OUT.json", help="write the answer; - for standard output"
+    )
+    _add_generation(top)
+    return top
+
+
+def _add_query(top: argparse.ArgumentParser) -> None:
     top.add_argument("image", nargs="?", metavar="IMAGE", help="PNG, JPEG or WEBP file")
     top.add_argument("--caption", help="what the picture was made from; our own PNGs carry theirs")
     top.add_argument("--prompt", help="generate a picture instead, then attribute it")
@@ -61,6 +70,10 @@ def parser() -> argparse.ArgumentParser:
         metavar=("X0", "Y0", "X1", "Y1"),
         help="the part asked about, in fractions of the picture; default: all of it",
     )
+
+
+def _add_settings(top: argparse.ArgumentParser) -> None:
+    standard = Settings()
     top.add_argument(
         "--method",
         nargs="+",
@@ -88,11 +101,6 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="options of single methods, such as abu.damping=0.05 (attribution/methods/ says which)",
     )
-    top.add_argument(
-        "--json", type=Path, metavar="OUT.json", help="write the answer; - for standard output"
-    )
-    _add_generation(top)
-    return top
 
 
 def _add_generation(top: argparse.ArgumentParser) -> None:

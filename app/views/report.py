@@ -7,7 +7,6 @@ import io
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ def report(run: Run, workspace: Workspace) -> str:
     assert run.answered, "a report is of a whole answer"
     answers = [part.attribution for part in run.parts if part.attribution is not None]
     hashes = {"picture (sha256 of its pixels)": answers[0].query.get("image_sha256", "")}
-    settings = {name: value for name, value in asdict(run.settings).items() if value is not None}
     return render(
         "report.html",
         styles=Markup(report_styles()),
@@ -49,7 +47,7 @@ def report(run: Run, workspace: Workspace) -> str:
         cautions=CAUTIONS,
         png=_png_uri(run),
         commands=[command_line(run, part) for part in run.parts],
-        settings=_facts(settings),
+        settings=_facts(_settings(run)),
         fingerprints=_facts({**answers[0].fingerprints, **hashes}),
         id=run.id,
     )
@@ -179,6 +177,15 @@ def _png_uri(run: Run) -> str:
     out = io.BytesIO()
     write_with_boxes(run.picture, boxes_of_run(run), out)
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Every setting that has a value, those of single methods under their titles."""
+    asked = [method(name) for name in run.methods]
+    plain = run.settings.to_json(asked)
+    options = plain.pop("options")
+    own = {f"{each.title}, {key}": value for each in asked for key, value in options[each.name].items()}
+    return {name: value for name, value in {**plain, **own}.items() if value is not None}
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, str]:

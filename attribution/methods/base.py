@@ -123,8 +123,9 @@ def settings_from_json(data: Mapping[str, Any]) -> Settings:
     """
     candidates = data.get("candidates")
     named_images = tuple(candidates) if isinstance(candidates, list) else candidates
-    options = {name: with_options(method(name), given) for name, given in data["options"].items()}
-    return Settings(**{**data, "candidates": named_images, "options": options})
+    given = {name: with_options(method(name), values) for name, values in data["options"].items()}
+    own = {name: options for name, options in given.items() if options != method(name).options}
+    return Settings(**{**data, "candidates": named_images, "options": own})
 
 
 def available(each: Method, workspace: Workspace) -> bool:

@@ -72,7 +72,14 @@ def test_scores_have_their_errors_and_verdicts(page: str, run: Run) -> None:
 
 
 def test_settings_fingerprints_and_date_are_there(page: str, run: Run, tiny_world: Workspace) -> None:
-    for text in (*tiny_world.fingerprints.values(), run.id, "UTC", "unlearning draws", CAPTION):
+    for text in (
+        *tiny_world.fingerprints.values(),
+        run.id,
+        "UTC",
+        "Unlearning (AbU), calibration draws",
+        "batch size",
+        CAPTION,
+    ):
         assert text in page
     assert "<dt>± standard error</dt>" in page
     assert "not proof" in page or "proof of copying" in page
