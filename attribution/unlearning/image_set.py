@@ -79,21 +79,21 @@ def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, 
 
 
 def unlearned_set(
-    workspace: Workspace, rows: Sequence[int], ascent: Ascent, told: str = "the images"
+    workspace: Workspace, rows: Sequence[int], ascent: Ascent, subject: str = "the images"
 ) -> Generator[Progress, None, Unlearned]:
     """Yield progress; returns weights under which the set's own mean loss has risen as asked.
 
     Args:
-        told: what is being unlearned, for the person.
+        subject: what is being unlearned, for the person.
 
     Raises:
         CalibrationError: the rise cannot be reached.
         SettingsError: the set is empty.
     """
-    asked = set_draws(workspace, rows, ascent.draws, ascent.seed, "unlearning")
-    gradients = gradient_over_draws(workspace.model, asked, batch_size=GRADIENT_BATCH)
+    batch = set_draws(workspace, rows, ascent.draws, ascent.seed, "unlearning")
+    gradients = gradient_over_draws(workspace.model, batch, batch_size=GRADIENT_BATCH)
     held_out = set_draws(workspace, rows, ascent.calibration_draws, ascent.seed, "calibration")
-    return (yield from ascended(workspace, gradients, held_out, ascent, told))
+    return (yield from ascended(workspace, gradients, held_out, ascent, subject))
 
 
 def ascended(
@@ -101,14 +101,14 @@ def ascended(
     gradients: Iterator[QueryGradient],
     held_out: Batch,
     ascent: Ascent,
-    told: str,
+    subject: str,
     mask: Float[Tensor, "h w"] | None = None,
 ) -> Generator[Progress, None, Unlearned]:
     """Yield progress; returns the weights one calibrated step along the last of some gradients."""
     gradient = None
-    yield Progress("", f"unlearning {told}", 0, ascent.draws)
+    yield Progress("", f"unlearning {subject}", 0, ascent.draws)
     for gradient in gradients:
-        yield Progress("", f"unlearning {told}", gradient.draws, gradient.total)
+        yield Progress("", f"unlearning {subject}", gradient.draws, gradient.total)
     assert gradient is not None, "there are at least two draws"
     kind = ascent.curvature or (EKFAC.name if workspace.has(EKFAC) else FISHER.name)
     damped = damped_curvature(workspace, kind, ascent.damping)
@@ -118,5 +118,5 @@ def ascended(
     for trial, unlearned in trials:
         if unlearned is not None:
             return unlearned
-        yield Progress("", f"sizing the step of {told}", trial, MAX_TRIALS)
+        yield Progress("", f"sizing the step of {subject}", trial, MAX_TRIALS)
     raise AssertionError("calibration ends with a result or an error")
