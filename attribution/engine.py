@@ -96,8 +96,8 @@ def _words_for(candidates: Candidates, scores: Scores, total: int) -> str:
     """What was ranked: of a race, or of a scan that was not finished, what has been measured."""
     if candidates.race:
         again = scores.details.get("measured_again", 0)
-        told = f"the {len(scores.rows):,} most promising of {total:,} training images"
-        return f"{told}, the best {again:,} measured again" if again else told
+        words = f"the {len(scores.rows):,} most promising of {total:,} training images"
+        return f"{words}, the best {again:,} measured again" if again else words
     if len(scores.rows) < len(candidates.rows):
         return f"{len(scores.rows):,} so far of {candidates.words}"
     return candidates.words

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from numpy import ndarray
 
 from app.frontend.templates import render
-from attribution.analysis.loss_map import Forgotten
+from attribution.analysis.loss_map import LossMap
 
 WIDTH, LEFT, RIGHT = 340, 46, 10
 LOSSES, RISES = (22, 92), (128, 198)  # top and bottom of either panel
@@ -20,7 +20,7 @@ HEIGHT = 232
 LABELLED = 5  # timesteps at most
 
 
-def timestep_chart(found: Forgotten, title: str) -> Markup:
+def timestep_chart(found: LossMap, title: str) -> Markup:
     """Two panels over one axis: the losses, and below them their rise with its own, smaller error."""
     rise = found.after - found.before
     x = _across(found)
@@ -45,7 +45,7 @@ def timestep_chart(found: Forgotten, title: str) -> Markup:
     )
 
 
-def _spoken(found: Forgotten, title: str) -> str:
+def _spoken(found: LossMap, title: str) -> str:
     largest = int(np.argmax(found.after - found.before))
     return (
         f"{title}: loss by timestep, before and after the picture was unlearned. It rises most at timestep "
@@ -107,7 +107,7 @@ class _Axis:
         }
 
 
-def _across(found: Forgotten) -> Float[ndarray, " timesteps"]:
+def _across(found: LossMap) -> Float[ndarray, " timesteps"]:
     places = np.linspace(LEFT + 14, WIDTH - RIGHT - 14, len(found.timesteps))
     return places if len(places) > 1 else np.array([(LEFT + WIDTH - RIGHT) / 2])
 

@@ -19,15 +19,15 @@ from app.runs.selection import Strip, own_strips, strips
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.counterfactual import picture_view, top_view
-from attribution.analysis.counterfactual import Proof
-from attribution.analysis.counterfactual_check import prove_picture, prove_top
+from attribution.analysis.counterfactual import CounterfactualCheck
+from attribution.analysis.counterfactual_check import check_picture, check_ranking
 from attribution.errors import Cancelled, InputError, SettingsError
 from attribution.models.base import Generation
 from attribution.results import Progress
 from attribution.workspace.workspace import Workspace
 
 # Takes generation= and stop=, and yields progress and what has been found.
-Steps = Callable[..., Iterator[Progress | Proof]]
+Steps = Callable[..., Iterator[Progress | CounterfactualCheck]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Check:
     button: gr.Button
     result: gr.HTML
     steps: Callable[[Workspace, Strip, int], Steps]
-    view: Callable[[Proof, Strip], str]
+    view: Callable[[CounterfactualCheck, Strip], str]
 
 
 def checks(panel: CounterfactualPanel) -> tuple[Check, Check]:
@@ -58,19 +58,19 @@ def checks(panel: CounterfactualPanel) -> tuple[Check, Check]:
 def _top_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
     assert strip.ranking is not None
     rows = [entry.row for entry in strip.ranking.entries[:count]]
-    return partial(prove_top, workspace, strip.part.query, rows)
+    return partial(check_ranking, workspace, strip.part.query, rows)
 
 
-def _top_view(proof: Proof, strip: Strip) -> str:
-    return top_view(proof, f"the images that {strip.title} ranks first")
+def _top_view(check: CounterfactualCheck, strip: Strip) -> str:
+    return top_view(check, f"the images that {strip.title} ranks first")
 
 
 def _picture_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
-    return partial(prove_picture, workspace, strip.part.query)
+    return partial(check_picture, workspace, strip.part.query)
 
 
-def _picture_view(proof: Proof, strip: Strip) -> str:
-    return picture_view(proof)
+def _picture_view(check: CounterfactualCheck, strip: Strip) -> str:
+    return picture_view(check)
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class CounterfactualEvents:
             return
         strip, number = strip_to_test(self.page, session, of, count)
         steps = self.check.steps(self.page.workspace, strip, number)
-        for proof, updates in check_updates(self.page, session, steps, stop):
-            shown = {} if proof is None else {self.check.result: self.check.view(proof, strip)}
+        for check, updates in check_updates(self.page, session, steps, stop):
+            shown = {} if check is None else {self.check.result: self.check.view(check, strip)}
             yield {**updates, **shown}
 
     def stop(self, request: gr.Request) -> Updates:
@@ -143,7 +143,7 @@ def strip_to_test(page: PageContext, session: Session, of: str | None, count: An
 
 def check_updates(
     page: PageContext, session: Session, steps: Steps, stop: threading.Event
-) -> Iterator[tuple[Proof | None, Updates]]:
+) -> Iterator[tuple[CounterfactualCheck | None, Updates]]:
     """What has been found, where there is news of it, and the updates of one test."""
     panel, progress, run = page.answer.counterfactual, status.ProgressLine(), session.run
     assert run is not None

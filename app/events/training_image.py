@@ -15,8 +15,8 @@ from app.runs.selection import METHODS, Strip, answered, strips
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.training_image import LossMaps, Neighbour, training_image_view
-from attribution.analysis.loss_map import Forgotten
-from attribution.analysis.near_duplicates import most_alike
+from attribution.analysis.loss_map import LossMap
+from attribution.analysis.near_duplicates import similar_images
 from attribution.data.preprocessing import prepared
 from attribution.errors import TrainingSetError
 from attribution.gradients.query_context import QueryContext
@@ -109,7 +109,7 @@ def nearest(workspace: Workspace, row: int) -> dict[str, tuple[Neighbour, ...]]:
     for each in methods().values():
         if not isinstance(each, Likeness) or each.captions or not workspace.has(each.artifact):
             continue
-        near = most_alike(workspace, each.artifact, row, NEAREST)
+        near = similar_images(workspace, each.artifact, row, NEAREST)
         found[each.title] = tuple(Neighbour(examples[alike.row], alike) for alike in near)
     return found
 
@@ -122,13 +122,13 @@ def locating_strips(session: Session) -> list[tuple[Strip, Locating]]:
     return [(strip, strip.method) for strip, _ in own if isinstance(strip.method, Locating)]
 
 
-def loss_maps(workspace: Workspace, session: Session, row: int) -> dict[str, Forgotten]:
+def loss_maps(workspace: Workspace, session: Session, row: int) -> dict[str, LossMap]:
     """By the name of each ranking whose method remembers this question still."""
     if session.run is None:
         return {}
     settings = session.run.settings
     found = {
-        strip.title: each.how_forgotten(QueryContext(workspace, strip.part.query, settings), row)
+        strip.title: each.loss_map(QueryContext(workspace, strip.part.query, settings), row)
         for strip, each in locating_strips(session)
     }
     return {title: how for title, how in found.items() if how is not None}

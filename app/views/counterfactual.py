@@ -1,4 +1,4 @@
-"""A test of an answer in words and pictures: pure functions from a `Proof` to what is shown."""
+"""A test of an answer in words and pictures: pure functions from a check to what is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from app.frontend.templates import render
 from app.views.pictures import data_uri
-from attribution.analysis.counterfactual import Outcome, Proof, Survivor
+from attribution.analysis.counterfactual import CounterfactualCheck, Outcome, Survivor
 from attribution.unlearning.change import Change, LossChange
 
 SIDE = 256  # pixels of a picture on the screen
@@ -37,89 +37,92 @@ def introduction(itself: bool) -> str:
     return render("counterfactual_intro.html", itself=itself)
 
 
-def top_view(proof: Proof | None, words: str) -> str:
+def top_view(check: CounterfactualCheck | None, words: str) -> str:
     """The picture before, without the first ranks, and without random images. `words`: what ranked them."""
-    if proof is None:
+    if check is None:
         return ""
-    count = len(proof.outcome.ids) if proof.outcome else 0
+    count = len(check.outcome.ids) if check.outcome else 0
     first = f"Without the first {count}" if count else "Without the first ranks"
-    columns = [_before(proof), _column(proof.outcome, first, words)]
-    for number in range(proof.settings.controls):
-        control = proof.controls[number] if number < len(proof.controls) else None
+    columns = [_before(check), _column(check.outcome, first, words)]
+    for number in range(check.settings.controls):
+        control = check.controls[number] if number < len(check.controls) else None
         which = "random ones" if number == 0 else "other random ones"
         columns.append(
             _column(control, f"Without {count} {which}" if count else f"Without {which}", "control")
         )
-    verdict = top_verdict(proof) if proof.final else None
+    verdict = top_verdict(check) if check.final else None
     return _rendered(
-        proof, columns, verdict, rises=_rises(proof), survivors=None, missing=0, notes=NOT_SHOWN
+        check, columns, verdict, rises=_rises(check), survivors=None, missing=0, notes=NOT_SHOWN
     )
 
 
-def picture_view(proof: Proof | None) -> str:
+def picture_view(check: CounterfactualCheck | None) -> str:
     """The picture before and after it was unlearned, and unrelated pictures before and after."""
-    if proof is None:
+    if check is None:
         return ""
     return _rendered(
-        proof,
-        [_before(proof), _column(proof.outcome, "Unlearned", "the picture itself")],
-        picture_verdict(proof) if proof.final else None,
+        check,
+        [_before(check), _column(check.outcome, "Unlearned", "the picture itself")],
+        picture_verdict(check) if check.final else None,
         rises=[],
-        survivors=[_survivor(survivor) for survivor in proof.survivors],
-        missing=0 if proof.final else max(proof.settings.survivors - len(proof.survivors), 0),
+        survivors=[_survivor(survivor) for survivor in check.survivors],
+        missing=0 if check.final else max(check.settings.survivors - len(check.survivors), 0),
         notes=NOT_SHOWN_OF_ITSELF,
     )
 
 
 def _rendered(
-    proof: Proof, columns: Sequence[dict[str, Any]], verdict: tuple[str, str] | None, **more: Any
+    check: CounterfactualCheck,
+    columns: Sequence[dict[str, Any]],
+    verdict: tuple[str, str] | None,
+    **more: Any,
 ) -> str:
     return render(
         "counterfactual.html",
-        final=proof.final,
+        final=check.final,
         verdict=None if verdict is None else dict(zip(("head", "measured"), verdict, strict=True)),
-        warnings=[_capital(warning) for warning in proof.warnings],
+        warnings=[_capital(warning) for warning in check.warnings],
         columns=columns,
-        pictures=len(proof.before),
+        pictures=len(check.before),
         # In a picture from other noise, what the box was about lies elsewhere.
-        box=proof.query.get("snapped_box") if proof.same_noise else None,
-        origin=_origin(proof),
+        box=check.query.get("snapped_box") if check.same_noise else None,
+        origin=_origin(check),
         **more,
     )
 
 
-def top_verdict(proof: Proof) -> tuple[str, str]:
+def top_verdict(check: CounterfactualCheck) -> tuple[str, str]:
     """(a headline, what was measured), for a test of the first ranks that has ended."""
-    assert proof.outcome is not None
-    loss, count = proof.outcome.loss, len(proof.outcome.ids)
-    where = "in the box " if proof.query.get("box") else ""
+    assert check.outcome is not None
+    loss, count = check.outcome.loss, len(check.outcome.ids)
+    where = "in the box " if check.query.get("box") else ""
     rises = f"Unlearning the first {count} raised the picture's own loss {where}by {_rise(loss)}"
-    if not proof.controls:
+    if not check.controls:
         return "There is no control to compare with.", f"{rises}."
-    others = _listed([_rise(control.loss) for control in proof.controls])
-    measured = f"{rises}; unlearning as many random ones, by {others}. {_picture_words(proof)}"
-    if all(_above(loss, control.loss) for control in proof.controls):
+    others = _listed([_rise(control.loss) for control in check.controls])
+    measured = f"{rises}; unlearning as many random ones, by {others}. {_picture_words(check)}"
+    if all(_above(loss, control.loss) for control in check.controls):
         return "The picture depends on these images more than on random ones.", measured
-    if any(_above(control.loss, loss) for control in proof.controls):
+    if any(_above(control.loss, loss) for control in check.controls):
         return "Random images mattered as much here: this answer is not borne out.", measured
     return "The difference is within the error: this neither supports nor refutes the answer.", measured
 
 
-def picture_verdict(proof: Proof) -> tuple[str, str]:
+def picture_verdict(check: CounterfactualCheck) -> tuple[str, str]:
     """(a headline, what was measured), for a test that unlearned the picture itself and has ended."""
-    assert proof.outcome is not None
-    own = proof.outcome.loss
+    assert check.outcome is not None
+    own = check.outcome.loss
     measured = f"Its own loss rose by {_rise(own)}"
-    if not proof.survivors:
+    if not check.survivors:
         return "There is no unrelated picture to compare with.", f"{measured}."
-    spared = mean(survivor.loss.relative for survivor in proof.survivors)
-    moved = mean(survivor.change.inside for survivor in proof.survivors)
-    changed = mean(change.inside for change in proof.outcome.changes)
+    spared = mean(survivor.loss.relative for survivor in check.survivors)
+    moved = mean(survivor.change.inside for survivor in check.survivors)
+    changed = mean(change.inside for change in check.outcome.changes)
     measured += (
-        f"; that of {_counted(len(proof.survivors), 'unrelated picture')} by {_percent(spared)} on "
+        f"; that of {_counted(len(check.survivors), 'unrelated picture')} by {_percent(spared)} on "
         f"average. Its pixels changed by {changed:.0f} of 255 levels, theirs by {moved:.0f}."
     )
-    if all(_above(own, survivor.loss) for survivor in proof.survivors) and spared < own.relative / 4:
+    if all(_above(own, survivor.loss) for survivor in check.survivors) and spared < own.relative / 4:
         return "The picture was forgotten, and what has nothing to do with it survived.", measured
     return "Unrelated pictures suffered too: read the scores of this picture with care.", measured
 
@@ -130,23 +133,23 @@ def _above(one: LossChange, other: LossChange) -> bool:
     return one.relative - other.relative > CLEAR * math.sqrt(error)
 
 
-def _picture_words(proof: Proof) -> str:
+def _picture_words(check: CounterfactualCheck) -> str:
     """How far the pictures made again are from the one before."""
-    assert proof.outcome is not None
-    top = mean(change.inside for change in proof.outcome.changes)
-    controls = [mean(change.inside for change in control.changes) for control in proof.controls]
-    boxed = any(change.outside is not None for change in proof.outcome.changes)
+    assert check.outcome is not None
+    top = mean(change.inside for change in check.outcome.changes)
+    controls = [mean(change.inside for change in control.changes) for control in check.controls]
+    boxed = any(change.outside is not None for change in check.outcome.changes)
     where = " in the box" if boxed else ""
     others = _listed([f"{value:.0f}" for value in controls])
     return f"Made again, its pixels{where} changed by {top:.0f} of 255 levels, and by {others}."
 
 
-def _before(proof: Proof) -> dict[str, Any]:
+def _before(check: CounterfactualCheck) -> dict[str, Any]:
     return {
         "title": "Before",
         "words": "made by the model as it is",
         "alt": "before",
-        "pictures": [data_uri(image, SIDE) for image in proof.before],
+        "pictures": [data_uri(image, SIDE) for image in check.before],
         "facts": [],
     }
 
@@ -183,9 +186,9 @@ def _survivor(survivor: Survivor) -> dict[str, str]:
     }
 
 
-def _rises(proof: Proof) -> list[dict[str, Any]]:
+def _rises(check: CounterfactualCheck) -> list[dict[str, Any]]:
     """The rise of the picture's own loss under each set, as bars with one standard error."""
-    outcomes = [o for o in (proof.outcome, *proof.controls) if o is not None]
+    outcomes = [o for o in (check.outcome, *check.controls) if o is not None]
     errors = [o.loss.rise_stderr / o.loss.before for o in outcomes]
     most = max((o.loss.relative + error for o, error in zip(outcomes, errors, strict=True)), default=0.0)
     scale = 100 / max(most, 0.01)
@@ -205,14 +208,14 @@ def _rises(proof: Proof) -> list[dict[str, Any]]:
     return rises
 
 
-def _origin(proof: Proof) -> str:
-    if proof.same_noise:
-        made = proof.generations[0]
+def _origin(check: CounterfactualCheck) -> str:
+    if check.same_noise:
+        made = check.generations[0]
         return (
             f"Each is made from the same noise: seed {made.seed}, {made.steps} steps, guidance "
             f"{made.guidance:g}."
         )
-    seeds = _listed([str(made.seed) for made in proof.generations])
+    seeds = _listed([str(made.seed) for made in check.generations])
     return (
         "The noise that this picture was made from is not known, so it cannot be made again. These are "
         f"made from its caption with seeds {seeds}; the loss is the picture's own."

@@ -16,8 +16,8 @@ from app.runs.selection import Strip, answered
 from app.views.pictures import data_uri
 from app.views.results_grid import SHOWN
 from app.views.scores import figures_of
-from attribution.analysis.loss_map import Forgotten
-from attribution.analysis.near_duplicates import NEARLY, Alike
+from attribution.analysis.loss_map import LossMap
+from attribution.analysis.near_duplicates import NEARLY, SimilarImage
 from attribution.data.training_set import Example
 from attribution.results import Ranking
 
@@ -31,7 +31,7 @@ class Neighbour:
     """A training image like the one that is shown."""
 
     example: Example
-    alike: Alike
+    alike: SimilarImage
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LossMaps:
     """
 
     picture: Image.Image | None = None
-    forgotten: Mapping[str, Forgotten] = field(default_factory=dict)
+    forgotten: Mapping[str, LossMap] = field(default_factory=dict)
     waiting: bool = False
 
 

@@ -17,7 +17,7 @@ from attribution.unlearning.image_set import Ascent
 
 
 @dataclass(frozen=True)
-class ProofSettings:
+class CounterfactualSettings:
     """How an answer is tested.
 
     Attributes:
@@ -77,7 +77,7 @@ class Survivor:
 
 
 @dataclass(frozen=True)
-class Proof:
+class CounterfactualCheck:
     """One test, as far as it has come.
 
     Attributes:
@@ -93,7 +93,7 @@ class Proof:
     """
 
     query: dict[str, Any]
-    settings: ProofSettings
+    settings: CounterfactualSettings
     same_noise: bool
     generations: tuple[Generation, ...]
     before: tuple[Image.Image, ...]

@@ -1,8 +1,8 @@
 """Test an answer: unlearn what it names, make the picture again, and see what changed.
 
-Two tests. `prove_top` unlearns the training images that a ranking puts first, and as a control as many
+Two tests. `check_ranking` unlearns the training images that a ranking puts first, and as a control as many
 random ones, each until the *set's own* loss has risen by the same share: the picture is made again from
-the same noise under each. `prove_picture` unlearns the picture itself, and makes it and some unrelated
+the same noise under each. `check_picture` unlearns the picture itself, and makes it and some unrelated
 pictures again: it should change and they should not.
 
 What a difference shows is that these weights need what was unlearned to make this picture. It does not
@@ -18,7 +18,12 @@ from dataclasses import dataclass, replace
 from PIL import Image
 from torch import Tensor
 
-from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
+from attribution.analysis.counterfactual import (
+    CounterfactualCheck,
+    CounterfactualSettings,
+    Outcome,
+    Survivor,
+)
 from attribution.analysis.significance import related_captions
 from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, SettingsError
@@ -37,14 +42,14 @@ from attribution.workspace.workspace import Workspace
 SAME = 2.0  # levels of 255: a picture that its settings give again differs by less
 
 
-def prove_top(
+def check_ranking(
     workspace: Workspace,
     query: Query,
     rows: Sequence[int],
-    settings: ProofSettings | None = None,
+    settings: CounterfactualSettings | None = None,
     generation: Generation | None = None,
     stop: threading.Event | None = None,
-) -> Iterator[Progress | Proof]:
+) -> Iterator[Progress | CounterfactualCheck]:
     """Unlearn the training images of some rows, then random ones; yields progress and what is there.
 
     Args:
@@ -55,29 +60,29 @@ def prove_top(
         SettingsError: no rows, or too few others for the controls.
         CalibrationError: a set cannot be unlearned as far as asked.
     """
-    settings = settings or ProofSettings()
+    settings = settings or CounterfactualSettings()
     sets = [tuple(int(row) for row in rows), *control_sets(workspace, rows, settings)]
-    return _until(stop, _proving_top(workspace, query, sets, settings, generation))
+    return _until(stop, _ranking_checks(workspace, query, sets, settings, generation))
 
 
-def prove_picture(
+def check_picture(
     workspace: Workspace,
     query: Query,
-    settings: ProofSettings | None = None,
+    settings: CounterfactualSettings | None = None,
     generation: Generation | None = None,
     stop: threading.Event | None = None,
-) -> Iterator[Progress | Proof]:
+) -> Iterator[Progress | CounterfactualCheck]:
     """Unlearn the picture itself, make it again, and pictures of unrelated captions.
 
     Raises:
         Cancelled: `stop` was set; noticed between any two steps.
         CalibrationError: the picture cannot be unlearned as far as asked.
     """
-    return _until(stop, _proving_picture(workspace, query, settings or ProofSettings(), generation))
+    return _until(stop, _picture_checks(workspace, query, settings or CounterfactualSettings(), generation))
 
 
 def control_sets(
-    workspace: Workspace, rows: Sequence[int], settings: ProofSettings
+    workspace: Workspace, rows: Sequence[int], settings: CounterfactualSettings
 ) -> list[tuple[int, ...]]:
     """Random rows, as many as `rows` in each set; no row is in two sets or in `rows`.
 
@@ -104,58 +109,60 @@ def unrelated_captions(workspace: Workspace, caption: str, count: int, seed: int
     return [captions[k] for k in shuffled if not related[k]][:count]
 
 
-def _until(stop: threading.Event | None, events: Iterator[Progress | Proof]) -> Iterator[Progress | Proof]:
+def _until(
+    stop: threading.Event | None, events: Iterator[Progress | CounterfactualCheck]
+) -> Iterator[Progress | CounterfactualCheck]:
     for event in events:
         if stop is not None and stop.is_set():
             raise Cancelled("stopped")
         yield event
 
 
-def _proving_top(
+def _ranking_checks(
     workspace: Workspace,
     query: Query,
     sets: Sequence[tuple[int, ...]],
-    settings: ProofSettings,
+    settings: CounterfactualSettings,
     generation: Generation | None,
-) -> Iterator[Progress | Proof]:
-    subject, proof = yield from _begun(workspace, query, settings, generation)
-    yield proof
+) -> Iterator[Progress | CounterfactualCheck]:
+    subject, check = yield from _begun(workspace, query, settings, generation)
+    yield check
     for number, rows in enumerate(sets):
-        told = f"{len(rows)} random images" if number else f"the first {len(rows)}"
-        unlearned = yield from unlearned_set(workspace, rows, settings.ascent, told)
+        words = f"{len(rows)} random images" if number else f"the first {len(rows)}"
+        unlearned = yield from unlearned_set(workspace, rows, settings.ascent, words)
         ids = tuple(workspace.training_set.ids[row] for row in rows)
-        outcome = yield from _outcome(workspace, subject, proof, unlearned, ids, told)
+        outcome = yield from _outcome(workspace, subject, check, unlearned, ids, words)
         if number:
-            proof = replace(proof, controls=(*proof.controls, outcome))
+            check = replace(check, controls=(*check.controls, outcome))
         else:
-            proof = replace(proof, outcome=outcome)
-        proof = replace(proof, final=number == len(sets) - 1)
-        yield proof
+            check = replace(check, outcome=outcome)
+        check = replace(check, final=number == len(sets) - 1)
+        yield check
 
 
-def _proving_picture(
-    workspace: Workspace, query: Query, settings: ProofSettings, generation: Generation | None
-) -> Iterator[Progress | Proof]:
-    subject, proof = yield from _begun(workspace, query, settings, generation)
-    yield proof
-    told = "the picture"
+def _picture_checks(
+    workspace: Workspace, query: Query, settings: CounterfactualSettings, generation: Generation | None
+) -> Iterator[Progress | CounterfactualCheck]:
+    subject, check = yield from _begun(workspace, query, settings, generation)
+    yield check
+    words = "the picture"
     ascent = replace(settings.ascent, target_rise=settings.picture_rise)
     context = subject.context
     draws = stratified_draws(workspace.model, ascent.calibration_draws, ascent.seed, "calibration")
     held_out = draws.of(context.latent, context.conditioning)
     gradients = context.gradients(ascent.draws)
-    unlearned = yield from ascended(workspace, gradients, held_out, ascent, told, context.mask)
-    proof = replace(proof, outcome=(yield from _outcome(workspace, subject, proof, unlearned, (), told)))
+    unlearned = yield from ascended(workspace, gradients, held_out, ascent, words, context.mask)
+    check = replace(check, outcome=(yield from _outcome(workspace, subject, check, unlearned, (), words)))
     captions = unrelated_captions(workspace, query.caption, settings.survivors, ascent.seed)
     if len(captions) < settings.survivors:
         found = f"only {len(captions)} training captions have nothing in common with this picture's"
-        proof = replace(proof, warnings=(*proof.warnings, found))
+        check = replace(check, warnings=(*check.warnings, found))
     for number, caption in enumerate(captions):
-        yield proof
+        yield check
         made = Generation(caption, number)
         survivor = yield from _survivor(workspace, made, unlearned.weights, settings)
-        proof = replace(proof, survivors=(*proof.survivors, survivor))
-    yield replace(proof, final=True)
+        check = replace(check, survivors=(*check.survivors, survivor))
+    yield replace(check, final=True)
 
 
 @dataclass(frozen=True)
@@ -167,8 +174,8 @@ class _Subject:
 
 
 def _begun(
-    workspace: Workspace, query: Query, settings: ProofSettings, generation: Generation | None
-) -> Generator[Progress, None, tuple[_Subject, Proof]]:
+    workspace: Workspace, query: Query, settings: CounterfactualSettings, generation: Generation | None
+) -> Generator[Progress, None, tuple[_Subject, CounterfactualCheck]]:
     """Yield progress; returns the subject and a proof that has the pictures before."""
     generations = (
         tuple(Generation(query.caption, seed) for seed in range(settings.regenerations))
@@ -187,7 +194,7 @@ def _begun(
                 "the picture's settings do not give this very picture again (its pixels differ by "
                 f"{apart:.0f} of 255): what is compared is made from those settings",
             )
-    return _Subject(context, box), Proof(
+    return _Subject(context, box), CounterfactualCheck(
         context.described(), settings, generation is not None, generations, before, warnings=warnings
     )
 
@@ -195,27 +202,27 @@ def _begun(
 def _outcome(
     workspace: Workspace,
     subject: _Subject,
-    proof: Proof,
+    check: CounterfactualCheck,
     unlearned: Unlearned,
     ids: tuple[str, ...],
-    told: str,
+    words: str,
 ) -> Generator[Progress, None, Outcome]:
     """Yield progress; returns what some unlearned weights do to the picture."""
-    stage = f"making the picture again without {told}"
+    stage = f"making the picture again without {words}"
     weights = unlearned.weights
-    pictures = yield from _made(workspace, proof.generations, weights, stage)
+    pictures = yield from _made(workspace, check.generations, weights, stage)
     changes = tuple(
         picture_change(workspace, before, after, subject.box)
-        for before, after in zip(proof.before, pictures, strict=True)
+        for before, after in zip(check.before, pictures, strict=True)
     )
     context = subject.context
     picture = (context.latent, context.conditioning)
-    loss = _loss_change(workspace, weights, picture, proof.settings, context.mask)
+    loss = _loss_change(workspace, weights, picture, check.settings, context.mask)
     return Outcome(ids, unlearned.rise, unlearned.alpha, loss, pictures, changes)
 
 
 def _survivor(
-    workspace: Workspace, made: Generation, weights: Weights, settings: ProofSettings
+    workspace: Workspace, made: Generation, weights: Weights, settings: CounterfactualSettings
 ) -> Generator[Progress, None, Survivor]:
     """Yield progress; returns an unrelated picture before and after."""
     stage = f"making “{made.prompt}” before and after"
@@ -231,7 +238,7 @@ def _loss_change(
     workspace: Workspace,
     weights: Weights,
     picture: tuple[Tensor, Conditioning],
-    settings: ProofSettings,
+    settings: CounterfactualSettings,
     mask: Tensor | None = None,
 ) -> LossChange:
     """On draws that nothing was unlearned or calibrated with."""

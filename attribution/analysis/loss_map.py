@@ -21,7 +21,7 @@ from attribution.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class LossMap:
     """One training image under the loaded weights and under those that unlearned the picture.
 
     Attributes:
@@ -41,7 +41,7 @@ class Forgotten:
     rise_stderr: Float64[ndarray, " timesteps"]
 
 
-def forgotten(workspace: Workspace, unlearned: Weights, row: int, batch_size: int = 64) -> Forgotten:
+def measured_loss_map(workspace: Workspace, unlearned: Weights, row: int, batch_size: int = 64) -> LossMap:
     """Of one training image, on the draws of a full measurement: the mean rise is its exhaustive score."""
     model, probe, training_set = workspace.model, workspace.probe, workspace.training_set
     latent = training_latents(workspace, [row]).to(model.device)
@@ -60,7 +60,7 @@ def forgotten(workspace: Workspace, unlearned: Weights, row: int, batch_size: in
     before_each, after_each = (torch.cat(parts).reshape(grid).numpy() for parts in (befores, afters))
     measured = (mean_and_error(each) for each in (before_each, after_each, after_each - before_each))
     (before_mean, before_error), (after_mean, after_error), (_, rise_error) = measured
-    return Forgotten(
+    return LossMap(
         (total / before_each.size).numpy(),
         probe.timesteps,
         before_mean,

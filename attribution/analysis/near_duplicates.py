@@ -23,7 +23,7 @@ NEARLY = 10.0  # levels of 255
 
 
 @dataclass(frozen=True)
-class Alike:
+class SimilarImage:
     """A training image beside another.
 
     Attributes:
@@ -40,9 +40,9 @@ class Alike:
         return self.apart < NEARLY
 
 
-def most_alike(
+def similar_images(
     workspace: Workspace, kind: ArtifactKind[Embedding], row: int, count: int
-) -> tuple[Alike, ...]:
+) -> tuple[SimilarImage, ...]:
     """The `count` training images nearest to one in an embedding, itself left out.
 
     Raises:
@@ -56,7 +56,7 @@ def most_alike(
     own = pixels(row)
     cosines = neighbours.scores(vector, near)
     return tuple(
-        Alike(int(other), float(cosine), float(np.sqrt(((pixels(int(other)) - own) ** 2).mean())))
+        SimilarImage(int(other), float(cosine), float(np.sqrt(((pixels(int(other)) - own) ** 2).mean())))
         for other, cosine in zip(near, cosines, strict=True)
     )
 

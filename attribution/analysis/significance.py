@@ -15,19 +15,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
 
+from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from attribution.gradients.draw_gradient import QueryGradient
 
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
 COMMON = 0.25  # a word in more than this share of captions says nothing of what they show

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from numpy import ndarray
 
-from attribution.analysis.loss_map import Forgotten, forgotten
+from attribution.analysis.loss_map import LossMap, measured_loss_map
 from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
 from attribution.gradients.draw_gradient import QueryGradient
@@ -121,10 +121,10 @@ class AbU:
             else:
                 yield event
 
-    def how_forgotten(self, context: QueryContext, row: int) -> Forgotten | None:
+    def loss_map(self, context: QueryContext, row: int) -> LossMap | None:
         """Return how a training image was forgotten; None unless the query was asked a short while ago."""
         known = self._remembered(context.workspace).get(self._key(context))
-        return None if known is None else forgotten(context.workspace, known.weights, row)
+        return None if known is None else measured_loss_map(context.workspace, known.weights, row)
 
     def _remembered(self, workspace: Workspace) -> Cache[Unlearned]:
         return workspace.cache(f"unlearned by {self.name}")

@@ -19,7 +19,7 @@ from attribution.query import Candidates, MethodOptions, Settings
 from attribution.results import Progress, Scores
 
 if TYPE_CHECKING:
-    from attribution.analysis.loss_map import Forgotten
+    from attribution.analysis.loss_map import LossMap
     from attribution.gradients.query_context import QueryContext
     from attribution.workspace.artifacts import ArtifactKind
     from attribution.workspace.workspace import Workspace
@@ -57,7 +57,7 @@ class Method(Protocol):
 class Locating(Protocol):
     """A method that can say how a training image was forgotten: where in it, and at which timesteps."""
 
-    def how_forgotten(self, context: QueryContext, row: int) -> Forgotten | None:
+    def loss_map(self, context: QueryContext, row: int) -> LossMap | None:
         """Return its loss before and after; None unless the query was asked a short while ago."""
         ...
 

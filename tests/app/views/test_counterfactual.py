@@ -8,7 +8,12 @@ import pytest
 from PIL import Image
 
 from app.views.counterfactual import picture_verdict, picture_view, top_verdict, top_view
-from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
+from attribution.analysis.counterfactual import (
+    CounterfactualCheck,
+    CounterfactualSettings,
+    Outcome,
+    Survivor,
+)
 from attribution.models.base import Generation
 from attribution.unlearning.change import Change, LossChange
 
@@ -33,9 +38,9 @@ def survivor(relative: float) -> Survivor:
     return Survivor(Generation("a cat <i>", 0), GREY, GREY, loss(relative), Change(2.0, None, {}))
 
 
-WHOLE = Proof(
+WHOLE = CounterfactualCheck(
     {"snapped_box": (0.25, 0.5, 0.75, 1.0), "box": (0.3, 0.5, 0.7, 1.0)},
-    ProofSettings(),
+    CounterfactualSettings(),
     True,
     (MADE,),
     (GREY,),
@@ -82,11 +87,11 @@ def test_unrelated_pictures_that_suffer_are_told() -> None:
 def test_every_column_is_there_before_it_is_filled() -> None:
     begun = replace(WHOLE, outcome=None, controls=(), final=False)
     half = replace(WHOLE, controls=(), final=False)
-    for proof, blanks in ((begun, 3), (half, 2), (WHOLE, 0)):
-        shown = top_view(proof, "the first")
+    for check, blanks in ((begun, 3), (half, 2), (WHOLE, 0)):
+        shown = top_view(check, "the first")
         assert shown.count('<figure class="proof-column') == 4
         assert shown.count("proof-blank") == blanks
-        assert ("verdict" in shown) == proof.final
+        assert ("verdict" in shown) == check.final
     assert picture_view(replace(ITSELF, survivors=(), final=False)).count("proof-blank") == 4
     assert top_view(None, "") == picture_view(None) == ""
 

@@ -22,9 +22,14 @@ from app.views.report import report
 from app.views.results_grid import results_grid
 from app.views.stage import legend
 from app.views.training_image import LossMaps, Neighbour, training_image_view
-from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
-from attribution.analysis.loss_map import Forgotten
-from attribution.analysis.near_duplicates import Alike
+from attribution.analysis.counterfactual import (
+    CounterfactualCheck,
+    CounterfactualSettings,
+    Outcome,
+    Survivor,
+)
+from attribution.analysis.loss_map import LossMap
+from attribution.analysis.near_duplicates import SimilarImage
 from attribution.data.training_set import Example
 from attribution.models.base import Generation
 from attribution.query import Box
@@ -36,7 +41,7 @@ from tests.worlds.strips import strip
 
 WHITE = solid("white", 16)
 ERRORS = np.full(2, 0.01)
-FOUND = Forgotten(np.ones((2, 2)), (100, 900), np.ones(2), 2 * np.ones(2), ERRORS, ERRORS, ERRORS)
+FOUND = LossMap(np.ones((2, 2)), (100, 900), np.ones(2), 2 * np.ones(2), ERRORS, ERRORS, ERRORS)
 LOSS = LossChange(0.5, 0.02, 0.6, 0.02, 0.1, 0.01)
 
 
@@ -47,18 +52,24 @@ def grid(words: str) -> str:
 
 def training_image(words: str) -> str:
     example = Example(1, words, words, words, "0" * 64, {"artist": words, "tags": [words, {words: words}]})
-    near = {words: [Neighbour(example, Alike(1, 0.9, 1.0)), Neighbour(example, Alike(1, 0.5, 90.0))]}
+    near = {
+        words: [
+            Neighbour(example, SimilarImage(1, 0.9, 1.0)),
+            Neighbour(example, SimilarImage(1, 0.5, 90.0)),
+        ]
+    }
     maps = LossMaps(WHITE, {words: FOUND})
     return training_image_view(example, [strip([1, 2], title=words)], maps, near)
 
 
-def proof(words: str) -> Proof:
+def check(words: str) -> CounterfactualCheck:
     change = Change(1.0, 2.0, {words: 0.9})
     outcome = Outcome((words,), 0.2, 1.0, LOSS, (WHITE,), (change,))
     survivor = Survivor(Generation(words, 0), WHITE, WHITE, LOSS, change)
     made = (Generation(words, 3),)
-    return Proof(
-        {"snapped_box": (0.0, 0.0, 0.5, 1.0)}, ProofSettings(), True, made, (WHITE,), outcome, (outcome,),
+    return CounterfactualCheck(
+        {"snapped_box": (0.0, 0.0, 0.5, 1.0)},
+        CounterfactualSettings(), True, made, (WHITE,), outcome, (outcome,),
         survivors=(survivor,), final=True, warnings=(words,),
     )  # fmt: skip
 
@@ -70,8 +81,8 @@ VIEWS: dict[str, Callable[[str], str]] = {
     "training image": training_image,
     "timesteps": lambda words: timestep_chart(FOUND, words),
     "overlap": lambda words: overlap_table([strip([1, 2, 3], key, words) for key in "ab"]),
-    "counterfactual check": lambda words: top_view(proof(words), words),
-    "the picture itself": lambda words: picture_view(proof(words)),
+    "counterfactual check": lambda words: top_view(check(words), words),
+    "the picture itself": lambda words: picture_view(check(words)),
     "examples": lambda words: example_list([ExampleQuestion(words, 1, Box(0, 0, 1, 1), words)]),
     "legend": lambda words: legend(Picture(WHITE, words, {"seed": words, "steps": words})),
 }

@@ -10,15 +10,15 @@ from PIL import Image
 from app.charts.loss_map import overlaid
 from app.charts.timesteps import timestep_chart
 from app.views.training_image import LossMaps, Neighbour, training_image_view
-from attribution.analysis.loss_map import Forgotten
-from attribution.analysis.near_duplicates import Alike
+from attribution.analysis.loss_map import LossMap
+from attribution.analysis.near_duplicates import SimilarImage
 from attribution.data.training_set import Example
 from tests.worlds.markup import Reader
 
 EXAMPLE = Example(1, "train-001", "1.png", "a dog <b>", "0" * 64, {"ground": "snow"})
 NEAR = Example(2, "train-002", "2.png", 'a "cat" <i>', "0" * 64, {})
 ERRORS = np.full(3, 0.01)
-FOUND = Forgotten(
+FOUND = LossMap(
     np.ones((4, 4)), (100, 500, 900), np.array([0.5, 0.3, 0.1]), np.array([0.52, 0.29, 0.16]),
     ERRORS, ERRORS, ERRORS,
 )  # fmt: skip
@@ -26,7 +26,7 @@ FOUND = Forgotten(
 
 def test_a_caption_is_never_markup_in_any_part() -> None:
     picture = Image.new("RGB", (8, 8))
-    like = {"CLIP": (Neighbour(NEAR, Alike(2, 0.97, 40.0)),)}
+    like = {"CLIP": (Neighbour(NEAR, SimilarImage(2, 0.97, 40.0)),)}
     shown = training_image_view(EXAMPLE, [], LossMaps(picture, {"AbU <u>": FOUND}), like)
     assert not any(tag in shown for tag in ("<b>", "<i>", "<u>"))
     assert 'a "cat" <i>' in Reader(shown).texts
@@ -34,7 +34,9 @@ def test_a_caption_is_never_markup_in_any_part() -> None:
 
 def test_near_duplicates_are_marked_and_spoken_of() -> None:
     def shown(apart: float) -> str:
-        return training_image_view(EXAMPLE, [], nearest={"CLIP": (Neighbour(NEAR, Alike(2, 0.97, apart)),)})
+        return training_image_view(
+            EXAMPLE, [], nearest={"CLIP": (Neighbour(NEAR, SimilarImage(2, 0.97, apart)),)}
+        )
 
     assert "near-duplicate" in shown(3.0)
     assert "nearly the same picture" in shown(3.0)
@@ -57,11 +59,11 @@ def test_the_chart_has_every_timestep_with_its_error_and_says_where_it_rose_most
 
 def test_a_chart_of_one_noise_has_no_errors_and_nothing_that_is_not_a_number() -> None:
     nothing = np.full(3, np.nan)
-    single = Forgotten(FOUND.rises, FOUND.timesteps, FOUND.before, FOUND.after, nothing, nothing, nothing)
+    single = LossMap(FOUND.rises, FOUND.timesteps, FOUND.before, FOUND.after, nothing, nothing, nothing)
     chart = timestep_chart(single, "AbU")
     assert 'class="error"' not in chart
     assert "nan" not in chart
-    still = Forgotten(FOUND.rises, (500,), *(np.zeros(1) for _ in range(5)))
+    still = LossMap(FOUND.rises, (500,), *(np.zeros(1) for _ in range(5)))
     assert "nan" not in timestep_chart(still, "AbU")
 
 

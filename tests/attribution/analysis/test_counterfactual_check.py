@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from attribution.analysis.counterfactual import Proof, ProofSettings
+from attribution.analysis.counterfactual import CounterfactualCheck, CounterfactualSettings
 from attribution.analysis.counterfactual_check import (
+    check_picture,
+    check_ranking,
     control_sets,
-    prove_picture,
-    prove_top,
     unrelated_captions,
 )
 from attribution.errors import CalibrationError, Cancelled, SettingsError
@@ -31,7 +31,7 @@ from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.weights import checksum
 
-QUICK = ProofSettings(
+QUICK = CounterfactualSettings(
     Ascent(target_rise=0.1, draws=8, calibration_draws=4),
     picture_rise=0.1,
     controls=2,
@@ -50,10 +50,10 @@ def query(tiny_world: Workspace) -> Query:
     return Query(last.image, MADE.prompt)
 
 
-def last_of(events) -> Proof:  # type: ignore[no-untyped-def]
-    *_, proof = events
-    assert isinstance(proof, Proof)
-    return proof
+def last_of(events) -> CounterfactualCheck:  # type: ignore[no-untyped-def]
+    *_, check = events
+    assert isinstance(check, CounterfactualCheck)
+    return check
 
 
 def unlearned(workspace: Workspace, rows: tuple[int, ...], ascent: Ascent) -> unlearning.Unlearned:
@@ -107,21 +107,21 @@ def test_a_sets_gradient_is_the_mean_of_its_images(tiny_world: Workspace) -> Non
 
 def test_every_set_is_unlearned_as_far_as_asked(tiny_world: Workspace, query: Query) -> None:
     """Law: A counterfactual check unlearns every set as far as was asked."""
-    proof = last_of(prove_top(tiny_world, query, ROWS, QUICK, MADE))
-    assert proof.final
-    assert proof.outcome is not None
-    assert proof.outcome.ids == tuple(tiny_world.training_set.ids[row] for row in ROWS)
-    for outcome in (proof.outcome, *proof.controls):
+    check = last_of(check_ranking(tiny_world, query, ROWS, QUICK, MADE))
+    assert check.final
+    assert check.outcome is not None
+    assert check.outcome.ids == tuple(tiny_world.training_set.ids[row] for row in ROWS)
+    for outcome in (check.outcome, *check.controls):
         assert outcome.rise == pytest.approx(0.1, abs=RISE_TOLERANCE)
         assert len(outcome.ids) == len(ROWS)
-        assert outcome.loss.before == proof.outcome.loss.before  # on the same draws
+        assert outcome.loss.before == check.outcome.loss.before  # on the same draws
         assert outcome.loss.rise == pytest.approx(outcome.loss.after - outcome.loss.before)
 
 
 def test_a_rise_that_no_step_reaches_is_a_named_error(tiny_world: Workspace, query: Query) -> None:
     least = Ascent(draws=2, calibration_draws=2)
     with pytest.raises(SettingsError, match="no image"):
-        last_of(prove_top(tiny_world, query, (), QUICK, MADE))
+        last_of(check_ranking(tiny_world, query, (), QUICK, MADE))
     direction = {name: torch.zeros_like(w) for name, w in tiny_world.model.weights.items()}
     gradient = QueryGradient(2, 2, direction, 1.0)
     given = sets.set_draws(tiny_world, (1,), 2, 0, "calibration")
@@ -155,8 +155,8 @@ def test_the_same_proof_twice_is_the_same_and_the_weights_are_unchanged(
     """Law: The same check twice is the same, and leaves the weights unchanged."""
     before = checksum(tiny_world)
     for prove in (
-        lambda: prove_top(tiny_world, query, ROWS, QUICK, MADE),
-        lambda: prove_picture(tiny_world, query, QUICK, MADE),
+        lambda: check_ranking(tiny_world, query, ROWS, QUICK, MADE),
+        lambda: check_picture(tiny_world, query, QUICK, MADE),
     ):
         assert last_of(prove()) == last_of(prove())
     assert checksum(tiny_world) == before
@@ -165,32 +165,34 @@ def test_the_same_proof_twice_is_the_same_and_the_weights_are_unchanged(
 def test_a_proof_stopped_after_any_step_leaves_nothing_behind(tiny_world: Workspace, query: Query) -> None:
     """Law: A check that is stopped after any step leaves nothing behind."""
     before = checksum(tiny_world)
-    expected = last_of(prove_top(tiny_world, query, ROWS, QUICK, MADE))
+    expected = last_of(check_ranking(tiny_world, query, ROWS, QUICK, MADE))
     for steps in (0, 2, 5, 9, 15):
         stop = threading.Event()
-        events = prove_top(tiny_world, query, ROWS, QUICK, MADE, stop)
+        events = check_ranking(tiny_world, query, ROWS, QUICK, MADE, stop)
         for _, event in zip(range(steps), events, strict=False):
-            assert isinstance(event, Progress | Proof)
+            assert isinstance(event, Progress | CounterfactualCheck)
         stop.set()
         with pytest.raises(Cancelled):
             list(events)
     assert checksum(tiny_world) == before
-    assert last_of(prove_top(tiny_world, query, ROWS, QUICK, MADE)) == expected
+    assert last_of(check_ranking(tiny_world, query, ROWS, QUICK, MADE)) == expected
 
 
 def test_a_picture_that_was_made_here_is_made_again_to_the_last_pixel(
     tiny_world: Workspace, query: Query
 ) -> None:
     first = next(
-        event for event in prove_top(tiny_world, query, ROWS, QUICK, MADE) if isinstance(event, Proof)
+        event
+        for event in check_ranking(tiny_world, query, ROWS, QUICK, MADE)
+        if isinstance(event, CounterfactualCheck)
     )
     assert first.same_noise
     assert first.before[0].tobytes() == query.image.tobytes()
     assert not first.warnings
     other = next(
         event
-        for event in prove_top(tiny_world, query, ROWS, QUICK, replace(MADE, seed=2))
-        if isinstance(event, Proof)
+        for event in check_ranking(tiny_world, query, ROWS, QUICK, replace(MADE, seed=2))
+        if isinstance(event, CounterfactualCheck)
     )
     assert "do not give this very picture" in other.warnings[0]
 
@@ -199,12 +201,12 @@ def test_an_upload_is_made_again_from_its_caption_and_fixed_seeds(
     tiny_world: Workspace, query: Query
 ) -> None:
     boxed = replace(query, box=Box(0, 0, 0.5, 0.5))
-    proof = last_of(prove_picture(tiny_world, boxed, QUICK))
-    assert not proof.same_noise
-    assert [made.seed for made in proof.generations] == [0, 1]
-    assert proof.outcome is not None
+    check = last_of(check_picture(tiny_world, boxed, QUICK))
+    assert not check.same_noise
+    assert [made.seed for made in check.generations] == [0, 1]
+    assert check.outcome is not None
     # In a picture from other noise, what the box was about lies elsewhere.
-    assert all(change.outside is None for change in proof.outcome.changes)
+    assert all(change.outside is None for change in check.outcome.changes)
 
 
 def test_unlearning_the_picture_raises_its_loss_and_spares_unrelated_ones(
@@ -212,14 +214,14 @@ def test_unlearning_the_picture_raises_its_loss_and_spares_unrelated_ones(
 ) -> None:
     boxed = replace(query, box=Box(0, 0.25, 0.5, 1))
     settings = replace(QUICK, ascent=Ascent(), measuring_draws=32)
-    proof = last_of(prove_picture(tiny_world, boxed, settings, MADE))
-    assert proof.outcome is not None
-    assert proof.outcome.rise == pytest.approx(0.1, abs=RISE_TOLERANCE)
-    assert proof.outcome.changes[0].outside is not None
-    assert len(proof.survivors) == 2
-    spared = [survivor.loss.relative for survivor in proof.survivors]
-    assert sum(spared) / len(spared) < proof.outcome.loss.relative
-    json.dumps(proof.to_json())
+    check = last_of(check_picture(tiny_world, boxed, settings, MADE))
+    assert check.outcome is not None
+    assert check.outcome.rise == pytest.approx(0.1, abs=RISE_TOLERANCE)
+    assert check.outcome.changes[0].outside is not None
+    assert len(check.survivors) == 2
+    spared = [survivor.loss.relative for survivor in check.survivors]
+    assert sum(spared) / len(spared) < check.outcome.loss.relative
+    json.dumps(check.to_json())
 
 
 def test_unrelated_captions_share_no_telling_word(tiny_world: Workspace) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.charts.loss_map import overlaid
-from attribution.analysis.loss_map import forgotten
+from attribution.analysis.loss_map import measured_loss_map
 from attribution.engine import attribute
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.abu import AbU
@@ -41,7 +41,7 @@ def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
     method, context = AbU(), context_of(tiny_world)
     *_, scores = method.score(context, THREE)
     for row, value in zip(scores.rows, scores.values, strict=True):  # type: ignore[union-attr]
-        found = method.how_forgotten(context, int(row))
+        found = method.loss_map(context, int(row))
         assert found is not None
         assert found.rises.shape == tiny_world.model.latent_shape[1:]
         assert found.rises.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
@@ -52,7 +52,7 @@ def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
 def test_losses_by_timestep_are_those_that_were_precomputed(tiny_world: Workspace) -> None:
     method, context, row = AbU(), context_of(tiny_world), 2
     list(method.score(context, THREE))
-    found = method.how_forgotten(context, row)
+    found = method.loss_map(context, row)
     assert found is not None
     assert found.timesteps == tiny_world.probe.timesteps
     stored = tiny_world.load(LOSSES)[row][:, : tiny_world.probe.noises]
@@ -63,14 +63,14 @@ def test_losses_by_timestep_are_those_that_were_precomputed(tiny_world: Workspac
 
 
 def test_the_loaded_weights_forget_nothing(tiny_world: Workspace) -> None:
-    found = forgotten(tiny_world, tiny_world.model.weights, 3)
+    found = measured_loss_map(tiny_world, tiny_world.model.weights, 3)
     assert not found.rises.any()
     assert np.array_equal(found.before, found.after)
 
 
 def test_there_is_no_map_of_a_question_that_was_not_asked(tiny_world: Workspace) -> None:
     other = dataclasses.replace(SETTINGS, seed=12345)
-    assert AbU().how_forgotten(QueryContext(tiny_world, query_of(tiny_world), other), 3) is None
+    assert AbU().loss_map(QueryContext(tiny_world, query_of(tiny_world), other), 3) is None
 
 
 def test_the_page_asks_the_method_that_answered(tiny_world: Workspace) -> None:
@@ -79,7 +79,7 @@ def test_the_page_asks_the_method_that_answered(tiny_world: Workspace) -> None:
     assert isinstance(answer, Attribution)
     found = methods()["abu"]
     assert isinstance(found, Locating)
-    assert found.how_forgotten(QueryContext(tiny_world, query, SETTINGS), 1) is not None
+    assert found.loss_map(QueryContext(tiny_world, query, SETTINGS), 1) is not None
     assert not isinstance(methods()["clip"], Locating)
 
 
