@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def test_every_size_is_asked_the_same_and_timed(
 ) -> None:
     for module in (abu, scaling):
         monkeypatch.setattr(module, "PART", 16)
+    few_draws = functools.partial(quick, {"draws": 64, "calibration_draws": 8}, budget=200)
+    monkeypatch.setattr(scaling, "Settings", lambda seed, **more: few_draws(seed=seed, **more))
     workspaces = {size: cut(tiny_world, size, tmp_path / str(size)) for size in (40, 60)}
     seconds = scaling.timed(workspaces, 1)
     for size, found in seconds.items():
