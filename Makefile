@@ -1,6 +1,7 @@
 # make app    set up everything and open the page on the embedded world
 # make test   set up everything and run all tests, the browser's included
-# make lint | types | unit | e2e | format | bench | world | screenshot | clean
+# make quick  lint, and the tests that are neither slow nor in a browser
+# make lint | types | unit | e2e | format | laws | bench | world | screenshot | clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,22 +11,28 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-PACKAGES := attribution precompute training demo evaluation benchmarks app
+PACKAGES := cli attribution precompute training demo evaluation benchmarks app
 
 # The page and its tests share their cores with a browser: threads that spin while they wait would
 # starve it (a tiny pipeline took 23 s instead of 0.5 s). Nothing calls out: no hub, no analytics.
 QUIET := GOMP_SPINCOUNT=0 OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False HF_HUB_OFFLINE=1
-TESTING := $(QUIET) TOKENIZERS_PARALLELISM=false PYTHONHASHSEED=0
+# Several processes of one thread each are faster than one of several threads: the tests' models are small.
+WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
+TESTING := $(QUIET) TOKENIZERS_PARALLELISM=false PYTHONHASHSEED=0 OMP_NUM_THREADS=1
+PYTEST := $(TESTING) $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: help app test lint types unit e2e format bench world screenshot clean chromium
+.PHONY: help app test quick lint types unit e2e format laws bench world screenshot clean chromium
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 app: $(VENV)/.app
 	$(QUIET) $(BIN)/python app.py
 
 test: lint types unit e2e
+
+quick: lint
+	$(PYTEST) --dist worksteal -m "not e2e and not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -33,19 +40,22 @@ lint: $(VENV)/.dev
 
 # `app.py` and the package `app` share a name, so the script is checked apart, as a text.
 types: $(VENV)/.dev
-	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/mypy $(PACKAGES:%=-p %) -m docs.take_screenshots
 	$(BIN)/mypy -c "$$(cat app.py)"
-	$(BIN)/mypy -m docs.take_screenshots
 
 unit: $(VENV)/.dev
-	$(TESTING) $(BIN)/python -m pytest -m "not e2e"
+	$(PYTEST) --dist worksteal -m "not e2e"
 
+# A worker has a server and a browser of its own, and whole files: what is asked once a file stays so.
 e2e: $(VENV)/.dev chromium
-	$(TESTING) $(BIN)/python -m pytest -m e2e
+	$(PYTEST) --dist loadscope tests/e2e
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+laws: $(VENV)/.dev
+	$(BIN)/python -m tests.laws
 
 bench: $(VENV)/.dev
 	$(QUIET) $(BIN)/python -m benchmarks
@@ -79,5 +89,5 @@ $(VENV)/.app: requirements.txt $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
-	$(PIP) install -r requirements-dev.txt
+	$(PIP) install -r requirements.txt -r requirements-dev.txt
 	@touch $@

@@ -15,21 +15,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent.parent
-DEFAULT_WORKSPACE = HERE / "assets" / "demo" / "workspace"
+from attribution.errors import SettingsError
+from cli.commands import EMBEDDED
+from cli.environment import set_environment
+from cli.parser import Parser, positive_count
+from cli.status import exit_status
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python app.py", description="Which training images did this picture come from?"
-    )
-    parser.add_argument(
-        "--workspace", type=Path, default=DEFAULT_WORKSPACE, metavar="DIR", help="what to query"
-    )
+    parser = Parser(prog="python app.py", description="Which training images did this picture come from?")
+    parser.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR", help="what to query")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on")
     parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model")
+    parser.add_argument("--threads", type=positive_count, metavar="N", help="CPU threads of the model")
     parser.add_argument(
         "--runs",
         type=Path,
@@ -39,19 +38,11 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     found = parser.parse_args(argv)
     if not 0 < found.port < 65536:
         parser.error(f"--port {found.port}: it must lie between 1 and 65535")
-    if found.threads is not None and found.threads < 1:
-        parser.error(f"--threads {found.threads}: it must be at least 1")
     return found
 
 
-def set_environment(temporary: str, threads: int | None) -> None:
-    """Before torch or Gradio is imported.
-
-    OpenMP's spinning would fight the browser for the cores; nothing is reported to anyone; a hub is
-    asked only where a workspace's model is not a folder, and the person has not said otherwise.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+def keep_to_ourselves(temporary: str, threads: int | None) -> None:
+    """Before torch or Gradio is imported: nothing is reported to anyone, and files are the owner's."""
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -61,41 +52,35 @@ def set_environment(temporary: str, threads: int | None) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Serve the page until it is closed; returns the exit status."""
     found = arguments(argv)
     temporary = tempfile.mkdtemp(prefix="whence-")  # only its owner can read it
-    set_environment(temporary, found.threads)
+    # A hub is asked only where a workspace's model is not a folder, and the person has not said otherwise.
+    set_environment(offline=not wants_hub(found.workspace))
+    keep_to_ourselves(temporary, found.threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then, too
     try:
-        return run(found)
-    except KeyboardInterrupt:
-        return 130
+        return exit_status(lambda: run(found), stopped="closed")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def run(found: argparse.Namespace) -> int:
-    """Open and serve; what goes wrong while opening is one line."""
+def run(found: argparse.Namespace) -> None:
+    """Open and serve."""
     if not free(found.host, found.port):
-        return refuse(
+        raise SettingsError(
             f"port {found.port} of {found.host} is taken or not allowed: choose another with --port"
         )
-    if not wants_hub(found.workspace):
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
     from app.runs.archive import RunArchive, default_folder
     from app.server import build_server, serve
-    from attribution.errors import WhenceError
     from attribution.workspace.workspace import Workspace
 
-    try:
-        workspace = Workspace.open(found.workspace, device=found.device)
-        server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace))
-    except WhenceError as problem:
-        return refuse(str(problem))
+    workspace = Workspace.open(found.workspace, device=found.device)
+    server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace))
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
     print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
     serve(server, found.host, found.port)
-    return 0
 
 
 def wants_hub(workspace: Path) -> bool:
@@ -121,11 +106,6 @@ def free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def refuse(words: str) -> int:
-    print(f"whence: {words}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from app.runs.question import checked_generation, measures, offered_methods
 from app.runs.request import boxes_of_lists, chosen_methods, count, number, sent_bytes, text, whole
 from app.runs.run import Picture, Run, parts_of
 from app.runtime.queue import QueuePlace
-from attribution.data.images import box_in_prepared, prepared, read_image
+from attribution.data.images import read_image
+from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import attribute
 from attribution.errors import CaptionError, RunError, WhenceError
 from attribution.query import Settings

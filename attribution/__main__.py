@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-if __name__ == "__main__":
-    # The imports below take seconds; until they are done there is nothing to clean up.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-# Waiting threads should not spin while the rest of the machine works. Read when torch is imported.
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from cli.environment import prepare
+
+prepare(__name__)
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -33,30 +27,26 @@ from rich.text import Text
 
 from attribution.data.images import read_image, write_png
 from attribution.engine import attribute
-from attribution.errors import Cancelled, CaptionError, ImageError, SettingsError, WhenceError
-from attribution.methods.base import method, methods
+from attribution.errors import CaptionError, ImageError, SettingsError
+from attribution.methods.base import method, methods, with_options
 from attribution.models.base import Generation
-from attribution.query import EFFORTS, Box, Query, Settings
+from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
-from attribution.workspace.config import BOUND_TO
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
+from cli.commands import EMBEDDED, program_name
+from cli.environment import quiet_libraries
+from cli.parser import Parser, positive_count
+from cli.status import exit_status, exit_with
 
-EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"
 SHOWN = 10  # lines of a table
 DEFAULT_METHODS = ("abu", "first-order", "clip", "dino", "pixel", "random")
-
-
-class Parser(argparse.ArgumentParser):
-    """Bad arguments are one clear line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} (see `python -m attribution --help`)\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line, as DESIGN.md promises it."""
     standard = Settings()
-    top = Parser(prog="python -m attribution", description=__doc__.splitlines()[0])
+    top = Parser(prog=program_name("attribution"), description=__doc__.splitlines()[0])
     top.add_argument("image", nargs="?", metavar="IMAGE", help="PNG, JPEG or WEBP file")
     top.add_argument("--caption", help="what the picture was made from; our own PNGs carry theirs")
     top.add_argument("--prompt", help="generate a picture instead, then attribute it")
@@ -79,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "has encoders for)",
     )
     top.add_argument(
-        "--top-k", type=_count, metavar="K", help="images shown and written (default 10 and all)"
+        "--top-k", type=positive_count, metavar="K", help="images shown and written (default 10 and all)"
     )
     top.add_argument("--effort", choices=EFFORTS, default=standard.effort, help="default: %(default)s")
     top.add_argument(
@@ -91,6 +81,13 @@ def parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=standard.seed, help="of the picture and every draw (default 0)"
     )
     top.add_argument("--alpha", type=float, help="a fixed unlearning step, undamped, as in the paper")
+    top.add_argument(
+        "--option",
+        nargs="+",
+        metavar="METHOD.NAME=VALUE",
+        default=[],
+        help="options of single methods, such as abu.damping=0.05 (attribution/methods/ says which)",
+    )
     top.add_argument(
         "--json", type=Path, metavar="OUT.json", help="write the answer; - for standard output"
     )
@@ -110,38 +107,11 @@ def _add_generation(top: argparse.ArgumentParser) -> None:
     top.add_argument("--save-image", type=Path, metavar="OUT.png", help="with --prompt: keep the picture")
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Answer one query; returns the exit status."""
     options = parser().parse_args(arguments)
-    _quiet_libraries()
-    try:
-        _answer(options)
-    except (KeyboardInterrupt, Cancelled):
-        print("stopped", file=sys.stderr)
-        return 130
-    except WhenceError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except OSError as problem:
-        print(f"error: {problem.strerror or problem}: {problem.filename or ''}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _quiet_libraries() -> None:
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for logging in (diffusers.utils.logging, transformers.utils.logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+    quiet_libraries()
+    return exit_status(lambda: _answer(options))
 
 
 def _answer(options: argparse.Namespace) -> None:
@@ -165,8 +135,8 @@ def _answer(options: argparse.Namespace) -> None:
     generation = None if options.prompt is None else _generation(options)
     workspace = Workspace.open(options.workspace, options.device)
     names = options.method or [name for name in DEFAULT_METHODS if _has_encoder(workspace, name)]
-    for artifact in (artifact for name in names for artifact in method(name).needs(workspace)):
-        workspace.artifact(artifact)
+    for kind in (kind for name in names for kind in method(name).needs(workspace)):
+        workspace.artifact(kind)
     if generation is not None:
         given = _generated(workspace, generation, box, options.save_image)
     assert given is not None, "there is an image or a prompt"
@@ -179,7 +149,7 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
     if not to_stdout:
         _print(answer, options.top_k)
     if options.json is not None:
-        text = json.dumps(answer.to_json(options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(to_json(answer, options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
         if to_stdout:
             print(text)
         else:
@@ -188,8 +158,8 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
 
 def _has_encoder(workspace: Workspace, name: str) -> bool:
     """Whether a method's artifacts could be made in this workspace; they may still be missing."""
-    bound_to = (BOUND_TO[artifact] for artifact in method(name).needs(workspace))
-    return all(key in workspace.fingerprints for keys in bound_to for key in keys)
+    needed = method(name).needs(workspace)
+    return all(key in workspace.fingerprints for kind in needed for key in kind.fingerprint_keys().values())
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -197,8 +167,24 @@ def _settings(options: argparse.Namespace) -> Settings:
         seed=options.seed,
         effort=options.effort,
         candidates=_candidates(options.candidates),
-        alpha=options.alpha,
+        options=_method_options(options.option, options.alpha),
     )
+
+
+def _method_options(given: list[str], alpha: float | None) -> dict[str, MethodOptions]:
+    """The options of single methods: `METHOD.NAME=VALUE`, and alpha for each method that takes a step."""
+    chosen: dict[str, dict[str, Any]] = {}
+    if alpha is not None:
+        chosen = {
+            name: {"alpha": alpha} for name, each in methods().items() if hasattr(each.options, "alpha")
+        }
+    for words in given:
+        place, _, value = words.partition("=")
+        name, _, option = place.partition(".")
+        if not option or not value:
+            raise SettingsError(f"--option {words!r}: write METHOD.NAME=VALUE, such as abu.damping=0.05")
+        chosen.setdefault(name, {})[option] = None if value == "none" else value
+    return {name: with_options(method(name), values) for name, values in chosen.items()}
 
 
 def _candidates(given: str | None) -> int | tuple[str, ...] | None:
@@ -300,7 +286,7 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True)
-    judged = any(ranking.stands_out(entry) is not None for entry in ranking.entries)
+    judged = len(ranking) > 0 and ranking.standing_out is not None
     if judged:
         table.add_column("z", justify="right", no_wrap=True)
     table.add_column("caption")
@@ -313,5 +299,4 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    exit_with(main)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Bool, Int
 from numpy import bool_, ndarray, zeros
 from PIL import Image
 
 from attribution.errors import BoxError, CaptionError, SettingsError
+
+Options = TypeVar("Options", bound="MethodOptions", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,30 @@ class Query:
 
 
 @dataclass(frozen=True)
+class MethodOptions:
+    """The settings of one method; one with settings of its own has a frozen dataclass that extends this.
+
+    Its fields are plain JSON values, documented in its docstring, and checked when it is made.
+    """
+
+
+NO_OPTIONS = MethodOptions()
+
+
+@runtime_checkable
+class HasOptions(Protocol[Options]):
+    """A method, as far as its settings are concerned."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def options(self) -> Options: ...
+
+
+@dataclass(frozen=True)
 class Settings:
-    """How an attribution is computed. Everything here is written into its result.
+    """How an attribution is computed, for every method. Everything here is written into its result.
 
     Attributes:
         seed: of every draw of the query (the training images' noise is the workspace's own).
@@ -96,12 +122,8 @@ class Settings:
         top_k: how many of the first ranks "refined" tries to get right.
         candidates: N: rank the same N training images, drawn at random by the seed, under every
             method. Ids or file names: rank exactly those. None: each method ranks what it can.
-        unlearning_draws: (timestep, noise) draws of the unlearning gradient, a multiple of 2.
-        calibration_draws: draws held out from the gradient, on which the step is calibrated.
-        target_rise: the relative rise of the query's own loss that the step is calibrated to.
-        alpha: a fixed step as in AbU eq. 6, without damping or calibration; None to calibrate.
-        damping: added to the Fisher information, as a share of its mean in each layer.
         batch_size: of forward passes; never changes a result beyond rounding.
+        options: the settings of single methods, by name; a method that is not there has its defaults.
     """
 
     seed: int = 0
@@ -110,12 +132,8 @@ class Settings:
     budget: int = 2400
     top_k: int = 20
     candidates: int | tuple[str, ...] | None = None
-    unlearning_draws: int = 256
-    calibration_draws: int = 32
-    target_rise: float = 0.10
-    alpha: float | None = None
-    damping: float = 0.1
     batch_size: int = 256
+    options: Mapping[str, MethodOptions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:
@@ -123,18 +141,38 @@ class Settings:
         for name in ("shortlist", "budget", "top_k", "batch_size"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        for name in ("unlearning_draws", "calibration_draws"):
-            if getattr(self, name) < 2 or getattr(self, name) % 2:
-                raise SettingsError(
-                    f"{name} is {getattr(self, name)}: it must be even and at least 2 (draws come in "
-                    "antithetic pairs)"
-                )
         if isinstance(self.candidates, int) and self.candidates < 1:
             raise SettingsError(f"candidates is {self.candidates}: it must be at least 1")
-        if not 0 < self.target_rise < 10 or not self.damping >= 0:
-            raise SettingsError("target_rise must lie in (0, 10) and damping must not be negative")
-        if self.alpha is not None and not (math.isfinite(self.alpha) and self.alpha > 0):
-            raise SettingsError(f"alpha is {self.alpha}: it must be a positive number")
+
+    def options_of(self, method: HasOptions[Options]) -> Options:
+        """Return the settings that a method is asked with.
+
+        Raises:
+            SettingsError: those that were given are another method's.
+        """
+        given = self.options.get(method.name, method.options)
+        if not isinstance(given, type(method.options)):
+            raise SettingsError(f"{type(given).__name__} are not the options of {method.name}")
+        return given
+
+    def to_json(self, methods: Iterable[HasOptions[MethodOptions]] = ()) -> dict[str, Any]:
+        """Return plain JSON values, with the options of some methods as they are asked."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "options"}
+        return plain | {"options": {each.name: asdict(self.options_of(each)) for each in methods}}
+
+
+def checked_draws(name: str, draws: int) -> None:
+    """Raise `SettingsError` for a number of draws that cannot be paired."""
+    if draws < 2 or draws % 2:
+        raise SettingsError(
+            f"{name} is {draws}: it must be even and at least 2 (draws come in antithetic pairs)"
+        )
+
+
+def checked_rise(rise: float) -> None:
+    """Raise `SettingsError` for a relative rise of a loss that no step is sought for."""
+    if not 0 < rise < 10:
+        raise SettingsError(f"target_rise is {rise}: it must lie in (0, 10)")
 
 
 EFFORTS = ("instant", "refined", "exhaustive")

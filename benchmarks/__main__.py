@@ -19,34 +19,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# The machine may be shared: threads that spin while they wait starve the others. Before torch comes.
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+from cli.environment import prepare
+
+prepare(__name__, offline=True)
 
 import torch
 
-from attribution.errors import WhenceError
+from attribution.plugins import plugins
 from attribution.workspace.workspace import checked_device
-from benchmarks import memory, opening, published_shape, room, scaling, table
 from benchmarks.reports import publish
+from cli.commands import EMBEDDED, program_name
+from cli.environment import quiet_libraries
+from cli.parser import Parser
+from cli.status import exit_status, exit_with
 
-ROOT = Path(__file__).parent.parent
-BENCHMARKS: dict[str, Any] = {
-    module.BENCHMARK.name: module.BENCHMARK
-    for module in (table, scaling, published_shape, opening, memory, room)
-}
+BENCHMARKS: dict[str, Any] = {each.name: each for each in plugins("benchmarks", "BENCHMARKS")}
 DEFAULT = "table"
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line: one subcommand a benchmark."""
-    main = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
+    main = Parser(prog=program_name("benchmarks"), description=(__doc__ or "").splitlines()[0])
     commands = main.add_subparsers(dest="benchmark", required=True, metavar="|".join(BENCHMARKS))
     for name, benchmark in BENCHMARKS.items():
         command = commands.add_parser(name, help=benchmark.description, description=benchmark.description)
-        embedded = ROOT / "assets" / "demo" / "workspace"
-        command.add_argument("--workspace", type=Path, default=embedded, metavar="DIR")
+        command.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR")
         command.add_argument("--device", default="cpu", metavar="cpu|cuda")
         command.add_argument("--threads", type=int, metavar="N", help="default: all cores")
         command.add_argument("--docs", type=Path, metavar="DIR", help="a documentation folder to update")
@@ -65,16 +62,6 @@ def block_of(benchmark: str, device: str) -> str:
     return benchmark if device == "cpu" else f"{benchmark}-cuda"
 
 
-def quiet_libraries() -> None:
-    """Their bars and advice would come between our lines."""
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for logging in (diffusers.utils.logging, transformers.utils.logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad input, 130 interrupted."""
     options = parser().parse_args(with_default(sys.argv[1:] if arguments is None else arguments))
@@ -82,20 +69,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)  # of processes that are started
         torch.set_num_threads(options.threads)
-    try:
-        checked_device(options.device)
-        report = BENCHMARKS[options.benchmark].run(options)
-    except WhenceError as problem:
-        print(f"benchmarks: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmarks: interrupted", file=sys.stderr)
-        return 130
+    return exit_status(lambda: measure(options))
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Run one benchmark, print its report and, if asked, put it into the documentation."""
+    checked_device(options.device)
+    report = BENCHMARKS[options.benchmark].run(options)
     print(report.markdown)
     if options.docs is not None and report.figures:
         publish(report, block_of(options.benchmark, options.device), options.docs)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -1,10 +1,10 @@
-"""Whether two checkouts answer alike: every example question, every effort, to the last bit.
+"""Whether two checkouts give the same answers: every example question, every effort, to the last bit.
 
     python -m benchmarks.answers BEFORE AFTER [--world assets/demo] [--effort instant refined exhaustive]
 
 Asks both checkouts by their own command line, with this interpreter and one thread, and compares the JSON
 answers value by value; only `seconds` may differ. Answers are kept in `--keep` by checkout and asked once,
-so a long comparison can be stopped and gone on with. Exit status: 0 alike, 1 not, 2 a question failed.
+so a long comparison can be stopped and gone on with. Exit status: 0 the same, 1 not, 2 a question failed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAY_DIFFER = "seconds"
 SHOWN = 12  # kinds of difference named
 
 
-def asked(checkout: Path, world: Path, question: dict[str, Any], effort: str, out: Path) -> Any:
+def answer_of(checkout: Path, world: Path, question: dict[str, Any], effort: str, out: Path) -> Any:
     """One checkout's answer to one question, from `out` if it was asked before.
 
     Raises:
@@ -71,28 +71,28 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
 
 
 def compared(options: argparse.Namespace) -> bool:
-    """Ask and compare all of it, a line a question; whether everything was alike."""
+    """Ask and compare all of it, a line a question; whether everything was the same."""
     questions = json.loads((options.before / options.world / "examples.json").read_text(encoding="utf-8"))
-    alike = True
+    same = True
     for effort in options.effort:
         for number, question in enumerate(questions):
             file = f"{effort}-{number}.json"
             answers = [
-                asked(checkout, options.world, question, effort, options.keep / name / file)
+                answer_of(checkout, options.world, question, effort, options.keep / name / file)
                 for name, checkout in (("before", options.before), ("after", options.after))
             ]
             found = Counter(differences(*answers))
-            alike = alike and not found
+            same = same and not found
             entries = sum(len(method["ranking"]) for method in answers[0]["methods"].values())
-            verdict = "differs" if found else f"alike, {entries:,} ranks"
+            verdict = "differs" if found else f"the same, {entries:,} ranks"
             print(f"{effort:>10}  {question['prompt']!r}: {verdict}", flush=True)
             for place, count in found.most_common(SHOWN):
                 print(f"{'':>12}{count:6,} x {place}", flush=True)
-    return alike
+    return same
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 alike, 1 not, 2 a question failed."""
+    """Exit status: 0 the same, 1 not, 2 a question failed."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.answers", description=(__doc__ or "").splitlines()[0]
     )

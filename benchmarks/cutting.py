@@ -21,13 +21,18 @@ import numpy as np
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from attribution.data.training_set import METADATA, TrainingSet
-from attribution.workspace.config import BOUND_TO, Config, stored_path
+from attribution.analysis.significance import CONTROLS
+from attribution.data import imagefolder
+from attribution.data.training_set import TrainingSet
+from attribution.gradients.stored import EKFAC, FISHER, KFAC
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.config import Config, stored_path
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import INDEX, Workspace
 from attribution.workspace.writer import Plan, Writer
+from precompute.jobs.base import all_jobs
 
-CURVATURE = ("fisher", "kfac", "ekfac")
+CURVATURE = (FISHER, KFAC, EKFAC)
 
 
 def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
@@ -36,7 +41,7 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
     metadata_sha256 = _cut_pictures(whole.training_set, count, scenes)
     training_set = TrainingSet(scenes, whole.training_set.examples[:count], metadata_sha256)
     home.mkdir(parents=True, exist_ok=True)
-    training_set.save(home / INDEX)
+    imagefolder.save(training_set, home / INDEX)
     config = whole.config
     Config(
         stored_path(home, whole.source(config.model)),
@@ -45,24 +50,25 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
         config.probe,
         config.resolution,
         {**config.fingerprints, "training_set": training_set.fingerprint},
+        config.latent_shape,
     ).save(home)
     made = Workspace.open(home, whole.device)
-    for name in BOUND_TO:
-        if whole.store.has(name):
-            adopt(made, whole.artifact(name), count)
+    for kind in (job.kind for job in all_jobs()):
+        if whole.has(kind):
+            adopt(made, kind, whole.artifact(kind), count)
     return made
 
 
-def adopt(workspace: Workspace, artifact: Artifact, count: int) -> None:
+def adopt(workspace: Workspace, kind: ArtifactKind[Any], artifact: Artifact, count: int) -> None:
     """Publish another workspace's artifact in this one, cut to its first `count` images."""
     settings: dict[str, Any] = dict(artifact.manifest["settings"])
     kept: dict[str, np.ndarray] = {}
-    if artifact.name == "controls":
+    if kind == CONTROLS:
         kept = _cut_controls(artifact, count)
         settings["controls"] = len(kept["captions"])
     plan = Plan(
-        artifact.name,
-        workspace.expected(artifact.name),
+        kind.folder,
+        workspace.expected(kind),
         settings,
         {"cut_from": artifact.checksum},
         chunks=0,
@@ -72,7 +78,7 @@ def adopt(workspace: Workspace, artifact: Artifact, count: int) -> None:
             return
         writer.missing()  # makes the folder that is published
         writer.publish(lambda _, folder: _write(artifact, count, kept, folder))
-    workspace.forget(artifact.name)
+    workspace.forget()
 
 
 def _write(artifact: Artifact, count: int, kept: Mapping[str, np.ndarray], folder: Path) -> None:
@@ -121,7 +127,7 @@ def _cut_pictures(training_set: TrainingSet, count: int, folder: Path) -> str:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(training_set.path(row), target)
-    lines = (training_set.folder / METADATA).read_text(encoding="utf-8").split("\n")
+    lines = (training_set.folder / imagefolder.METADATA).read_text(encoding="utf-8").split("\n")
     data = ("\n".join([line for line in lines if line.strip()][:count]) + "\n").encode()
-    (folder / METADATA).write_bytes(data)
+    (folder / imagefolder.METADATA).write_bytes(data)
     return hashlib.sha256(data).hexdigest()

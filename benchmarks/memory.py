@@ -38,18 +38,18 @@ class Memory:
         parser.add_argument("--questions", type=int, default=len(PROMPTS), metavar="N")
 
     def run(self, options: argparse.Namespace) -> Report:
-        stages = asked(options.workspace, options.questions, options.device)
+        stages = memory_of_visit(options.workspace, options.questions, options.device)
         rows = [(stage, f"{rss:,.0f} MB", f"{peak:,.0f} MB") for stage, (rss, peak) in stages.items()]
         text = WORDS + table(("after", "resident", "peak so far"), rows) + "\n"
         figures = {stage: {"resident_mb": rss, "peak_mb": peak} for stage, (rss, peak) in stages.items()}
-        told = machine(options.device)
-        return Report({"stages": figures, "machine": told}, text + small_print(told))
+        measured_on = machine(options.device)
+        return Report({"stages": figures, "machine": measured_on}, text + small_print(measured_on))
 
 
-BENCHMARK = Memory()
+BENCHMARKS = (Memory(),)
 
 
-def asked(workspace: Path, questions: int, device: str) -> dict[str, tuple[float, float]]:
+def memory_of_visit(workspace: Path, questions: int, device: str) -> dict[str, tuple[float, float]]:
     """(resident, peak) megabytes after each stage of a visit."""
     from playwright.sync_api import expect, sync_playwright
 
@@ -64,14 +64,14 @@ def asked(workspace: Path, questions: int, device: str) -> dict[str, tuple[float
         page.goto(server.address)
         for number in range(questions):
             began = time.perf_counter()
-            _ask(page, PROMPTS[number % len(PROMPTS)], number, expect)
+            _generate_and_attribute(page, PROMPTS[number % len(PROMPTS)], number, expect)
             stages[f"question {number + 1}"] = resident(server.process)
             print(f"question {number + 1} in {time.perf_counter() - began:.1f} s", flush=True)
         browser.close()
     return stages
 
 
-def _ask(page: Any, prompt: str, seed: int, expect: Any) -> None:
+def _generate_and_attribute(page: Any, prompt: str, seed: int, expect: Any) -> None:
     """Generate a picture, attribute it whole, wait for the answer."""
     page.locator("#prompt textarea").fill(prompt)
     page.locator("#seed input").fill(str(seed))

@@ -20,14 +20,17 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.engine import attribute
-from attribution.gradients.query_gradient import query_gradient, query_tensors
-from attribution.methods.abu import METHOD
+from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import GRADIENTS
 from attribution.models.base import Weights
-from attribution.models.losses import loss_sweep, probe_draws
+from attribution.models.draws import probe_draws, stratified_draws
+from attribution.models.losses import loss_sweep
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
-from attribution.unlearning.step import stratified_draws
+from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
+from benchmarks.unlearning import SETTINGS, unlearned_weights
+from evaluation.statistics import spearman
 
 PUBLISHED_DRAWS = 50_000  # of the gradient (AbU, MSCOCO)
 PLAIN_BATCH = 64
@@ -71,14 +74,7 @@ def compared(workspace: Workspace, rows: list[int], images: int = 192, rounds: i
     model = workspace.model
     assert isinstance(model, PipelineModel)
     queries = [Query(workspace.training_set.image(r), workspace.training_set.captions[r]) for r in rows]
-    settings = Settings(seed=1)
-    unlearn = METHOD.unlearn(workspace, queries[0], settings)
-    while True:
-        try:
-            next(unlearn)
-        except StopIteration as stopped:
-            weights: Weights = stopped.value.weights
-            break
+    weights = unlearned_weights(workspace, queries[0])
     slice_rows = np.linspace(0, len(workspace.training_set) - 1, images).astype(int)
     plain, ours, scores = [], [], {}
     for _ in range(rounds):
@@ -86,14 +82,14 @@ def compared(workspace: Workspace, rows: list[int], images: int = 192, rounds: i
         scores["plain"] = _plain_scan(workspace, model, weights, slice_rows)
         plain.append(time.perf_counter() - began)
         began = time.perf_counter()
-        scores["ours"] = _our_scan(workspace, weights, slice_rows, settings)
+        scores["ours"] = _our_scan(workspace, weights, slice_rows, SETTINGS)
         ours.append(time.perf_counter() - began)
     draws = images * len(workspace.probe.timesteps) * workspace.probe.noises
     plain_draw, our_draw = statistics.median(plain) / draws, statistics.median(ours) / draws
     return Comparison(
         plain_draw,
         our_draw,
-        _spearman(scores["plain"], scores["ours"]),
+        spearman(scores["plain"], scores["ours"]),
         _plain_gradient(workspace, model, queries[0]) * PUBLISHED_DRAWS / TIMED_DRAWS,
         plain_draw * draws / images * len(workspace.training_set),
         tuple(_refined(workspace, query) for query in queries),
@@ -110,7 +106,9 @@ def _plain_unet(model: PipelineModel, weights: Weights) -> UNet2DConditionModel:
 def _noisy(model: PipelineModel, latents: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     schedule = model.scheduler.alphas_cumprod[t].to(model.device)[:, None, None, None]
     signal, rate = schedule.sqrt().float(), (1 - schedule).sqrt().float()
-    target = noise if model.prediction_type == "epsilon" else signal * noise - rate * latents
+    target = (
+        noise if model.scheduler.config.prediction_type == "epsilon" else signal * noise - rate * latents
+    )
     return signal * latents + rate * noise, target
 
 
@@ -119,18 +117,18 @@ def _plain_scan(
 ) -> Float[ndarray, " n"]:
     unet = _plain_unet(model, weights)
     ids = [workspace.training_set.ids[row] for row in rows]
-    latents = workspace.latents(rows).to(model.device)
+    latents = training_latents(workspace, rows).to(model.device)
     captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
     after = np.zeros(len(rows))
     probe = workspace.probe
     for d in probe_draws(probe, range(probe.noises), ids, model.latent_shape, PLAIN_BATCH):
         noisy, target = _noisy(model, latents[d.examples], d.noise.to(model.device), d.timesteps)
         with torch.no_grad():
-            tokens, t = captions[d.examples], d.timesteps.to(model.device)
+            tokens, t = captions[d.examples].tokens, d.timesteps.to(model.device)
             predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
         losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().cpu().numpy()
         np.add.at(after, d.examples.numpy(), losses)
-    before = workspace.losses()[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
+    before = workspace.load(LOSSES)[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
     scores: Float[ndarray, " n"] = (after - before) / (len(probe.timesteps) * probe.noises)
     return scores
 
@@ -143,10 +141,16 @@ def _our_scan(
     captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
     after = np.empty(0)
     for _, after in loss_sweep(
-        model, weights, workspace.latents(rows), captions, ids, workspace.probe, settings.batch_size
+        model,
+        weights,
+        training_latents(workspace, rows),
+        captions,
+        ids,
+        workspace.probe,
+        settings.batch_size,
     ):
         pass
-    before = workspace.losses()[rows][..., : workspace.probe.noises].astype(float)
+    before = workspace.load(LOSSES)[rows][..., : workspace.probe.noises].astype(float)
     scores: Float[ndarray, " n"] = (after.astype(float) - before).mean(axis=(1, 2))
     return scores
 
@@ -157,7 +161,8 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
     projections = [p for n, p in unet.named_parameters() if n in model.weights]
     for p in projections:
         p.requires_grad_(True)
-    latent, caption, _ = query_tensors(workspace, query)
+    context = QueryContext(workspace, query, Settings())
+    latent, caption = context.latent, context.conditioning
     draws = stratified_draws(model, TIMED_DRAWS, 0, "plain")
     began = time.perf_counter()
     gradient: tuple[Tensor, ...] = ()
@@ -165,7 +170,7 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
         part = slice(start, start + PLAIN_BATCH)
         noise, t = draws.noise[part].to(model.device), draws.timesteps[part]
         noisy, target = _noisy(model, latent.expand(len(t), -1, -1, -1), noise, t)
-        tokens = caption.expand(len(t), -1, -1)
+        tokens = caption.expand(len(t)).tokens
         predicted = unet(noisy, t.to(model.device), encoder_hidden_states=tokens).sample
         gradient = torch.autograd.grad((predicted - target).square().mean(), projections)
     gradient[0].cpu()  # waits for what a GPU has not finished
@@ -179,20 +184,15 @@ def _refined(workspace: Workspace, query: Query) -> float:
     return time.perf_counter() - began
 
 
-def _spearman(one: ndarray, other: ndarray) -> float:
-    first, second = (np.argsort(np.argsort(side)) for side in (one, other))
-    return float(np.corrcoef(first, second)[0, 1])
-
-
 def first_order_seconds(workspace: Workspace, query: Query) -> tuple[float, float]:
     """Seconds to the provisional and to the whole first-order ranking."""
     began = time.perf_counter()
     seed = int(began * 1e6) % 10**6
     provisional = 0.0
     rows = np.arange(len(workspace.training_set))
-    for gradient in query_gradient(workspace, query, Settings(seed=seed)):
+    for gradient in QueryContext(workspace, query, Settings(seed=seed)).gradients():
         if not provisional:
-            workspace.first_order().predict(gradient.mean, gradient.loss, 0.1, rows)
+            workspace.load(GRADIENTS).predict(gradient.mean, gradient.loss, 0.1, rows)
             provisional = time.perf_counter() - began
-    workspace.first_order().predict(gradient.mean, gradient.loss, 0.1, rows)
+    workspace.load(GRADIENTS).predict(gradient.mean, gradient.loss, 0.1, rows)
     return provisional, time.perf_counter() - began

@@ -23,17 +23,20 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from attribution.gradients.curvature import Diagonal
+from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
+from attribution.methods.abu import AbUOptions
 from attribution.models.base import Weights
-from attribution.models.losses import Probe, timestep_grid
+from attribution.models.batch import Batch
+from attribution.models.draws import Probe, stratified_draws, timestep_grid
 from attribution.models.stable_diffusion import PipelineModel
-from attribution.query import Settings
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import calibrated_step, linear_step
 from benchmarks.reports import Report, machine, small_print
 from benchmarks.rounding import PRECISIONS, Rounding, of_images, of_trained_model, open_rounded
-from benchmarks.scanning import Batch, mean_losses, noise_ahead, noise_now
+from benchmarks.scanning import PlainBatch, mean_losses, noise_ahead, noise_now
 from benchmarks.shapes import MSCOCO, Images, Shape, random_images, write_pipeline
-from demo.build import cache_root
+from demo.world import cache_root
 from evaluation.markdown import table
 
 SHORTLIST = 10_000
@@ -119,7 +122,7 @@ class PublishedShape:
             return benchmark(MSCOCO, whole, pool)
 
 
-BENCHMARK = PublishedShape()
+BENCHMARKS = (PublishedShape(),)
 
 
 def with_defaults(options: argparse.Namespace) -> argparse.Namespace:
@@ -161,22 +164,22 @@ def unlearned(model: PipelineModel, shape: Shape, batch: int) -> tuple[unlearnin
 
     On a GPU the second of two runs is timed: the first one warms up.
     """
-    settings, query = Settings(), random_images(shape, 1, str(model.device), variants=1)
+    options, query = AbUOptions(), random_images(shape, 1, str(model.device), variants=1)
     few = random_images(shape, FISHER_IMAGES, str(model.device), variants=1)
     sums = fisher_chunk(model, few.latents, few.captions, few.ids, 2, 0, batch)
     fisher = {name: value.float().to(model.device) for name, value in mean_of_chunks(iter([sums])).items()}
-    curvature, latent = Diagonal(fisher, settings.damping), query.latents.to(model.device)
-    draws = unlearning.stratified_draws(model, settings.unlearning_draws, 0, "unlearning")
-    held_out = unlearning.stratified_draws(model, settings.calibration_draws, 0, "calibration")
+    curvature, latent = Diagonal(fisher, options.damping), query.latents.to(model.device)
+    draws = stratified_draws(model, options.draws, 0, "unlearning")
+    held_out = stratified_draws(model, options.calibration_draws, 0, "calibration").of(
+        latent, query.captions
+    )
     found, seconds = None, 0.0
     for _ in range(1 if model.device.type == "cpu" else 2):
         began = time.perf_counter()
-        *_, gradient = unlearning.query_gradient(model, latent, query.captions, draws, batch_size=batch)
+        *_, gradient = gradient_over_draws(model, draws.of(latent, query.captions), batch_size=batch)
         direction = unlearning.ascent_direction(gradient.mean, curvature, shape.images)
-        guess = unlearning.linear_step(gradient, direction, settings.target_rise)
-        *_, (_, found) = unlearning.calibrated_step(
-            model, direction, latent, query.captions, held_out, settings.target_rise, guess=guess
-        )
+        guess = linear_step(gradient, direction, options.target_rise)
+        *_, (_, found) = calibrated_step(model, direction, held_out, options.target_rise, guess=guess)
         seconds = time.perf_counter() - began
     assert found is not None
     return found, seconds
@@ -188,7 +191,7 @@ def timed(
     images: Images,
     probe: Probe,
     batch: int,
-    ahead: Callable[..., Iterator[Batch]],
+    ahead: Callable[..., Iterator[PlainBatch]],
     rounds: int,
 ) -> Timing:
     """Seconds a draw over the slice, with noise made ahead and as the library makes it, in turn."""
@@ -209,8 +212,8 @@ def timed(
     return Timing(with_pool, alone, noise, fixed=0.0, rise=0.0, draws=draws)
 
 
-def spoken(seconds: float) -> str:
-    """In the unit that fits."""
+def duration(seconds: float) -> str:
+    """Seconds as text, in the unit that fits."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
@@ -222,9 +225,8 @@ def flops_of_a_draw(model: PipelineModel, shape: Shape) -> int:
     one = random_images(shape, 1, str(model.device), variants=1)
     latent = one.latents.to(model.device)
     with FlopCounterMode(display=False) as counter:
-        model.squared_errors(
-            model.weights, latent, one.captions, torch.zeros_like(latent), torch.zeros(1, dtype=torch.long)
-        )
+        draw = Batch(latent, one.captions, torch.zeros_like(latent), torch.zeros(1, dtype=torch.long))
+        model.squared_errors(model.weights, draw)
     return int(counter.get_total_flops())
 
 
@@ -235,7 +237,7 @@ def report(
     roundings: tuple[Rounding, Rounding] | None,
     options: argparse.Namespace,
 ) -> Report:
-    told = machine(options.device)
+    measured_on = machine(options.device)
     seconds = {"exhaustive": timing.exhaustive(shape), "refined": timing.refined(shape)}
     scanned = f"{shape.images:,} images, {shape.flips} flips, {shape.captions} captions"
     rows = [
@@ -243,7 +245,7 @@ def report(
         (f"refined: a shortlist of {shortlist(shape):,}, two noises", f"{refined_draws(shape):,}"),
     ]
     scaled = [
-        (*row, spoken(value), spoken(GOALS[name]))
+        (*row, duration(value), duration(GOALS[name]))
         for row, (name, value) in zip(rows, seconds.items(), strict=True)
     ]
     scaled.append(("of either, gradient and calibrated step: measured", "", f"{timing.fixed:.2f} s", ""))
@@ -265,9 +267,9 @@ def report(
         "precision": options.precision,
         "slice": options.slice,
         "rounding": None if roundings is None else [asdict(each) for each in roundings],
-        "machine": told,
+        "machine": measured_on,
     }
-    return Report(figures, text + small_print(told))
+    return Report(figures, text + small_print(measured_on))
 
 
 def _words(

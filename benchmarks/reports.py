@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from evaluation.markdown import with_block
+from evaluation.reports import figures_as_json, update_block
 
 DOCUMENT = "PERFORMANCE.md"
 FOLDER = "performance"  # beside it: figures and drawings
@@ -31,12 +30,10 @@ def publish(report: Report, name: str, docs: Path) -> None:
     """Put the report between its marks in the document; figures and drawings into the folder beside it."""
     folder, document = docs / FOLDER, docs / DOCUMENT
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report.figures, indent=2, ensure_ascii=False) + "\n"
-    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    (folder / f"{name}.json").write_text(figures_as_json(report.figures), encoding="utf-8")
     for file, drawing in report.drawings.items():
         (folder / file).write_text(drawing, encoding="utf-8")
-    before = document.read_text(encoding="utf-8") if document.exists() else ""
-    document.write_text(with_block(before, name, report.markdown), encoding="utf-8")
+    update_block(document, name, report.markdown)
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
@@ -50,9 +47,9 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     }
 
 
-def small_print(told: Mapping[str, Any]) -> str:
-    """Where figures come from, in small print."""
-    return "<sub>" + ", ".join(f"{key} {value}" for key, value in told.items()) + ".</sub>\n"
+def small_print(facts: Mapping[str, Any]) -> str:
+    """Facts about a measurement, in small print."""
+    return "<sub>" + ", ".join(f"{key} {value}" for key, value in facts.items()) + ".</sub>\n"
 
 
 def _processor() -> str:

@@ -6,10 +6,10 @@ import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from attribution.workspace.config import BOUND_TO
 from attribution.workspace.workspace import INDEX, Workspace
 from benchmarks.reports import Report
 from evaluation.markdown import table
+from precompute.jobs.base import all_jobs
 
 GROWING = (".npy", ".faiss")  # files with a row for each training image
 WORDS = """\
@@ -46,14 +46,14 @@ class Bytes:
         return Report({"images": images, "bytes": {k: asdict(room) for k, room in found.items()}}, text)
 
 
-BENCHMARK = Bytes()
+BENCHMARKS = (Bytes(),)
 
 
 def sizes(folder: Path) -> dict[str, Room]:
     """Of every published artifact, manifest included, and of the index of the training set."""
     found = {
         name: _room([*(folder / name).iterdir()])
-        for name in BOUND_TO
+        for name in (job.kind.folder for job in all_jobs())
         if (folder / name / "manifest.json").is_file()
     }
     return found | {"index of the pictures": Room(0, (folder / INDEX).stat().st_size)}

@@ -11,14 +11,15 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from attribution.methods.abu import METHOD
 from attribution.models.base import Weights
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.models.stable_diffusion import PipelineModel
-from attribution.query import Query, Settings
+from attribution.query import Query
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from benchmarks.scanning import mean_losses, noise_now
 from benchmarks.shapes import Images
+from benchmarks.unlearning import unlearned_weights
 from evaluation.statistics import spearman
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -91,17 +92,16 @@ def of_trained_model(workspace: Path, device: str, precision: str, images: int) 
     opened = Workspace.open(workspace, device)
     training_set, model = opened.training_set, opened.model
     query = Query(training_set.image(0), training_set.captions[0])
-    unlearn = METHOD.unlearn(opened, query, Settings(seed=1))
-    while True:
-        try:
-            next(unlearn)
-        except StopIteration as stopped:
-            weights: Weights = stopped.value.weights
-            break
+    weights = unlearned_weights(opened, query)
     rows = np.linspace(0, len(training_set) - 1, images).astype(int)
     captions = model.encode_captions([training_set.captions[row] for row in rows])
     ids = tuple(training_set.ids[row] for row in rows)
     folder = Path(opened.source(opened.config.model))
     return of_images(
-        folder, device, precision, weights, Images(ids, opened.latents(rows), captions), opened.probe
+        folder,
+        device,
+        precision,
+        weights,
+        Images(ids, training_latents(opened, rows), captions),
+        opened.probe,
     )

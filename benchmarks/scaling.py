@@ -4,7 +4,7 @@ One workspace of 8,000 scenes (a longer set begins with the shorter one) with al
 smaller ones are cut from it (`benchmarks.cutting`). Curvature and control queries are the embedded
 world's. The same training images are asked about at every size, in interleaved order, each time under
 a seed of its own, so that nothing is remembered. Instant and refined are timed whole; exhaustive on two
-parts of its scan, from which the rest is reckoned.
+parts of its scan, from which the rest is extrapolated.
 """
 
 from __future__ import annotations
@@ -20,30 +20,32 @@ from typing import Any
 
 import numpy as np
 
+from attribution.analysis.significance import CONTROLS
 from attribution.engine import attribute
 from attribution.errors import SettingsError
 from attribution.methods.abu import PART
 from attribution.query import Query, Settings
 from attribution.results import Ranking
+from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Writer
 from benchmarks.chart import Line, log_log
 from benchmarks.cutting import CURVATURE, adopt, cut
 from benchmarks.reports import Report, machine, small_print
-from demo.build import cache_root
 from demo.scenes import write_scenes
+from demo.world import cache_root
 from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind
-from precompute.executors.local import jobs, plan, run
-from precompute.jobs import Options
-from precompute.jobs.losses import JOB as LOSSES
+from precompute.executors.local import Execution, plan, run
+from precompute.jobs.base import all_jobs
+from precompute.jobs.losses import Losses
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 ROUNDS = 3
 GLYPHS = Path(__file__).parent.parent / "assets" / "demo" / "glyphs"
 MEASURED = ("instant", "search", "refined")  # whole
-ADOPTED = (*CURVATURE, "controls")
+ADOPTED = (*CURVATURE, CONTROLS)
 LOOK_UPS = ("clip", "clip-text", "dino", "pixel", "first-order")
 WORDS = """\
 Scenes are drawn without end, so the embedded model can be asked about any number of them. Seconds of \
@@ -60,7 +62,7 @@ rest reckoned from those.
 
 @dataclass
 class Seconds:
-    """Of the questions asked at one size."""
+    """What each question of one size took, by effort."""
 
     instant: list[float] = field(default_factory=list)
     search: list[float] = field(default_factory=list)
@@ -97,7 +99,7 @@ class Scaling:
         return report(seconds, options.rounds, machine(options.device))
 
 
-BENCHMARK = Scaling()
+BENCHMARKS = (Scaling(),)
 
 
 def prepared(embedded: Path, cache: Path, count: int, device: str) -> Workspace:
@@ -118,30 +120,30 @@ def prepared(embedded: Path, cache: Path, count: int, device: str) -> Workspace:
     for name, folder in encoders.items():
         if workspace.fingerprints.get(name) != source.fingerprints[name]:
             workspace.configure_encoder(name, folder)  # it has been trained or read differently since
-    for name in ADOPTED:
-        adopt(workspace, source.artifact(name), len(workspace.training_set))
-    options = Options()
-    take_known_losses(workspace, source, options)
-    for job in jobs(workspace, "all"):
-        if job.artifact not in ADOPTED:
-            show(run(workspace, job, options))
+    for kind in ADOPTED:
+        adopt(workspace, kind, source.artifact(kind), len(workspace.training_set))
+    how = Execution()
+    take_known_losses(workspace, source, how)
+    for job in all_jobs():
+        if job.kind not in ADOPTED and job.possible(workspace):
+            show(run(workspace, job, how))
     return workspace
 
 
-def take_known_losses(workspace: Workspace, source: Workspace, options: Options) -> None:
+def take_known_losses(workspace: Workspace, source: Workspace, how: Execution) -> None:
     """The losses that another workspace has measured of the very same first images, in whole chunks."""
     known = len(source.training_set)
-    same = workspace.training_set.examples[:known] == source.training_set.examples
-    alike = all(workspace.fingerprints[key] == source.fingerprints[key] for key in ("model", "probe"))
-    if not (same and alike):
+    same_images = workspace.training_set.examples[:known] == source.training_set.examples
+    same_losses = all(workspace.fingerprints[key] == source.fingerprints[key] for key in ("model", "probe"))
+    if not (same_images and same_losses):
         return
-    with Writer(workspace.folder, plan(workspace, LOSSES, options)) as writer:
+    with Writer(workspace.folder, plan(workspace, Losses(), how)) as writer:
         if writer.up_to_date():
             return
         for chunk in writer.missing():
-            rows = slice(chunk * options.chunk, (chunk + 1) * options.chunk)
+            rows = slice(chunk * how.chunk, (chunk + 1) * how.chunk)
             if rows.stop <= known:
-                writer.add(chunk, {"losses": np.array(source.losses()[rows])})
+                writer.add(chunk, {"losses": np.array(source.load(LOSSES)[rows])})
 
 
 def interleaved(sizes: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
@@ -157,17 +159,17 @@ def timed(workspaces: Mapping[int, Workspace], rounds: int) -> dict[int, Seconds
     smallest = workspaces[min(workspaces)].training_set
     seeds = itertools.count(1)  # none twice: a gradient is remembered
     for workspace in workspaces.values():
-        _ask(workspace, Query(smallest.image(0), smallest.captions[0]), seeds, Seconds())
+        _time_questions(workspace, Query(smallest.image(0), smallest.captions[0]), seeds, Seconds())
     for number, size in interleaved(sorted(workspaces), rounds):
         row = (number + 1) * len(smallest) // (rounds + 1)
         query = Query(smallest.image(row), smallest.captions[row])
-        _ask(workspaces[size], query, seeds, seconds[size])
-        told = ", ".join(f"{name} {values[-1]:.2f} s" for name, values in vars(seconds[size]).items())
-        print(f"round {number + 1}, {size:,} images: {told}", flush=True)
+        _time_questions(workspaces[size], query, seeds, seconds[size])
+        line = ", ".join(f"{name} {values[-1]:.2f} s" for name, values in vars(seconds[size]).items())
+        print(f"round {number + 1}, {size:,} images: {line}", flush=True)
     return seconds
 
 
-def _ask(workspace: Workspace, query: Query, seeds: Iterator[int], seconds: Seconds) -> None:
+def _time_questions(workspace: Workspace, query: Query, seeds: Iterator[int], seconds: Seconds) -> None:
     whole, search = _instant(workspace, query, Settings(next(seeds), effort="instant"))
     seconds.instant.append(whole)
     seconds.search.append(search)
@@ -198,18 +200,17 @@ def _exhaustive(workspace: Workspace, query: Query, settings: Settings) -> float
     passed = []
     for _ in itertools.islice(rankings, 2):
         passed.append(time.perf_counter() - began)
-    events_left = len(workspace.training_set) - PART
-    return reckoned(passed, events_left)
+    return extrapolated(passed, len(workspace.training_set) - PART)
 
 
-def reckoned(passed: Sequence[float], images_left: int) -> float:
+def extrapolated(passed: Sequence[float], images_left: int) -> float:
     """Seconds to the end of a scan, from those to the end of its first and of its second part."""
     first, second = passed
     return first + (second - first) * images_left / PART
 
 
-def report(seconds: Mapping[int, Seconds], rounds: int, told: Mapping[str, Any]) -> Report:
-    """Table, plot and figures."""
+def report(seconds: Mapping[int, Seconds], rounds: int, measured_on: Mapping[str, Any]) -> Report:
+    """The report: table, plot and figures."""
     medians = {size: seconds[size].medians() for size in sorted(seconds)}
     header = ("images", "instant", "of that, search", "refined", "exhaustive (slices)")
     rows = [
@@ -222,21 +223,20 @@ def report(seconds: Mapping[int, Seconds], rounds: int, told: Mapping[str, Any])
     }
     words = ", ".join(f"{name} {ratio:.2f} times" for name, ratio in grown.items())
     last = f"\nFrom {small:,} to {large:,} images ({large / small:.0f} times as many): {words}.\n\n"
-    text = WORDS.format(rounds=rounds, part=PART) + table(header, rows) + last + small_print(told)
+    text = WORDS.format(rounds=rounds, part=PART) + table(header, rows) + last + small_print(measured_on)
     figures = {
         "sizes": {str(size): {**vars(seconds[size]), "medians": medians[size]} for size in medians},
         "growth": grown,
         "exhaustive": f"timed on {PART} images after the first {PART}, the rest reckoned",
-        "machine": dict(told),
+        "machine": dict(measured_on),
     }
     return Report(figures, text, {"scaling.svg": drawing(medians)})
 
 
 def drawing(medians: Mapping[int, Mapping[str, float]]) -> str:
     """The plot: both axes by powers of ten, so that a cost that is linear has slope one."""
-    titles = {"exhaustive": "exhaustive", "refined": "refined", "instant": "instant"}
     lines = [
-        Line(title, [(size, found[name]) for size, found in medians.items()], dashed=name == "exhaustive")
-        for name, title in titles.items()
+        Line(name, [(size, found[name]) for size, found in medians.items()], dashed=name == "exhaustive")
+        for name in ("exhaustive", "refined", "instant")
     ]
     return log_log(lines, "training images", "seconds a question", "dashed: timed on slices of the scan")

@@ -15,17 +15,18 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from attribution.models.base import Weights, masked_mean
-from attribution.models.losses import Probe, probe_draws
+from attribution.models.batch import Batch
+from attribution.models.draws import Probe, probe_draws
 from attribution.models.stable_diffusion import PipelineModel
 from benchmarks.shapes import Images
 
 AHEAD = 3  # batches of noise a process
 
-Batch = tuple[ndarray, ndarray, ndarray]  # rows of examples, timesteps, noise
+PlainBatch = tuple[ndarray, ndarray, ndarray]  # rows of examples, timesteps, noise
 
 
 def mean_losses(
-    model: PipelineModel, weights: Weights, images: Images, batches: Iterator[Batch]
+    model: PipelineModel, weights: Weights, images: Images, batches: Iterator[PlainBatch]
 ) -> Float[ndarray, " n"]:
     """The mean loss of each example over its draws; nothing comes back from a GPU before the end."""
     sums = torch.zeros(len(images.ids), dtype=torch.float64, device=model.device)
@@ -33,20 +34,20 @@ def mean_losses(
     for numbers, timesteps, noise in batches:
         rows = torch.from_numpy(numbers)
         where = rows.to(model.device)
-        errors = model.squared_errors(
-            weights,
-            images.latents[rows].to(model.device),
-            images.captions[where],
-            torch.from_numpy(noise).to(model.device),
+        draws = Batch(
+            images.latents[rows],
+            images.captions[rows],
+            torch.from_numpy(noise),
             torch.from_numpy(timesteps),
         )
+        errors = model.squared_errors(weights, draws)
         sums.index_add_(0, where, masked_mean(errors, None).double())
         counts.index_add_(0, where, torch.ones_like(where, dtype=torch.float64))
     found: Float[ndarray, " n"] = (sums / counts).cpu().numpy()
     return found
 
 
-def noise_now(probe: Probe, ids: Sequence[str], shape: Sequence[int], batch: int) -> Iterator[Batch]:
+def noise_now(probe: Probe, ids: Sequence[str], shape: Sequence[int], batch: int) -> Iterator[PlainBatch]:
     """The draws of a full measurement as plain arrays, made when they are asked for."""
     for draws in probe_draws(probe, range(probe.noises), ids, shape, batch):
         yield draws.examples.numpy(), draws.timesteps.numpy(), draws.noise.numpy()
@@ -54,24 +55,24 @@ def noise_now(probe: Probe, ids: Sequence[str], shape: Sequence[int], batch: int
 
 def noise_ahead(
     pool: Executor, processes: int, probe: Probe, ids: Sequence[str], shape: Sequence[int], batch: int
-) -> Iterator[Batch]:
+) -> Iterator[PlainBatch]:
     """The same draws, made by a pool of processes a few batches ahead; batches end between examples."""
     each = max(1, batch // (len(probe.timesteps) * probe.noises))  # examples a batch
     starts = iter(range(0, len(ids), each))
-    waiting: deque[tuple[int, Future[list[Batch]]]] = deque()
+    waiting: deque[tuple[int, Future[list[PlainBatch]]]] = deque()
 
-    def ask(count: int) -> None:
+    def submit(count: int) -> None:
         for start in islice(starts, count):
-            asked = pool.submit(_made, probe, tuple(ids[start : start + each]), tuple(shape))
-            waiting.append((start, asked))
+            batches = pool.submit(_all_at_once, probe, tuple(ids[start : start + each]), tuple(shape))
+            waiting.append((start, batches))
 
-    ask(AHEAD * processes)
+    submit(AHEAD * processes)
     while waiting:
-        start, made = waiting.popleft()
-        for rows, timesteps, noise in made.result():
+        start, batches = waiting.popleft()
+        for rows, timesteps, noise in batches.result():
             yield rows + start, timesteps, noise
-        ask(1)
+        submit(1)
 
 
-def _made(probe: Probe, ids: tuple[str, ...], shape: tuple[int, ...]) -> list[Batch]:
+def _all_at_once(probe: Probe, ids: tuple[str, ...], shape: tuple[int, ...]) -> list[PlainBatch]:
     return list(noise_now(probe, ids, shape, len(ids) * len(probe.timesteps) * probe.noises))

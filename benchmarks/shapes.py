@@ -13,8 +13,9 @@ import torch
 from diffusers import AutoencoderTiny, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from attribution.models.batch import Conditioning
 from attribution.rng import gaussian
 from demo.tokenizer import build_tokenizer
 
@@ -57,6 +58,30 @@ def write_pipeline(shape: Shape, folder: Path, seed: int = 0) -> Path:
     if (folder / "model_index.json").is_file():
         return folder
     torch.manual_seed(seed)
+    unet = _unet(shape)
+    tokenizer = build_tokenizer()
+    tokenizer.model_max_length = shape.tokens
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderTiny(
+            latent_channels=shape.latent[0],
+            encoder_block_out_channels=(8,) * 4,
+            decoder_block_out_channels=(8,) * 4,
+            num_encoder_blocks=(1,) * 4,
+            num_decoder_blocks=(1,) * 4,
+        ),
+        text_encoder=CLIPTextModel(_text_config(shape, tokenizer)),
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=DDPMScheduler(clip_sample=False, steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def _unet(shape: Shape) -> UNet2DConditionModel:
     lower = len(shape.channels) - 1
     channels, side = shape.latent
     unet = UNet2DConditionModel(
@@ -74,9 +99,11 @@ def write_pipeline(shape: Shape, folder: Path, seed: int = 0) -> Path:
         for name, parameter in unet.named_parameters():
             if name.endswith("proj_out.weight"):
                 parameter.mul_(5)  # untrained attention has next to no say, and no step is large enough
-    tokenizer = build_tokenizer()
-    tokenizer.model_max_length = shape.tokens
-    text = CLIPTextConfig(
+    return unet
+
+
+def _text_config(shape: Shape, tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+    return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.width,
         intermediate_size=shape.width,
@@ -87,24 +114,6 @@ def write_pipeline(shape: Shape, folder: Path, seed: int = 0) -> Path:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderTiny(
-            latent_channels=channels,
-            encoder_block_out_channels=(8,) * 4,
-            decoder_block_out_channels=(8,) * 4,
-            num_encoder_blocks=(1,) * 4,
-            num_decoder_blocks=(1,) * 4,
-        ),
-        text_encoder=CLIPTextModel(text),
-        tokenizer=tokenizer,
-        unet=unet,
-        scheduler=DDPMScheduler(clip_sample=False, steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.save_pretrained(folder)
-    return folder
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ class Images:
 
     ids: tuple[str, ...]
     latents: Float[Tensor, "n c h w"]
-    captions: Float[Tensor, "n tokens d"]
+    captions: Conditioning
 
 
 def random_images(shape: Shape, images: int, device: str = "cpu", variants: int | None = None) -> Images:
@@ -123,7 +132,7 @@ def random_images(shape: Shape, images: int, device: str = "cpu", variants: int 
     latents = _stacked(names, (shape.latent[0], shape.latent[1], shape.latent[1]), "latent")
     ids = tuple(f"{name}/{variant}" for name in names for variant in range(variants))
     captions = _stacked(ids, (shape.tokens, shape.width), "caption")
-    return Images(ids, latents.repeat_interleave(variants, dim=0), captions.to(device))
+    return Images(ids, latents.repeat_interleave(variants, dim=0), Conditioning(captions.to(device)))
 
 
 def _stacked(names: Sequence[str], shape: Sequence[int], purpose: str) -> Float[Tensor, "n ..."]:

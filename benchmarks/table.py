@@ -39,7 +39,7 @@ WORDS = """\
 Medians of {queries} questions about training images of the {images:,}, {threads} threads, {device}.
 
 """
-BESIDE = """
+COMPARED = """
 Beside a plain implementation of the published protocol (`benchmarks/published.py`: every image at every \
 timestep in single precision, weights copied, keys and values recomputed, batches of 64), both sides in \
 turn in one run:
@@ -72,7 +72,7 @@ class Table:
         return report(seconds, comparison, peak, images, options)
 
 
-BENCHMARK = Table()
+BENCHMARKS = (Table(),)
 
 
 def _start(options: argparse.Namespace) -> float:
@@ -143,25 +143,26 @@ def report(
     images: int,
     options: argparse.Namespace,
 ) -> Report:
-    told = machine(options.device)
+    measured_on = machine(options.device)
     stages = summary(seconds, comparison.refined)
     stages.append(("peak memory of this run, all methods and encoders loaded", f"{peak:,.0f} MB"))
     text = WORDS.format(
-        queries=options.queries, images=images, threads=told["threads"], device=told["device"]
+        queries=options.queries, images=images, threads=measured_on["threads"], device=measured_on["device"]
     )
-    text += table(("", ""), stages) + BESIDE + table(("", "plain", "Whence", "ratio"), beside(comparison))
-    text += SCALED.format(slice=comparison.images, timed=comparison.timed_draws) + small_print(told)
+    text += table(("", ""), stages) + COMPARED
+    text += table(("", "plain", "Whence", "ratio"), comparison_rows(comparison))
+    text += SCALED.format(slice=comparison.images, timed=comparison.timed_draws) + small_print(measured_on)
     figures = {
         "seconds": dict(seconds),
         "peak_mb": peak,
         "published": _figures(comparison),
-        "machine": told,
+        "machine": measured_on,
     }
-    return Report({**figures, "machine": told}, text)
+    return Report(figures, text)
 
 
-def beside(found: Comparison) -> list[tuple[str, str, str, str]]:
-    """Rows of the comparison."""
+def comparison_rows(found: Comparison) -> list[tuple[str, str, str, str]]:
+    """Each quantity for the plain implementation and for ours, and their ratio."""
     refined = statistics.median(found.refined)
     plain = found.plain_gradient + found.plain_scan
     scan = f"{1e3 * found.plain_draw:.2f} ms", f"{1e3 * found.our_draw:.2f} ms"

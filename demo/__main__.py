@@ -7,30 +7,35 @@ python -m demo build --tiny --out tests/worlds/tiny
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+
+from cli.environment import prepare
+
+prepare(__name__, offline=True)
 
 import torch
-import typer
 
-from demo.build import STAGES, Progress, World
+from cli.commands import program_name
+from cli.parser import Parser, positive_count
+from cli.status import exit_status, exit_with
+from demo.build import STAGES, Progress
 from demo.glyphs import render_glyphs
 from demo.quality import Generation, write_card
 from demo.sizes import DEFAULT, TINY
+from demo.world import World
 
 ASSETS = Path("assets/demo")
 TINY_SCENES = 96
 TINY_EFFORT = 0.02
 
 TRAINED = [stage for stage in STAGES if stage not in ("scenes", "workspace")]
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=(__doc__ or "").splitlines()[0])
 
 
 class Stage(StrEnum):
@@ -49,18 +54,6 @@ class Measure(StrEnum):
     DINO = "dino"
     JUDGE = "judge"
     PICTURES = "pictures"
-
-
-Out = Annotated[Path, typer.Option(help="The world's folder.")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default cuda if there is one.")]
-LeaveOut = Annotated[
-    Path | None,
-    typer.Option(help="A file of scene ids, one a line, that no model may learn from.", exists=True),
-]
-Effort = Annotated[float, typer.Option(help="Share of each recipe's training steps.", min=0.0001)]
-Scenes = Annotated[int, typer.Option(help="How many training scenes.", min=2)]
-Only = Annotated[list[Stage] | None, typer.Option(help="Just this stage; may be given several times.")]
-Tiny = Annotated[bool, typer.Option("--tiny", help="The tiny world of the tests: small, barely trained.")]
 
 
 def world_of(
@@ -118,77 +111,141 @@ def run(world: World, stages: list[str]) -> None:
         watch(STAGES[stage](world))
 
 
-@app.command("scenes")
-def scenes_command(out: Out = ASSETS, scenes: Scenes = 3_000, tiny: Tiny = False) -> None:
+def scenes(given: argparse.Namespace) -> None:
     """Draw the training scenes."""
-    run(world_of(out, scenes=scenes, tiny=tiny), ["scenes"])
+    run(world_of(given.out, scenes=given.scenes, tiny=given.tiny), ["scenes"])
 
 
-@app.command()
-def train(
-    out: Out = ASSETS,
-    device: Device = None,
-    leave_out: LeaveOut = None,
-    effort: Effort = 1.0,
-    scenes: Scenes = 3_000,
-    only: Only = None,
-    tiny: Tiny = False,
-) -> None:
+def train(given: argparse.Namespace) -> None:
     """Train what is not yet trained."""
-    world = world_of(out, device, leave_out, effort, scenes, tiny)
-    chosen = [stage.value for stage in only] if only else list(STAGES)
-    run(world, ["scenes", *(stage for stage in TRAINED if stage in chosen)])
+    chosen = given.only or list(STAGES)
+    run(_world(given), ["scenes", *(stage for stage in TRAINED if stage in chosen)])
 
 
-@app.command()
-def build(
-    out: Out = ASSETS,
-    device: Device = None,
-    leave_out: LeaveOut = None,
-    effort: Effort = 1.0,
-    scenes: Scenes = 3_000,
-    only: Only = None,
-    tiny: Tiny = False,
-) -> None:
-    """Everything: scenes, models and, but for the tiny world, the judge and the figures."""
-    world = world_of(out, device, leave_out, effort, scenes, tiny)
-    chosen = [stage.value for stage in only] if only else list(STAGES)
-    if tiny and not only:
-        chosen.remove("judge")
+def build(given: argparse.Namespace) -> None:
+    """Make everything: scenes, models and, but for the tiny world, the judge and the figures."""
+    world = _world(given)
+    chosen = given.only or [stage for stage in STAGES if not (given.tiny and stage == "judge")]
     run(world, [stage for stage in STAGES if stage in chosen])
-    if not tiny and not only:
+    if not given.tiny and not given.only:
         watch(write_card(world, Generation()))
 
 
-@app.command()
-def glyphs(
-    font: Annotated[Path, typer.Option(help="NotoColorEmoji.ttf", exists=True)],
-    out: Annotated[Path, typer.Option(help="Where the glyphs go.")] = ASSETS / "glyphs",
-) -> None:
+def glyphs(given: argparse.Namespace) -> None:
     """Render the object glyphs from the font. The shipped ones make this unnecessary."""
-    render_glyphs(font, out)
+    render_glyphs(given.font, given.out or ASSETS / "glyphs")
 
 
-@app.command()
-def quality(
-    out: Out = ASSETS,
-    device: Device = None,
-    scenes: Scenes = 3_000,
-    effort: Effort = 1.0,
-    pictures: Annotated[int, typer.Option(help="Generated pictures of each kind.", min=1)] = 200,
-    steps: Annotated[int, typer.Option(help="Steps a picture.", min=1)] = 30,
-    guidance: Annotated[float, typer.Option(help="How closely pictures follow their prompt.")] = 3.0,
-    only: Annotated[list[Measure] | None, typer.Option(help="Just this; may be repeated.")] = None,
-) -> None:
+def quality(given: argparse.Namespace) -> None:
     """Measure everything and write the model card."""
-    world = world_of(out, device, None, effort, scenes)
-    chosen = [measure.value for measure in only] if only else None
-    watch(write_card(world, Generation(pictures, steps, guidance), chosen))
+    world = world_of(given.out, given.device, None, given.effort, given.scenes)
+    watch(write_card(world, Generation(given.pictures, given.steps, given.guidance), given.only))
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "scenes": scenes,
+    "train": train,
+    "build": build,
+    "glyphs": glyphs,
+    "quality": quality,
+}
+
+
+def _world(given: argparse.Namespace) -> World:
+    return world_of(given.out, given.device, given.leave_out, given.effort, given.scenes, given.tiny)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: one subcommand a step."""
+    top = Parser(prog=program_name("demo"), description=(__doc__ or "").splitlines()[0])
+    commands = top.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
+    for name, action in COMMANDS.items():
+        sub = commands.add_parser(name, help=action.__doc__, description=action.__doc__)
+        if name == "glyphs":
+            sub.add_argument(
+                "--font", type=existing_file, required=True, metavar="FILE", help="NotoColorEmoji.ttf"
+            )
+            sub.add_argument("--out", type=Path, metavar="DIR", help=f"default: {ASSETS / 'glyphs'}")
+            continue
+        sub.add_argument(
+            "--out", type=Path, default=ASSETS, metavar="DIR", help=f"the world's folder (default {ASSETS})"
+        )
+        sub.add_argument(
+            "--scenes", type=at_least_two, default=3_000, metavar="N", help="how many (default %(default)s)"
+        )
+        if name in ("scenes", "train", "build"):
+            sub.add_argument(
+                "--tiny", action="store_true", help="the tiny world of the tests: small, barely trained"
+            )
+        if name in ("train", "build", "quality"):
+            _add_training(sub)
+        if name in ("train", "build"):
+            _add_stages(sub)
+        if name == "quality":
+            _add_quality(sub)
+    return top
+
+
+def _add_training(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--device", metavar="cpu|cuda", help="default: cuda if there is one")
+    sub.add_argument(
+        "--effort",
+        type=positive_share,
+        default=1.0,
+        help="share of each recipe's training steps (default 1)",
+    )
+
+
+def _add_stages(sub: argparse.ArgumentParser) -> None:
+    words = "a file of scene ids, one a line, that no model may learn from"
+    sub.add_argument("--leave-out", type=existing_file, metavar="FILE", help=words)
+    stages = [stage.value for stage in Stage]
+    words = f"just this stage, of {', '.join(stages)}; may be given several times"
+    sub.add_argument("--only", action="append", choices=stages, metavar="STAGE", help=words)
+
+
+def _add_quality(sub: argparse.ArgumentParser) -> None:
+    standard = Generation()
+    count, steps, guidance = standard.pictures, standard.steps, standard.guidance
+    words = f"generated pictures of each kind (default {count})"
+    sub.add_argument("--pictures", type=positive_count, default=count, metavar="N", help=words)
+    words = f"steps a picture (default {steps})"
+    sub.add_argument("--steps", type=positive_count, default=steps, metavar="N", help=words)
+    words = f"how closely pictures follow their prompt (default {guidance:g})"
+    sub.add_argument("--guidance", type=float, default=guidance, help=words)
+    measures = [measure.value for measure in Measure]
+    words = f"just this, of {', '.join(measures)}; may be given several times"
+    sub.add_argument("--only", action="append", choices=measures, metavar="MEASURE", help=words)
+
+
+def existing_file(text: str) -> Path:
+    """A type of arguments: a file that is there."""
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return Path(text)
+
+
+def at_least_two(text: str) -> int:
+    """A type of arguments: so many scenes that there is a batch of them."""
+    if int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 2")
+    return int(text)
+
+
+def positive_share(text: str) -> float:
+    """A type of arguments: a number above zero."""
+    if float(text) < 0.0001:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0.0001")
+    return float(text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one step; returns the exit status."""
+    given = parser().parse_args(arguments)
+    return exit_status(
+        lambda: COMMANDS[given.command](given), stopped="stopped; run the same command again to continue"
+    )
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    exit_with(main)

@@ -2,101 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
-from PIL import Image
 from torch import nn
-from transformers import CLIPModel, ViTModel
 
 from demo import autoencoder, clip, diffusion, dino, judge
-from demo.scenes import SIZE, write_scenes
-from demo.sizes import DEFAULT, Sizes
+from demo.saving import publish, save_encoder, save_pipeline
+from demo.scenes import painted, write_scenes
 from demo.tokenizer import build_tokenizer
+from demo.world import World, load_vae
 from precompute.__main__ import main as precompute
 from training.loop import LossOfStep, Recipe, train
 
 Progress = Iterator[tuple[str, int, int, str]]  # stage, done, total, note
-
-
-def cache_root() -> Path:
-    """Where checkpoints live: outside the work tree, `WHENCE_CACHE` or `~/.cache/whence`."""
-    return Path(os.environ.get("WHENCE_CACHE", Path.home() / ".cache" / "whence"))
-
-
-@dataclass(frozen=True)
-class World:
-    """What is built and where. `name` keeps the checkpoints of differing worlds apart."""
-
-    name: str
-    folder: Path
-    glyphs: Path
-    scenes: int = 3_000
-    seed: int = 0
-    device: str = "cpu"
-    effort: float = 1.0  # share of each recipe's steps
-    sizes: Sizes = DEFAULT
-    left_out: frozenset[str] = field(default_factory=frozenset)
-
-    @property
-    def checkpoints(self) -> Path:
-        return cache_root() / self.name
-
-    @property
-    def scene_folder(self) -> Path:
-        return self.folder / "scenes"
-
-    @property
-    def model_folder(self) -> Path:
-        return self.folder / "model"
-
-    @property
-    def workspace_folder(self) -> Path:
-        return self.folder / "workspace"
-
-    @property
-    def autoencoder_folder(self) -> Path:
-        return self.checkpoints / "vae"
-
-    @property
-    def judge_folder(self) -> Path:
-        return self.checkpoints / "judge"
-
-    def encoder_folder(self, name: str) -> Path:
-        return self.folder / "encoders" / name
-
-    @cached_property
-    def rows(self) -> list[dict[str, Any]]:
-        text = (self.scene_folder / "metadata.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
-
-    @cached_property
-    def pixels(self) -> np.ndarray:
-        """All scenes, uint8 (n, 64, 64, 3)."""
-        return np.stack([_pixels(self.scene_folder / row["file_name"]) for row in self.rows])
-
-    @cached_property
-    def left_out_rows(self) -> frozenset[int]:
-        return frozenset(i for i, row in enumerate(self.rows) if row["id"] in self.left_out)
-
-    def recipe(self, recipe: Recipe) -> Recipe:
-        """The recipe at this world's effort and seed."""
-        steps = max(1, round(recipe.steps * self.effort))
-        return replace(recipe, steps=steps, warmup=min(recipe.warmup, steps), seed=self.seed)
-
-
-def _pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def run_training(
@@ -217,28 +139,6 @@ def build_dino(world: World) -> Progress:
     publish(lambda part: save_encoder(model.teacher.vit, part, "ViTImageProcessor"), folder)
 
 
-def save_encoder(model: CLIPModel | ViTModel, folder: Path, processor: str) -> None:
-    """Save in half precision, to be computed with in single precision; with how to prepare pictures."""
-    model.to("cpu", torch.float16).save_pretrained(folder)
-    _edit_config(folder, {"dtype": "float32"})
-    side = {"height": SIZE, "width": SIZE}
-    preprocessing = {
-        "image_processor_type": processor,
-        "do_resize": True,
-        "size": {"shortest_edge": SIZE} if processor.startswith("CLIP") else side,
-        "resample": int(Image.Resampling.BICUBIC),
-        "do_center_crop": processor.startswith("CLIP"),
-        "crop_size": side,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": [0.5] * 3,
-        "image_std": [0.5] * 3,
-        "do_convert_rgb": True,
-    }
-    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing, indent=2) + "\n")
-
-
 def build_judge(world: World) -> Progress:
     """Train the judge of generated pictures on scenes of its own; kept beside the checkpoints."""
     if (world.judge_folder / "config.json").exists():
@@ -246,7 +146,7 @@ def build_judge(world: World) -> Progress:
     recipe = world.recipe(judge.RECIPE)
     items = [judge.judge_scene(index, world.seed) for index in range(judge.PICTURES)]
     pictures = []
-    for picture in judge.draw(world.glyphs, items, world.seed):
+    for picture in painted(world.glyphs, items, world.seed):
         pictures.append(picture)
         yield "judge: scenes", len(pictures), judge.PICTURES, ""
     pixels = np.stack(pictures)
@@ -278,45 +178,6 @@ def build_workspace(world: World) -> Progress:
     if status != 0:
         raise SystemExit(status)
     yield "workspace", 1, 1, ""
-
-
-def load_vae(world: World) -> AutoencoderTiny:
-    """The world's autoencoder: the pipeline's, or before there is one that beside the checkpoints."""
-    shipped = world.model_folder / "vae"
-    folder = shipped if shipped.exists() else world.autoencoder_folder
-    if not folder.exists():
-        raise FileNotFoundError("no autoencoder yet: run `python -m demo train --only autoencoder`")
-    return AutoencoderTiny.from_pretrained(folder, dtype=torch.float32)
-
-
-def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
-    """Save in half precision, to be computed with in single precision.
-
-    diffusers raises what it loads to float32; transformers follows the stored dtype unless the
-    configuration names another, and one pipeline must not mix the two.
-    """
-    pipeline.save_pretrained(folder)
-    _edit_config(folder / "text_encoder", {"dtype": "float32"})
-    _edit_config(folder / "vae", {"block_out_channels": None})  # written, but warned of when read
-    for part in ("vae", "unet", "text_encoder"):
-        _edit_config(folder / part, {"_name_or_path": None})  # a place on this machine
-
-
-def _edit_config(folder: Path, changes: dict[str, str | None]) -> None:
-    path = folder / "config.json"
-    config = {**json.loads(path.read_text()), **changes}
-    kept = {key: value for key, value in config.items() if key not in changes or value is not None}
-    path.write_text(json.dumps(kept, indent=2) + "\n")
-
-
-def publish(save: Callable[[Path], object], folder: Path) -> None:
-    """Save into a `.part` folder and rename it, so that `folder` is whole or absent."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.parent.mkdir(parents=True, exist_ok=True)
-    save(part)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
 
 
 # In the order of need; each knows whether its result stands.

@@ -113,13 +113,13 @@ class DistillationLoss:
         with torch.autocast(device.type, torch.bfloat16):
             tokens, scores = model.student(torch.cat(large).to(device))
             with torch.no_grad():
-                taught = model.teacher(torch.cat(large).to(device))[1]
+                teacher_scores = model.teacher(torch.cat(large).to(device))[1]
             local_scores = model.student(torch.cat(small).to(device))[1]
-        target = balanced(taught / TEACHER_TEMPERATURE).chunk(2)
-        said = (torch.cat([scores, local_scores]) / STUDENT_TEMPERATURE).log_softmax(-1)
-        said_by_view = said.chunk(2 + LOCAL_VIEWS)
+        target = balanced(teacher_scores / TEACHER_TEMPERATURE).chunk(2)
+        log_shares = (torch.cat([scores, local_scores]) / STUDENT_TEMPERATURE).log_softmax(-1)
+        by_view = log_shares.chunk(2 + LOCAL_VIEWS)
         crossed = [
-            -(target[t] * said_by_view[s]).sum(-1).mean()
+            -(target[t] * by_view[s]).sum(-1).mean()
             for t in range(2)
             for s in range(2 + LOCAL_VIEWS)
             if s != t

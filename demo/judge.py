@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from attribution.rng import gaussian, generator
 from demo.augment import Views, views
 from demo.autoencoder import to_model_range
-from demo.scenes import Painter, Scene, scene
+from demo.scenes import Scene, scene
 from demo.vocabulary import GROUNDS, OBJECTS, STYLES, WITHHELD_ONE_IN
 from training.loop import Recipe
 
@@ -178,17 +178,10 @@ class JudgeLoss:
             logits = self.model(pictures)
         answers = self.answers[list(rows)].to(device)
         losses = [
-            F.cross_entropy(said.float(), right, label_smoothing=0.05)
-            for said, right in zip(logits, answers.unbind(1), strict=True)
+            F.cross_entropy(predicted.float(), true, label_smoothing=0.05)
+            for predicted, true in zip(logits, answers.unbind(1), strict=True)
         ]
         return torch.stack(losses).sum()
-
-
-def draw(glyphs: Path, items: Sequence[Scene], seed: int) -> Iterator[UInt8[np.ndarray, "64 64 3"]]:
-    """The pictures of scenes, one by one."""
-    painter = Painter(glyphs)
-    for item in items:
-        yield np.asarray(painter.paint(item, seed)[0])
 
 
 @torch.no_grad()
@@ -197,9 +190,9 @@ def judged(model: Judge, pixels: UInt8[np.ndarray, "n 64 64 3"], batch: int = 12
     verdicts = []
     for start in range(0, len(pixels), batch):
         logits = model(to_model_range(pixels[start : start + batch]))
-        for said in zip(*(part.argmax(1).tolist() for part in logits), strict=True):
-            named = {name: answers[k] for (name, answers), k in zip(ATTRIBUTES.items(), said, strict=True)}
-            verdicts.append(Verdict(**named))
+        for chosen in zip(*(part.argmax(1).tolist() for part in logits), strict=True):
+            attributes = zip(ATTRIBUTES.items(), chosen, strict=True)
+            verdicts.append(Verdict(**{name: answers[k] for (name, answers), k in attributes}))
     return verdicts
 
 

@@ -23,13 +23,14 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
 from attribution.encoders.whitening import fit_whitening
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from demo import autoencoder, clip, dino, judge
-from demo.build import World, load_vae
-from demo.card import card, sheet
+from demo.card import model_card, sheet
 from demo.judge import Verdict, truth
-from demo.scenes import SIZE, Painter, Scene, scene
+from demo.scenes import SIZE, Scene, painted, scene
 from demo.vocabulary import OBJECTS
+from demo.world import World, load_vae
 
 HELD_OUT = 500  # scenes or captions
 JUDGED = 1_000  # held-out scenes that the judge is tried on
@@ -63,13 +64,12 @@ def write_card(world: World, generation: Generation, only: Collection[str] | Non
             figures[name] = yield from measure(world, generation)
             path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if figures.keys() >= MEASURES.keys():
-        (world.model_folder / "README.md").write_text(card(world, figures), encoding="utf-8")
+        (world.model_folder / "README.md").write_text(model_card(world, figures), encoding="utf-8")
 
 
 def drawn(world: World, items: Sequence[Scene]) -> UInt8[np.ndarray, "n 64 64 3"]:
     """The scenes' pictures."""
-    painter = Painter(world.glyphs)
-    return np.stack([np.asarray(painter.paint(item, world.seed)[0]) for item in items])
+    return np.stack(list(painted(world.glyphs, items, world.seed)))
 
 
 def held_out(world: World, count: int) -> list[Scene]:
@@ -135,7 +135,8 @@ def _embedded(
     world: World, pixels: UInt8[np.ndarray, "n 64 64 3"]
 ) -> dict[str, tuple[Float[Tensor, "n d"], Float[Tensor, "m d"]]]:
     """Vectors of length 1 of some pictures and of the training scenes, for each way to compare them."""
-    workspace, name = Workspace.open(world.workspace_folder, world.device), "embeddings-dino"
+    workspace = Workspace.open(world.workspace_folder, world.device)
+    stored = workspace.load(embedding("dino"))
     described = workspace.encoder("dino").images([Image.fromarray(picture) for picture in pixels])
     model = ViTModel.from_pretrained(
         world.encoder_folder("dino"), dtype=torch.float32, add_pooling_layer=False
@@ -144,8 +145,8 @@ def _embedded(
     whitened = fit_whitening(of_training)
     return {
         "dino": (
-            torch.from_numpy(workspace.whitening(name)(described)),
-            torch.from_numpy(workspace.neighbours(name).vectors),
+            torch.from_numpy(stored.comparable(described)),
+            torch.from_numpy(stored.neighbours.vectors),
         ),
         "class_token": (dino.embed_images(model, pixels), dino.embed_images(model, world.pixels)),
         "pixel": (dino.embed_pixels(pixels), dino.embed_pixels(world.pixels)),
@@ -281,8 +282,8 @@ def _hardest(items: Sequence[Scene], verdicts: Sequence[Verdict]) -> dict[str, A
     """The object that is recognised in its place least often."""
     hits: dict[str, list[bool]] = {name: [] for name in OBJECTS}
     for item, verdict in zip(items, verdicts, strict=True):
-        for name, said in zip(item.objects, (verdict.left, verdict.right), strict=False):
-            hits[name].append(said == name)
+        for name, answer in zip(item.objects, (verdict.left, verdict.right), strict=False):
+            hits[name].append(answer == name)
     name = min((n for n in hits if hits[n]), key=lambda n: _share(hits[n]))
     return {"name": name, "right": _share(hits[name]), "of": len(hits[name])}
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from demo.glyphs import load_glyphs
@@ -219,6 +221,13 @@ def apply_style(picture: Image.Image, style: str | None) -> Image.Image:
         vignette = vignette.point(lambda v: min(255, 110 + v))
         return ImageChops.multiply(sepia, Image.merge("RGB", [vignette] * 3))
     return picture
+
+
+def painted(glyphs: Path, items: Sequence[Scene], seed: int = 0) -> Iterator[UInt8[np.ndarray, "64 64 3"]]:
+    """The pictures of scenes, one by one."""
+    painter = Painter(glyphs)
+    for item in items:
+        yield np.asarray(painter.paint(item, seed)[0])
 
 
 def write_scenes(

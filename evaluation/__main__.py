@@ -12,29 +12,28 @@ on where it was stopped. `--document FILE` also puts the report between its mark
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-# The machine may be shared: threads that spin while they wait starve the others. Before torch comes.
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+from cli.environment import prepare
+
+prepare(__name__, offline=True)
 
 import torch
 
-from attribution.errors import WhenceError
 from attribution.methods import base as registry
 from attribution.workspace.workspace import Workspace
-from evaluation.markdown import with_block
-from evaluation.protocols import Report, protocols
-from evaluation.run_folder import RunFolder
-from evaluation.runner import Run, provenance
-from evaluation.studies import Kept, studies
+from cli.commands import EMBEDDED, program_name
+from cli.environment import quiet_libraries
+from cli.parser import Parser
+from cli.status import exit_status, exit_with
+from evaluation.protocols import protocols
+from evaluation.reports import Report, figures_as_json, update_block
+from evaluation.runner import run_protocol, run_study
+from evaluation.studies import studies
 
 METHODS = ("abu", "clip", "dino", "pixel", "random")
 NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads")
@@ -42,9 +41,7 @@ NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", 
 
 def parser() -> argparse.ArgumentParser:
     """The command line: one subcommand a protocol."""
-    main = argparse.ArgumentParser(
-        prog="python -m evaluation", description="How far an attribution can be believed."
-    )
+    main = Parser(prog=program_name("evaluation"), description="How far an attribution can be believed.")
     commands = main.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
     for name, protocol in protocols().items():
         command = commands.add_parser(name, help=protocol.description, description=protocol.description)
@@ -59,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--workspace", type=Path, default=Path("assets/demo/workspace"), metavar="DIR")
+    command.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR")
     command.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw")
     command.add_argument("--device", default="cpu", metavar="cpu|cuda")
     command.add_argument("--threads", type=int, metavar="N")
@@ -74,74 +71,46 @@ def evaluate(given: argparse.Namespace) -> None:
         torch.set_num_threads(given.threads)
     options: Mapping[str, Any] = {k: v for k, v in vars(given).items() if k not in NOT_OPTIONS}
     folder = given.out or Path("build/evaluation") / given.protocol
-    ask = _asked if given.protocol in protocols() else _studied
-    report = ask(given, options, folder)
+    report = _followed(_begun(given, options, folder))
     if given.figures is not None:
         given.figures.parent.mkdir(parents=True, exist_ok=True)
-        given.figures.write_text((folder / "report.json").read_text(encoding="utf-8"), "utf-8")
+        given.figures.write_text(figures_as_json(report.figures), encoding="utf-8")
     if given.document is not None:
-        before = given.document.read_text(encoding="utf-8") if given.document.exists() else ""
-        given.document.write_text(with_block(before, given.protocol, report.markdown), encoding="utf-8")
+        update_block(given.document, given.protocol, report.markdown)
     print(report.markdown)
 
 
-def _asked(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) -> Report:
+def _begun(
+    given: argparse.Namespace, options: Mapping[str, Any], folder: Path
+) -> Generator[str, None, Report]:
+    protocol = protocols().get(given.protocol)
+    if protocol is None:
+        workspace = Workspace.open(given.workspace, given.device)
+        return run_study(studies()[given.protocol], workspace, options, folder)
     for method in given.methods:
-        registry.method(method)  # an unknown name is told before hours of work
+        registry.method(method)  # an unknown name is refused before hours of work
     workspace = Workspace.open(given.workspace, given.device)
-    run = Run.begin(protocols()[given.protocol], workspace, options, folder)
-    for step in run.steps():
-        if step.seconds:
-            told = f"{step.done}/{step.total} {step.key} {step.note} in {step.seconds:.1f} s"
-            print(told, file=sys.stderr, flush=True)
-    return run.write_report()
+    return run_protocol(protocol, workspace, options, folder)
 
 
-def _studied(given: argparse.Namespace, options: Mapping[str, Any], folder: Path) -> Report:
-    workspace = Workspace.open(given.workspace, given.device)
-    study = studies()[given.protocol]
-    plain = json.loads(json.dumps(options, default=lambda path: path.name))  # where it lies is private
-    run = RunFolder(folder, {"study": study.name, **plain, **workspace.fingerprints}).run
-    steps = study.run(workspace, options, Kept(folder))
+def _followed(steps: Generator[str, None, Report]) -> Report:
+    """Run to the end, saying on standard error what is being done and since when; returns the report."""
     began = time.monotonic()
     while True:
         try:
-            note = next(steps)
+            line = next(steps)
         except StopIteration as stopped:
             report: Report = stopped.value
-            break
-        print(f"{time.monotonic() - began:7.1f} s  {note}", file=sys.stderr, flush=True)
-    whole = Report({**report.figures, "run": run}, f"{report.markdown}\n{provenance(run)}")
-    text = json.dumps(whole.figures, indent=2, ensure_ascii=False) + "\n"
-    (folder / "report.json").write_text(text, encoding="utf-8")
-    (folder / "report.md").write_text(whole.markdown, encoding="utf-8")
-    return whole
-
-
-def quiet_libraries() -> None:
-    """Their bars and advice would come between our lines."""
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for logging in (diffusers.utils.logging, transformers.utils.logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+            return report
+        print(f"{time.monotonic() - began:7.1f} s  {line}", file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad input, 130 interrupted."""
     given = parser().parse_args(arguments)
     quiet_libraries()
-    try:
-        evaluate(given)
-    except WhenceError as problem:
-        print(f"evaluation: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("evaluation: interrupted; run it again to go on", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(lambda: evaluate(given), stopped="stopped; run the same command again to go on")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -50,9 +50,9 @@ class Grammar:
             ending = f" on {ground}"
             if not ground or not example.caption.endswith(ending):
                 continue  # styled: ", in pixel art" follows the ground
-            spoken = example.caption.removesuffix(ending).split(" and ")
-            if len(spoken) == len(names):
-                phrases.update(zip(names, spoken, strict=True))
+            phrases_in_order = example.caption.removesuffix(ending).split(" and ")
+            if len(phrases_in_order) == len(names):
+                phrases.update(zip(names, phrases_in_order, strict=True))
                 grounds.add(ground)
         if len(phrases) < 2:
             raise TrainingSetError(

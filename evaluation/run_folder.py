@@ -55,9 +55,9 @@ class RunFolder:
                 "seconds": round(ranking.seconds, 3),
                 "details": dict(ranking.details),
                 "warnings": list(ranking.warnings),
-                "ids": [entry.id for entry in ranking.entries],
-                "scores": [entry.score for entry in ranking.entries],
-                "stderr": [entry.stderr for entry in ranking.entries],
+                "ids": [ranking.training_set.ids[row] for row in ranking.rows],
+                "scores": ranking.scores.tolist(),
+                "stderr": [None] * len(ranking) if ranking.stderr is None else ranking.stderr.tolist(),
             }
             for name, ranking in attribution.rankings.items()
         }

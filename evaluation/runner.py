@@ -1,22 +1,51 @@
-"""Ask a protocol's queries one after another; each answer is on disk before the next is begun."""
+"""Run a protocol or a study to its report; what was done is on disk, so that a run can be gone on with.
+
+A protocol's queries are asked one after another; each answer is kept before the next is begun.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attribution.data.images import read_image, write_png
 from attribution.engine import attribute
 from attribution.models.base import Generation
 from attribution.query import Query
 from attribution.results import Attribution, Progress, Ranking
 from attribution.workspace.workspace import Workspace
-from evaluation.protocols import Pictures, Protocol, Report, Task
+from evaluation.pictures import generated_query
+from evaluation.protocols import Pictures, Protocol, Task
+from evaluation.reports import Report
 from evaluation.run_folder import RunFolder
+from evaluation.studies import Kept, Study
+
+
+def run_protocol(
+    protocol: Protocol, workspace: Workspace, options: Mapping[str, Any], folder: Path
+) -> Generator[str, None, Report]:
+    """Ask what has not been asked; yields a line for each query, returns the report that is written."""
+    run = Run.begin(protocol, workspace, options, folder)
+    for step in run.steps():
+        if step.seconds:
+            yield f"{step.done}/{step.total} {step.key} {step.note} in {step.seconds:.1f} s"
+    report = run.report()
+    report.write(folder)
+    return report
+
+
+def run_study(
+    study: Study, workspace: Workspace, options: Mapping[str, Any], folder: Path
+) -> Generator[str, None, Report]:
+    """Measure what has not been measured; yields the study's lines, returns the report that is written."""
+    plain = json.loads(json.dumps(options, default=lambda path: path.name))  # where it lies is private
+    run = RunFolder(folder, {"study": study.name, **plain, **workspace.fingerprints}).run
+    report = (yield from study.run(workspace, options, Kept(folder))).of_run(run)
+    report.write(folder)
+    return report
 
 
 @dataclass(frozen=True)
@@ -60,21 +89,10 @@ class Run:
         """A generated picture is kept as a PNG and always asked about as that file holds it."""
 
         def picture(name: str, prompt: str, seed: int) -> Query:
-            path = self.folder.folder / f"{name}.png"
-            if not path.exists():
-                self._generate(path, prompt, seed)
-            return Query(read_image(path)[0], prompt)
+            generation = Generation(prompt, seed, self.options["steps"], self.options["guidance"])
+            return generated_query(self.workspace, generation, self.folder.folder / f"{name}.png")
 
         return picture
-
-    def _generate(self, path: Path, prompt: str, seed: int) -> None:
-        model = self.workspace.model
-        generation = Generation(prompt, seed, self.options["steps"], self.options["guidance"])
-        *_, last = model.generate(generation)
-        assert last.image is not None
-        part = path.with_suffix(".part")
-        write_png(last.image, part, {**asdict(generation), "model": model.fingerprint})
-        part.replace(path)
 
     def steps(self) -> Iterator[Step]:
         """Ask what has not been asked; may be stopped anywhere and taken up again."""
@@ -100,25 +118,10 @@ class Run:
         """The protocol's report, with where its figures come from."""
         answers = [self.folder.answer(task.key) for task in self.tasks]
         report = self.protocol.report(self.workspace, self.options, answers)
-        figures = {**report.figures, "run": self.folder.run, "settings": _settings(answers)}
-        return Report(figures, f"{report.markdown}\n{provenance(self.folder.run)}")
-
-    def write_report(self) -> Report:
-        """`report.json` and `report.md` beside the answers."""
-        report = self.report()
-        text = json.dumps(report.figures, indent=2, ensure_ascii=False) + "\n"
-        (self.folder.folder / "report.json").write_text(text, encoding="utf-8")
-        (self.folder.folder / "report.md").write_text(report.markdown, encoding="utf-8")
-        return report
+        return report.of_run(self.folder.run, settings=_settings(answers))
 
 
 def _settings(answers: list[dict[str, Any]]) -> dict[str, Any]:
     """The settings common to all queries (each one's own candidates are in its answer)."""
     settings = dict(answers[0]["settings"])
     return {k: v for k, v in settings.items() if all(a["settings"].get(k) == v for a in answers)}
-
-
-def provenance(run: Mapping[str, Any]) -> str:
-    """Settings and fingerprints in small print."""
-    told = ", ".join(f"{key} `{value}`" for key, value in run.items() if key not in ("protocol", "methods"))
-    return f"<sub>{told}.</sub>\n"

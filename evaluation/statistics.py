@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.stats import ConstantInputWarning, bootstrap, spearmanr
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -64,11 +65,20 @@ def bootstrap_interval(
     The columns of a prompt stay together, so paired quantities (a precision and its base rate) do.
     """
     columns = np.asarray(columns, dtype=np.float64)
-    drawn = np.random.default_rng(seed).integers(len(columns), size=(resamples, len(columns)))
-    values = of_means(columns[drawn].mean(axis=1))
-    tail = (1 - level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+    if len(columns) == 1:  # every resample is the one prompt; SciPy wants two
+        (value,) = of_means(columns)
+        return float(value), float(value)
+    found = bootstrap(
+        columns.T,
+        lambda *drawn, axis: of_means(np.stack([each.mean(axis=axis) for each in drawn], axis=-1)),
+        n_resamples=resamples,
+        paired=True,
+        vectorized=True,
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def mean_interval(
@@ -91,8 +101,13 @@ def ratio_interval(
 
 
 def spearman(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:
-    """Rank correlation; ties share their mean rank."""
-    return float(pd.DataFrame({"one": one, "other": other}).corr(method="spearman").iloc[0, 1])
+    """Rank correlation; ties share their mean rank, and a pair that lacks a value does not count.
+
+    NaN where one side does not vary.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        return float(spearmanr(one, other, nan_policy="omit").statistic)
 
 
 def recall_at(k: int, found: Sequence[Any], reference: Sequence[Any]) -> float:

@@ -8,56 +8,44 @@ Every job can be stopped at any moment and run again: it continues, and its resu
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
-if __name__ == "__main__":
-    # The imports below take seconds; until they are done there is nothing to clean up.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+from cli.environment import prepare
 
-import torch
+prepare(__name__)
+
 from rich.console import Console
 from rich.table import Table
 
 from attribution.encoders.base import encoder_readers
-from attribution.errors import Cancelled, WhenceError
+from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
 from attribution.workspace.workspace import Workspace
+from cli.commands import program_name
+from cli.environment import quiet_libraries
+from cli.parser import Parser, positive_count
+from cli.status import exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, open_or_bind, use_encoders
-from precompute.executors.local import jobs, run
-from precompute.jobs import Options
+from precompute.executors.local import Execution, run
+from precompute.jobs.base import all_jobs, jobs_of, options_of, with_options
 from precompute.status import problems, states
 
-VERBS = {
+FIRST = {
     "all": "make the workspace if there is none, then every artifact",
     "init": "make a workspace, or bind one anew to a changed model, training set or encoder",
-    "latents": "encode the training images",
-    "losses": "measure the loss of every training image",
-    "fisher": "estimate the Fisher information of the key and value projections",
-    "kfac": "find the eigenbases of the Fisher information's Kronecker factors",
-    "ekfac": "estimate EK-FAC's eigenvalues in them",
-    "gradients": "whiten and sketch the gradient of every training image, for first-order answers",
-    "controls": "ask control queries, by which scores are judged",
-    "embeddings": "embed the training set with CLIP, DINO and raw pixels",
+}
+LAST = {
     "status": "say what there is and what is missing",
     "verify": "hash everything again and compare",
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """Bad arguments are one clear line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} (see `python -m precompute --help`)\n")
+VERBS = {**FIRST, **{job.kind.command: job.description for job in all_jobs()}, **LAST}
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = Parser(prog="python -m precompute", description=__doc__.splitlines()[0])
+    top = Parser(prog=program_name("precompute"), description=__doc__.splitlines()[0])
     verbs = top.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
     for verb, words in VERBS.items():
         sub = verbs.add_parser(verb, help=words, description=f"{words[0].upper()}{words[1:]}.")
@@ -82,84 +70,55 @@ def parser() -> argparse.ArgumentParser:
 def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", help="diffusers pipeline folder or hub id")
     sub.add_argument("--dataset", metavar="DIR", help="folder of pictures with a metadata.jsonl")
-    sub.add_argument("--timesteps", type=_count, help="of the probe; must divide the model's (default 10)")
-    sub.add_argument("--noises", type=_count, help="of the probe, at each timestep (default 2)")
-    sub.add_argument("--pool", type=_count, help="noises whose losses are precomputed (default 6)")
+    sub.add_argument(
+        "--timesteps", type=positive_count, help="of the probe; must divide the model's (default 10)"
+    )
+    sub.add_argument("--noises", type=positive_count, help="of the probe, at each timestep (default 2)")
+    sub.add_argument("--pool", type=positive_count, help="noises whose losses are precomputed (default 6)")
     sub.add_argument("--seed", type=int, help="of the probe's noise (default 0)")
+    sub.add_argument(
+        "--layers",
+        metavar="NAME",
+        help=f"what is unlearned, of {', '.join(SELECTORS)} (default {CROSS_ATTENTION_KV})",
+    )
 
 
 def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
-    standard = Options()
+    standard = Execution()
     sub.add_argument(
         "--chunk",
-        type=_count,
+        type=positive_count,
         default=standard.chunk,
         help=f"training images a chunk, the unit that survives an interruption (default {standard.chunk})",
     )
     sub.add_argument(
         "--batch-size",
-        type=_count,
+        type=positive_count,
         default=standard.batch_size,
         help=f"of forward and backward passes (default {standard.batch_size})",
     )
-    if verb in ("all", "fisher", "kfac", "ekfac", "gradients"):
+    for name, (default, words) in _job_options(verb).items():
         sub.add_argument(
-            "--draws",
-            type=_count,
-            default=standard.draws,
-            help=f"of the Fisher information, per training image (default {standard.draws})",
-        )
-    if verb in ("all", "gradients"):
-        sub.add_argument(
-            "--dimensions",
-            type=_count,
-            default=standard.dimensions,
-            help=f"of a sketched gradient (default {standard.dimensions})",
-        )
-    if verb in ("all", "controls"):
-        sub.add_argument(
-            "--controls",
-            type=_count,
-            default=standard.controls,
-            help=f"how many control queries are asked (default {standard.controls})",
+            f"--{name}", type=positive_count, default=default, help=f"{words} (default {default})"
         )
     if verb != "all":
         sub.add_argument("--remake", action="store_true", help="make it even if it is there")
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
+def _job_options(verb: str) -> dict[str, tuple[int, str]]:
+    """What the jobs of a command declare, one flag each; several may share one."""
+    return {name: words for job in jobs_of(verb) for name, words in options_of(job).items()}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit status: 0 done, 2 bad input, 130 interrupted."""
     options = parser().parse_args(arguments)
     quiet_libraries()
-    try:
-        return ACTIONS.get(options.verb, _run_jobs)(options)
-    except (KeyboardInterrupt, Cancelled):
-        print("stopped; run the same command again to continue", file=sys.stderr)
-        return 130
-    except WhenceError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-    except torch.OutOfMemoryError:
-        print("error: out of memory: run it again with a smaller --batch-size", file=sys.stderr)
-    except OSError as problem:
-        print(f"error: {problem.strerror or problem}: {problem.filename or ''}", file=sys.stderr)
-    return 2
-
-
-def quiet_libraries() -> None:
-    """Their bars and warnings would come between ours."""
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for logging in (diffusers.utils.logging, transformers.utils.logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+    return exit_status(
+        lambda: ACTIONS.get(options.verb, _run_jobs)(options),
+        stopped="stopped; run the same command again to continue",
+        out_of_memory="out of memory: run it again with a smaller --batch-size",
+    )
 
 
 def _sources(options: argparse.Namespace) -> Sources:
@@ -171,6 +130,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.noises,
         options.seed,
         options.pool,
+        options.layers,
     )
 
 
@@ -193,14 +153,12 @@ def _run_jobs(options: argparse.Namespace) -> int:
     else:
         workspace = Workspace.open(options.workspace, options.device)
         use_encoders(workspace, _encoders(options))
-    standard = Options()
-    draws = getattr(options, "draws", standard.draws)
-    dimensions = getattr(options, "dimensions", standard.dimensions)
-    controls = getattr(options, "controls", standard.controls)
-    chosen = Options(options.chunk, options.batch_size, draws, standard.seed, dimensions, controls)
-    for job in jobs(workspace, options.verb):
-        remake = getattr(options, "remake", False) and job.artifact.startswith(options.verb)
-        show(run(workspace, job, chosen, remake))
+    how = Execution(options.chunk, options.batch_size)
+    chosen = {name: getattr(options, name) for name in _job_options(options.verb)}
+    for job in jobs_of(options.verb):
+        if job.possible(workspace):
+            remake = getattr(options, "remake", False) and job.kind.command == options.verb
+            show(run(workspace, with_options(job, chosen), how, remake))
     return 0
 
 
@@ -232,5 +190,4 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    exit_with(main)

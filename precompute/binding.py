@@ -8,8 +8,10 @@ from pathlib import Path
 
 from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
-from attribution.models.losses import Probe, timestep_grid
+from attribution.models.draws import Probe, timestep_grid
+from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config
+from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
 
 NONE = "none"  # given in place of a checkpoint: go without that encoder
@@ -27,6 +29,7 @@ class Sources:
         noises: draws at each of them.
         seed: of those draws.
         pool: draws at each timestep whose losses are precomputed; at least `noises`.
+        layers: the name of a selector of the layers that are unlearned and differentiated.
     """
 
     model: str | None = None
@@ -36,6 +39,7 @@ class Sources:
     noises: int | None = None
     seed: int | None = None
     pool: int | None = None
+    layers: str | None = None
 
 
 def bind(
@@ -59,7 +63,9 @@ def bind(
         )
     encoders = _encoders(folder, sources.encoders, old)
     make_probe = _probe(sources, None if old is None else old.probe)
-    return Workspace.create(folder, model, dataset, encoders, make_probe, device, progress)
+    kept = CROSS_ATTENTION_KV if old is None else old.fingerprints["layers"]
+    layers = sources.layers or kept
+    return create_workspace(folder, model, dataset, encoders, make_probe, device, progress, layers)
 
 
 def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
@@ -106,6 +112,7 @@ def open_or_bind(
     for key, asked, bound in (
         ("model", sources.model, config.model),
         ("dataset", sources.dataset, config.dataset),
+        ("layers", sources.layers, config.fingerprints["layers"]),
     ):
         if asked is not None and workspace.stored(asked) != bound:
             raise WorkspaceError(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from attribution.data.files import file_sha256
 from attribution.errors import ArtifactError, MismatchError, MissingArtifactError, ModelError
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.baseline import LATENTS
 from attribution.workspace.store import mending_command
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import PLAN
-from precompute.executors.local import jobs
+from precompute.jobs.base import all_jobs
 
-OPTIONAL = ("latents",)  # a small workspace encodes its pictures anew rather than carry them
+OPTIONAL = (LATENTS,)  # a small workspace encodes its pictures anew rather than carry them
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,17 @@ class State:
 
 def states(workspace: Workspace) -> Iterator[State]:
     """The state of every artifact that the workspace can have."""
-    for job in jobs(workspace, "all"):
-        yield _state(workspace, job.artifact)
+    for job in all_jobs():
+        if job.possible(workspace):
+            yield _state(workspace, job.kind)
 
 
-def _state(workspace: Workspace, name: str) -> State:
+def _state(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
+    name = kind.folder
     try:
-        artifact = workspace.artifact(name)
+        artifact = workspace.artifact(kind)
     except MissingArtifactError:
-        return _unfinished(workspace, name)
+        return _unfinished(workspace, kind)
     except MismatchError as problem:
         return State(name, "stale", str(problem))
     except ArtifactError as problem:
@@ -48,13 +53,14 @@ def _state(workspace: Workspace, name: str) -> State:
     return State(name, "ready", ", ".join([*choices, f"{made_with.get('device')}, torch {torch}"]), size)
 
 
-def _unfinished(workspace: Workspace, name: str) -> State:
+def _unfinished(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
+    name = kind.folder
     part = workspace.folder / f"{name}.part"
-    command = mending_command(name, workspace.folder)
+    command = mending_command(kind.command, workspace.folder)
     try:
         total = json.loads((part / PLAN).read_text(encoding="utf-8"))["chunks"]
     except (OSError, ValueError, KeyError, TypeError):
-        if name in OPTIONAL:
+        if kind in OPTIONAL:
             return State(name, "left out", f"made when asked for; keep them with `{command}`")
         return State(name, "missing", f"make it with `{command}`")
     done = sum(1 for _ in part.glob("chunk-*"))
@@ -70,11 +76,11 @@ def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iter
             workspace.encoder(name)
     except (ModelError, MismatchError) as problem:
         yield str(problem)
-    for job in jobs(workspace, "all"):
-        if job.artifact in OPTIONAL and not workspace.store.has(job.artifact):
+    for kind in (job.kind for job in all_jobs() if job.possible(workspace)):
+        if kind in OPTIONAL and not workspace.has(kind):
             continue
         try:
-            for _ in workspace.store.verify(job.artifact, workspace.expected(job.artifact)):
+            for _ in workspace.store.verify(kind.folder, workspace.expected(kind), kind.command):
                 pass
         except ArtifactError as problem:
             yield str(problem)
@@ -85,7 +91,7 @@ def _changed_pictures(workspace: Workspace, progress: Callable[[int, int], None]
     changed = []
     for row, example in enumerate(training_set.examples):
         try:
-            found = hashlib.sha256(training_set.path(row).read_bytes()).hexdigest()
+            found = file_sha256(training_set.path(row))
         except OSError:
             found = "gone"
         if found != example.sha256:

@@ -84,67 +84,80 @@ def train(
     `loss_of_step(step, rows)` gives the scalar loss of one batch. `after_step(step)` runs behind each
     update (the teacher of a self-distilled model follows its student there).
     """
-    optimizer = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.99),
-        weight_decay=recipe.weight_decay,
-    )
-    average = copy.deepcopy(model.state_dict())
-    first = 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average, first = saved["average"], saved["step"]
+    training = _Training.resumed(model, recipe, checkpoint)
     batches = Batches(count, recipe, left_out)
     last_saved = time.monotonic()
     model.train()
-    for step in range(first, recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * learning_rate_factor(step, recipe)
-        rows = batches[step]
-        loss = loss_of_step(step, rows)
+    for step in range(training.done, recipe.steps):
+        loss = loss_of_step(step, batches[step])
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss is {loss.item()} at step {step}")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-        optimizer.step()
-        _follow(average, model.state_dict(), min(recipe.ema, (step + 1) / (step + 10)))
+        training.update(loss, recipe)
         if after_step is not None:
             after_step(step)
-        done = step + 1
-        if time.monotonic() - last_saved > checkpoint_seconds or done == recipe.steps:
-            _save(checkpoint, model, optimizer, average, done)
+        if time.monotonic() - last_saved > checkpoint_seconds or training.done == recipe.steps:
+            training.save(checkpoint)
             last_saved = time.monotonic()
-        yield done, loss.item()
-    model.load_state_dict(average)
+        yield training.done, loss.item()
+    model.load_state_dict(training.average)
     model.eval()
+
+
+@dataclass
+class _Training:
+    """What a checkpoint holds: weights, optimizer, averaged weights, and how many steps are done."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    done: int = 0
+
+    @classmethod
+    def resumed(cls, model: nn.Module, recipe: Recipe, checkpoint: Path) -> _Training:
+        """The training that the checkpoint was written in, or a new one where there is none."""
+        optimizer = torch.optim.AdamW(
+            [p for p in model.parameters() if p.requires_grad],
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=recipe.weight_decay,
+        )
+        if not checkpoint.exists():
+            return cls(model, optimizer, copy.deepcopy(model.state_dict()))
+        saved = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        return cls(model, optimizer, saved["average"], saved["step"])
+
+    def update(self, loss: Tensor, recipe: Recipe) -> None:
+        """Take one step down the gradient of the loss; the averaged weights follow."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * learning_rate_factor(self.done, recipe)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        self.optimizer.step()
+        decay = min(recipe.ema, (self.done + 1) / (self.done + 10))  # short-sighted at first
+        _follow(self.average, self.model.state_dict(), decay)
+        self.done += 1
+
+    def save(self, checkpoint: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        part = checkpoint.with_suffix(".part")
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "step": self.done,
+        }
+        torch.save(state, part)
+        part.replace(checkpoint)
 
 
 @torch.no_grad()
 def _follow(average: dict[str, Tensor], current: dict[str, Tensor], decay: float) -> None:
+    """Move the averaged weights towards the current ones: decay * average + (1 - decay) * current."""
     floats = [name for name, value in average.items() if value.is_floating_point()]
     torch._foreach_lerp_([average[n] for n in floats], [current[n] for n in floats], 1 - decay)
     for name in average.keys() - set(floats):
         average[name].copy_(current[name])
-
-
-def _save(
-    checkpoint: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    step: int,
-) -> None:
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    part = checkpoint.with_suffix(".part")
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average,
-        "step": step,
-    }
-    torch.save(state, part)
-    part.replace(checkpoint)

@@ -18,7 +18,7 @@ from app.runs.run import Picture
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.stage import preview_view
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, InputError, WhenceError
 from attribution.models.base import Generation
 from attribution.results import Progress

@@ -17,8 +17,9 @@ from app.views import status
 from app.views.training_image import LossMaps, Neighbour, training_image_view
 from attribution.analysis.loss_map import Forgotten
 from attribution.analysis.near_duplicates import most_alike
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import TrainingSetError
+from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Locating, methods
 from attribution.methods.likeness import Likeness
 from attribution.workspace.workspace import Workspace
@@ -106,7 +107,7 @@ def nearest(workspace: Workspace, row: int) -> dict[str, tuple[Neighbour, ...]]:
     """The training images nearest to one, in each embedding of pictures that the workspace has."""
     examples, found = workspace.training_set.examples, {}
     for each in methods().values():
-        if not isinstance(each, Likeness) or each.captions or not workspace.store.has(each.artifact):
+        if not isinstance(each, Likeness) or each.captions or not workspace.has(each.artifact):
             continue
         near = most_alike(workspace, each.artifact, row, NEAREST)
         found[each.title] = tuple(Neighbour(examples[alike.row], alike) for alike in near)
@@ -127,7 +128,7 @@ def loss_maps(workspace: Workspace, session: Session, row: int) -> dict[str, For
         return {}
     settings = session.run.settings
     found = {
-        strip.title: each.how_forgotten(workspace, strip.part.query, settings, row)
+        strip.title: each.how_forgotten(QueryContext(workspace, strip.part.query, settings), row)
         for strip, each in locating_strips(session)
     }
     return {title: how for title, how in found.items() if how is not None}

@@ -15,7 +15,7 @@ from app.runs.boxes import boxes_of_settings
 from app.runs.run import Picture
 from app.runtime.sessions import Session, Upload
 from app.views import status
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 
 
 @dataclass(frozen=True)

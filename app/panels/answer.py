@@ -20,6 +20,7 @@ from app.runs.run import Run
 from app.runs.selection import METHODS, PARTS, Selection, strips, warnings_of
 from app.views.guide import GUIDE
 from app.views.results_grid import empty_results_grid, results_grid
+from attribution.analysis.significance import CONTROLS
 from attribution.methods.base import method
 from attribution.workspace.workspace import Workspace
 
@@ -139,7 +140,7 @@ class AnswerPanel:
             grouped_by: `column` and `measure` of the panel of groups, where they were chosen.
         """
         shown = strips(run, selection, earlier)
-        null = workspace.null() if workspace.store.has("controls") else None
+        null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
         return {
             **self.selection.whole(run, selection, bool(earlier)),
             self.grid: results_grid(shown, warnings_of(run, selection)),

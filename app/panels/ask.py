@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.panels.updates import html_panel
 from app.views import status
+from attribution.gradients.query_context import GRADIENT_DRAWS
 from attribution.methods.base import Method
 from attribution.query import Settings
 
@@ -38,7 +39,7 @@ def effort_choices(
 ) -> list[tuple[str, str]]:
     """(label, effort); the label's second line says how it looks or, once known, for how long."""
     settings = Settings()
-    gradient = BACKWARD * settings.unlearning_draws
+    gradient = BACKWARD * GRADIENT_DRAWS
     choices = (
         ("instant", "Instant", "looked up", gradient),
         ("refined", "Refined", "best measured", gradient + settings.budget),

@@ -2,7 +2,7 @@
 
 <folder>/<id>/
     run.json          what was asked, fingerprints, time, the other files' sha256
-    answers.json.gz   the answer of each part, as `Attribution.to_json` writes it
+    answers.json.gz   the answer of each part, as `attribution.serialization.to_json` writes it
     picture.png       the picture, with the settings that made it
 
 A run is written beside and renamed, so that it is there whole or not at all. Its id cannot be guessed:

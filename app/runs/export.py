@@ -16,6 +16,7 @@ from typing import Any
 from app.runs.run import Picture, Run
 from attribution.data.images import write_png
 from attribution.query import Box
+from attribution.serialization import to_csv, to_json
 
 PREFIX = "whence-export-"
 AN_HOUR = 3600.0
@@ -35,7 +36,7 @@ def fresh_folder() -> Path:
 
 def answer_json(run: Run, top_k: int | None = None) -> dict[str, Any]:
     """The form that DESIGN.md promises; of several parts, one such object each under "parts"."""
-    answers = [part.attribution.to_json(top_k) for part in run.parts if part.attribution is not None]
+    answers = [to_json(part.attribution, top_k) for part in run.parts if part.attribution is not None]
     return answers[0] if len(answers) == 1 else {"parts": answers}
 
 
@@ -48,7 +49,7 @@ def write_json(run: Run) -> Path:
 def write_csv(run: Run) -> Path:
     """One table; of several parts, one below another, each behind its own comment lines."""
     path = fresh_folder() / f"{name_of(run.caption)}.csv"
-    tables = [part.attribution.to_csv() for part in run.parts if part.attribution is not None]
+    tables = [to_csv(part.attribution) for part in run.parts if part.attribution is not None]
     path.write_text("\n".join(tables), encoding="utf-8", newline="")
     return path
 

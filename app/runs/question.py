@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.runs.run import Picture, Run, parts_of
 from attribution.errors import CaptionError, SettingsError
-from attribution.methods.base import Method, methods
+from attribution.methods.base import Cost, Method, available, methods
 from attribution.models.base import Generation
 from attribution.query import Box, Settings
 from attribution.workspace.workspace import Workspace
@@ -16,12 +16,12 @@ MAX_SEED = 2**31 - 1
 
 def offered_methods(workspace: Workspace) -> list[Method]:
     """The methods whose artifacts have been made."""
-    return [m for m in methods().values() if all(workspace.store.has(need) for need in m.needs(workspace))]
+    return [each for each in methods().values() if available(each, workspace)]
 
 
 def measures(each: Method) -> bool:
     """Whether a method measures each training image by itself, which effort "instant" does not allow."""
-    return each.slow
+    return each.cost is Cost.PER_EXAMPLE
 
 
 def checked_run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
@@ -11,9 +11,9 @@ from PIL import Image
 from app.runs.boxes import boxes_of_run
 from app.runs.run import Part, Picture, Run, parts_of
 from attribution.data.training_set import TrainingSet
-from attribution.methods.base import method
+from attribution.methods.base import method, settings_from_json
 from attribution.query import Box, Settings
-from attribution.results import Attribution
+from attribution.serialization import from_json, to_json
 
 FORMAT = 1
 
@@ -38,7 +38,7 @@ def question_to_json(run: Run) -> dict[str, Any]:
         "begun": run.begun,
         "caption": run.caption,
         "methods": list(run.methods),
-        "settings": asdict(run.settings),
+        "settings": run.settings.to_json(method(name) for name in run.methods),
         "picture": {
             "caption": run.picture.caption,
             "made": dict(run.picture.made),
@@ -51,7 +51,7 @@ def question_to_json(run: Run) -> dict[str, Any]:
 
 def answers_to_json(run: Run) -> list[dict[str, Any]]:
     """One a part."""
-    return [part.attribution.to_json() for part in run.parts if part.attribution is not None]
+    return [to_json(part.attribution) for part in run.parts if part.attribution is not None]
 
 
 def summary_from_json(run_id: str, asked: Mapping[str, Any]) -> Summary:
@@ -60,7 +60,7 @@ def summary_from_json(run_id: str, asked: Mapping[str, Any]) -> Summary:
     names = tuple(map(str, asked["methods"]))
     for name in names:
         method(name)
-    settings, begun = _settings(asked["settings"]), float(asked["begun"])
+    settings, begun = settings_from_json(asked["settings"]), float(asked["begun"])
     return Summary(run_id, str(asked["caption"]), boxes, names, settings, begun)
 
 
@@ -80,7 +80,7 @@ def run_from_json(
     found = summary_from_json(run_id, asked)
     parts = []
     for part, answer in zip(parts_of(image, found.caption, found.boxes), answers, strict=True):
-        attribution = Attribution.from_json(answer, training_set)
+        attribution = from_json(answer, training_set)
         parts.append(Part(part.label, part.query, attribution.rankings, attribution))
     size = asked["picture"]["original_size"]
     picture = Picture(
@@ -90,9 +90,3 @@ def run_from_json(
         None if size is None else (int(size[0]), int(size[1])),
     )
     return Run(picture, found.caption, found.methods, found.settings, tuple(parts), run_id, found.begun)
-
-
-def _settings(data: Mapping[str, Any]) -> Settings:
-    candidates = data.get("candidates")
-    named = tuple(candidates) if isinstance(candidates, list) else candidates
-    return Settings(**{**data, "candidates": named})

@@ -22,7 +22,7 @@ from app.views.pictures import data_uri
 from app.views.report_glossary import CAUTIONS, TERMS
 from app.views.scores import Figures, figures_of
 from attribution.errors import ImageError
-from attribution.methods.base import method
+from attribution.methods.base import changed_options, method
 from attribution.results import Entry, Ranking
 from attribution.workspace.workspace import Workspace
 
@@ -80,7 +80,8 @@ def command_line(run: Run, part: Part) -> str:
             "--candidates",
             str(settings.candidates) if isinstance(settings.candidates, int) else "FILE",
         ]
-    words += [] if settings.alpha is None else ["--alpha", repr(settings.alpha)]
+    changed = changed_options(settings)
+    words += ["--option", *changed] if changed else []
     return shlex.join([*words, "--workspace", "WORKSPACE"])
 
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from jaxtyping import Float
 from numpy import ndarray
 
-from attribution.gradients.query_gradient import query_gradient
+from attribution.gradients.query_context import TARGET_RISE, QueryContext
+from attribution.gradients.stored import GRADIENTS
 from attribution.models.base import Generation
 from attribution.query import Query, Settings
 from attribution.rng import generator
@@ -40,8 +41,7 @@ def control(workspace: Workspace, seed: int) -> Control:
     caption = workspace.training_set.captions[row]
     *_, last = workspace.model.generate(Generation(caption, seed))
     assert last.image is not None
-    settings = Settings(seed=seed)
-    *_, gradient = query_gradient(workspace, Query(last.image, caption), settings)
-    first_order = workspace.first_order()
-    _, unit = first_order.matched_step(gradient.mean, gradient.loss, settings.target_rise)
+    gradient = QueryContext(workspace, Query(last.image, caption), Settings(seed=seed)).gradient()
+    first_order = workspace.load(GRADIENTS)
+    _, unit = first_order.matched_step(gradient.mean, gradient.loss, TARGET_RISE)
     return Control(first_order.query_vector(gradient.mean), unit, row)

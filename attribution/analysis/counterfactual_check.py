@@ -15,23 +15,23 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from attribution.analysis.counterfactual import Outcome, Proof, ProofSettings, Survivor
 from attribution.analysis.significance import related_captions
-from attribution.data.images import box_in_prepared, prepared
-from attribution.engine import describe_query
+from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, SettingsError
-from attribution.gradients import query_gradient as asking
+from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Generation, Weights
+from attribution.models.batch import Conditioning
+from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query, Settings
 from attribution.results import Progress
 from attribution.rng import generator
 from attribution.unlearning.change import LossChange, loss_change, picture_change
-from attribution.unlearning.image_set import Given, ascended, unlearned_set
-from attribution.unlearning.step import Unlearned, stratified_draws
+from attribution.unlearning.image_set import ascended, unlearned_set
+from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
 
 SAME = 2.0  # levels of 255: a picture that its settings give again differs by less
@@ -138,14 +138,13 @@ def _proving_picture(
 ) -> Iterator[Progress | Proof]:
     subject, proof = yield from _begun(workspace, query, settings, generation)
     yield proof
-    model, told = workspace.model, "the picture"
+    told = "the picture"
     ascent = replace(settings.ascent, target_rise=settings.picture_rise)
-    gradients = asking.query_gradient(
-        workspace, query, Settings(seed=ascent.seed, unlearning_draws=ascent.draws)
-    )
-    held_out = stratified_draws(model, ascent.calibration_draws, ascent.seed, "calibration")
-    given = Given(subject.latent, subject.caption, held_out)
-    unlearned = yield from ascended(workspace, gradients, given, ascent, told, subject.mask)
+    context = subject.context
+    draws = stratified_draws(workspace.model, ascent.calibration_draws, ascent.seed, "calibration")
+    held_out = draws.of(context.latent, context.conditioning)
+    gradients = context.gradients(ascent.draws)
+    unlearned = yield from ascended(workspace, gradients, held_out, ascent, told, context.mask)
     proof = replace(proof, outcome=(yield from _outcome(workspace, subject, proof, unlearned, (), told)))
     captions = unrelated_captions(workspace, query.caption, settings.survivors, ascent.seed)
     if len(captions) < settings.survivors:
@@ -161,11 +160,9 @@ def _proving_picture(
 
 @dataclass(frozen=True)
 class _Subject:
-    """The picture's own tensors, and where in pictures made again the change is measured."""
+    """The picture, and where in pictures made again the change is measured."""
 
-    latent: Float[Tensor, "1 c h w"]
-    caption: Float[Tensor, "1 tokens d"]
-    mask: Float[Tensor, "h w"] | None
+    context: QueryContext
     box: Box | None
 
 
@@ -179,22 +176,19 @@ def _begun(
         else (generation,)
     )
     before = yield from _made(workspace, generations, None, "making the picture again as it was")
+    context = QueryContext(workspace, query, Settings(seed=settings.ascent.seed))
     # In a picture from other noise, what the box was about lies elsewhere.
-    box = None
-    if query.box is not None and generation is not None:
-        box = box_in_prepared(query.box, query.image.size)
+    box = None if generation is None else context.box
     warnings: tuple[str, ...] = ()
     if generation is not None:
-        apart = picture_change(workspace, prepared(query.image, workspace.resolution), before[0]).inside
+        apart = picture_change(workspace, context.picture, before[0]).inside
         if apart > SAME:
             warnings = (
                 "the picture's settings do not give this very picture again (its pixels differ by "
                 f"{apart:.0f} of 255): what is compared is made from those settings",
             )
-    subject = _Subject(*asking.query_tensors(workspace, query), box)
-    described = describe_query(workspace, query)
-    return subject, Proof(
-        described, settings, generation is not None, generations, before, warnings=warnings
+    return _Subject(context, box), Proof(
+        context.described(), settings, generation is not None, generations, before, warnings=warnings
     )
 
 
@@ -214,7 +208,9 @@ def _outcome(
         picture_change(workspace, before, after, subject.box)
         for before, after in zip(proof.before, pictures, strict=True)
     )
-    loss = _loss_change(workspace, weights, (subject.latent, subject.caption), proof.settings, subject.mask)
+    context = subject.context
+    picture = (context.latent, context.conditioning)
+    loss = _loss_change(workspace, weights, picture, proof.settings, context.mask)
     return Outcome(ids, unlearned.rise, unlearned.alpha, loss, pictures, changes)
 
 
@@ -234,13 +230,13 @@ def _survivor(
 def _loss_change(
     workspace: Workspace,
     weights: Weights,
-    picture: tuple[Tensor, Tensor],
+    picture: tuple[Tensor, Conditioning],
     settings: ProofSettings,
     mask: Tensor | None = None,
 ) -> LossChange:
     """On draws that nothing was unlearned or calibrated with."""
     draws = stratified_draws(workspace.model, settings.measuring_draws, settings.ascent.seed, "proof")
-    return loss_change(workspace.model, weights, *picture, draws, mask)
+    return loss_change(workspace.model, weights, draws.of(*picture), mask)
 
 
 def _made(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+from scipy.stats import binomtest
 
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import SettingsError
@@ -17,7 +19,6 @@ from attribution.rng import generator
 
 RESAMPLED = 1000  # times, for an interval
 LEVEL = 0.95
-NORMAL = 1.959964  # standard deviations to either side that hold this share
 MOST_VALUES = 500  # of a column that can be grouped by
 
 
@@ -85,17 +86,11 @@ def grouped(
     if column not in columns_of(training_set):
         known = ", ".join(columns_of(training_set)) or "none at all"
         raise SettingsError(f"the training set cannot be grouped by {column!r}: choose from {known}")
-    entries = ranking.entries
-    values = [values_of(training_set.examples[entry.row], column) for entry in entries]
-    names = sorted({value for each in values for value in each})
-    member = np.zeros((len(entries), len(names)))
-    for number, each in enumerate(values):
-        for value in each:
-            member[number, names.index(value)] = 1
-    scores = np.array([entry.score for entry in entries])
-    errors = np.array([entry.stderr or 0.0 for entry in entries])
+    names, member = _membership(ranking, training_set, column)
+    scores, count = ranking.scores, len(ranking)
+    errors = np.zeros(count) if ranking.stderr is None else ranking.stderr
     low, high = _intervals(scores, errors, member, seed)
-    top = min(top, len(entries))
+    top = min(top, count)
     groups = []
     for k, name in enumerate(names):
         first = int(member[:top, k].sum())
@@ -105,7 +100,7 @@ def grouped(
             Group(
                 name,
                 images,
-                images / len(entries),
+                images / count,
                 float(scores @ member[:, k]),
                 float(low[k]),
                 float(high[k]),
@@ -116,6 +111,19 @@ def grouped(
             )
         )
     return sorted(groups, key=lambda group: (-group.summed, group.value))
+
+
+def _membership(
+    ranking: Ranking, training_set: TrainingSet, column: str
+) -> tuple[list[str], Float64[ndarray, "ranked values"]]:
+    """The values of a column, and a 1 for each that a ranked image has."""
+    values = [values_of(training_set.examples[row], column) for row in ranking.rows]
+    names = sorted({value for each in values for value in each})
+    places = {name: k for k, name in enumerate(names)}
+    member = np.zeros((len(values), len(names)))
+    for number, each in enumerate(values):
+        member[number, [places[value] for value in each]] = 1
+    return names, member
 
 
 def _intervals(
@@ -133,11 +141,8 @@ def _intervals(
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
     """Wilson's 95% interval of a share."""
-    share, z2 = successes / trials, NORMAL**2
-    centre = share + z2 / (2 * trials)
-    half = NORMAL * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    scale = 1 + z2 / trials
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    found = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def largest(groups: Iterable[Group], count: int, by: str) -> list[Group]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
 from attribution.models.base import Weights
-from attribution.models.losses import probe_draws
+from attribution.models.batch import Batch
+from attribution.models.draws import probe_draws
+from attribution.unlearning.change import mean_and_error
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
 
@@ -42,39 +44,28 @@ class Forgotten:
 def forgotten(workspace: Workspace, unlearned: Weights, row: int, batch_size: int = 64) -> Forgotten:
     """Of one training image, on the draws of a full measurement: the mean rise is its exhaustive score."""
     model, probe, training_set = workspace.model, workspace.probe, workspace.training_set
-    latent = workspace.latents([row]).to(model.device)
+    latent = training_latents(workspace, [row]).to(model.device)
     caption = model.encode_captions([training_set.captions[row]])
     total = torch.zeros(model.latent_shape[1:], dtype=torch.float64)
     befores, afters, ids = [], [], [training_set.ids[row]]
     for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, batch_size):
         n = len(draws.timesteps)
-        given = (
-            latent.expand(n, -1, -1, -1),
-            caption.expand(n, -1, -1),
-            draws.noise.to(model.device),
-            draws.timesteps,
-        )
-        before = model.squared_errors(model.weights, *given).double().cpu()
-        after = model.squared_errors(unlearned, *given).double().cpu()
+        batch = Batch(latent.expand(n, -1, -1, -1), caption.expand(n), draws.noise, draws.timesteps)
+        before = model.squared_errors(model.weights, batch).double().cpu()
+        after = model.squared_errors(unlearned, batch).double().cpu()
         total += (after - before).mean(dim=1).sum(dim=0)
         befores.append(before.mean(dim=(1, 2, 3)))
         afters.append(after.mean(dim=(1, 2, 3)))
     grid = (len(probe.timesteps), probe.noises)
     before_each, after_each = (torch.cat(parts).reshape(grid).numpy() for parts in (befores, afters))
+    measured = (mean_and_error(each) for each in (before_each, after_each, after_each - before_each))
+    (before_mean, before_error), (after_mean, after_error), (_, rise_error) = measured
     return Forgotten(
         (total / before_each.size).numpy(),
         probe.timesteps,
-        before_each.mean(axis=1),
-        after_each.mean(axis=1),
-        _stderr(before_each),
-        _stderr(after_each),
-        _stderr(after_each - before_each),
+        before_mean,
+        after_mean,
+        before_error,
+        after_error,
+        rise_error,
     )
-
-
-def _stderr(values: Float64[ndarray, "timesteps noises"]) -> Float64[ndarray, " timesteps"]:
-    noises = values.shape[1]
-    if noises < 2:
-        return np.full(len(values), np.nan)
-    errors: Float64[ndarray, " timesteps"] = values.std(axis=1, ddof=1) / np.sqrt(noises)
-    return errors

@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.embeddings import Embedding
 from attribution.workspace.workspace import Workspace
 
 NEARLY = 10.0  # levels of 255
@@ -38,13 +40,15 @@ class Alike:
         return self.apart < NEARLY
 
 
-def most_alike(workspace: Workspace, embedding: str, row: int, count: int) -> tuple[Alike, ...]:
-    """The `count` training images nearest to one in an artifact `embeddings-...`, itself left out.
+def most_alike(
+    workspace: Workspace, kind: ArtifactKind[Embedding], row: int, count: int
+) -> tuple[Alike, ...]:
+    """The `count` training images nearest to one in an embedding, itself left out.
 
     Raises:
         ArtifactError: the workspace has no such embedding.
     """
-    neighbours = workspace.neighbours(embedding)
+    neighbours = workspace.load(kind).neighbours
     vector = neighbours.vectors[row]
     near = neighbours.search(vector, count + 1)
     near = near[near != row][:count]

@@ -15,10 +15,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
+
+from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.store import Artifact
+from attribution.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from attribution.gradients.draw_gradient import QueryGradient
 
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
 COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
@@ -127,3 +136,46 @@ def _incidence(captions: Sequence[set[str]], vocabulary: dict[str, int]) -> Floa
 
 def _words(caption: str) -> set[str]:
     return set(re.findall(r"[^\W_]+", caption.lower()))
+
+
+def _null(workspace: Workspace, artifact: Artifact) -> Null:
+    artifact.check_made_with("space", gradient_space(workspace))
+    stored = artifact.tensors("controls.safetensors")
+    queries = stored["vectors"].double().numpy() * stored["units"].numpy()[:, None]
+    scores = workspace.load(GRADIENTS).products(queries)
+    captions = workspace.training_set.captions
+    asked = [captions[int(row)] for row in stored["captions"]]
+    return null_of(scores, related_captions(captions, asked))
+
+
+CONTROLS = ArtifactKind("controls", (*OF_MODEL, "probe"), _null)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How far the first-order scores of all training images stand out of their own nulls."""
+
+    z: Float64[ndarray, " examples"]
+    threshold: float
+    controls: int
+
+    def details(self) -> dict[str, float]:
+        """Return what is written into a result."""
+        return {"z_threshold": self.threshold, "controls": self.controls}
+
+
+def judgement(workspace: Workspace, gradient: QueryGradient, target_rise: float) -> Judgement | None:
+    """Judge a query by its gradient.
+
+    None where there are too few control queries, or none that were asked with as many draws and as far.
+    """
+    if not workspace.has(CONTROLS):
+        return None
+    asked = workspace.artifact(CONTROLS).manifest["settings"]
+    alike = (asked["unlearning_draws"], asked["target_rise"]) == (gradient.draws, target_rise)
+    if not alike or asked["controls"] < FEWEST:
+        return None
+    null = workspace.load(CONTROLS)
+    rows = np.arange(len(workspace.training_set))
+    predicted = workspace.load(GRADIENTS).predict(gradient.mean, gradient.loss, target_rise, rows)
+    return Judgement(null.z(predicted.values), null.threshold, null.controls)

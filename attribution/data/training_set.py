@@ -1,28 +1,22 @@
-"""A captioned image folder: the pictures that a model was trained on.
-
-The form is `imagefolder`'s: pictures, and beside them `metadata.jsonl` with one object a line,
-`file_name` and `text`, optionally `id`, and any further columns (artist, license, source, ...).
-"""
+"""The captioned pictures that a model was trained on, in a fixed order. How they are read is elsewhere."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shlex
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
 from PIL import Image
 
-from attribution.data.images import FORMATS, read_image
-from attribution.errors import ImageError, TrainingSetError
-
-METADATA = "metadata.jsonl"
-INDEX_FORMAT = 1
+from attribution.data.images import read_image
+from attribution.errors import TrainingSetError
 
 
 @dataclass(frozen=True)
@@ -74,6 +68,18 @@ class TrainingSet:
             raise TrainingSetError(f"{name!r} is neither an id nor a file name of the training set")
         return self._rows[name]
 
+    def row_of_id(self, example_id: str) -> int | None:
+        """The row of an id; None if there is no such example (a file name is no id)."""
+        row = self._rows.get(example_id)
+        return row if row is not None and self.ids[row] == example_id else None
+
+    @cached_property
+    def places_of_ids(self) -> Int64[ndarray, " examples"]:
+        """Where the id of each row comes among all ids in order: what ties are broken by."""
+        places = np.empty(len(self), np.int64)
+        places[sorted(range(len(self)), key=self.ids.__getitem__)] = np.arange(len(self))
+        return places
+
     def path(self, row: int) -> Path:
         return self.folder / self.examples[row].file_name
 
@@ -84,138 +90,3 @@ class TrainingSet:
             ImageError: the file is gone or damaged.
         """
         return read_image(self.path(row))[0]
-
-    @classmethod
-    def scan(cls, folder: Path | str, progress: Callable[[int, int], None] | None = None) -> TrainingSet:
-        """Read the metadata and hash every picture; `progress(done, total)` after each.
-
-        Raises:
-            TrainingSetError: the folder is not a captioned image folder.
-        """
-        folder = Path(folder)
-        records, metadata_sha256 = _read_metadata(folder)
-        hashes = []
-        for done, record in enumerate(records, 1):
-            hashes.append(_picture_sha256(folder, record["file_name"]))
-            if progress is not None:
-                progress(done, len(records))
-        return cls(folder, _examples(records, hashes), metadata_sha256)
-
-    def save(self, index_path: Path) -> None:
-        """Write what `scan` has hashed, so that opening need not hash again."""
-        index = {
-            "format": INDEX_FORMAT,
-            "fingerprint": self.fingerprint,
-            "metadata_sha256": self.metadata_sha256,
-            "sha256": [example.sha256 for example in self.examples],
-        }
-        part = index_path.with_name(index_path.name + ".part")
-        part.write_text(json.dumps(index, indent=0) + "\n", encoding="utf-8")
-        part.replace(index_path)
-
-    @classmethod
-    def load(cls, index_path: Path, folder: Path | str) -> TrainingSet:
-        """The training set as it was scanned. Pictures are not hashed again (`verify` does that).
-
-        Raises:
-            TrainingSetError: the metadata has changed since, or something is missing.
-        """
-        folder = Path(folder)
-        records, metadata_sha256 = _read_metadata(folder)
-        try:
-            index = json.loads(index_path.read_text(encoding="utf-8"))
-            hashes, expected = list(index["sha256"]), index["metadata_sha256"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise TrainingSetError(
-                f"{index_path} is missing or damaged: {_scan_again(index_path)}"
-            ) from None
-        if metadata_sha256 != expected or len(hashes) != len(records):
-            raise TrainingSetError(
-                f"{folder / METADATA} has changed since it was scanned (its sha256 is "
-                f"{metadata_sha256[:12]}, was {str(expected)[:12]}): {_scan_again(index_path)}"
-            )
-        return cls(folder, _examples(records, hashes), metadata_sha256)
-
-
-def _scan_again(index_path: Path) -> str:
-    return f"run `python -m precompute init --workspace {shlex.quote(str(index_path.parent))}`"
-
-
-def _read_metadata(folder: Path) -> tuple[list[dict[str, Any]], str]:
-    """The checked lines of the metadata, and its sha256."""
-    path = folder / METADATA
-    try:
-        data = path.read_bytes()
-    except OSError:
-        what = "is not a folder" if not folder.is_dir() else f"has no {METADATA}"
-        raise TrainingSetError(
-            f"{folder} {what}: a training set is a folder of pictures with a {METADATA}, one "
-            '{"file_name": ..., "text": ...} a line'
-        ) from None
-    try:
-        lines = data.decode("utf-8").split("\n")  # not splitlines: captions may hold odd separators
-    except UnicodeDecodeError:
-        raise TrainingSetError(f"{path} is not UTF-8 text") from None
-    records = [_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
-    if not records:
-        raise TrainingSetError(f"{path} names no pictures")
-    for key in ("id", "file_name"):
-        value, count = Counter(record[key] for record in records).most_common(1)[0]
-        if count > 1:
-            raise TrainingSetError(f"{path} has the {key} {value!r} {count} times: they must be unique")
-    return records, hashlib.sha256(data).hexdigest()
-
-
-def _record(path: Path, number: int, line: str) -> dict[str, Any]:
-    where = f"{path} line {number}"
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        raise TrainingSetError(f"{where} is not JSON") from None
-    if not isinstance(record, dict) or not isinstance(record.get("file_name"), str):
-        raise TrainingSetError(f'{where} has no "file_name"')
-    if not isinstance(record.get("text"), str):
-        raise TrainingSetError(f'{where} has no "text": every picture needs its caption')
-    name = PurePosixPath(record["file_name"])
-    if name.is_absolute() or ".." in name.parts or not name.parts or not _plain(record["file_name"]):
-        raise TrainingSetError(f"{where}: file name {record['file_name']!r} leaves the folder")
-    record["id"] = str(record.get("id", record["file_name"]))
-    if not record["id"] or not _plain(record["id"]):
-        raise TrainingSetError(f"{where}: id {record['id']!r} is empty or has control characters")
-    return record
-
-
-def _plain(text: str) -> bool:
-    """No control characters, neither in an id nor in a file name."""
-    return not any(ord(character) < 32 or ord(character) == 127 for character in text)
-
-
-def _picture_sha256(folder: Path, file_name: str) -> str:
-    path = folder / file_name
-    try:
-        data = path.read_bytes()
-        with Image.open(path, formats=FORMATS):
-            pass  # the header alone; a cut file shows when it is encoded
-    except OSError as problem:
-        missing = isinstance(problem, FileNotFoundError)
-        raise TrainingSetError(
-            f"{path} {'does not exist' if missing else 'is not a PNG, JPEG or WEBP'}"
-        ) from None
-    except Image.DecompressionBombError:
-        raise ImageError(f"{path} has too many pixels") from None
-    return hashlib.sha256(data).hexdigest()
-
-
-def _examples(records: Sequence[Mapping[str, Any]], hashes: Sequence[str]) -> list[Example]:
-    known = ("id", "file_name", "text")
-    return [
-        Example(
-            row,
-            record["id"],
-            record["file_name"],
-            record["text"],
-            sha256,
-            {key: value for key, value in record.items() if key not in known},
-        )
-        for row, (record, sha256) in enumerate(zip(records, hashes, strict=True))
-    ]

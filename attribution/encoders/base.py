@@ -1,14 +1,12 @@
 """What turns pictures (and captions) into vectors whose cosine is a similarity.
 
-Each module binds `ENCODER`, a reader that opens a checkpoint folder or hub id.
+Each module binds `ENCODERS`, readers that open a checkpoint folder or hub id.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +19,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from attribution.errors import ModelError, UnknownNameError
+from attribution.errors import ModelError
+from attribution.plugins import named, plugins
 
 Vectors = Float[np.ndarray, "n d"]
 
@@ -60,20 +59,17 @@ class EncoderReader:
 
 @cache
 def encoder_readers() -> dict[str, EncoderReader]:
-    """All encoders by name. Importing loads no weights."""
-    modules = [
-        importlib.import_module(f"attribution.encoders.{module.name}")
-        for module in pkgutil.iter_modules(importlib.import_module("attribution.encoders").__path__)
-    ]
-    return {module.ENCODER.name: module.ENCODER for module in modules if hasattr(module, "ENCODER")}
+    """Return all encoders by name. Importing loads no weights."""
+    return {reader.name: reader for reader in plugins("attribution.encoders", "ENCODERS")}
 
 
 def encoder_reader(name: str) -> EncoderReader:
-    """Raises UnknownNameError; the known ones are named."""
-    known = encoder_readers()
-    if name not in known:
-        raise UnknownNameError(f"there is no encoder {name!r}: choose from {', '.join(known)}")
-    return known[name]
+    """Return the encoder called `name`.
+
+    Raises:
+        UnknownNameError: there is none; the known ones are named.
+    """
+    return named("encoder", encoder_readers(), name)
 
 
 def unit_rows(vectors: Float[Tensor, "n d"]) -> Vectors:

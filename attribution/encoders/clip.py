@@ -91,4 +91,4 @@ def open_clip(source: str, device: str) -> ClipEncoder:
     return ClipEncoder(model.eval().requires_grad_(False).to(device), tokenizer, mean, std)
 
 
-ENCODER = EncoderReader("clip", "openai/clip-vit-base-patch32", True, open_clip)
+ENCODERS = (EncoderReader("clip", "openai/clip-vit-base-patch32", True, open_clip),)

@@ -92,4 +92,4 @@ def open_dino(source: str, device: str) -> DinoEncoder:
     return DinoEncoder(model.eval().requires_grad_(False).to(device), size, mean, std)
 
 
-ENCODER = EncoderReader("dino", "facebook/dino-vits16", False, open_dino, whitened=True)
+ENCODERS = (EncoderReader("dino", "facebook/dino-vits16", False, open_dino, whitened=True),)

@@ -1,4 +1,4 @@
-"""Approximations of the Fisher information of the key and value projections, damped and invertible.
+"""Approximations of the Fisher information of the selected layers, damped and invertible.
 
 Unlearning needs `(F + delta)^-1 g` (AbU eq. 6); comparing gradients of many images needs the square
 root of it, `(F + delta)^-1/2 g`, on both sides. Two approximations:
@@ -20,10 +20,12 @@ from torch import Tensor
 
 from attribution.gradients.fisher import DrawBatch, Sums, draw_batches, squared_gradients, summed
 from attribution.models.base import DiffusionModel, Factors
+from attribution.models.batch import Conditioning
+from attribution.models.layers import selector
 
 Gradient = Mapping[str, Float[Tensor, "*n out in"]]
 Bases = Mapping[str, Float[Tensor, "side side"]]
-INPUTS = "captions"  # of the basis of what is projected: the same tokens in every layer
+INPUTS = "captions"  # of the basis of inputs, where they are the same tokens in every layer
 
 
 @runtime_checkable
@@ -67,8 +69,8 @@ class EigenKronecker:
     """EK-FAC: `F = U diag(eigenvalues) U^T` with `U` the Kronecker product of two bases.
 
     Attributes:
-        bases: orthonormal columns; of the projected tokens under `INPUTS`, of each layer's outputs
-            under its name.
+        bases: orthonormal columns; of each layer's outputs under its name, of its inputs under
+            `INPUTS` where all layers read the caption's tokens, else under `inputs_of` its name.
         eigenvalues: `diag(U^T F U)`, measured in that basis, by layer.
         damping: a share of each layer's mean eigenvalue (FastGDA: 0.1).
     """
@@ -97,20 +99,30 @@ class EigenKronecker:
 
 def rotate(gradient: Float[Tensor, "*n out in"], bases: Bases, name: str) -> Float[Tensor, "*n out in"]:
     """A layer's gradient in the eigenbasis: `U_out^T g U_in`."""
-    return bases[name].to(gradient).T @ gradient @ bases[INPUTS].to(gradient)
+    return bases[name].to(gradient).T @ gradient @ input_basis(bases, name).to(gradient)
 
 
 def rotate_back(
     gradient: Float[Tensor, "*n out in"], bases: Bases, name: str
 ) -> Float[Tensor, "*n out in"]:
     """The inverse of `rotate`."""
-    return bases[name].to(gradient) @ gradient @ bases[INPUTS].to(gradient).T
+    return bases[name].to(gradient) @ gradient @ input_basis(bases, name).to(gradient).T
+
+
+def inputs_of(name: str) -> str:
+    """What the Kronecker factor of a layer's own inputs is called."""
+    return f"inputs of {name}"
+
+
+def input_basis(bases: Bases, name: str) -> Float[Tensor, "in in"]:
+    """Of a layer's inputs: all layers', or its own."""
+    return bases[INPUTS] if INPUTS in bases else bases[inputs_of(name)]
 
 
 def kronecker_chunk(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     draws: int,
     seed: int,
@@ -121,10 +133,15 @@ def kronecker_chunk(
     The draws are those of `fisher_chunk`. Whatever divides the sums, their eigenvectors are the same.
     """
 
+    reads_captions = selector(model.layers).reads_captions
+
     def moments(batch: DrawBatch) -> Sums:
         of_outputs = {name: _second_moment(factor.outputs) for name, factor in batch.factors.items()}
-        tokens = next(iter(batch.factors.values())).inputs
-        return Sums({**of_outputs, INPUTS: _second_moment(tokens)}, len(batch.losses))
+        inputs = {inputs_of(name): factor.inputs for name, factor in batch.factors.items()}
+        if reads_captions:  # the same in every layer: once
+            inputs = {INPUTS: next(iter(inputs.values()))}
+        of_inputs = {name: _second_moment(tokens) for name, tokens in inputs.items()}
+        return Sums(of_outputs | of_inputs, len(batch.losses))
 
     return summed(map(moments, draw_batches(model, latents, captions, ids, draws, seed, batch_size)))
 
@@ -132,7 +149,7 @@ def kronecker_chunk(
 def eigenvalue_chunk(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     draws: int,
     seed: int,
@@ -145,7 +162,7 @@ def eigenvalue_chunk(
         """U_out^T (D^T C) U_in: the factors are rotated before they are multiplied."""
         return Factors(
             factor.outputs @ bases[name].to(factor.outputs),
-            factor.inputs @ bases[INPUTS].to(factor.inputs),
+            factor.inputs @ input_basis(bases, name).to(factor.inputs),
         )
 
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size)

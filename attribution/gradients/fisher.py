@@ -1,4 +1,4 @@
-"""The diagonal of the Fisher information of the key and value projections.
+"""The diagonal of the Fisher information of the selected layers.
 
 `F = E over (example, timestep, noise) of the squared gradient of that one draw's loss`: never the
 square of a mean, neither over a batch nor over draws (AbU, section 3.2; elastic weight
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel, Factors
+from attribution.models.batch import Batch, Conditioning
 from attribution.rng import gaussian, generator
 
 
@@ -36,7 +37,7 @@ class DrawBatch(NamedTuple):
 def draw_batches(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     draws: int,
     seed: int,
@@ -61,11 +62,7 @@ def draw_batches(
         )
         noise = torch.stack([gaussian(seed, "fisher", ids[r], d, model.latent_shape) for r, d in batch])
         losses, factors = model.loss_and_factors(
-            model.weights,
-            latents[rows].to(model.device),
-            captions[rows.to(captions.device)].to(model.device),
-            noise.to(model.device),
-            timesteps,
+            model.weights, Batch(latents[rows], captions[rows], noise, timesteps)
         )
         if not torch.isfinite(losses).all():
             named = ", ".join(sorted({ids[r] for r, _ in batch})[:5])
@@ -76,7 +73,7 @@ def draw_batches(
 def fisher_chunk(
     model: DiffusionModel,
     latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
+    captions: Conditioning,
     ids: Sequence[str],
     draws: int,
     seed: int,

@@ -11,132 +11,18 @@ sketched: a preconditioner on one side only would inflate the sketch's noise wit
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64, Int
 from numpy import ndarray
 from torch import Tensor
 
-from attribution.errors import NonFiniteError, SettingsError
+from attribution.errors import NonFiniteError
 from attribution.gradients.curvature import Curvature
-from attribution.models.base import DiffusionModel, Factors
-from attribution.models.losses import Probe, probe_draws
-from attribution.rng import generator
+from attribution.gradients.projection import Sketch
 from attribution.workspace.vector_index import Neighbours
-
-LARGEST = 2048  # dimensions of a sketch; smaller ones must divide it
-GROUP = 8  # training images whose full gradients are held at once
-
-
-def gradient_factors(
-    model: DiffusionModel,
-    latents: Float[Tensor, "n c h w"],
-    captions: Float[Tensor, "n tokens d"],
-    ids: Sequence[str],
-    probe: Probe,
-    batch_size: int = 64,
-) -> dict[str, Factors]:
-    """The exact gradient of each example's mean loss over the probe, as factors `D_i^T C_i`.
-
-    A caption's tokens do not depend on the draw, so the gradients with respect to keys and values are
-    summed over draws before they meet the tokens.
-
-    Raises:
-        NonFiniteError: a loss is not finite; names the examples.
-    """
-    sums: dict[str, Tensor] = {}
-    tokens: dict[str, Tensor] = {}
-    draws_each = len(probe.timesteps) * probe.noises
-    for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, batch_size):
-        losses, factors = model.loss_and_factors(
-            model.weights,
-            latents[draws.examples].to(model.device),
-            captions[draws.examples.to(captions.device)].to(model.device),
-            draws.noise.to(model.device),
-            draws.timesteps,
-        )
-        if not torch.isfinite(losses).all():
-            named = ", ".join(sorted({ids[int(e)] for e in draws.examples})[:5])
-            raise NonFiniteError(f"the loss is not finite in a batch with {named}")
-        where = draws.examples.to(model.device)
-        for name, factor in factors.items():
-            if name not in sums:
-                sums[name] = factor.outputs.new_zeros(len(ids), *factor.outputs.shape[1:])
-                tokens[name] = factor.inputs.new_zeros(len(ids), *factor.inputs.shape[1:])
-            sums[name].index_add_(0, where, factor.outputs / draws_each)
-            tokens[name][where] = factor.inputs
-    return {name: Factors(sums[name], tokens[name]) for name in sums}
-
-
-@dataclass(frozen=True)
-class Sketch:
-    """A random projection that keeps inner products on average: the count sketch (Charikar et al. 2002).
-
-    Every weight is added, with a random sign, to one of `dimensions` numbers. The inner product of two
-    sketches is that of the vectors, with variance at most `(|x|^2 |y|^2 + <x, y>^2) / dimensions`.
-
-    Whitened gradients are divided by the square root of the number of weights, so that their size does
-    not grow with the model (half precision would overflow).
-
-    Raises:
-        SettingsError: `dimensions` does not divide the largest sketch.
-    """
-
-    dimensions: int
-    seed: int
-    shapes: Mapping[str, tuple[int, int]]
-
-    def __post_init__(self) -> None:
-        if self.dimensions < 1 or LARGEST % self.dimensions:
-            raise SettingsError(
-                f"a sketch of {self.dimensions} dimensions is not offered: choose a divisor of {LARGEST}"
-            )
-
-    @cached_property
-    def weights(self) -> int:
-        return sum(out * inner for out, inner in self.shapes.values())
-
-    @cached_property
-    def _places(self) -> dict[str, tuple[Int[Tensor, " size"], Float64[Tensor, " size"]]]:
-        places = {}
-        for name, (out, inner) in self.shapes.items():
-            rng = generator(self.seed, "sketch", name)
-            # Taken from the largest sketch, so that a smaller one is a larger one folded.
-            buckets = torch.from_numpy(rng.integers(LARGEST, size=out * inner) % self.dimensions)
-            signs = torch.from_numpy(rng.integers(2, size=out * inner) * 2.0 - 1)
-            places[name] = (buckets, signs)
-        return places
-
-    def __call__(self, whitened: Mapping[str, Float[Tensor, "n out in"]]) -> Float[Tensor, "n dimensions"]:
-        """The sketch of each row's whitened gradient over the square root of the number of weights."""
-        first = next(iter(whitened.values()))
-        out = torch.zeros(len(first), self.dimensions, dtype=torch.float64)
-        for name, (buckets, signs) in self._places.items():
-            out.index_add_(1, buckets, whitened[name].flatten(1).double().cpu() * signs)
-        return (out / math.sqrt(self.weights)).float()
-
-
-def sketched_gradients(
-    factors: Mapping[str, Factors], curvature: Curvature, sketch: Sketch
-) -> Float[Tensor, "n dimensions"]:
-    """Whitened and sketched gradients of some examples; a few full ones are in memory at a time."""
-    count = len(next(iter(factors.values())).outputs)
-    parts = []
-    for start in range(0, count, GROUP):
-        rows = slice(start, start + GROUP)
-        # In double precision: a matrix product's last bits depend on where its operands lie in memory,
-        # and would tip a number over to the next of the few that four bits can say.
-        full = {
-            name: Factors(f.outputs[rows].double(), f.inputs[rows].double()).per_draw()
-            for name, f in factors.items()
-        }
-        parts.append(sketch(curvature.whitened(full)))
-    return torch.cat(parts)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,57 @@ from jaxtyping import Float64, Int
 from numpy import ndarray
 
 from attribution.analysis.loss_map import Forgotten, forgotten
-from attribution.gradients.query_gradient import Memory, query_gradient, query_key, query_tensors, verdicts
+from attribution.analysis.significance import judgement
+from attribution.errors import SettingsError
+from attribution.gradients.draw_gradient import QueryGradient
+from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
+from attribution.gradients.stored import curvature_needs, damped_curvature
+from attribution.methods.base import Cost
+from attribution.models.draws import stratified_draws
 from attribution.models.losses import check_finite, loss_sweep
-from attribution.query import Candidates, Query, Settings
+from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
 from attribution.results import Progress, Scores
 from attribution.rng import generator
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
 from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
 from attribution.unlearning.step import Unlearned
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.baseline import LOSSES, training_latents
+from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
 
 CONTROLS = 16  # random training images whose loss should not rise with the query's
 CONTROL_SHARE = 0.25  # of the query's rise: above it, unlearning was not selective
 PART = 128  # images of a full measurement between two looks at the ranking
+
+
+@dataclass(frozen=True)
+class AbUOptions(MethodOptions):
+    """How the picture is unlearned.
+
+    Attributes:
+        draws: (timestep, noise) draws of the unlearning gradient, a multiple of 2.
+        calibration_draws: draws held out from the gradient, on which the step is calibrated.
+        target_rise: the relative rise of the query's own loss that the step is calibrated to.
+        alpha: a fixed step as in AbU eq. 6, without damping or calibration; None to calibrate.
+        damping: added to the Fisher information, as a share of its mean in each layer.
+    """
+
+    draws: int = GRADIENT_DRAWS
+    calibration_draws: int = 32
+    target_rise: float = TARGET_RISE
+    alpha: float | None = None
+    damping: float = 0.1
+
+    def __post_init__(self) -> None:
+        checked_draws("draws", self.draws)
+        checked_draws("calibration_draws", self.calibration_draws)
+        checked_rise(self.target_rise)
+        if not self.damping >= 0:
+            raise SettingsError(f"damping is {self.damping}: it must not be negative")
+        if self.alpha is not None and not (isfinite(self.alpha) and self.alpha > 0):
+            raise SettingsError(f"alpha is {self.alpha}: it must be a positive number")
 
 
 @dataclass(frozen=True)
@@ -46,28 +85,25 @@ class AbU:
         "what was forgotten with it."
     )
     curvature: str = "fisher"
-    slow: bool = True
-    unlearned: Memory[Unlearned] = field(default_factory=Memory, repr=False, compare=False)
+    cost: Cost = Cost.PER_EXAMPLE
+    shortlists: bool = False
+    options: AbUOptions = field(default_factory=AbUOptions)
 
-    def needs(self, workspace: Workspace) -> tuple[str, ...]:
-        return ("losses", "fisher") if self.curvature == "fisher" else ("losses", "kfac", "ekfac")
+    def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Any], ...]:
+        return (LOSSES, *curvature_needs(self.curvature))
 
-    def score(
-        self, workspace: Workspace, query: Query, settings: Settings, candidates: Candidates
-    ) -> Iterator[Progress | Scores]:
-        unlearned = yield from self.unlearn(workspace, query, settings)
-        self.unlearned.put(self._key(workspace, query, settings), unlearned)
-        controls = control_rows(workspace, settings.seed)
-        rises = yield from self._rises(
-            workspace, unlearned, controls, range(1), settings, "checking controls"
-        )
-        before = workspace.losses()[controls][..., :1].astype(np.float64)
+    def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
+        workspace, options = context.workspace, context.settings.options_of(self)
+        unlearned = yield from self.unlearn(context)
+        self._remembered(workspace).put(self._key(context), unlearned)
+        controls = control_rows(workspace, context.settings.seed)
+        rises = yield from self._rises(context, unlearned, controls, range(1), "checking controls")
+        before = workspace.load(LOSSES)[controls][..., :1].astype(np.float64)
         control_rise = float(rises.mean() / before.mean())
-        measured = self._raced if candidates.race else self._measured
         details: dict[str, Any] = {
             "alpha": unlearned.alpha,
             "curvature": self.curvature,
-            "damping": 0.0 if settings.alpha else settings.damping,
+            "damping": 0.0 if options.alpha else options.damping,
             "query_loss_before": unlearned.loss_before,
             "query_loss_after": unlearned.loss_after,
             "query_rise": unlearned.rise,
@@ -75,85 +111,77 @@ class AbU:
             "calibration_trials": unlearned.trials,
         }
         warnings = _self_check(unlearned.rise, control_rise)
-        *_, gradient = query_gradient(workspace, query, settings)  # remembered
-        judged = verdicts(workspace, gradient, settings)
+        judged = judgement(workspace, context.gradient(options.draws), options.target_rise)
         details |= judged.details() if judged else {}
-        for event in measured(workspace, unlearned, settings, candidates):
+        measured = self._raced if candidates.race else self._measured
+        for event in measured(context, unlearned, candidates):
             if isinstance(event, Scores):
                 z = judged.z[event.rows] if judged else None
                 yield replace(event, details={**details, **event.details}, warnings=warnings, z=z)
             else:
                 yield event
 
-    def how_forgotten(
-        self, workspace: Workspace, query: Query, settings: Settings, row: int
-    ) -> Forgotten | None:
-        """How a training image was forgotten; None unless the query was asked a short while ago."""
-        known = self.unlearned.get(self._key(workspace, query, settings))
-        return None if known is None else forgotten(workspace, known.weights, row)
+    def how_forgotten(self, context: QueryContext, row: int) -> Forgotten | None:
+        """Return how a training image was forgotten; None unless the query was asked a short while ago."""
+        known = self._remembered(context.workspace).get(self._key(context))
+        return None if known is None else forgotten(context.workspace, known.weights, row)
 
-    def _key(self, workspace: Workspace, query: Query, settings: Settings) -> str:
-        step = (settings.calibration_draws, settings.target_rise, settings.alpha, settings.damping)
-        return f"{query_key(workspace, query, settings)} {step}"
+    def _remembered(self, workspace: Workspace) -> Cache[Unlearned]:
+        return workspace.cache(f"unlearned by {self.name}")
 
-    def unlearn(
-        self, workspace: Workspace, query: Query, settings: Settings
-    ) -> Generator[Progress, None, Unlearned]:
-        """Yield progress; returns the weights that have forgotten the query."""
-        model = workspace.model
-        gradients = query_gradient(workspace, query, settings)
-        gradient = yield from self._told(gradients, settings)
-        damping = 0.0 if settings.alpha else settings.damping  # --alpha is the paper's own step
+    def _key(self, context: QueryContext) -> str:
+        return f"{context.key} {context.settings.options_of(self)}"
+
+    def unlearn(self, context: QueryContext) -> Generator[Progress, None, Unlearned]:
+        """Yield progress; return the weights that have forgotten the query."""
+        workspace, options = context.workspace, context.settings.options_of(self)
+        model, seed = workspace.model, context.settings.seed
+        gradient = yield from self._gradient(context, options.draws)
+        damping = 0.0 if options.alpha else options.damping  # --alpha is the paper's own step
         direction = unlearning.ascent_direction(
-            gradient.mean, workspace.curvature(self.curvature, damping), len(workspace.training_set)
+            gradient.mean, damped_curvature(workspace, self.curvature, damping), len(workspace.training_set)
         )
-        latent, caption, mask = query_tensors(workspace, query)
-        held_out = unlearning.stratified_draws(
-            model, settings.calibration_draws, settings.seed, "calibration"
-        )
-        if settings.alpha is not None:
-            return unlearning.fixed_step(model, direction, latent, caption, held_out, settings.alpha, mask)
-        guess = unlearning.linear_step(gradient, direction, settings.target_rise)
-        trials = unlearning.calibrated_step(
-            model, direction, latent, caption, held_out, settings.target_rise, mask, guess
-        )
+        draws = stratified_draws(model, options.calibration_draws, seed, "calibration")
+        held_out = draws.of(context.latent, context.conditioning)
+        if options.alpha is not None:
+            return unlearning.fixed_step(model, direction, held_out, options.alpha, context.mask)
+        guess = linear_step(gradient, direction, options.target_rise)
+        trials = calibrated_step(model, direction, held_out, options.target_rise, context.mask, guess)
         for trial, unlearned in trials:
             if unlearned is not None:
                 return unlearned
-            yield Progress(self.name, "calibrating the step", trial, unlearning.MAX_TRIALS)
+            yield Progress(self.name, "calibrating the step", trial, MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
 
-    def _told(
-        self, gradients: Generator[unlearning.QueryGradient, None, unlearning.QueryGradient], s: Settings
-    ) -> Generator[Progress, None, unlearning.QueryGradient]:
-        yield Progress(self.name, "computing the gradient", 0, s.unlearning_draws)
+    def _gradient(self, context: QueryContext, draws: int) -> Generator[Progress, None, QueryGradient]:
+        yield Progress(self.name, "computing the gradient", 0, draws)
         last = None
-        for last in gradients:
+        for last in context.gradients(draws):
             yield Progress(self.name, "computing the gradient", last.draws, last.total)
         assert last is not None
         return last
 
     def _measured(
-        self, workspace: Workspace, unlearned: Unlearned, settings: Settings, candidates: Candidates
+        self, context: QueryContext, unlearned: Unlearned, candidates: Candidates
     ) -> Iterator[Progress | Scores]:
         """Every candidate in full, in order of promise; yields the scores so far after each part."""
-        noises = range(workspace.probe.noises)
+        noises = range(context.workspace.probe.noises)
         total = len(candidates.rows)
         values, stderr = np.empty(total), np.empty(total)
         for start in range(0, total, PART):
             rows = candidates.rows[start : start + PART]
             stage = f"measuring training images {start + 1:,} to {start + len(rows):,} of {total:,}"
-            rises = yield from self._rises(workspace, unlearned, rows, noises, settings, stage)
+            rises = yield from self._rises(context, unlearned, rows, noises, stage)
             end = start + len(rows)
             values[start:end], stderr[start:end] = mean_and_error(rises)
             errors = None if len(noises) < 2 else stderr[:end].copy()
             yield Scores(candidates.rows[:end], values[:end].copy(), errors, final=end == total)
 
     def _raced(
-        self, workspace: Workspace, unlearned: Unlearned, settings: Settings, candidates: Candidates
+        self, context: QueryContext, unlearned: Unlearned, candidates: Candidates
     ) -> Iterator[Progress | Scores]:
         """The most promising candidates, as far as the budget goes; yields a ranking after each round."""
-        probe, rows = workspace.probe, candidates.rows
+        probe, rows, settings = context.workspace.probe, candidates.rows, context.settings
         grid, noises = len(probe.timesteps), max(2, probe.noises)
         block = grid * noises
 
@@ -168,7 +196,7 @@ class AbU:
             again = f"measuring the best again, round {number}"
             stage = again if number else "measuring the most promising"
             chosen = rows[positions]
-            rises = yield from self._rises(workspace, unlearned, chosen, numbers(number), settings, stage)
+            rises = yield from self._rises(context, unlearned, chosen, numbers(number), stage)
             return rises
 
         for event in race(len(rows), settings.top_k, settings.budget, cost(0), cost, measure):
@@ -180,21 +208,21 @@ class AbU:
 
     def _rises(
         self,
-        workspace: Workspace,
+        context: QueryContext,
         unlearned: Unlearned,
         rows: Int[ndarray, " n"],
         noises: range,
-        settings: Settings,
         stage: str,
     ) -> Generator[Progress, None, Float64[ndarray, "n timesteps noises"]]:
         """Yield progress; returns the rise of every draw's loss of some training images."""
+        workspace, batch_size = context.workspace, context.settings.batch_size
         training_set, probe, model = workspace.training_set, workspace.probe, workspace.model
         ids = [training_set.ids[row] for row in rows]
         captions = model.encode_captions([training_set.captions[row] for row in rows])
-        for start in range(0, len(rows), settings.batch_size):  # each kept by the workspace
-            workspace.latents(rows[start : start + settings.batch_size])
+        for start in range(0, len(rows), batch_size):  # each kept by the workspace
+            training_latents(workspace, rows[start : start + batch_size])
             yield Progress(self.name, "encoding training images", start, len(rows))
-        latents = workspace.latents(rows)
+        latents = training_latents(workspace, rows)
         known = [k for k in noises if k < probe.pool]
         unknown = [k for k in noises if k >= probe.pool]
         sweeps = [(unlearned.weights, noises)] + ([(model.weights, unknown)] if unknown else [])
@@ -204,19 +232,27 @@ class AbU:
         for weights, numbers in sweeps:
             done, losses = 0, np.empty(0, np.float32)
             for done, losses in loss_sweep(
-                model, weights, latents, captions, ids, probe, settings.batch_size, numbers
+                model, weights, latents, captions, ids, probe, batch_size, numbers
             ):
                 yield Progress(self.name, stage, before_this + done, total)
             check_finite(losses, ids)
             results.append(losses.astype(np.float64))
             before_this += done
-        stored = workspace.losses()[rows][..., known].astype(np.float64)
+        stored = workspace.load(LOSSES)[rows][..., known].astype(np.float64)
         rises: Float64[ndarray, "n timesteps noises"]
         rises = results[0] - np.concatenate([stored, *results[1:]], axis=2)
         return rises
 
 
-METHOD = AbU()
+METHODS = (
+    AbU(),
+    AbU(  # AbU with EK-FAC in place of the diagonal Fisher information (FastGDA, NeurIPS 2025)
+        name="abu-plus",
+        title="Unlearning (AbU+)",
+        description="The same with EK-FAC curvature: unlearning that knows which weights move together.",
+        curvature="ekfac",
+    ),
+)
 
 
 def control_rows(workspace: Workspace, seed: int) -> Int[ndarray, " controls"]:

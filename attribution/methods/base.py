@@ -1,43 +1,54 @@
-"""A method, a model reader or an encoder is registered by being there.
+"""What a method is. A method is registered by being in this room: see `attribution.plugins`.
 
-Each is one module of `attribution.methods`, `attribution.models` or `attribution.encoders.base` that
-binds the name of its kind (`METHOD`, `MODEL`, `ENCODER`). Importing registers; it never loads
-weights, opens files or reaches the network.
+Each module binds `METHODS`, one method a row of the page. `random.py` is the worked example.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from attribution.errors import UnknownNameError
-from attribution.query import Candidates, Query, Settings
+from pydantic import TypeAdapter, ValidationError
+
+from attribution.errors import SettingsError
+from attribution.plugins import named, plugins
+from attribution.query import Candidates, MethodOptions, Settings
 from attribution.results import Progress, Scores
 
 if TYPE_CHECKING:
     from attribution.analysis.loss_map import Forgotten
+    from attribution.gradients.query_context import QueryContext
+    from attribution.workspace.artifacts import ArtifactKind
     from attribution.workspace.workspace import Workspace
+
+
+class Cost(IntEnum):
+    """What a method computes for a query, the cheapest first."""
+
+    LOOKUP = 0  # something of the query alone, looked up among what was precomputed; no diffusion model
+    GRADIENT = 1  # one gradient of the query on the diffusion model
+    PER_EXAMPLE = 2  # something for every training image: by default only the most promising are scored
 
 
 @runtime_checkable
 class Method(Protocol):
-    """What a file in `attribution/methods/` provides. `random.py` is the worked example."""
+    """What a file of `attribution/methods/` provides."""
 
     name: str  # on the command line
     title: str  # on the page
     description: str  # one sentence: what the score is
-    slow: bool  # scores each candidate by itself, so by default only a shortlist is ranked
+    cost: Cost
+    shortlists: bool  # whether its ranking says which training images are promising to those that measure
+    options: MethodOptions  # its own settings, with their defaults
 
-    def needs(self, workspace: Workspace) -> tuple[str, ...]:
-        """Names of the artifacts that must have been precomputed."""
+    def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Any], ...]:
+        """Return the artifacts that must have been precomputed."""
         ...
 
-    def score(
-        self, workspace: Workspace, query: Query, settings: Settings, candidates: Candidates
-    ) -> Iterator[Progress | Scores]:
+    def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         """Yield progress between steps, and last the scores of `candidates.rows`."""
         ...
 
@@ -46,32 +57,76 @@ class Method(Protocol):
 class Locating(Protocol):
     """A method that can say how a training image was forgotten: where in it, and at which timesteps."""
 
-    def how_forgotten(
-        self, workspace: Workspace, query: Query, settings: Settings, row: int
-    ) -> Forgotten | None:
-        """Its loss before and after; None unless the query was asked a short while ago."""
+    def how_forgotten(self, context: QueryContext, row: int) -> Forgotten | None:
+        """Return its loss before and after; None unless the query was asked a short while ago."""
         ...
 
 
 @cache
+def discovered() -> tuple[Method, ...]:
+    """Return all methods in the order of their files."""
+    return plugins("attribution.methods", "METHODS")
+
+
+@cache
 def methods() -> dict[str, Method]:
-    """All methods by name, in the order in which the page shows them."""
-    package = importlib.import_module("attribution.methods")
-    found = [
-        found_module.METHOD
-        for module in pkgutil.iter_modules(package.__path__)
-        if hasattr(found_module := importlib.import_module(f"attribution.methods.{module.name}"), "METHOD")
-    ]
-    return {method.name: method for method in sorted(found, key=lambda m: (not m.slow, m.name))}
+    """Return all methods by name, in the order in which the page shows them."""
+    in_order = sorted(discovered(), key=lambda each: (each.cost is not Cost.PER_EXAMPLE, each.name))
+    return {each.name: each for each in in_order}
 
 
 def method(name: str) -> Method:
-    """The method called `name`.
+    """Return the method called `name`.
 
     Raises:
         UnknownNameError: there is none; the known ones are named.
     """
-    known = methods()
-    if name not in known:
-        raise UnknownNameError(f"there is no method {name!r}: choose from {', '.join(known)}")
-    return known[name]
+    return named("method", methods(), name)
+
+
+def with_options(each: Method, given: Mapping[str, Any]) -> MethodOptions:
+    """Return a method's options with some of them replaced by plain values.
+
+    Raises:
+        SettingsError: it has no such option, or the value makes no sense; says which.
+    """
+    known = asdict(each.options)
+    for name in given:
+        if name not in known:
+            has = f"choose from {', '.join(known)}" if known else "it has none"
+            raise SettingsError(f"{each.name} has no option {name!r}: {has}")
+    try:
+        options: MethodOptions = TypeAdapter(type(each.options)).validate_python({**known, **given})
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join([each.name, *map(str, first["loc"])])
+        raise SettingsError(f"{where} is {first['input']!r}: {first['msg'].lower()}") from None
+    return options
+
+
+def changed_options(settings: Settings) -> list[str]:
+    """Return the options that are not a method's own, as the command line takes them."""
+    words = []
+    for name, options in settings.options.items():
+        own = asdict(method(name).options)
+        for key, value in asdict(options).items():
+            if value != own[key]:
+                words.append(f"{name}.{key}={'none' if value is None else value}")
+    return words
+
+
+def settings_from_json(data: Mapping[str, Any]) -> Settings:
+    """Return the settings that `Settings.to_json` wrote.
+
+    Raises:
+        InputError, TypeError: it did not write this.
+    """
+    candidates = data.get("candidates")
+    named_images = tuple(candidates) if isinstance(candidates, list) else candidates
+    options = {name: with_options(method(name), given) for name, given in data["options"].items()}
+    return Settings(**{**data, "candidates": named_images, "options": options})
+
+
+def available(each: Method, workspace: Workspace) -> bool:
+    """Whether everything that a method needs has been precomputed."""
+    return all(workspace.has(kind) for kind in each.needs(workspace))

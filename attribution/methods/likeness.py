@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from numpy import ndarray
-from PIL import Image
 
-from attribution.data.images import box_in_prepared, prepared
-from attribution.encoders.base import encoder_reader
-from attribution.query import Candidates, Query, Settings
+from attribution.gradients.query_context import QueryContext
+from attribution.methods.base import Cost
+from attribution.query import NO_OPTIONS, Candidates, MethodOptions
 from attribution.results import Progress, Scores
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.embeddings import Embedding, embedding
 from attribution.workspace.workspace import Workspace
 
 
@@ -26,7 +27,7 @@ class Likeness:
 
     Attributes:
         encoder: whose vectors are compared.
-        captions: compare captions rather than pictures.
+        captions: whether captions are compared rather than pictures.
     """
 
     name: str
@@ -34,44 +35,70 @@ class Likeness:
     description: str
     encoder: str
     captions: bool = False
-    slow: bool = False
+    cost: Cost = Cost.LOOKUP
+    shortlists: bool = True
+    options: MethodOptions = NO_OPTIONS
 
     @property
-    def artifact(self) -> str:
-        return f"embeddings-{self.name}"
+    def artifact(self) -> ArtifactKind[Embedding]:
+        """The training set in this embedding."""
+        return embedding(self.encoder, self.captions)
 
-    def needs(self, workspace: Workspace) -> tuple[str, ...]:
+    def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Embedding], ...]:
         return (self.artifact,)
 
-    def query_vector(self, workspace: Workspace, query: Query) -> Float[ndarray, " d"]:
-        """The query in this embedding, length 1."""
-        encoder = workspace.encoder(self.encoder)
+    def query_vector(self, context: QueryContext) -> Float[ndarray, " d"]:
+        """Return the query in this embedding, length 1."""
+        encoder = context.workspace.encoder(self.encoder)
         if self.captions:
-            vectors = encoder.captions([query.caption])
+            vectors = encoder.captions([context.query.caption])
         else:
-            vectors = encoder.images([view(query, workspace.resolution)])
-        if encoder_reader(self.encoder).whitened:
-            vectors = workspace.whitening(self.artifact)(vectors)
-        vector: Float[ndarray, " d"] = vectors[0]
+            # What the model sees of the query, or of its box: the crop alone, at the same scale.
+            picture = context.picture
+            vectors = encoder.images([picture if context.box is None else context.box.crop(picture)])
+        vector: Float[ndarray, " d"] = context.workspace.load(self.artifact).comparable(vectors)[0]
         return vector
 
-    def nearest(self, workspace: Workspace, query: Query, count: int) -> Int[ndarray, " k"]:
-        """The `count` most alike training images, best first."""
-        vector = self.query_vector(workspace, query)
-        return workspace.neighbours(self.artifact).search(vector, count)
+    def nearest(self, context: QueryContext, count: int) -> Int[ndarray, " k"]:
+        """Return the `count` most alike training images, best first."""
+        vector = self.query_vector(context)
+        return context.workspace.load(self.artifact).neighbours.search(vector, count)
 
-    def score(
-        self, workspace: Workspace, query: Query, settings: Settings, candidates: Candidates
-    ) -> Iterator[Progress | Scores]:
+    def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         yield Progress(self.name, "embedding the query", 0, 1)
-        neighbours = workspace.neighbours(self.artifact)
-        vector = self.query_vector(workspace, query)
-        yield Scores(candidates.rows, neighbours.scores(vector, candidates.rows))
+        neighbours = context.workspace.load(self.artifact).neighbours
+        yield Scores(candidates.rows, neighbours.scores(self.query_vector(context), candidates.rows))
 
 
-def view(query: Query, resolution: int) -> Image.Image:
-    """What the model sees of the query, or of its box: the crop alone, at the same scale."""
-    picture = prepared(query.image, resolution)
-    if query.box is None:
-        return picture
-    return box_in_prepared(query.box, query.image.size).crop(picture)
+METHODS = (
+    Likeness(
+        name="clip",
+        title="CLIP image",
+        description="Cosine of CLIP image vectors: the training images that show the same things. "
+        "With a box, the crop's vector.",
+        encoder="clip",
+    ),
+    Likeness(
+        name="dino",
+        title="DINO",
+        description="Cosine of DINO image vectors: the training images that look alike. "
+        "With a box, the crop's vector.",
+        encoder="dino",
+    ),
+    Likeness(
+        name="clip-text",
+        title="CLIP text",
+        description="Cosine of CLIP text vectors, caption to caption; "
+        "neither picture nor box is looked at.",
+        encoder="clip",
+        captions=True,
+    ),
+    Likeness(
+        name="pixel",
+        title="Raw pixels",
+        description="Correlation of small copies of the pictures: the same colours in the same places. "
+        "With a box, the crop stretched to the whole square.",
+        encoder="pixel",
+        shortlists=False,
+    ),
+)

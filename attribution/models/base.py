@@ -1,25 +1,27 @@
 """The one diffusion-aware interface: what attribution needs of a text-to-image model.
 
 Weights are values: `squared_errors` and `loss_and_factors` are given the weights to use and never
-change the loaded ones. Only the cross-attention key and value projections are ever replaced
-(AbU, section 3.3).
+change the loaded ones. Only the weights of the layers that a model was opened with are ever replaced
+(see `attribution.models.layers`).
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from attribution.errors import ModelError, SettingsError
+from attribution.models.batch import Batch, Conditioning
+from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.models.parametrisation import Parametrisation
+from attribution.plugins import plugins
 
 Weights = Mapping[str, Float[Tensor, "out in"]]
 
@@ -62,8 +64,8 @@ class Generation:
 class Factors:
     """The gradient of each draw's loss, as factors: for one layer it is `outputs[b].T @ inputs[b]`.
 
-    `outputs` is the gradient with respect to the projected keys or values, `inputs` what was
-    projected (the caption's token embeddings).
+    `outputs` is the gradient with respect to what the layer made of each token, `inputs` what it was
+    given (the caption's token embeddings, or what lay at each place of the latent).
     """
 
     outputs: Float[Tensor, "draws tokens out"]
@@ -86,37 +88,28 @@ class DiffusionModel(Protocol):
     resolution: int  # pixels, of a square picture
     latent_shape: tuple[int, int, int]  # channels, height, width
     num_train_timesteps: int
-    prediction_type: str
+    parametrisation: Parametrisation
     device: torch.device
-    weights: Weights  # the loaded key and value projections, float32
+    layers: str  # the name of the selector of the layers whose weights can be replaced
+    weights: Weights  # of these layers as they were loaded, float32
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]:
         """Latents of prepared pictures, scaled as the U-Net sees them; no randomness."""
         ...
 
-    def encode_captions(self, captions: Sequence[str]) -> Float[Tensor, "n tokens d"]:
-        """Token embeddings; captions longer than the tokenizer allows are cut."""
+    def encode_captions(self, captions: Sequence[str]) -> Conditioning:
+        """What the denoiser is told of each; captions longer than the tokenizer allows are cut."""
         ...
 
-    def squared_errors(
-        self,
-        weights: Weights,
-        latents: Float[Tensor, "n c h w"],
-        captions: Float[Tensor, "n tokens d"],
-        noise: Float[Tensor, "n c h w"],
-        timesteps: Int[Tensor, " n"],
-    ) -> Float[Tensor, "n c h w"]:
-        """The unreduced DDPM loss of each draw (epsilon or v, as the model was trained)."""
+    def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        """The unreduced loss of each draw, as the model was trained.
+
+        The batch may lie on any device.
+        """
         ...
 
     def loss_and_factors(
-        self,
-        weights: Weights,
-        latents: Float[Tensor, "n c h w"],
-        captions: Float[Tensor, "n tokens d"],
-        noise: Float[Tensor, "n c h w"],
-        timesteps: Int[Tensor, " n"],
-        mask: Float[Tensor, "h w"] | None = None,
+        self, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
     ) -> tuple[Float[Tensor, " n"], dict[str, Factors]]:
         """Each draw's loss (inside the mask) and its gradient with respect to the weights."""
         ...
@@ -146,17 +139,19 @@ def preview_steps(steps: int, previews: int) -> frozenset[int]:
     return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
 
 
-def open_model(name: str | Path, device: str = "cpu") -> DiffusionModel:
+def open_model(name: str | Path, device: str = "cpu", layers: str = CROSS_ATTENTION_KV) -> DiffusionModel:
     """Open a pipeline folder or hub id with the first reader in `attribution.models` that knows it.
 
+    Args:
+        layers: the name of a selector; see `attribution.models.layers`.
+
     Raises:
-        ModelError: no reader knows it, or its files cannot be read.
+        ModelError: no reader knows it, its files cannot be read, or it has no such layers.
+        UnknownNameError: there is no selector of that name.
     """
-    package = importlib.import_module("attribution.models")
-    for module in pkgutil.iter_modules(package.__path__):
-        reader = getattr(importlib.import_module(f"attribution.models.{module.name}"), "MODEL", None)
-        if reader is not None and reader.reads(name):
-            model: DiffusionModel = reader.open(name, device)
+    for reader in plugins("attribution.models", "MODELS"):
+        if reader.reads(name):
+            model: DiffusionModel = reader.open(name, device, layers)
             return model
     raise ModelError(
         f"{name} is not a diffusers pipeline: give a folder with a model_index.json, or a hub id"

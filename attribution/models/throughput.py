@@ -7,7 +7,8 @@ import time
 import torch
 
 from attribution.models.base import DiffusionModel
-from attribution.unlearning import step as unlearning
+from attribution.models.draws import stratified_draws
+from attribution.models.losses import own_loss
 
 TIMED = 128  # draws a batch
 BATCHES = 4
@@ -15,12 +16,12 @@ BATCHES = 4
 
 def draws_per_second(model: DiffusionModel) -> float:
     """Forward passes a second, one draw each: the best of a few batches, the machine may be busy."""
-    draws = unlearning.stratified_draws(model, TIMED, 0, "pace")
+    draws = stratified_draws(model, TIMED, 0, "pace")
     latent = torch.zeros(1, *model.latent_shape, device=model.device)
-    caption = model.encode_captions(["a picture"])
+    batch = draws.of(latent, model.encode_captions(["a picture"]))
     seconds = []
     for _ in range(BATCHES):
         began = time.perf_counter()
-        unlearning.own_loss(model, model.weights, latent, caption, draws)
+        own_loss(model, model.weights, batch)
         seconds.append(time.perf_counter() - began)
     return TIMED / min(seconds)

@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.models.base import DiffusionModel, Weights
+from attribution.models.batch import Batch
+from attribution.models.losses import draw_losses
 from attribution.query import Box
-from attribution.unlearning.step import Draws, draw_losses
 from attribution.workspace.workspace import Workspace
 
 
@@ -56,21 +57,25 @@ class Change:
 def loss_change(
     model: DiffusionModel,
     weights: Weights,
-    latent: Float[Tensor, "1 c h w"],
-    caption: Float[Tensor, "1 tokens d"],
-    draws: Draws,
+    batch: Batch,
     mask: Float[Tensor, "h w"] | None = None,
 ) -> LossChange:
-    """Of one picture, under the loaded weights and under others."""
-    losses = (draw_losses(model, w, latent, caption, draws, mask) for w in (model.weights, weights))
+    """Of draws of one picture in antithetic pairs, under the loaded weights and under others."""
+    losses = (draw_losses(model, w, batch, mask) for w in (model.weights, weights))
     before, after = (each.unflatten(0, (-1, 2)).mean(1).cpu().numpy() for each in losses)  # of pairs
-    figures = [figure for values in (before, after, after - before) for figure in _mean_and_error(values)]
-    return LossChange(*figures)
+    figures = [figure for values in (before, after, after - before) for figure in mean_and_error(values)]
+    return LossChange(*map(float, figures))
 
 
-def _mean_and_error(values: Float[ndarray, " n"]) -> tuple[float, float]:
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return float(values.mean()), float(error)
+def mean_and_error(
+    values: Float[ndarray, "*each n"],
+) -> tuple[Float[ndarray, "*each"], Float[ndarray, "*each"]]:
+    """The means over the last axis and their standard errors, NaN of a single value."""
+    count = values.shape[-1]
+    mean = np.asarray(values.mean(axis=-1))
+    if count < 2:
+        return mean, np.full_like(mean, np.nan)
+    return mean, np.asarray(values.std(axis=-1, ddof=1) / np.sqrt(count))
 
 
 def picture_change(

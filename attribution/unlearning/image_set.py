@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from attribution.errors import SettingsError
+from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
+from attribution.gradients.stored import EKFAC, FISHER, damped_curvature
+from attribution.models.batch import Batch
+from attribution.models.draws import stratified_draws
 from attribution.results import Progress
 from attribution.unlearning import step as unlearning
-from attribution.unlearning.step import Draws, QueryGradient, Unlearned
+from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
+from attribution.unlearning.step import Unlearned
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
 GRADIENT_BATCH = 64
@@ -52,15 +57,7 @@ class Ascent:
                 raise SettingsError(f"{name} is {getattr(self, name)}: it must be even and at least 2")
 
 
-class Given(NamedTuple):
-    """Some draws, each with its own picture's latent and caption (or one of both for all)."""
-
-    latents: Float[Tensor, "#draws c h w"]
-    captions: Float[Tensor, "#draws tokens d"]
-    draws: Draws
-
-
-def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, purpose: str) -> Given:
+def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, purpose: str) -> Batch:
     """At least `count` draws, as many of each image, image by image.
 
     Raises:
@@ -70,11 +67,15 @@ def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, 
         raise SettingsError("there is no image to unlearn: choose at least one")
     model, training_set = workspace.model, workspace.training_set
     each = 2 * -(-count // (2 * len(rows)))  # in pairs, rounded up
-    own = [unlearning.stratified_draws(model, each, seed, purpose, training_set.ids[row]) for row in rows]
-    latents = workspace.latents(rows).to(model.device).repeat_interleave(each, dim=0)
+    own = [stratified_draws(model, each, seed, purpose, training_set.ids[row]) for row in rows]
+    latents = training_latents(workspace, rows).to(model.device).repeat_interleave(each, dim=0)
     captions = model.encode_captions([training_set.captions[row] for row in rows])
-    draws = Draws(torch.cat([d.timesteps for d in own]), torch.cat([d.noise for d in own]))
-    return Given(latents, captions.repeat_interleave(each, dim=0), draws)
+    return Batch(
+        latents,
+        captions.repeat_interleave(each),
+        torch.cat([draws.noise for draws in own]),
+        torch.cat([draws.timesteps for draws in own]),
+    )
 
 
 def unlearned_set(
@@ -90,7 +91,7 @@ def unlearned_set(
         SettingsError: the set is empty.
     """
     asked = set_draws(workspace, rows, ascent.draws, ascent.seed, "unlearning")
-    gradients = unlearning.query_gradient(workspace.model, *asked, batch_size=GRADIENT_BATCH)
+    gradients = gradient_over_draws(workspace.model, asked, batch_size=GRADIENT_BATCH)
     held_out = set_draws(workspace, rows, ascent.calibration_draws, ascent.seed, "calibration")
     return (yield from ascended(workspace, gradients, held_out, ascent, told))
 
@@ -98,7 +99,7 @@ def unlearned_set(
 def ascended(
     workspace: Workspace,
     gradients: Iterator[QueryGradient],
-    held_out: Given,
+    held_out: Batch,
     ascent: Ascent,
     told: str,
     mask: Float[Tensor, "h w"] | None = None,
@@ -109,15 +110,13 @@ def ascended(
     for gradient in gradients:
         yield Progress("", f"unlearning {told}", gradient.draws, gradient.total)
     assert gradient is not None, "there are at least two draws"
-    kind = ascent.curvature or ("ekfac" if workspace.store.has("ekfac") else "fisher")
-    curvature = workspace.curvature(kind, ascent.damping)
-    direction = unlearning.ascent_direction(gradient.mean, curvature, len(workspace.training_set))
-    guess = unlearning.linear_step(gradient, direction, ascent.target_rise)
-    trials = unlearning.calibrated_step(
-        workspace.model, direction, *held_out, ascent.target_rise, mask, guess
-    )
+    kind = ascent.curvature or (EKFAC.name if workspace.has(EKFAC) else FISHER.name)
+    damped = damped_curvature(workspace, kind, ascent.damping)
+    direction = unlearning.ascent_direction(gradient.mean, damped, len(workspace.training_set))
+    guess = linear_step(gradient, direction, ascent.target_rise)
+    trials = calibrated_step(workspace.model, direction, held_out, ascent.target_rise, mask, guess)
     for trial, unlearned in trials:
         if unlearned is not None:
             return unlearned
-        yield Progress("", f"sizing the step of {told}", trial, unlearning.MAX_TRIALS)
+        yield Progress("", f"sizing the step of {told}", trial, MAX_TRIALS)
     raise AssertionError("calibration ends with a result or an error")

@@ -1,4 +1,4 @@
-"""What `workspace.json` holds, and what each artifact is bound to."""
+"""What `workspace.json` holds."""
 
 from __future__ import annotations
 
@@ -8,30 +8,43 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from attribution.errors import WorkspaceError
-from attribution.models.losses import Probe, timestep_grid
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from attribution.errors import SettingsError, WorkspaceError
+from attribution.models.draws import Probe, timestep_grid
 
 CONFIG = "workspace.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
 POOL = 6
 
-# The fingerprints that each artifact is bound to.
-BOUND_TO: dict[str, tuple[str, ...]] = {
-    "latents": ("model", "training_set", "dtype"),
-    "losses": ("model", "training_set", "dtype", "probe"),
-    "fisher": ("model", "training_set", "dtype"),
-    "kfac": ("model", "training_set", "dtype"),
-    "ekfac": ("model", "training_set", "dtype"),
-    "gradients": ("model", "training_set", "dtype", "probe"),
-    "controls": ("model", "training_set", "dtype", "probe"),
-    "embeddings-clip": ("clip", "training_set", "resolution"),
-    "embeddings-clip-text": ("clip", "training_set"),
-    "embeddings-dino": ("dino", "training_set", "resolution"),
-    "embeddings-pixel": ("pixel", "training_set", "resolution"),
-}
+
+class _Stored(BaseModel):
+    """Of JSON: nothing is converted, and no key is passed over."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _StoredProbe(_Stored):
+    timesteps: tuple[int, ...]
+    noises: int
+    seed: int
+    pool: int
+
+
+class _StoredConfig(_Stored):
+    """The fields of `Config`, and the format; one that is added there with a default has it here too."""
+
+    format: Literal[1]
+    model: str
+    dataset: str
+    encoders: dict[str, str]
+    probe: _StoredProbe
+    resolution: int
+    fingerprints: dict[str, str]
+    latent_shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,8 @@ class Config:
         probe: at which draws the losses are measured.
         resolution: pixels of a side of a prepared picture.
         fingerprints: of model, training set, probe, dtype, resolution and encoders.
+        latent_shape: channels, height and width of a latent, so that a look-up need not open the model;
+            None in a workspace that was made before it was written down.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -56,6 +71,7 @@ class Config:
     probe: Probe
     resolution: int
     fingerprints: Mapping[str, str]
+    latent_shape: tuple[int, int, int] | None = None
 
     def save(self, folder: Path) -> None:
         data = {"format": FORMAT, **asdict(self)}
@@ -68,17 +84,19 @@ class Config:
         """Raises WorkspaceError if the folder is not a workspace."""
         path = folder / CONFIG
         try:
-            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if data.pop("format") != FORMAT:
-                raise WorkspaceError(f"{path} is of another version: run `python -m precompute init` again")
-            probe = data.pop("probe")
-            return cls(**data, probe=Probe(**{**probe, "timesteps": tuple(probe["timesteps"])}))
+            found = _StoredConfig.model_validate_json(path.read_bytes())
+            probe = Probe(**found.probe.model_dump())
+            return cls(**found.model_dump(exclude={"format", "probe"}), probe=probe)
         except (FileNotFoundError, NotADirectoryError):
             raise WorkspaceError(
                 f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "
                 f"all --model MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        except ValidationError as problem:
+            other = any(error["type"] == "literal_error" for error in problem.errors())  # of the format
+            why = "of another version" if other else "damaged"
+            raise WorkspaceError(f"{path} is {why}: run `python -m precompute init` again") from problem
+        except (OSError, SettingsError) as problem:
             raise WorkspaceError(f"{path} is damaged: run `python -m precompute init` again") from problem
 
 

@@ -15,14 +15,16 @@ import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from attribution.data.files import file_sha256
 from attribution.errors import CorruptArtifactError, MismatchError, MissingArtifactError
 
 MANIFEST = "manifest.json"
@@ -30,18 +32,42 @@ FORMAT = 1
 CHECKED_WHEN_OPENED = 2**28  # bytes; larger arrays are hashed by `verify` alone, at opening by size
 
 
-def mending_command(name: str, root: Path) -> str:
-    """The command that makes an artifact."""
-    job = "embeddings" if name.startswith("embeddings") else name
+def mending_command(job: str, root: Path) -> str:
+    """Return the command that makes an artifact."""
     return f"python -m precompute {job} --workspace {shlex.quote(str(root))}"
+
+
+def _inside(file: str) -> str:
+    """The name of a file in the artifact's own folder."""
+    if "/" in file or "\\" in file or file in ("", ".", ".."):
+        raise ValueError("leaves the folder")
+    return file
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    sha256: str
+    bytes: int
+
+
+class _Manifest(BaseModel):
+    """What is read of a manifest here; the plan that the artifact was made by stands beside it."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    format: Literal[1]
+    fingerprints: dict[str, str]
+    files: dict[Annotated[str, AfterValidator(_inside)], _File]
 
 
 class Artifact:
     """A published artifact whose provenance has been checked. Files are checked when first read."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]):
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], job: str = ""):
         self.folder, self.manifest = folder, manifest
         self.name = folder.name
+        self.mending = mending_command(job or self.name, folder.parent)
         self._checked: set[str] = set()
 
     @property
@@ -121,8 +147,22 @@ class Artifact:
         return tensors
 
     def _corrupt(self, why: str) -> CorruptArtifactError:
-        command = mending_command(self.name, self.folder.parent)
-        return CorruptArtifactError(f"{self.folder} is damaged: {why}; make it again: `{command} --remake`")
+        return CorruptArtifactError(
+            f"{self.folder} is damaged: {why}; make it again: `{self.mending} --remake`"
+        )
+
+    def check_made_with(self, key: str, present: str) -> None:
+        """Compare one of the settings that it was made with.
+
+        Raises:
+            MismatchError: it was made with something else; names both values.
+        """
+        found = self.manifest["settings"].get(key)
+        if found != present:
+            raise MismatchError(
+                f"{self.name} in {self.folder.parent} was made with {key} {found}, but there is {present} "
+                f"now: make it again with `{self.mending}`"
+            )
 
     @cached_property
     def checksum(self) -> str:
@@ -145,64 +185,47 @@ class Store:
         """Whether an artifact has been published, for whatever model and data."""
         return (self.root / name / MANIFEST).is_file()
 
-    def open(self, name: str, expected: Mapping[str, str]) -> Artifact:
+    def open(self, name: str, expected: Mapping[str, str], job: str = "") -> Artifact:
         """A published artifact made for exactly what is expected.
+
+        Args:
+            job: the command that makes it; its name if that is empty.
 
         Raises:
             MissingArtifactError: it has not been made; names the command that makes it.
             MismatchError: it was made for something else; names both values.
             CorruptArtifactError: its manifest cannot be read.
         """
+        mending = mending_command(job or name, self.root)
         if not self.has(name):
-            raise MissingArtifactError(
-                f"{self.root} has no {name} yet: make it with `{mending_command(name, self.root)}`"
-            )
-        artifact = Artifact(self.root / name, self._manifest(name))
+            raise MissingArtifactError(f"{self.root} has no {name} yet: make it with `{mending}`")
+        artifact = Artifact(self.root / name, self._manifest(name, mending), job)
         for key, value in expected.items():
             found = artifact.fingerprints.get(key, "none")
             if found != value:
                 raise MismatchError(
                     f"{name} in {self.root} was made for {key} {found}, but this workspace has {key} "
-                    f"{value}: make it again with `{mending_command(name, self.root)}`"
+                    f"{value}: make it again with `{mending}`"
                 )
         return artifact
 
-    def _manifest(self, name: str) -> dict[str, Any]:
+    def _manifest(self, name: str, mending: str) -> dict[str, Any]:
         path = self.root / name / MANIFEST
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            complete = (
-                manifest["format"] == FORMAT
-                and isinstance(manifest["fingerprints"], dict)
-                and all(_sound(file, entry) for file, entry in manifest["files"].items())
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            complete = False
-        if not complete:
+            return _Manifest.model_validate_json(path.read_bytes()).model_dump()
+        except (OSError, ValidationError) as problem:
             raise CorruptArtifactError(
-                f"{path} is damaged or of another version: make it again with "
-                f"`{mending_command(name, self.root)} --remake`"
-            )
-        return dict(manifest)
+                f"{path} is damaged or of another version: make it again with `{mending} --remake`"
+            ) from problem
 
-    def verify(self, name: str, expected: Mapping[str, str]) -> Iterator[str]:
+    def verify(self, name: str, expected: Mapping[str, str], job: str = "") -> Iterator[str]:
         """Hash every file of an artifact; yields each name that is whole.
 
         Raises:
             ArtifactError: missing, mismatched or damaged.
         """
-        artifact = self.open(name, expected)
+        artifact = self.open(name, expected, job)
         for file in artifact.files:
             artifact.path(file)
             artifact.verify_file(file)
             yield file
-
-
-def _sound(file: str, entry: Mapping[str, Any]) -> bool:
-    inside = "/" not in file and "\\" not in file and file not in ("", ".", "..")
-    return inside and isinstance(entry["sha256"], str) and isinstance(entry["bytes"], int)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -6,7 +6,6 @@ depends on when or in how many sittings they were made, and a chunk that is not 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,11 +17,13 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
+from attribution.data.files import file_sha256
 from attribution.errors import ArtifactError
-from attribution.workspace.store import FORMAT, MANIFEST, Store, file_sha256
+from attribution.workspace.store import FORMAT, MANIFEST, Store
 
 Chunk = dict[str, np.ndarray]
 Assemble = Callable[[Iterator[Chunk], Path], None]
@@ -69,16 +70,29 @@ class Writer:
         self.target = root / plan.name
         self.part = root / f"{plan.name}.part"
         self.notice: str | None = None  # why an unfinished artifact was thrown away, for the person
-        self._lock = Lock(root / f"{plan.name}.lock", plan.name)
+        # The kernel lets go of it however the job ends; a mere marker file would outlive a killed one.
+        lock = root / f"{plan.name}.lock"
+        self._lock = FileLock(lock, timeout=0, thread_local=False, fallback_to_soft=False)
 
     def __enter__(self) -> Writer:
-        self._lock.acquire()
+        """Raises ArtifactError if another job holds the lock."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise ArtifactError(
+                f"another job is making {self.plan.name} in {self.root}: wait for it, or stop it"
+            ) from None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        try:
+            # While it is held, so that no one else's is deleted: who waits for a deleted one is refused it.
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+        finally:
+            self._lock.release()
 
     def up_to_date(self) -> bool:
         """Whether the published artifact is already what the plan says; leftovers are then removed."""
@@ -160,45 +174,6 @@ class Writer:
     def _tidy(self) -> None:
         shutil.rmtree(self._replaced, ignore_errors=True)
         shutil.rmtree(self.part, ignore_errors=True)
-
-
-class Lock:
-    """One job an artifact. The kernel lets go of it however the job ends."""
-
-    def __init__(self, path: Path, name: str):
-        self.path, self.name = path, name
-        self._handle: int | None = None
-
-    def acquire(self) -> None:
-        """Raises ArtifactError if another process holds it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(handle)
-                raise ArtifactError(
-                    f"another job is making {self.name} in {self.path.parent}: wait for it, or stop it"
-                ) from None
-            if self._still_there(handle):
-                self._handle = handle
-                return
-            os.close(handle)  # its last holder deleted the file between our open and our lock
-
-    def _still_there(self, handle: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(handle), os.stat(self.path))
-        except FileNotFoundError:
-            return False
-
-    def release(self) -> None:
-        if self._handle is not None:
-            try:
-                self.path.unlink(missing_ok=True)  # while it is held, so that no one else's is deleted
-            finally:
-                os.close(self._handle)
-                self._handle = None
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

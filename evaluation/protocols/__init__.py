@@ -1,17 +1,17 @@
-"""One file a protocol, registered by being there: each binds `PROTOCOL`."""
+"""One file a protocol, registered by being there: each binds `PROTOCOLS`."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, runtime_checkable
 from typing import Protocol as Structural
 
+from attribution.plugins import plugins
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
+from evaluation.reports import Report
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,6 @@ class Task:
     settings: Settings
     methods: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Report:
-    """Figures for scripts and the same as Markdown for people."""
-
-    figures: Mapping[str, Any]
-    markdown: str
 
 
 @runtime_checkable
@@ -67,8 +59,5 @@ Pictures = Callable[[str, str, int], Query]
 
 def protocols() -> dict[str, Protocol]:
     """All protocols by name."""
-    found = [
-        importlib.import_module(f"{__name__}.{module.name}").PROTOCOL
-        for module in pkgutil.iter_modules(__path__)
-    ]
+    found = plugins("evaluation.protocols", "PROTOCOLS")
     return {protocol.name: protocol for protocol in found}

@@ -23,7 +23,8 @@ from attribution.workspace.workspace import Workspace
 from evaluation import statistics
 from evaluation.markdown import interval, table
 from evaluation.prompts import Grammar, Prompt, object_names, two_object_prompts
-from evaluation.protocols import Pictures, Report, Task
+from evaluation.protocols import Pictures, Task
+from evaluation.reports import Report
 
 # By grammar, not by looking: scenes stand on a ground, so the top of the picture is left out.
 LEFT = Box(0.02, 0.30, 0.50, 0.92)
@@ -51,7 +52,7 @@ class Locality:
         return [
             self._task(i, prompt, box, settings, methods, pictures)
             for i, prompt in enumerate(_prompts(workspace, options))
-            for box, methods in _asked(options).items()
+            for box, methods in _methods_by_box(options).items()
         ]
 
     def _task(
@@ -77,7 +78,7 @@ class Locality:
         self, workspace: Workspace, options: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]
     ) -> Report:
         k = options["top_k"]
-        shows = holders(workspace)
+        shows = scenes_by_object(workspace)
         methods = {name: _figures(name, answers, shows, k) for name in options["methods"]}
         name, first = next(iter(methods.items()))
         of_first = _boxed(name, answers, shows, k)
@@ -85,8 +86,8 @@ class Locality:
             apart = _boxed(method, answers, shows, k) - of_first
             found |= {"ahead": float(apart.mean()), "ahead_interval": statistics.mean_interval(apart)}
         figures = {
-            "prompts": len(answers) // len(_asked(options)),
-            "unseen_pairs": sum(not a["facts"]["seen"] for a in answers) // len(_asked(options)),
+            "prompts": len(answers) // len(_methods_by_box(options)),
+            "unseen_pairs": sum(not a["facts"]["seen"] for a in answers) // len(_methods_by_box(options)),
             "candidates": options["candidates"],
             "k": k,
             "base_rate": first["base_rate"],
@@ -96,10 +97,10 @@ class Locality:
         return Report(figures, _markdown(figures))
 
 
-PROTOCOL = Locality()
+PROTOCOLS = (Locality(),)
 
 
-def _asked(options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _methods_by_box(options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The boxes that each picture is asked about, and by which methods.
 
     Raises:
@@ -109,11 +110,11 @@ def _asked(options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     named = methods if options["whole"] is None else options["whole"]
     if unknown := [name for name in named if name not in methods]:
         raise SettingsError(f"--whole names {', '.join(unknown)}, which --methods does not")
-    asked = {
+    by_box = {
         box: tuple(name for name in methods if corners is not None or name in named)
         for box, corners in BOXES.items()
     }
-    return {box: names for box, names in asked.items() if names}
+    return {box: names for box, names in by_box.items() if names}
 
 
 def _prompts(workspace: Workspace, options: Mapping[str, Any]) -> list[Prompt]:
@@ -121,8 +122,8 @@ def _prompts(workspace: Workspace, options: Mapping[str, Any]) -> list[Prompt]:
     return two_object_prompts(grammar, options["prompts"], options["seed"])
 
 
-def holders(workspace: Workspace) -> dict[str, frozenset[str]]:
-    """Object name -> ids of the training scenes that show it."""
+def scenes_by_object(workspace: Workspace) -> dict[str, frozenset[str]]:
+    """The ids of the training scenes that show each object, by the object's name."""
     found: dict[str, set[str]] = {}
     for example in workspace.training_set.examples:
         for name in object_names(example):
@@ -168,10 +169,10 @@ def _figures(
     """One method's line of the report. Arrays are over prompts."""
 
     answers = [answer for answer in answers if method in answer["methods"]]
-    asked = dict.fromkeys(answer["facts"]["asked"] for answer in answers)
+    boxes = dict.fromkeys(answer["facts"]["asked"] for answer in answers)
     found = {
         (box, side): _over_prompts(method, answers, shows, k, box, side)
-        for box in asked
+        for box in boxes
         for side in ("left", "right")
     }
     boxed = _boxed(method, answers, shows, k)
@@ -192,7 +193,7 @@ def _figures(
         "locality": float(local.mean()),
         "locality_interval": statistics.mean_interval(local),
         "median_seconds": float(np.median(seconds)),
-        **(_whole(found, base) if "whole" in asked else {}),
+        **(_whole(found, base) if "whole" in boxes else {}),
     }
 
 

@@ -17,7 +17,8 @@ from attribution.errors import TrainingSetError
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Pictures, Report, Task
+from evaluation.protocols import Pictures, Task
+from evaluation.reports import Report
 
 WORDS = """\
 {images} training images, drawn by the seed, each uploaded with its own caption and ranked among itself \
@@ -76,7 +77,7 @@ class SelfRetrieval:
         return Report(figures, text + table(("method", "median rank of itself", "ranks"), rows))
 
 
-PROTOCOL = SelfRetrieval()
+PROTOCOLS = (SelfRetrieval(),)
 
 
 def _upload(workspace: Workspace, row: int) -> Callable[[], Query]:

@@ -1,4 +1,4 @@
-"""One file a study, registered by being there: each binds `STUDY`.
+"""One file a study, registered by being there: each binds `STUDIES`.
 
 A protocol asks queries and reports on the answers; a study measures something inside the methods
 (how many draws a gradient needs, what a sketch loses, how far two runs agree).
@@ -7,8 +7,6 @@ A protocol asks queries and reports on the answers; a study measures something i
 from __future__ import annotations
 
 import argparse
-import importlib
-import pkgutil
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +14,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from attribution.data.images import read_image, write_png
 from attribution.models.base import Generation
+from attribution.plugins import plugins
 from attribution.query import Query
 from attribution.workspace.workspace import Workspace
+from evaluation.pictures import generated_query
 from evaluation.prompts import Grammar, two_object_prompts
-from evaluation.protocols import Report
+from evaluation.reports import Report
 
 STEPS, GUIDANCE = 30, 2.0  # of generated pictures
 
@@ -67,24 +66,17 @@ class Kept:
     def pictures(self, workspace: Workspace, count: int, seed: int) -> list[Query]:
         """Generated pictures of two-object prompts; picture i is generated with seed i."""
         prompts = two_object_prompts(Grammar.of(workspace.training_set.examples), count, seed)
-        return [self._picture(workspace, prompt.text, i) for i, prompt in enumerate(prompts)]
-
-    def _picture(self, workspace: Workspace, prompt: str, seed: int) -> Query:
-        path = self.folder / f"picture-{seed:03d}.png"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            *_, last = workspace.model.generate(Generation(prompt, seed, STEPS, GUIDANCE))
-            assert last.image is not None
-            part = path.with_suffix(".part")
-            write_png(last.image, part, {"prompt": prompt, "seed": seed})
-            part.replace(path)
-        return Query(read_image(path)[0], prompt)
+        return [
+            generated_query(
+                workspace,
+                Generation(prompt.text, number, STEPS, GUIDANCE),
+                self.folder / f"picture-{number:03d}.png",
+            )
+            for number, prompt in enumerate(prompts)
+        ]
 
 
 def studies() -> dict[str, Study]:
     """All studies by name."""
-    found = [
-        importlib.import_module(f"{__name__}.{module.name}").STUDY
-        for module in pkgutil.iter_modules(__path__)
-    ]
+    found = plugins("evaluation.studies", "STUDIES")
     return {study.name: study for study in found}

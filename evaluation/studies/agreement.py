@@ -24,8 +24,8 @@ from attribution.query import Query, Settings
 from attribution.results import Attribution, Progress, Ranking
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Report
 from evaluation.protocols.locality import LEFT, RIGHT
+from evaluation.reports import Report
 from evaluation.statistics import recall_at, spearman
 from evaluation.studies import Kept
 
@@ -79,7 +79,7 @@ class Agreement:
         return _report(runs, len(workspace.training_set), options)
 
 
-STUDY = Agreement()
+STUDIES = (Agreement(),)
 
 
 def _kept(
@@ -98,8 +98,7 @@ def _kept(
                 assert isinstance(event, Attribution)
         assert last is not None
         scores = np.full(len(workspace.training_set), np.nan)
-        for entry in last.entries:
-            scores[entry.row] = entry.score
+        scores[last.rows] = last.scores
         kept.array(name, lambda: np.concatenate([[last.seconds], scores]))
     stored: np.ndarray = np.load(path)
     return stored

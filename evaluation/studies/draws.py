@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from attribution.gradients.query_gradient import query_tensors
-from attribution.query import Query
-from attribution.unlearning import step as unlearning
+from attribution.gradients.draw_gradient import gradient_over_draws
+from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import GRADIENTS
+from attribution.models.draws import stratified_draws
+from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Report
+from evaluation.reports import Report
 from evaluation.statistics import mean_interval, recall_at, spearman
 from evaluation.studies import Kept
 
@@ -69,18 +71,19 @@ class Draws:
         return Report({"curve": figures}, text + table(header, rows))
 
 
-STUDY = Draws()
+STUDIES = (Draws(),)
 
 
 def _scores(workspace: Workspace, query: Query, seed: int, counts: tuple[int, ...]) -> np.ndarray:
     """First-order scores of all images after each of `counts` draws; the smaller are not the first
     part of the larger, each is stratified by itself."""
-    model, first_order = workspace.model, workspace.first_order()
-    latent, caption, mask = query_tensors(workspace, query)
+    model, first_order = workspace.model, workspace.load(GRADIENTS)
+    context = QueryContext(workspace, query, Settings())
+    latent, caption, mask = context.latent, context.conditioning, context.mask
     rows = np.arange(len(workspace.training_set))
     found = []
     for count in counts:
-        draws = unlearning.stratified_draws(model, count, seed, f"study-{count}")
-        *_, gradient = unlearning.query_gradient(model, latent, caption, draws, mask, BATCH)
+        draws = stratified_draws(model, count, seed, f"study-{count}")
+        *_, gradient = gradient_over_draws(model, draws.of(latent, caption), mask, BATCH)
         found.append(first_order.predict(gradient.mean, gradient.loss, 0.1, rows).values)
     return np.stack(found)

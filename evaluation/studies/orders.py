@@ -20,8 +20,8 @@ from numpy import ndarray
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import interval, table
-from evaluation.protocols import Report
-from evaluation.protocols.locality import holders, precision
+from evaluation.protocols.locality import precision, scenes_by_object
+from evaluation.reports import Report
 from evaluation.statistics import mean_interval
 from evaluation.studies import Kept
 
@@ -68,7 +68,7 @@ class Orders:
     def run(
         self, workspace: Workspace, options: Mapping[str, Any], kept: Kept
     ) -> Generator[str, None, Report]:
-        shows = holders(workspace)
+        shows = scenes_by_object(workspace)
         rows, figures, prompts = [], [], 0
         for method in options["methods"]:
             yield f"ordering the answers of {method}"
@@ -81,8 +81,8 @@ class Orders:
                 apart = found[:, number] - found[:, 0]
                 bounds = mean_interval(apart)
                 reached, difference = float(found[:, number].mean()), float(apart.mean())
-                told = f"{difference:+.3f} {interval(bounds)}" if number else ""
-                rows.append((f"`{method}`", name, f"{reached:.3f}", told))
+                gain = f"{difference:+.3f} {interval(bounds)}" if number else ""
+                rows.append((f"`{method}`", name, f"{reached:.3f}", gain))
                 figures.append(
                     {
                         "method": method,
@@ -98,7 +98,7 @@ class Orders:
         return Report({"prompts": prompts, "rows": figures}, text + lines)
 
 
-STUDY = Orders()
+STUDIES = (Orders(),)
 
 
 def _answers(folder: Path, method: str) -> Iterator[Mapping[str, Any]]:

@@ -16,15 +16,18 @@ import torch
 from torch import Tensor
 
 from attribution.gradients.curvature import Curvature, Diagonal
-from attribution.gradients.linearised import GROUP, Sketch, gradient_factors
-from attribution.gradients.query_gradient import query_gradient
+from attribution.gradients.per_example import GROUP, gradient_factors
+from attribution.gradients.projection import Sketch
+from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import damped_curvature, sketch_of
 from attribution.models.base import Factors
 from attribution.query import Query, Settings
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.prompts import Grammar, object_names, two_object_prompts
-from evaluation.protocols import Report
 from evaluation.protocols.locality import LEFT, RIGHT
+from evaluation.reports import Report
 from evaluation.statistics import recall_at, spearman
 from evaluation.studies import Kept
 
@@ -59,8 +62,8 @@ class SketchStudy:
         wanted = [name for prompt in prompts for name in (prompt.left, prompt.right)]
         gradients = []
         for number, query in enumerate(queries):
-            *_, gradient = query_gradient(workspace, query, Settings(seed=options["seed"]))
-            gradients.append(gradient.mean)
+            context = QueryContext(workspace, query, Settings(seed=options["seed"]))
+            gradients.append(context.gradient().mean)
             yield f"gradient {number + 1} of {len(queries)}"
         curvatures = _curvatures(workspace)
         sides = {name: _sides(workspace, c, gradients) for name, c in curvatures.items()}
@@ -74,20 +77,20 @@ class SketchStudy:
         return _report(workspace, scores, list(curvatures), wanted)
 
 
-STUDY = SketchStudy()
+STUDIES = (SketchStudy(),)
 
 
 def _curvatures(workspace: Workspace) -> dict[str, Curvature]:
     ones = {name: torch.ones_like(w) for name, w in workspace.model.weights.items()}
     return {
-        "EK-FAC": workspace.curvature("ekfac", DAMPING),
-        "diagonal": workspace.curvature("fisher", DAMPING),
+        "EK-FAC": damped_curvature(workspace, "ekfac", DAMPING),
+        "diagonal": damped_curvature(workspace, "fisher", DAMPING),
         "none": Diagonal(ones, 0.0),
     }
 
 
 def _sketches(workspace: Workspace) -> list[Sketch]:
-    return [workspace.sketch(size, 0) for size in SIZES]
+    return [sketch_of(workspace.model, size, 0) for size in SIZES]
 
 
 def _sides(
@@ -111,7 +114,7 @@ def _chunk(
     captions = model.encode_captions(training_set.captions[rows.start : rows.stop])
     factors = gradient_factors(
         model,
-        workspace.latents(rows),
+        training_latents(workspace, rows),
         captions,
         training_set.ids[rows.start : rows.stop],
         workspace.probe,

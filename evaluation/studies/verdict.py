@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from attribution.analysis.control_queries import SEED, control
-from attribution.analysis.significance import LEVEL, related_captions
+from attribution.analysis.significance import CONTROLS, LEVEL, related_captions
+from attribution.gradients.stored import GRADIENTS
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
-from evaluation.protocols import Report
+from evaluation.reports import Report
 from evaluation.studies import Kept
 
 WORDS = """\
@@ -36,7 +37,7 @@ class VerdictStudy:
     def run(
         self, workspace: Workspace, options: Mapping[str, Any], kept: Kept
     ) -> Generator[str, None, Report]:
-        null, first_order = workspace.null(), workspace.first_order()
+        null, first_order = workspace.load(CONTROLS), workspace.load(GRADIENTS)
         captions = workspace.training_set.captions
         queries = []
         for number in range(options["controls"]):
@@ -69,4 +70,4 @@ class VerdictStudy:
         return Report(figures, text + table(("rate", "measured"), rows))
 
 
-STUDY = VerdictStudy()
+STUDIES = (VerdictStudy(),)

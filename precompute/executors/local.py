@@ -8,15 +8,7 @@ from dataclasses import dataclass
 
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Plan, Writer
-from precompute.jobs import Job, Options
-from precompute.jobs.controls import JOB as CONTROLS
-from precompute.jobs.ekfac import JOB as EKFAC
-from precompute.jobs.embeddings import embedding_jobs
-from precompute.jobs.fisher import JOB as FISHER
-from precompute.jobs.gradients import JOB as GRADIENTS
-from precompute.jobs.kfac import JOB as KFAC
-from precompute.jobs.latents import JOB as LATENTS
-from precompute.jobs.losses import JOB as LOSSES
+from precompute.jobs.base import Job
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow", "faiss-cpu")
 
@@ -39,40 +31,33 @@ class Step:
     note: str | None = None
 
 
-def jobs(workspace: Workspace, verb: str) -> list[Job]:
-    """The jobs behind a verb of the command line, in the order in which they must run."""
-    if verb == "all":
-        return [LATENTS, LOSSES, FISHER, KFAC, EKFAC, GRADIENTS, CONTROLS, *embedding_jobs(workspace)]
-    if verb == "embeddings":
-        return embedding_jobs(workspace)
-    single: dict[str, list[Job]] = {
-        "latents": [LATENTS],
-        "losses": [LOSSES],
-        "fisher": [FISHER],
-        "kfac": [KFAC],
-        "ekfac": [KFAC, EKFAC],
-        "gradients": [KFAC, EKFAC, GRADIENTS],
-        "controls": [CONTROLS],
-    }
-    return single[verb]
+@dataclass(frozen=True)
+class Execution:
+    """How a job is run; it changes what comes of it by rounding at most.
+
+    Attributes:
+        chunk: rows (training images) a chunk: the unit that survives an interruption.
+        batch_size: of forward and backward passes inside a chunk.
+    """
+
+    chunk: int = 64
+    batch_size: int = 256
 
 
-def plan(workspace: Workspace, job: Job, options: Options) -> Plan:
+def plan(workspace: Workspace, job: Job, how: Execution) -> Plan:
     """What a job will make: all that its bytes depend on."""
     made_with = {
-        "chunk": options.chunk,
-        "batch_size": options.batch_size,
+        "chunk": how.chunk,
+        "batch_size": how.batch_size,
         "device": workspace.device,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
-    count = -(-job.count(workspace, options) // options.chunk)
-    return Plan(
-        job.artifact, workspace.expected(job.artifact), job.settings(workspace, options), made_with, count
-    )
+    count = -(-job.count(workspace) // how.chunk)
+    return Plan(job.kind.folder, workspace.expected(job.kind), job.settings(workspace), made_with, count)
 
 
 def run(
-    workspace: Workspace, job: Job, options: Options, remake: bool = False
+    workspace: Workspace, job: Job, how: Execution, remake: bool = False
 ) -> Generator[Step, None, None]:
     """Make one artifact, unless it stands already; continues where an earlier sitting ended.
 
@@ -83,19 +68,19 @@ def run(
         ArtifactError: another process is making it.
         WhenceError: whatever the job itself cannot do.
     """
-    total = job.count(workspace, options)
-    with Writer(workspace.folder, plan(workspace, job, options)) as writer:
+    total, name = job.count(workspace), job.kind.folder
+    with Writer(workspace.folder, plan(workspace, job, how)) as writer:
         if not remake and writer.up_to_date():
-            yield Step(job.artifact, job.unit, total, total, 0, "is there already")
+            yield Step(name, job.unit, total, total, 0, "is there already")
             return
         missing = writer.missing()
-        ranges = [range(c * options.chunk, min((c + 1) * options.chunk, total)) for c in missing]
+        ranges = [range(c * how.chunk, min((c + 1) * how.chunk, total)) for c in missing]
         done, fresh = total - sum(map(len, ranges)), 0
         note = writer.notice or (f"continues after {done:,} of {total:,}" if done else None)
-        yield Step(job.artifact, job.unit, done, total, fresh, note)
+        yield Step(name, job.unit, done, total, fresh, note)
         for chunk, rows in zip(missing, ranges, strict=True):
-            writer.add(chunk, job.chunk(workspace, rows, options))
+            writer.add(chunk, job.chunk(workspace, rows, how.batch_size))
             done, fresh = done + len(rows), fresh + len(rows)
-            yield Step(job.artifact, job.unit, done, total, fresh)
+            yield Step(name, job.unit, done, total, fresh)
         writer.publish(lambda chunks, folder: job.assemble(chunks, folder, total))
-    workspace.forget(job.artifact)
+    workspace.forget()

@@ -1,12 +1,13 @@
 """Control queries: pictures of captions drawn from the training set, and their sketched gradients.
 
-Under them every training image has its null (see `attribution.analysis.significance`). A control is
-asked exactly as a person's picture is: generated, encoded, differentiated over as many draws.
+Under them every training image has its null (see `attribution.analysis.significance`). A control is asked
+exactly as a person's picture is: generated, encoded, differentiated over as many draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,35 @@ import numpy as np
 from safetensors.numpy import save
 
 from attribution.analysis.control_queries import SEED, control
-from attribution.query import Settings
+from attribution.analysis.significance import CONTROLS
+from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE
+from attribution.gradients.stored import GRADIENTS, gradient_space
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs import Options
+from precompute.jobs.base import Kind, PerExample, concatenated, option
 
 
-class Controls:
-    artifact = "controls"
-    unit = "controls"
+@dataclass(frozen=True)
+class Controls(PerExample):
+    kind: Kind = CONTROLS
+    description: str = "ask control queries, by which scores are judged"
+    unit: str = "controls"
+    reads: tuple[Kind, ...] = (GRADIENTS,)
+    controls: int = option(200, "how many control queries are asked")
 
-    def count(self, workspace: Workspace, options: Options) -> int:
-        return options.controls
+    def count(self, workspace: Workspace) -> int:
+        return self.controls
 
-    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
+    def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {
-            "controls": options.controls,
+            "controls": self.controls,
             "seed": SEED,
-            "unlearning_draws": Settings().unlearning_draws,
-            "target_rise": Settings().target_rise,
-            "space": workspace.gradient_space(),
+            "unlearning_draws": GRADIENT_DRAWS,
+            "target_rise": TARGET_RISE,
+            "space": gradient_space(workspace),
         }
 
-    def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         asked = [control(workspace, SEED + number) for number in rows]
         return {
             "vectors": np.stack([vector for vector, _, _ in asked]).astype(np.float16),
@@ -45,9 +52,7 @@ class Controls:
         }
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
-        parts = list(chunks)
-        arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        (folder / "controls.safetensors").write_bytes(save(arrays))
+        (folder / "controls.safetensors").write_bytes(save(concatenated(list(chunks))))
 
 
-JOB = Controls()
+JOBS = (Controls(),)

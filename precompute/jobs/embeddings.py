@@ -14,45 +14,48 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.encoders.base import encoder_reader, encoder_readers
 from attribution.encoders.whitening import BLOCK, COMPONENTS, SHRINKAGE, fit_whitening
+from attribution.workspace.embeddings import WHITENING, embedding
 from attribution.workspace.vector_index import write_index
-from attribution.workspace.workspace import WHITENING, Workspace
+from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs import Job, Options
+from precompute.jobs.base import Kind, PerExample
 
 WHITENED_BITS = 4  # a number of a whitened vector; a cosine among 192 is then right to about 0.01
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class Embeddings(PerExample):
     """One index. `captions`: of the captions rather than the pictures."""
 
     encoder: str
     captions: bool = False
+    description: str = "embed the training set with CLIP, DINO and raw pixels"
 
     @property
-    def artifact(self) -> str:
-        return f"embeddings-{self.encoder}{'-text' if self.captions else ''}"
+    def kind(self) -> Kind:
+        return embedding(self.encoder, self.captions)
 
     @property
-    def unit(self) -> str:
+    def unit(self) -> str:  # type: ignore[override]
         return "captions" if self.captions else "images"
+
+    def possible(self, workspace: Workspace) -> bool:
+        without = encoder_reader(self.encoder).default is None
+        return without or self.encoder in workspace.config.encoders
 
     @property
     def whitened(self) -> bool:
         return encoder_reader(self.encoder).whitened
 
-    def count(self, workspace: Workspace, options: Options) -> int:
-        return len(workspace.training_set)
-
-    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
+    def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         if not self.whitened:
             return {}
         return {"components": COMPONENTS, "shrinkage": SHRINKAGE, "bits": WHITENED_BITS}
 
-    def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         encoder, training_set = workspace.encoder(self.encoder), workspace.training_set
         if self.captions:
             return {"vectors": encoder.captions(training_set.captions[rows.start : rows.stop])}
@@ -60,7 +63,7 @@ class Embeddings:
         return {"vectors": encoder.images(images)}
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
-        parts, path = (chunk["vectors"] for chunk in chunks), folder / f"{self.artifact}.faiss"
+        parts, path = (chunk["vectors"] for chunk in chunks), folder / f"{self.kind.folder}.faiss"
         if not self.whitened:
             write_index(parts, path)
             return
@@ -71,12 +74,8 @@ class Embeddings:
         write_index(map(whitening, blocks), path, WHITENED_BITS)
 
 
-def embedding_jobs(workspace: Workspace) -> list[Job]:
-    """One job for each embedding that the workspace's encoders can make."""
-    jobs: list[Job] = []
-    for reader in encoder_readers().values():
-        if reader.default is None or reader.name in workspace.config.encoders:
-            jobs.append(Embeddings(reader.name))
-            if reader.has_text:
-                jobs.append(Embeddings(reader.name, captions=True))
-    return jobs
+JOBS = tuple(
+    Embeddings(reader.name, captions)
+    for reader in encoder_readers().values()
+    for captions in ((False, True) if reader.has_text else (False,))
+)

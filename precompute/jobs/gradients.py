@@ -6,48 +6,57 @@ What a first-order query searches. Bound to the curvature that whitens, its damp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from attribution.gradients.linearised import gradient_factors, sketched_gradients
+from attribution.gradients.per_example import example_gradients
+from attribution.gradients.projection import sketched_gradients
+from attribution.gradients.stored import (
+    EKFAC,
+    GRADIENTS,
+    KFAC,
+    curvature_checksum,
+    damped_curvature,
+    sketch_of,
+)
+from attribution.workspace.baseline import LATENTS
 from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs import Options, rows_of
+from precompute.jobs.base import Kind, PerExample, option, rows_of
 
-CURVATURE = "ekfac"
 DAMPING = 0.1  # of the mean eigenvalue of each layer (FastGDA)
 SKETCH_SEED = 0
 BITS = 4  # a dimension: docs/PERFORMANCE.md has what that costs
 
 
-class Gradients:
-    artifact = "gradients"
-    unit = "images"
+@dataclass(frozen=True)
+class Gradients(PerExample):
+    kind: Kind = GRADIENTS
+    description: str = "whiten and sketch the gradient of every training image, for first-order answers"
+    reads: tuple[Kind, ...] = (LATENTS, KFAC, EKFAC)
+    together: tuple[Kind, ...] = (KFAC, EKFAC)
+    dimensions: int = option(2048, "of a sketched gradient")
 
-    def count(self, workspace: Workspace, options: Options) -> int:
-        return len(workspace.training_set)
-
-    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
+    def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {
-            "dimensions": options.dimensions,
+            "dimensions": self.dimensions,
             "sketch_seed": SKETCH_SEED,
             "bits": BITS,
-            "curvature": CURVATURE,
+            "curvature": EKFAC.name,
             "damping": DAMPING,
-            "curvature_checksum": workspace.curvature_checksum(CURVATURE),
+            "curvature_checksum": curvature_checksum(workspace, EKFAC.name),
         }
 
-    def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         latents, captions, ids = rows_of(workspace, rows)
-        factors = gradient_factors(
-            workspace.model, latents, captions, ids, workspace.probe, options.batch_size
-        )
-        sketch = workspace.sketch(options.dimensions, SKETCH_SEED)
-        vectors = sketched_gradients(factors, workspace.curvature(CURVATURE, DAMPING), sketch)
+        groups = example_gradients(workspace.model, latents, captions, ids, workspace.probe, batch_size)
+        sketch = sketch_of(workspace.model, self.dimensions, SKETCH_SEED)
+        vectors = sketched_gradients(groups, damped_curvature(workspace, EKFAC.name, DAMPING), sketch)
         lengths = vectors.norm(dim=1)
         directions = vectors / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
         return {"directions": directions.numpy(), "lengths": lengths.numpy()}
@@ -59,4 +68,4 @@ class Gradients:
         write_index((part["directions"] for part in parts), folder / "gradients.faiss", BITS)
 
 
-JOB = Gradients()
+JOBS = (Gradients(),)

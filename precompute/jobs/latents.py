@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import NonFiniteError
+from attribution.workspace.baseline import LATENTS
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs import Options, write_array
+from precompute.jobs.base import Kind, PerExample, write_array
 
 
-class Latents:
-    artifact = "latents"
-    unit = "images"
+@dataclass(frozen=True)
+class Latents(PerExample):
+    kind: Kind = LATENTS
+    description: str = "encode the training images"
 
-    def count(self, workspace: Workspace, options: Options) -> int:
-        return len(workspace.training_set)
-
-    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
-        return {}
-
-    def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         model, training_set = workspace.model, workspace.training_set
         images = [prepared(training_set.image(row), model.resolution) for row in rows]
         latents = model.encode_images(images).float().cpu().numpy()
@@ -40,4 +36,4 @@ class Latents:
         write_array((chunk["latents"] for chunk in chunks), folder / "latents.npy", rows)
 
 
-JOB = Latents()
+JOBS = (Latents(),)

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from attribution.models.losses import example_losses
+from attribution.workspace.baseline import LATENTS, LOSSES
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs import Options, rows_of, write_array
+from precompute.jobs.base import Kind, PerExample, rows_of, write_array
 
 
-class Losses:
-    artifact = "losses"
-    unit = "images"
+@dataclass(frozen=True)
+class Losses(PerExample):
+    """At every noise of the probe's pool; the probe is a fingerprint."""
 
-    def count(self, workspace: Workspace, options: Options) -> int:
-        return len(workspace.training_set)
+    kind: Kind = LOSSES
+    description: str = "measure the loss of every training image"
+    reads: tuple[Kind, ...] = (LATENTS,)
 
-    def settings(self, workspace: Workspace, options: Options) -> Mapping[str, Any]:
-        return {}  # the probe is a fingerprint
-
-    def chunk(self, workspace: Workspace, rows: range, options: Options) -> Chunk:
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         latents, captions, ids = rows_of(workspace, rows)
-        return {
-            "losses": example_losses(
-                workspace.model,
-                workspace.model.weights,
-                latents,
-                captions,
-                ids,
-                workspace.probe,
-                options.batch_size,
-                range(workspace.probe.pool),
-            )
-        }
+        model, probe = workspace.model, workspace.probe
+        pool = range(probe.pool)
+        losses = example_losses(
+            model, model.weights, latents, captions, ids, probe, batch_size, noises=pool
+        )
+        return {"losses": losses}
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
         write_array((chunk["losses"] for chunk in chunks), folder / "losses.npy", rows)
 
 
-JOB = Losses()
+JOBS = (Losses(),)

@@ -15,7 +15,7 @@ from app.runs.archive import RunArchive
 from app.runs.run import Picture
 from app.runtime.model_loader import ModelLoader
 from app.runtime.sessions import Session, Uploads
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.workspace.workspace import Workspace
 
 CAPTION = "a cat on a table"

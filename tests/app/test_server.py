@@ -83,6 +83,7 @@ def test_another_site_cannot_send_a_picture(client: TestClient) -> None:
     assert client.post("/uploads", content=png()).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections import Counter
@@ -15,14 +14,17 @@ import torch
 
 from attribution.engine import attribute
 from attribution.errors import Cancelled, NonFiniteError
+from attribution.models.layer_calls import projected
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
 from attribution.results import Attribution, Progress
 from attribution.workspace.workspace import Workspace
+from tests.worlds.settings import quick
 from tests.worlds.weights import checksum
 
 ENDS, SHARES = ("answered", "stopped", "abandoned", "fails"), (0.4, 0.3, 0.2, 0.1)
-QUICK = Settings(unlearning_draws=8, calibration_draws=4, candidates=6, batch_size=32)
+TOO_FAR = quick({"draws": 8, "calibration_draws": 4, "alpha": 1e38}, candidates=6, batch_size=32)
+QUICK = quick({"draws": 8, "calibration_draws": 4}, candidates=6, batch_size=32)
 
 
 def query_of(workspace: Workspace, row: int) -> Query:
@@ -32,10 +34,15 @@ def query_of(workspace: Workspace, row: int) -> Query:
 def answer(workspace: Workspace, row: int, settings: Settings = QUICK) -> dict[str, float]:
     *_, result = attribute(workspace, query_of(workspace, row), ["abu", "random"], settings)
     assert isinstance(result, Attribution)
+    return scores_of(result)
+
+
+def scores_of(result: Attribution) -> dict[str, float]:
     return {entry.id: entry.score for entry in result.rankings["abu"].entries}
 
 
 def test_weights_are_unchanged_by_a_query(tiny_world: Workspace) -> None:
+    """Law: The loaded weights are unchanged by a query."""
     before = checksum(tiny_world)
     answer(tiny_world, 3)
     assert checksum(tiny_world) == before
@@ -43,6 +50,7 @@ def test_weights_are_unchanged_by_a_query(tiny_world: Workspace) -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 6, 9, 12])
 def test_a_query_stopped_after_any_step_leaves_nothing_behind(tiny_world: Workspace, steps: int) -> None:
+    """Law: A query that is stopped after any step leaves nothing behind."""
     before, expected = checksum(tiny_world), answer(tiny_world, 7)
     stop = threading.Event()
     events = attribute(tiny_world, query_of(tiny_world, 3), ["abu"], QUICK, stop)
@@ -66,15 +74,20 @@ def test_a_query_abandoned_without_a_word_leaves_nothing_behind(tiny_world: Work
 
 
 def test_a_failing_query_leaves_nothing_behind(tiny_world: Workspace) -> None:
+    """Law: A query that fails leaves nothing behind."""
     before, expected = checksum(tiny_world), answer(tiny_world, 7)
     with pytest.raises(NonFiniteError):
-        answer(tiny_world, 3, dataclasses.replace(QUICK, alpha=1e38))
+        answer(tiny_world, 3, TOO_FAR)
     assert checksum(tiny_world) == before
     assert answer(tiny_world, 7) == expected
 
 
+@pytest.mark.slow
 def test_queries_at_once_give_what_each_gives_alone(tiny_world: Workspace) -> None:
-    """Real threads on one model; some are stopped and one fails in the midst of the others."""
+    """Law: Queries at once give what each gives alone.
+
+    Real threads on one model; some are stopped and one fails in the midst of the others.
+    """
     before = checksum(tiny_world)
     alone = {row: answer(tiny_world, row) for row in (1, 4, 9)}
 
@@ -85,7 +98,7 @@ def test_queries_at_once_give_what_each_gives_alone(tiny_world: Workspace) -> No
                 stop.set()
 
     def failing(row: int) -> None:
-        answer(tiny_world, row, dataclasses.replace(QUICK, alpha=1e38))
+        answer(tiny_world, row, TOO_FAR)
 
     rng = np.random.default_rng(0)
     with ThreadPoolExecutor(4) as pool:
@@ -109,73 +122,75 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+LEAST = quick({"draws": 2, "calibration_draws": 2, "alpha": 1.0}, candidates=1, batch_size=32)
+
+
+class QueryUnderWay:
+    """A query that is taken on step by step, and how it is to end."""
+
+    def __init__(self, workspace: Workspace, alone: dict[int, dict[str, float]], rng: np.random.Generator):
+        row, self.end = int(rng.choice(list(alone))), str(rng.choice(ENDS, p=SHARES))
+        self.steps_left, self.stop, self.expected = int(rng.integers(12)), threading.Event(), alone[row]
+        settings = TOO_FAR if self.end == "fails" else LEAST
+        self.events = attribute(workspace, query_of(workspace, row), ["abu", "random"], settings, self.stop)
+
+    def step(self) -> bool:
+        """Take it one step on; whether it is over."""
+        if self.steps_left == 0 and self.end == "abandoned":
+            self.events.close()  # type: ignore[attr-defined]
+            return True
+        if self.steps_left == 0 and self.end == "stopped":
+            self.stop.set()
+        self.steps_left -= 1
+        try:
+            event = next(self.events)
+        except Cancelled:
+            assert self.end == "stopped"
+            return True
+        except NonFiniteError:
+            assert self.end == "fails"
+            return True
+        if isinstance(event, Attribution):
+            assert self.end != "fails"
+            assert scores_of(event) == self.expected
+            return True
+        return False
+
+
 @pytest.mark.slow
 def test_queries_interleaved_a_thousand_times_give_what_each_gives_alone(tiny_world: Workspace) -> None:
-    """Four under way at any time, a random one goes on: a thousand switches from one to another.
+    """Law: Queries interleaved a thousand times give what each gives alone.
+
+    Four under way at any time, a random one goes on: a thousand switches from one to another.
 
     Some are stopped at random points, some abandoned, some fail.
     """
-    least = dataclasses.replace(QUICK, unlearning_draws=2, calibration_draws=2, candidates=1, alpha=1.0)
-    broken = dataclasses.replace(least, alpha=1e38)
     before = checksum(tiny_world)
-    alone = {row: answer(tiny_world, row, least) for row in range(6)}
+    alone = {row: answer(tiny_world, row, LEAST) for row in range(6)}
     rng = np.random.default_rng(0)
-
-    class Flight:
-        """A query under way, and how it is to end."""
-
-        def __init__(self) -> None:
-            self.row, self.end = int(rng.choice(list(alone))), str(rng.choice(ENDS, p=SHARES))
-            self.left, self.stop = int(rng.integers(12)), threading.Event()
-            settings = broken if self.end == "fails" else least
-            query = query_of(tiny_world, self.row)
-            self.events = attribute(tiny_world, query, ["abu", "random"], settings, self.stop)
-
-        def step(self) -> bool:
-            """Whether it is over."""
-            if self.left == 0 and self.end == "abandoned":
-                self.events.close()  # type: ignore[attr-defined]
-                return True
-            if self.left == 0 and self.end == "stopped":
-                self.stop.set()
-            self.left -= 1
-            try:
-                event = next(self.events)
-            except Cancelled:
-                assert self.end == "stopped"
-                return True
-            except NonFiniteError:
-                assert self.end == "fails"
-                return True
-            if isinstance(event, Attribution):
-                assert self.end != "fails"
-                scores = {entry.id: entry.score for entry in event.rankings["abu"].entries}
-                assert scores == alone[self.row]
-                return True
-            return False
-
-    flying, seen, at_first = [Flight() for _ in range(4)], Counter[str](), 0
+    under_way = [QueryUnderWay(tiny_world, alone, rng) for _ in range(4)]
+    ended, memory_at_first = Counter[str](), 0
     switches, last = 0, -1
     while switches < 1_000:
-        place = int(rng.integers(len(flying)))
+        place = int(rng.integers(len(under_way)))
         switches, last = switches + (place != last), place
-        if flying[place].step():
-            seen[flying[place].end] += 1
-            flying[place], last = Flight(), -1
+        if under_way[place].step():
+            ended[under_way[place].end] += 1
+            under_way[place], last = QueryUnderWay(tiny_world, alone, rng), -1
         if switches == 200:
-            at_first = resident()
-    assert min(seen.values()) > 3
-    assert len(seen) == len(ENDS)
+            memory_at_first = resident()
+    assert min(ended.values()) > 3
+    assert len(ended) == len(ENDS)
     assert checksum(tiny_world) == before
-    assert resident() - at_first < 64 * 2**20
+    assert resident() - memory_at_first < 64 * 2**20
 
 
 def test_two_skeletons_share_their_tensors_but_not_their_modules(tiny_world: Workspace) -> None:
     model = tiny_world.model
     assert isinstance(model, PipelineModel)
     captions = model.encode_captions(["a dog on the beach"])
-    projected = model._projected(model.weights, captions)
-    with model._skeleton(projected) as one, model._skeleton(projected) as two:
+    calls = model._calls(model.weights, captions)
+    with model._skeletons.using(calls) as one, model._skeletons.using(calls) as two:
         assert one is not two
         loaded = dict(model.unet.named_parameters())
         assert {*dict(one.named_parameters())} == {*loaded} - {*model.weights}
@@ -188,7 +203,8 @@ def test_keys_and_values_are_those_of_each_draws_own_caption(tiny_world: Workspa
     assert isinstance(model, PipelineModel)
     words = ["a dog", "a dog", "a cat on the beach", "a dog", "a dog"]
     captions = model.encode_captions(words)
-    projected = model._projected(model.weights, captions)
+    outputs = projected(model.weights, dict.fromkeys(model.weights), captions.tokens)
     for name, weight in model.weights.items():
-        torch.testing.assert_close(projected[name], captions @ weight.T)
-    assert all(len(value) == 1 for value in model._projected(model.weights, captions[:1]).values())
+        torch.testing.assert_close(outputs[name], captions.tokens @ weight.T)
+    alone = projected(model.weights, dict.fromkeys(model.weights), captions.tokens[:1])
+    assert all(len(value) == 1 for value in alone.values())

@@ -10,6 +10,7 @@ from attribution.rng import gaussian, generator
 
 
 def test_noise_is_a_pure_function_of_seed_purpose_example_and_draw() -> None:
+    """Law: Noise is a pure function of seed, purpose, example and draw."""
     first = gaussian(3, "losses", "scene-7", 5, (4, 8, 8))
     gaussian(3, "losses", "scene-8", 5, (4, 8, 8))  # what else is drawn does not matter
     assert torch.equal(first, gaussian(3, "losses", "scene-7", 5, (4, 8, 8)))
@@ -23,8 +24,11 @@ def test_noise_differs_in_every_part_of_its_key(other: tuple[int, str, str, int]
 
 
 def test_noise_is_the_same_in_another_process() -> None:
-    """A hash that Python salts by process would pass every other test here."""
-    code = "from attribution.noise import gaussian; print(gaussian(1, 'p', 'x', 2, (3,)).tolist())"
+    """Law: Noise is the same in another process.
+
+    A hash that Python salts by process would pass every other test here.
+    """
+    code = "from attribution.rng import gaussian; print(gaussian(1, 'p', 'x', 2, (3,)).tolist())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == str(gaussian(1, "p", "x", 2, (3,)).tolist())
 

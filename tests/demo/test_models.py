@@ -12,11 +12,12 @@ from transformers import AutoImageProcessor, CLIPModel, CLIPTokenizer, ViTModel
 
 from demo import clip, dino, judge
 from demo.__main__ import Measure, Stage, world_of
-from demo.build import STAGES, World, build_clip, build_dino, build_scenes
+from demo.build import STAGES, build_clip, build_dino, build_scenes
 from demo.quality import MEASURES, generation_figures, prompts
-from demo.scenes import Painter, scene
+from demo.scenes import painted, scene
 from demo.sizes import TINY
 from demo.vocabulary import withheld_pairs
+from demo.world import World
 from tests.worlds import GLYPHS
 
 
@@ -95,8 +96,7 @@ def test_sharing_an_object_looks_at_the_nearest() -> None:
 
 
 def test_a_saved_judge_says_the_same(tmp_path: Path) -> None:
-    painter = Painter(GLYPHS)
-    pixels = np.stack([np.asarray(painter.paint(scene(i))[0]) for i in range(6)])
+    pixels = np.stack(list(painted(GLYPHS, [scene(i) for i in range(6)])))
     model = judge.new_judge().eval().to(memory_format=torch.channels_last)  # as it is trained
     judge.save_judge(model, tmp_path)
     assert judge.judged(judge.load_judge(tmp_path), pixels) == judge.judged(model, pixels)

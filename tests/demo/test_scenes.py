@@ -31,6 +31,7 @@ def painter() -> Painter:
 
 
 def test_scenes_do_not_depend_on_the_order_they_are_drawn_in(painter: Painter) -> None:
+    """Law: A scene is a pure function of seed, split and index."""
     forwards = [painter.paint(scene(index)) for index in range(12)]
     backwards = [Painter(GLYPHS).paint(scene(index)) for index in reversed(range(12))]
     for (picture, placed), (other_picture, other_placed) in zip(forwards, reversed(backwards), strict=True):
@@ -55,6 +56,7 @@ def test_a_longer_set_begins_with_the_shorter_one(tmp_path: Path) -> None:
 
 
 def test_withheld_pairs_occur_in_the_unseen_split_alone() -> None:
+    """Law: Withheld pairs of objects occur in the unseen split alone."""
     withheld = withheld_pairs()
     assert len(withheld) == len(OBJECTS) * (len(OBJECTS) - 1) // 2 // 10
     for split in ("train", "heldout", "judge"):

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
-from tests.worlds import ROOT, TINY
+from benchmarks.serving import served
+from tests.worlds import TINY
 
 WORKSPACE = TINY / "workspace"
 SCENES = TINY / "scenes"
@@ -37,45 +32,19 @@ def ids_of(strip: Locator) -> list[str]:
     return [str(cell.get_attribute("data-id")) for cell in strip.locator(".cell[data-id]").all()]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def serving(folder: Path, port: int) -> Iterator[str]:
-    """The address of `python app.py` on the tiny world, with its runs and its log in a folder."""
-    address, log = f"http://127.0.0.1:{port}", folder / "log"
-    command = [sys.executable, "app.py", "--workspace", str(WORKSPACE), "--port", str(port)]
-    command += ["--runs", str(folder / "runs")]
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
-        try:
-            _wait_for(address, process, log)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(30)
-    assert "Traceback" not in log.read_text(), f"the server failed somewhere:\n{log.read_text()}"
+def serving(folder: Path, port: int | None = None) -> Iterator[str]:
+    """The address of the page on the tiny world; its runs and its log are kept in a folder."""
+    with served(WORKSPACE, folder=folder, port=port, patience=PATIENCE / 1000) as server:
+        yield server.address
+    log = (folder / "log").read_text()
+    assert "Traceback" not in log, f"the server failed somewhere:\n{log}"
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("server"), free_port()) as address:
+    with serving(tmp_path_factory.mktemp("server")) as address:
         yield address
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"the server did not start:\n{log.read_text()}"
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.3)
-    raise AssertionError(f"the server did not answer:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ def test_the_empty_page_has_no_serious_violation(open_page: Open, width: int, da
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_answered_page_has_no_serious_violation_in_any_panel(open_page: Open, dark: bool) -> None:
+    """Law: The answered page has no serious violation for axe-core in any panel."""
     visit = open_page(dark=dark)
     visit.generate(steps=2)
     visit.draw(0.05, 0.3, 0.45, 0.9)
@@ -61,6 +62,7 @@ SHIFTS = """() => { window.shifts = []; new PerformanceObserver((list) => {
 
 
 def test_nothing_jumps_when_results_arrive(open_page: Open) -> None:
+    """Law: Nothing on the page jumps when results arrive."""
     visit = open_page()
     visit.generate(steps=2)
     visit.choose("first-order", "clip", "dino")
@@ -83,6 +85,7 @@ def tab_to(visit: Visit, selector: str, most: int = 80) -> None:
 
 
 def test_a_question_can_be_asked_without_a_pointer(open_page: Open) -> None:
+    """Law: A question can be asked without a pointer."""
     visit = open_page()
     tab_to(visit, "#prompt textarea")
     visit.page.keyboard.type("a cat on a table")

@@ -17,8 +17,9 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from attribution.data.images import read_image
-from tests.e2e.conftest import PATIENCE, PROMPT, ROOT, Visit, free_port, serving
-from tests.worlds import TINY
+from benchmarks.serving import free_port
+from tests.e2e.conftest import PATIENCE, PROMPT, Visit, serving
+from tests.worlds import ROOT, TINY
 
 SCENE = TINY / "scenes" / "train-00003.png"
 LEFT, RIGHT = (0.05, 0.3, 0.45, 0.9), (0.55, 0.3, 0.95, 0.9)
@@ -279,7 +280,8 @@ def test_what_is_wrong_comes_back_as_one_line(
 
 
 def test_no_file_of_the_machine_can_be_named_as_an_upload(tmp_path: Path) -> None:
-    with unread_log(tmp_path), serving(tmp_path, free_port()) as address:
+    """Law: The running server gives no program a file of the machine as its upload."""
+    with unread_log(tmp_path), serving(tmp_path) as address:
         named = {"path": str(SCENE), "meta": {"_type": "gradio.FileData"}}
         data = [named, "a dog", None, ["random"], "instant", 0, 1]
         asked = httpx.post(f"{address}/gradio_api/call/attribute", json={"data": data}, timeout=60)

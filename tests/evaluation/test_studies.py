@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attribution.analysis.significance import CONTROLS
 from attribution.data.training_set import Example
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from evaluation import studies
-from evaluation.__main__ import parser
-from evaluation.protocols import Report
-from evaluation.studies import Kept, Study, agreement, draws, orders, sketch, verdict
+from evaluation.reports import Report
+from evaluation.studies import Kept, agreement, draws, orders, sketch, verdict
 from evaluation.studies.agreement import TOP
 
 
@@ -118,13 +118,13 @@ def test_agreement_runs_on_a_real_world_and_asks_nothing_twice(
     monkeypatch.setattr(agreement, "BUDGETS", (200,))
     monkeypatch.setattr(studies, "STEPS", 2)
     options = {"queries": 1, "seed": 0, "method": "abu", "exhaustive": [tiny_world.folder] * 2}
-    told, report = finished(agreement.STUDY.run(tiny_world, options, Kept(tmp_path)))
+    told, report = finished(agreement.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))
     assert told
     runs = {row["run"]: row for row in report.figures["rows"]}
     assert runs.keys() == {"exhaustive", "refined, 200 draws", "first order"}
     assert all(0 <= row["recall"] <= 1 and -1 <= row["spearman"] <= 1 for row in runs.values())
     assert runs["exhaustive"]["recall"] > 0.5  # they differ in the unlearning seed alone
-    told, again = finished(agreement.STUDY.run(tiny_world, options, Kept(tmp_path)))
+    told, again = finished(agreement.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))
     assert told == []
     assert again == report
 
@@ -140,13 +140,13 @@ def test_many_draws_agree_better_with_the_reference_than_few(
     monkeypatch.setattr(draws, "REFERENCE", 512)
     monkeypatch.setattr(studies, "STEPS", 2)
     options = {"queries": 2, "seed": 0}
-    _, report = finished(draws.STUDY.run(tiny_world, options, Kept(tmp_path)))
+    _, report = finished(draws.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))
     few, many = (np.mean(row["spearman"]) for row in report.figures["curve"])
     assert few < many <= 1
     assert [row["draws"] for row in report.figures["curve"]] == [2, 256]
     assert "from 512 draws of another seed" in report.markdown
     monkeypatch.setattr(draws, "_scores", lambda *_: pytest.fail("it is kept"))
-    assert finished(draws.STUDY.run(tiny_world, options, Kept(tmp_path)))[1] == report
+    assert finished(draws.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))[1] == report
 
 
 # --- sketch -------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_the_sketch_study_runs_on_a_real_world_and_a_larger_sketch_is_nearer_to_
     monkeypatch.setattr(sketch, "SIZES", (16, 2048))
     monkeypatch.setattr(studies, "STEPS", 2)
     options = {"pictures": 1, "seed": 0}
-    _, report = finished(sketch.STUDY.run(tiny_world, options, Kept(tmp_path)))
+    _, report = finished(sketch.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))
     rows = {(row["curvature"], row["size"]): row for row in report.figures["rows"]}
     assert {curvature for curvature, _ in rows} == {"EK-FAC", "diagonal", "none"}
     for curvature in ("EK-FAC", "diagonal", "none"):
@@ -221,21 +221,22 @@ def test_a_false_positive_is_an_unrelated_image_beyond_the_threshold(
     captions = tuple(f"a {word} on a table" for word in ("bus", "cat", "dog", "cup", "hat", "owl"))
     counting = Counting(len(captions), high)
     world: Any = SimpleNamespace(
-        null=lambda: counting, first_order=lambda: counting, training_set=SimpleNamespace(captions=captions)
+        load=lambda kind: counting, training_set=SimpleNamespace(captions=captions)
     )
     # Control k is of caption k and raises the image after it, which shares no telling word.
     monkeypatch.setattr(verdict, "control", lambda _, seed: (np.array([(seed % 2) + 1.0]), 1.0, seed % 2))
-    _, report = finished(verdict.STUDY.run(world, {"controls": 4}, Kept(tmp_path)))
+    _, report = finished(verdict.STUDIES[0].run(world, {"controls": 4}, Kept(tmp_path)))
     assert report.figures["any_false"] == rate
     assert report.figures["per_image_false"] == pytest.approx(rate / (len(captions) - 1))
     assert report.figures["related_standing_out"] == 0.0
 
 
+@pytest.mark.slow
 def test_the_verdict_runs_on_a_real_world(tmp_path: Path, tiny_world: Workspace) -> None:
-    told, report = finished(verdict.STUDY.run(tiny_world, {"controls": 2}, Kept(tmp_path)))
+    told, report = finished(verdict.STUDIES[0].run(tiny_world, {"controls": 2}, Kept(tmp_path)))
     assert len(told) == report.figures["controls"] == 2
     assert 0 <= report.figures["any_false"] <= 1
-    assert report.figures["threshold"] == tiny_world.null().threshold
+    assert report.figures["threshold"] == tiny_world.load(CONTROLS).threshold
 
 
 # --- orders -------------------------------------------------------------------------------------
@@ -262,10 +263,10 @@ def test_an_order_is_compared_by_the_images_it_puts_first(
     scores, errors = np.full(60, 1.0), np.full(60, 0.1)
     scores[TOP : 2 * TOP], errors[TOP : 2 * TOP] = 2.0, 4.0  # measured badly: first by score alone
     shows = boxed_answers(tmp_path, scores, errors.tolist())
-    monkeypatch.setattr(orders, "holders", lambda _: shows)
+    monkeypatch.setattr(orders, "scenes_by_object", lambda _: shows)
     world: Any = SimpleNamespace()
     options = {"answers": tmp_path, "methods": ["abu"]}
-    _, report = finished(orders.STUDY.run(world, options, Kept(tmp_path / "run")))
+    _, report = finished(orders.STUDIES[0].run(world, options, Kept(tmp_path / "run")))
     found = {row["order"]: row for row in report.figures["rows"]}
     assert report.figures["prompts"] == 2
     assert found["score"]["precision"] == 0.0
@@ -289,18 +290,7 @@ def test_orders_says_what_is_missing(
 ) -> None:
     if errors:
         boxed_answers(tmp_path, np.ones(60), errors)
-    monkeypatch.setattr(orders, "holders", lambda _: {})
+    monkeypatch.setattr(orders, "scenes_by_object", lambda _: {})
     world: Any = SimpleNamespace()
     with pytest.raises(SettingsError, match=words):
-        finished(orders.STUDY.run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))
-
-
-# --- the command line ---------------------------------------------------------------------------
-
-
-def test_every_study_is_a_command() -> None:
-    for name, study in studies.studies().items():
-        assert isinstance(study, Study)
-        assert study.name == name
-        needed = ["--exhaustive", "a", "b"] if name == "agreement" else []
-        assert parser().parse_args([name, *needed]).protocol == name
+        finished(orders.STUDIES[0].run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))

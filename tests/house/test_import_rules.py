@@ -16,20 +16,21 @@ import pytest
 
 from tests.worlds import ROOT
 
-PARTS = ("attribution", "app", "precompute", "training", "demo", "evaluation", "benchmarks")
+PARTS = ("cli", "attribution", "app", "precompute", "training", "demo", "evaluation", "benchmarks")
 
 # Which other parts of ours a part may import. `demo build` ends by precomputing its world's artifacts.
 ARROWS: dict[str, set[str]] = {
-    "attribution": set(),
-    "app": {"attribution"},
-    "precompute": {"attribution"},
+    "cli": {"attribution"},
+    "attribution": {"cli"},
+    "app": {"cli", "attribution"},
+    "precompute": {"cli", "attribution"},
     "training": {"attribution"},
-    "demo": {"attribution", "precompute", "training"},
-    "evaluation": {"attribution", "training"},
-    "benchmarks": {"attribution", "precompute", "training", "demo", "evaluation"},
+    "demo": {"cli", "attribution", "precompute", "training"},
+    "evaluation": {"cli", "attribution", "training"},
+    "benchmarks": {"cli", "attribution", "precompute", "training", "demo", "evaluation"},
     "app.py": {"app"},
 }
-PAGE_OR_COMMAND_LINE = {"gradio", "gradio_client", "fastapi", "argparse", "typer", "click", "tqdm", "rich"}
+PAGE_OR_COMMAND_LINE = {"gradio", "gradio_client", "fastapi", "argparse", "click", "tqdm", "rich", "cli"}
 LIBRARY_COMMAND_LINE = ROOT / "attribution" / "__main__.py"
 
 
@@ -59,16 +60,24 @@ def found(part: str, forbidden: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("part", ARROWS)
 def test_imports_run_one_way(part: str) -> None:
+    """Law: Imports between the parts run one way."""
     assert found(part, set(PARTS) - ARROWS[part] - {part}) == []
 
 
+def test_what_command_lines_share_knows_the_librarys_errors_and_nothing_else_of_ours() -> None:
+    wrong = found("cli", set(PARTS) - {"cli"})
+    assert [line for line in wrong if not line.endswith("imports attribution.errors")] == []
+
+
 def test_the_library_knows_no_page_and_no_command_line() -> None:
+    """Law: The library imports no page and no command line."""
     at_the_edge = str(LIBRARY_COMMAND_LINE.relative_to(ROOT))
     wrong = found("attribution", PAGE_OR_COMMAND_LINE)
     assert [line for line in wrong if not line.startswith(at_the_edge)] == []
 
 
 def test_the_library_never_prints() -> None:
+    """Law: The library never prints."""
     calls = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sources("attribution")
@@ -84,6 +93,7 @@ def test_the_library_never_prints() -> None:
 
 
 def test_the_page_does_no_mathematics() -> None:
+    """Law: The page does no mathematics: it imports no torch, FAISS, diffusers or transformers."""
     assert found("app", {"torch", "faiss", "diffusers", "transformers"}) == []
 
 
@@ -95,6 +105,7 @@ def library_modules() -> list[str]:
 
 
 def test_every_exported_name_is_there() -> None:
+    """Law: Every name that a module exports is there."""
     missing = []
     for name in library_modules():
         module = importlib.import_module(name)
@@ -122,6 +133,7 @@ print(json.dumps(opened))
 
 @pytest.mark.slow
 def test_importing_loads_no_weights_and_reaches_no_network() -> None:
+    """Law: Importing loads no weights and reaches no network."""
     done = subprocess.run(
         [sys.executable, "-c", READS_WHILE_IMPORTING, *library_modules()],
         cwd=ROOT,

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.house.sources import tracked
 from tests.worlds import ROOT
 
 MEGABYTE = 1_000_000
-
-
-def tracked() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
 def tracked_text() -> list[tuple[Path, str]]:
@@ -70,13 +63,24 @@ def test_every_requirement_is_pinned_and_torch_comes_first() -> None:
 def test_nothing_is_pickled() -> None:
     # safetensors and .npy only: unpickling a file runs whatever it says. A training checkpoint (the
     # optimizer's state) is read by the restricted unpickler.
+    """Law: No code of ours pickles, or unpickles what could run."""
     dangerous = re.compile(
         r"\bimport pickle|\btorch\.load\((?!.*weights_only=True)|\bload\(.*allow_pickle=True"
     )
     assert matches(dangerous, but={"test_repository.py"}) == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/EVALUATION.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "docs/EVALUATION.md",
+        "docs/LAWS.md",
+    ],
+)
 def test_links_in_the_documents_lead_somewhere(name: str) -> None:
     document = ROOT / name
     if not document.exists():

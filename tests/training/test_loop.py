@@ -16,7 +16,7 @@ from demo import clip, dino, judge
 from demo.augment import Views, views
 from demo.autoencoder import RECIPE as AUTOENCODER_RECIPE
 from demo.autoencoder import CropLoss, new_autoencoder, to_model_range
-from demo.scenes import Painter, scene
+from demo.scenes import painted, scene
 from demo.sizes import TINY
 from demo.tokenizer import build_tokenizer
 from tests.worlds import GLYPHS
@@ -30,8 +30,7 @@ Made = tuple[nn.Module, LossOfStep, Callable[[int], None] | None]
 
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
-    painter = Painter(GLYPHS)
-    return np.stack([np.asarray(painter.paint(scene(i))[0]) for i in range(COUNT)])
+    return np.stack(list(painted(GLYPHS, [scene(i) for i in range(COUNT)])))
 
 
 def _autoencoder(pixels: np.ndarray) -> Made:
@@ -59,10 +58,13 @@ def _judge(pixels: np.ndarray) -> Made:
     return model, judge.JudgeLoss(model, pixels, answers, RECIPE), None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_autoencoder, _clip, _dino, _judge])
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(
     make: Callable[[np.ndarray], Made], pixels: np.ndarray, tmp_path: Path
 ) -> None:
+    """Law: A training that is resumed is the uninterrupted one, bit for bit."""
+
     def run(checkpoint: Path, steps: int | None) -> dict[str, Tensor]:
         model, loss, follow = make(pixels)
         progress = train(model, loss, RECIPE, COUNT, checkpoint, checkpoint_seconds=0, after_step=follow)
@@ -100,6 +102,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
 
 
 def test_batches_with_some_left_out_are_the_full_ones_but_for_them() -> None:
+    """Law: Leaving images out of a training changes nothing else in its batches."""
     left_out = frozenset({1, 5, 6})
     full, less = Batches(COUNT, RECIPE), Batches(COUNT, RECIPE, left_out)
     for step in range(20):

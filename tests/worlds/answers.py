@@ -7,11 +7,12 @@ from dataclasses import replace
 from PIL import Image
 
 from app.runs.run import Picture, Run, parts_of
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.engine import attribute
 from attribution.query import Box, Settings
 from attribution.results import Attribution
 from attribution.workspace.workspace import Workspace
+from tests.worlds.rankings import with_caption
 
 METHODS = ("pixel", "random")
 CAPTION = "a motorcycle and a stop sign on a road"
@@ -46,10 +47,7 @@ def with_captions(run: Run, caption: str) -> Run:
     """The same with every caption replaced."""
     for number, part in enumerate(run.parts):
         assert part.attribution is not None
-        rankings = {
-            name: replace(ranking, entries=tuple(replace(e, caption=caption) for e in ranking.entries))
-            for name, ranking in part.rankings.items()
-        }
+        rankings = {name: with_caption(ranking, caption) for name, ranking in part.rankings.items()}
         answer = replace(part.attribution, rankings=rankings)
         query = replace(part.query, caption=caption)
         run = run.with_part(number, rankings=rankings, attribution=answer, query=query)

@@ -9,6 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.models.base import Factors, Generation, GenerationStep, Weights, masked_mean
+from attribution.models.batch import Batch, Conditioning
+from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.models.parametrisation import Epsilon
 
 
 class LinearModel:
@@ -19,7 +22,8 @@ class LinearModel:
         self.resolution = 8
         self.latent_shape = (1, 1, out)
         self.num_train_timesteps = 100
-        self.prediction_type = "epsilon"
+        self.parametrisation = Epsilon(torch.zeros(100), torch.ones(100))
+        self.layers = CROSS_ATTENTION_KV
         self.device = torch.device("cpu")
         generator = torch.Generator().manual_seed(seed)
         self.weights: Weights = {"w": torch.randn(out, width, generator=generator)}
@@ -27,29 +31,21 @@ class LinearModel:
     def encode_images(self, images: Sequence[Image.Image]) -> Tensor:
         return torch.zeros(len(images), *self.latent_shape)
 
-    def encode_captions(self, captions: Sequence[str]) -> Tensor:
+    def encode_captions(self, captions: Sequence[str]) -> Conditioning:
         raise NotImplementedError
 
-    def squared_errors(
-        self, weights: Weights, latents: Tensor, captions: Tensor, noise: Tensor, timesteps: Tensor
-    ) -> Tensor:
-        predicted = captions[:, 0] @ weights["w"].T
-        return (predicted[:, None, None, :] - noise).square()
+    def squared_errors(self, weights: Weights, batch: Batch) -> Tensor:
+        predicted = batch.conditioning.tokens[:, 0] @ weights["w"].T
+        return (predicted[:, None, None, :] - batch.noise).square()
 
     def loss_and_factors(
-        self,
-        weights: Weights,
-        latents: Tensor,
-        captions: Tensor,
-        noise: Tensor,
-        timesteps: Tensor,
-        mask: Tensor | None = None,
+        self, weights: Weights, batch: Batch, mask: Tensor | None = None
     ) -> tuple[Tensor, dict[str, Factors]]:
         assert mask is None
-        errors = self.squared_errors(weights, latents, captions, noise, timesteps)
-        residual = captions[:, 0] @ weights["w"].T - noise[:, 0, 0]
+        errors, tokens = self.squared_errors(weights, batch), batch.conditioning.tokens
+        residual = tokens[:, 0] @ weights["w"].T - batch.noise[:, 0, 0]
         outputs = 2 / residual.shape[1] * residual
-        return masked_mean(errors, None), {"w": Factors(outputs[:, None], captions)}
+        return masked_mean(errors, None), {"w": Factors(outputs[:, None], tokens)}
 
     def generate(
         self, generation: Generation, weights: Weights | None = None, previews: int = 0

@@ -12,56 +12,66 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
+Example = tuple[Tensor, Tensor]  # latent (c, h, w) and caption embedding (tokens, d)
+Draw = tuple[int, Tensor]  # timestep and noise (c, h, w)
+
+
+class PlainModel:
+    """A copy of a pipeline's U-Net, whose key and value projections can be differentiated and changed."""
+
+    def __init__(self, pipeline: DiffusionPipeline):
+        self.unet = copy.deepcopy(pipeline.unet).requires_grad_(False)
+        self.projections = [
+            module.weight.requires_grad_(True)
+            for name, module in self.unet.named_modules()
+            if name.endswith(("attn2.to_k", "attn2.to_v"))
+        ]
+        self.signal = pipeline.scheduler.alphas_cumprod
+        self.velocity = pipeline.scheduler.config.prediction_type == "v_prediction"
+
+    def loss(self, example: Example, draw: Draw, inside: Tensor | None = None) -> Tensor:
+        (latent, caption), (t, noise) = example, draw
+        a, s = self.signal[t].sqrt(), (1 - self.signal[t]).sqrt()
+        predicted = self.unet((a * latent + s * noise)[None], t, caption[None]).sample[0]
+        squared = (predicted - (a * noise - s * latent if self.velocity else noise)) ** 2
+        return squared.mean() if inside is None else squared[:, inside].mean()
+
+    def mean_loss(self, example: Example, draws: list[Draw]) -> float:
+        with torch.no_grad():
+            return sum(self.loss(example, draw).double().item() for draw in draws) / len(draws)
+
+    def gradient(self, example: Example, draw: Draw, inside: Tensor | None = None) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(self.loss(example, draw, inside), self.projections)
+
 
 def plain_abu(
     pipeline: DiffusionPipeline,
-    query: tuple[Tensor, Tensor],  # latent (c, h, w) and caption embedding (tokens, d)
-    training: list[tuple[Tensor, Tensor]],
-    unlearning_draws: list[tuple[int, Tensor]],  # (timestep, noise)
-    fisher_draws: list[list[tuple[int, Tensor]]],  # for each training image
-    loss_draws: list[list[tuple[int, Tensor]]],
+    query: Example,
+    training: list[Example],
+    unlearning_draws: list[Draw],
+    fisher_draws: list[list[Draw]],  # for each training image
+    loss_draws: list[list[Draw]],
     training_size: int,
     alpha: float,
     damping: float,
     mask: Tensor | None = None,
 ) -> list[float]:
     """`tau_i = L(z_i; theta_u) - L(z_i; theta_0)` for every training image."""
-    unet = copy.deepcopy(pipeline.unet).requires_grad_(False)
-    projections = [
-        module.weight
-        for name, module in unet.named_modules()
-        if name.endswith(("attn2.to_k", "attn2.to_v"))
-    ]
-    signal = pipeline.scheduler.alphas_cumprod
-    velocity = pipeline.scheduler.config.prediction_type == "v_prediction"
-
-    def loss(example: tuple[Tensor, Tensor], t: int, noise: Tensor, inside: Tensor | None = None) -> Tensor:
-        latent, caption = example
-        a, s = signal[t].sqrt(), (1 - signal[t]).sqrt()
-        predicted = unet((a * latent + s * noise)[None], t, caption[None]).sample[0]
-        squared = (predicted - (a * noise - s * latent if velocity else noise)) ** 2
-        return squared.mean() if inside is None else squared[:, inside].mean()
-
-    def mean_loss(example: tuple[Tensor, Tensor], draws: list[tuple[int, Tensor]]) -> float:
-        with torch.no_grad():
-            return sum(loss(example, t, noise).double().item() for t, noise in draws) / len(draws)
-
-    for weight in projections:
-        weight.requires_grad_(True)
-    gradient = [torch.zeros_like(w) for w in projections]
-    for t, noise in unlearning_draws:
-        parts = torch.autograd.grad(loss(query, t, noise, mask), projections)
+    model = PlainModel(pipeline)
+    gradient = [torch.zeros_like(w) for w in model.projections]
+    for draw in unlearning_draws:
+        parts = model.gradient(query, draw, mask)
         gradient = [g + p / len(unlearning_draws) for g, p in zip(gradient, parts, strict=True)]
-    fisher = [torch.zeros_like(w) for w in projections]
+    fisher = [torch.zeros_like(w) for w in model.projections]
     count = sum(len(draws) for draws in fisher_draws)
     for example, draws in zip(training, fisher_draws, strict=True):
-        for t, noise in draws:
-            parts = torch.autograd.grad(loss(example, t, noise), projections)
+        for draw in draws:
+            parts = model.gradient(example, draw)
             fisher = [f + p**2 / count for f, p in zip(fisher, parts, strict=True)]
 
-    before = [mean_loss(example, draws) for example, draws in zip(training, loss_draws, strict=True)]
+    before = [model.mean_loss(example, draws) for example, draws in zip(training, loss_draws, strict=True)]
     with torch.no_grad():
-        for w, g, f in zip(projections, gradient, fisher, strict=True):
+        for w, g, f in zip(model.projections, gradient, fisher, strict=True):
             w += alpha / training_size * g / (f + damping * f.mean())  # AbU eq. 6, damped
-    after = [mean_loss(example, draws) for example, draws in zip(training, loss_draws, strict=True)]
+    after = [model.mean_loss(example, draws) for example, draws in zip(training, loss_draws, strict=True)]
     return [b - a for a, b in zip(before, after, strict=True)]

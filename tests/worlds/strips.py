@@ -8,10 +8,11 @@ from typing import Any
 
 from app.runs.run import Part, Picture, Run
 from app.runs.selection import Strip
-from attribution.methods.base import Method
+from attribution.methods.base import Cost, Method
 from attribution.query import Box, Query, Settings
 from attribution.results import Entry, Ranking
 from tests.worlds.answers import solid
+from tests.worlds.rankings import ranking_of
 
 WHITE = solid("white")
 PART = Part("A", Query(WHITE, "a dog"))
@@ -20,7 +21,7 @@ PART = Part("A", Query(WHITE, "a dog"))
 def named(name: str, title: str = "") -> Method:
     """A method that is nothing but its name."""
     found: Any = SimpleNamespace(
-        name=name, title=title or name.upper(), description="what it is", slow=False
+        name=name, title=title or name.upper(), description="what it is", cost=Cost.LOOKUP
     )
     return found  # type: ignore[no-any-return]
 
@@ -38,7 +39,7 @@ def ranking(
         for rank, row in enumerate(order, 1)
     )  # fmt: skip
     how = f"all {len(entries)} training images"
-    return Ranking(name, name.upper(), entries, 0.5, how, {"z_threshold": 4.0} if z else {})
+    return ranking_of(entries, name, seconds=0.5, candidates=how, details={"z_threshold": 4.0} if z else {})
 
 
 def strip(order: Sequence[int], key: str = "a", title: str = "", **more: Any) -> Strip:

@@ -19,6 +19,7 @@ from attribution.query import Box, Query, Settings
 from attribution.results import Entry, Ranking
 from tests.worlds.answers import solid
 from tests.worlds.gradio_event import event
+from tests.worlds.rankings import ranking_of
 
 WHITE = solid("white")
 NO_BOX = (None,) * 4
@@ -148,8 +149,9 @@ def entry(score: float, stderr: float | None = None) -> Entry:
 
 
 def test_the_summary_says_how_far_the_measuring_methods_looked() -> None:
-    slow = Ranking("abu", "AbU", (entry(1, 0.1),), 3.0, "a shortlist of 400 of 3,000 training images")
-    fast = Ranking("clip", "CLIP", (entry(1),), 0.1, "all 3,000 training images")
+    some = "a shortlist of 400 of 3,000 training images"
+    slow = ranking_of([entry(1, 0.1)], "abu", title="AbU", seconds=3.0, candidates=some)
+    fast = ranking_of([entry(1)], candidates="all 3,000 training images")
     assert summary(run_of({"abu": slow, "clip": fast})) == (
         "Done in 3.1 s. AbU measured a shortlist of 400 of 3,000 training images."
     )

@@ -22,6 +22,7 @@ from app.runs.run import Run
 from attribution.errors import RunError
 from attribution.query import Settings
 from attribution.results import Attribution
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from tests.worlds.answers import LEFT, RIGHT, answered_run
 
@@ -44,7 +45,7 @@ def again(run: Run) -> Run:
 def same(one: Run, other: Run) -> bool:
     """Whether two runs are alike in all that they hold."""
     answers = [
-        [json.dumps(part.attribution.to_json()) for part in each.parts if part.attribution]
+        [json.dumps(to_json(part.attribution)) for part in each.parts if part.attribution]
         for each in (one, other)
     ]
     facts = [
@@ -63,6 +64,7 @@ def same(one: Run, other: Run) -> bool:
 def test_a_run_comes_back_as_it_was(
     tiny_world: Workspace, runs: RunArchive, tmp_path: Path, boxes: Any, generated: bool
 ) -> None:
+    """Law: A kept run comes back as it was."""
     run = answered_run(tiny_world, boxes, generated=generated)
     runs.keep(run)
     elsewhere = RunArchive(tmp_path / "runs", tiny_world)  # another server, later
@@ -102,7 +104,10 @@ def test_nobody_else_on_the_machine_can_read_a_run(runs: RunArchive, run: Run) -
 def test_a_server_killed_at_any_step_leaves_no_half_run(
     runs: RunArchive, run: Run, tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dies before each call that changes the disk, one after the other, until one run gets through."""
+    """Law: A kept run is there whole or not at all, whenever the server is killed.
+
+    Dies before each call that changes the disk, one after the other, until one run gets through.
+    """
 
     class Killed(BaseException):
         pass
@@ -215,6 +220,7 @@ def test_a_record_that_is_not_ours_is_refused(runs: RunArchive, run: Run, change
 def test_a_run_of_another_world_is_refused_and_both_are_named(
     runs: RunArchive, run: Run, name: str
 ) -> None:
+    """Law: A run of another model or training set is refused, and both are named."""
     parts = []
     for part in run.parts:
         assert part.attribution is not None
@@ -233,6 +239,7 @@ def test_a_run_of_another_world_is_refused_and_both_are_named(
     ["", ".", "..", "../secret", "a" * 15, "a" * 17, "aaaa/aaaaaaaaaaa", "a" * 15 + "\n", None, 3, ["x"]],
 )
 def test_nothing_but_an_id_is_looked_for(runs: RunArchive, name: object) -> None:
+    """Law: Nothing but a well-formed id is ever looked for among the kept runs."""
     with pytest.raises(RunError, match="not whole"):
         runs.read(name)
     assert not runs.forget(name, "key")
@@ -247,6 +254,7 @@ def test_an_unknown_id_is_said_in_words(runs: RunArchive) -> None:
 
 
 def test_only_the_key_deletes_a_run(runs: RunArchive, run: Run) -> None:
+    """Law: Only its own key deletes a kept run."""
     key = runs.keep(run)
     for wrong in ("", "guess", None, run.id, key[:-1]):
         assert not runs.forget(run.id, wrong)

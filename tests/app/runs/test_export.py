@@ -13,15 +13,16 @@ from app.runs.export import name_of, write_csv, write_json, write_picture
 from app.runs.run import Part, Picture, Run
 from attribution.data.images import read_image
 from attribution.query import Query, Settings
-from attribution.results import Attribution, Entry, Ranking
+from attribution.results import Attribution, Entry
 from tests.worlds.answers import solid
+from tests.worlds.rankings import ranking_of
 
 WHITE = solid("white")
 
 
 def answer(caption: str) -> Run:
     entry = Entry(1, "id", 0, "id.png", "a dog", 1.5, 0.1)
-    ranked = Ranking("abu", "AbU", (entry,), 1.0, "all", {"alpha": 2.0})
+    ranked = ranking_of((entry,), "abu", title="AbU", seconds=1.0, details={"alpha": 2.0})
     whole = Attribution({"caption": caption}, {"seed": 0}, {"model": "m"}, {"abu": ranked})
     part = Part("A", Query(WHITE, caption or "nothing"), {"abu": ranked}, whole)
     return Run(Picture(WHITE, caption), caption, ("abu",), Settings(), (part,))

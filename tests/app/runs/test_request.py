@@ -34,6 +34,7 @@ def test_an_uploaded_file_is_read(uploads: Path) -> None:
     "folder", ["secret", "uploads/export-1", "uploads/" + "a" * 64 + "/deeper", "uploads"]
 )
 def test_no_other_file_is_read(uploads: Path, tmp_path: Path, folder: str) -> None:
+    """Law: A program can name no file of the machine but a picture that it has uploaded."""
     with pytest.raises(ImageError):
         sent_bytes({"path": put(tmp_path / folder, "picture.png")})
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from app.runs.run import Picture, Run, parts_of
 from app.runs.selection import METHODS, PARTS, Selection, own_strips, strips
 from attribution.query import Settings
-from attribution.results import Ranking
+from tests.worlds.rankings import ranking_of
 from tests.worlds.strips import WHITE, part, run
 
 
@@ -32,7 +32,7 @@ def test_earlier_runs_stand_beside_this_one_under_the_same_method() -> None:
 
 def test_only_this_runs_own_answered_rankings_can_be_tested() -> None:
     asked = parts_of(WHITE, "a dog", ())[0]
-    ranking = Ranking("clip", "CLIP", (), 0.1, "all")
+    ranking = ranking_of(())
     this = Run(
         Picture(WHITE), "a dog", ("clip", "dino"), Settings(), (replace(asked, rankings={"clip": ranking}),)
     )

@@ -24,6 +24,7 @@ def test_people_come_to_the_model_in_the_order_in_which_they_came() -> None:
 
 
 def test_one_at_a_time_from_real_threads() -> None:
+    """Law: The model computes for one at a time, in the order in which people came."""
     queue, at_the_model, most, done = ModelQueue(), [0], [0], []
 
     def person(number: int) -> None:
@@ -66,6 +67,7 @@ def test_the_wait_is_what_those_before_usually_take() -> None:
 
 
 def test_a_page_that_was_closed_without_a_word_holds_nobody_up() -> None:
+    """Law: A page that was closed without a word holds nobody up."""
     now = 0.0
     queue = ModelQueue(clock=lambda: now)
     gone, waits = queue.join("refined"), queue.join("refined")

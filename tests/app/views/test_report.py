@@ -20,6 +20,7 @@ from app.views.report import SHOWN, command_line, report
 from attribution.__main__ import main
 from attribution.data.images import read_image
 from attribution.query import Settings
+from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from tests.worlds import TINY
 from tests.worlds.answers import CAPTION, LEFT, RIGHT, answered_run, with_captions
@@ -42,6 +43,7 @@ def page(run: Run, tiny_world: Workspace) -> str:
 
 
 def test_the_report_is_well_formed_and_holds_everything_itself(page: str) -> None:
+    """Law: A report is well-formed and holds everything itself."""
     reader = Reader(page)
     assert reader.open == []
     assert not {"script", "link", "iframe", "object", "form", "base"} & set(reader.tags)
@@ -113,6 +115,7 @@ def expected(run: Run, number: int) -> dict[str, list[tuple[str, float]]]:
 def test_the_command_line_gives_the_same_answer(
     tiny_world: Workspace, tmp_path: Path, generated: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Law: The command that a report names gives the same answer."""
     run = answered_run(tiny_world, (LEFT, RIGHT), generated=generated)
     page = report(run, tiny_world)
     saved = re.search(r'download="PICTURE.png" href="data:image/png;base64,([^"]*)"', page)
@@ -145,7 +148,7 @@ def test_a_picture_made_with_the_seed_of_the_draws_is_made_again(tiny_world: Wor
 def test_several_parts_are_several_answers_in_one_file(run: Run) -> None:
     whole = json.loads(write_json(run).read_text())
     answers = [part.attribution for part in run.parts]
-    assert whole["parts"] == [json.loads(json.dumps(answer.to_json())) for answer in answers if answer]
+    assert whole["parts"] == [json.loads(json.dumps(to_json(answer))) for answer in answers if answer]
     tables = write_csv(run).read_text().split("# caption: ")[1:]
     assert len(tables) == 2
     for table, part in zip(tables, run.parts, strict=True):

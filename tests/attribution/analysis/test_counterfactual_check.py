@@ -17,12 +17,17 @@ from attribution.analysis.counterfactual_check import (
     unrelated_captions,
 )
 from attribution.errors import CalibrationError, Cancelled, SettingsError
+from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
+from attribution.gradients.stored import damped_curvature
 from attribution.models.base import Generation
+from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query
 from attribution.results import Progress
 from attribution.unlearning import image_set as sets
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import RISE_TOLERANCE, calibrated_step, linear_step
 from attribution.unlearning.image_set import Ascent
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.weights import checksum
 
@@ -62,20 +67,22 @@ def unlearned(workspace: Workspace, rows: tuple[int, ...], ascent: Ascent) -> un
 
 
 def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:
+    """Law: A set of one image is that image unlearned."""
     ascent, row = QUICK.ascent, 4
     model, training_set = tiny_world.model, tiny_world.training_set
-    latent, caption = tiny_world.latents([row]), model.encode_captions([training_set.captions[row]])
-    name = training_set.ids[row]
-    draws = unlearning.stratified_draws(model, ascent.draws, ascent.seed, "unlearning", name)
-    held_out = unlearning.stratified_draws(
-        model, ascent.calibration_draws, ascent.seed, "calibration", name
+    latent, caption = (
+        training_latents(tiny_world, [row]),
+        model.encode_captions([training_set.captions[row]]),
     )
-    *_, gradient = unlearning.query_gradient(model, latent, caption, draws)
-    curvature = tiny_world.curvature("fisher", ascent.damping)
+    name = training_set.ids[row]
+    draws = stratified_draws(model, ascent.draws, ascent.seed, "unlearning", name)
+    held_out = stratified_draws(model, ascent.calibration_draws, ascent.seed, "calibration", name)
+    *_, gradient = gradient_over_draws(model, draws.of(latent, caption))
+    curvature = damped_curvature(tiny_world, "fisher", ascent.damping)
     direction = unlearning.ascent_direction(gradient.mean, curvature, len(training_set))
-    guess = unlearning.linear_step(gradient, direction, ascent.target_rise)
-    *_, (_, expected) = unlearning.calibrated_step(
-        model, direction, latent, caption, held_out, ascent.target_rise, guess=guess
+    guess = linear_step(gradient, direction, ascent.target_rise)
+    *_, (_, expected) = calibrated_step(
+        model, direction, held_out.of(latent, caption), ascent.target_rise, guess=guess
     )
     assert expected is not None
     found = unlearned(tiny_world, (row,), replace(ascent, curvature="fisher"))
@@ -84,11 +91,12 @@ def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:
 
 
 def test_a_sets_gradient_is_the_mean_of_its_images(tiny_world: Workspace) -> None:
+    """Law: A set's gradient is the mean of its images' gradients."""
     model = tiny_world.model
 
     def gradient(rows: tuple[int, ...], count: int) -> dict[str, torch.Tensor]:
         given = sets.set_draws(tiny_world, rows, count, 0, "unlearning")
-        *_, last = unlearning.query_gradient(model, *given)
+        *_, last = gradient_over_draws(model, given)
         return dict(last.mean)
 
     together = gradient((2, 9), 8)
@@ -98,12 +106,13 @@ def test_a_sets_gradient_is_the_mean_of_its_images(tiny_world: Workspace) -> Non
 
 
 def test_every_set_is_unlearned_as_far_as_asked(tiny_world: Workspace, query: Query) -> None:
+    """Law: A counterfactual check unlearns every set as far as was asked."""
     proof = last_of(prove_top(tiny_world, query, ROWS, QUICK, MADE))
     assert proof.final
     assert proof.outcome is not None
     assert proof.outcome.ids == tuple(tiny_world.training_set.ids[row] for row in ROWS)
     for outcome in (proof.outcome, *proof.controls):
-        assert outcome.rise == pytest.approx(0.1, abs=unlearning.RISE_TOLERANCE)
+        assert outcome.rise == pytest.approx(0.1, abs=RISE_TOLERANCE)
         assert len(outcome.ids) == len(ROWS)
         assert outcome.loss.before == proof.outcome.loss.before  # on the same draws
         assert outcome.loss.rise == pytest.approx(outcome.loss.after - outcome.loss.before)
@@ -114,7 +123,7 @@ def test_a_rise_that_no_step_reaches_is_a_named_error(tiny_world: Workspace, que
     with pytest.raises(SettingsError, match="no image"):
         last_of(prove_top(tiny_world, query, (), QUICK, MADE))
     direction = {name: torch.zeros_like(w) for name, w in tiny_world.model.weights.items()}
-    gradient = unlearning.QueryGradient(2, 2, direction, 1.0)
+    gradient = QueryGradient(2, 2, direction, 1.0)
     given = sets.set_draws(tiny_world, (1,), 2, 0, "calibration")
     with pytest.raises(CalibrationError, match="gradient is zero"):
         list(sets.ascended(tiny_world, iter([gradient]), given, least, "nothing"))
@@ -124,6 +133,7 @@ def test_a_rise_that_no_step_reaches_is_a_named_error(tiny_world: Workspace, que
 def test_control_sets_share_no_image_with_each_other_or_with_the_first(
     tiny_world: Workspace, size: int
 ) -> None:
+    """Law: A check's control sets share no image with each other or with the first set."""
     rows = range(size)
     controls = control_sets(tiny_world, rows, QUICK)
     together = [*rows, *(row for control in controls for row in control)]
@@ -138,9 +148,11 @@ def test_too_few_others_for_the_controls_are_refused(tiny_world: Workspace) -> N
         control_sets(tiny_world, range(40), QUICK)
 
 
+@pytest.mark.slow
 def test_the_same_proof_twice_is_the_same_and_the_weights_are_unchanged(
     tiny_world: Workspace, query: Query
 ) -> None:
+    """Law: The same check twice is the same, and leaves the weights unchanged."""
     before = checksum(tiny_world)
     for prove in (
         lambda: prove_top(tiny_world, query, ROWS, QUICK, MADE),
@@ -151,6 +163,7 @@ def test_the_same_proof_twice_is_the_same_and_the_weights_are_unchanged(
 
 
 def test_a_proof_stopped_after_any_step_leaves_nothing_behind(tiny_world: Workspace, query: Query) -> None:
+    """Law: A check that is stopped after any step leaves nothing behind."""
     before = checksum(tiny_world)
     expected = last_of(prove_top(tiny_world, query, ROWS, QUICK, MADE))
     for steps in (0, 2, 5, 9, 15):
@@ -201,7 +214,7 @@ def test_unlearning_the_picture_raises_its_loss_and_spares_unrelated_ones(
     settings = replace(QUICK, ascent=Ascent(), measuring_draws=32)
     proof = last_of(prove_picture(tiny_world, boxed, settings, MADE))
     assert proof.outcome is not None
-    assert proof.outcome.rise == pytest.approx(0.1, abs=unlearning.RISE_TOLERANCE)
+    assert proof.outcome.rise == pytest.approx(0.1, abs=RISE_TOLERANCE)
     assert proof.outcome.changes[0].outside is not None
     assert len(proof.survivors) == 2
     spared = [survivor.loss.relative for survivor in proof.survivors]

@@ -11,25 +11,37 @@ from PIL import Image
 from app.charts.loss_map import overlaid
 from attribution.analysis.loss_map import forgotten
 from attribution.engine import attribute
+from attribution.gradients.query_context import QueryContext
 from attribution.methods.abu import AbU
 from attribution.methods.base import Locating, methods
-from attribution.query import Query, Settings
+from attribution.query import Candidates, Query
 from attribution.results import Attribution
+from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
+from tests.worlds.settings import quick
 
-SETTINGS = Settings(unlearning_draws=8, calibration_draws=4, candidates=3, batch_size=32)
+SETTINGS = quick({"draws": 8, "calibration_draws": 4}, candidates=3, batch_size=32)
+
+
+THREE = Candidates(np.array([1, 40, 90]), "three")
 
 
 def query_of(workspace: Workspace, row: int = 5) -> Query:
     return Query(workspace.training_set.image(row), workspace.training_set.captions[row])
 
 
+def context_of(workspace: Workspace) -> QueryContext:
+    return QueryContext(workspace, query_of(workspace), SETTINGS)
+
+
 def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
-    method = AbU()
-    query = query_of(tiny_world)
-    *_, scores = method.score(tiny_world, query, SETTINGS, _candidates(tiny_world, query))
+    """Law: The mean of an image's loss map is its score, and so is the mean of its loss increases by
+    timestep.
+    """
+    method, context = AbU(), context_of(tiny_world)
+    *_, scores = method.score(context, THREE)
     for row, value in zip(scores.rows, scores.values, strict=True):  # type: ignore[union-attr]
-        found = method.how_forgotten(tiny_world, query, SETTINGS, int(row))
+        found = method.how_forgotten(context, int(row))
         assert found is not None
         assert found.rises.shape == tiny_world.model.latent_shape[1:]
         assert found.rises.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
@@ -38,12 +50,12 @@ def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
 
 
 def test_losses_by_timestep_are_those_that_were_precomputed(tiny_world: Workspace) -> None:
-    method, query, row = AbU(), query_of(tiny_world), 2
-    list(method.score(tiny_world, query, SETTINGS, _candidates(tiny_world, query)))
-    found = method.how_forgotten(tiny_world, query, SETTINGS, row)
+    method, context, row = AbU(), context_of(tiny_world), 2
+    list(method.score(context, THREE))
+    found = method.how_forgotten(context, row)
     assert found is not None
     assert found.timesteps == tiny_world.probe.timesteps
-    stored = tiny_world.losses()[row][:, : tiny_world.probe.noises]
+    stored = tiny_world.load(LOSSES)[row][:, : tiny_world.probe.noises]
     np.testing.assert_allclose(found.before, stored.mean(axis=1), rtol=1e-4)
     spread = stored.std(axis=1, ddof=1) / np.sqrt(tiny_world.probe.noises)
     np.testing.assert_allclose(found.before_stderr, spread, rtol=1e-3, atol=1e-6)
@@ -56,16 +68,9 @@ def test_the_loaded_weights_forget_nothing(tiny_world: Workspace) -> None:
     assert np.array_equal(found.before, found.after)
 
 
-def _candidates(workspace: Workspace, query: Query):  # type: ignore[no-untyped-def]
-    from attribution.engine import candidates_for
-    from attribution.methods.base import method
-
-    return candidates_for(method("abu"), workspace, query, SETTINGS)
-
-
 def test_there_is_no_map_of_a_question_that_was_not_asked(tiny_world: Workspace) -> None:
     other = dataclasses.replace(SETTINGS, seed=12345)
-    assert AbU().how_forgotten(tiny_world, query_of(tiny_world), other, 3) is None
+    assert AbU().how_forgotten(QueryContext(tiny_world, query_of(tiny_world), other), 3) is None
 
 
 def test_the_page_asks_the_method_that_answered(tiny_world: Workspace) -> None:
@@ -74,7 +79,7 @@ def test_the_page_asks_the_method_that_answered(tiny_world: Workspace) -> None:
     assert isinstance(answer, Attribution)
     found = methods()["abu"]
     assert isinstance(found, Locating)
-    assert found.how_forgotten(tiny_world, query, SETTINGS, 1) is not None
+    assert found.how_forgotten(QueryContext(tiny_world, query, SETTINGS), 1) is not None
     assert not isinstance(methods()["clip"], Locating)
 
 

@@ -20,7 +20,10 @@ def test_scores_of_nothing_have_z_of_mean_zero_and_deviation_one() -> None:
 
 @pytest.mark.parametrize("tail", ["normal", "heavy"])
 def test_few_queries_of_nothing_have_an_image_that_stands_out(tail: str) -> None:
-    """Whatever the shape of the tail: the level holds for all images of a query together."""
+    """Law: Few queries of nothing have an image that stands out, whatever the tails.
+
+    Whatever the shape of the tail: the level holds for all images of a query together.
+    """
     rng = np.random.default_rng(1)
 
     def draw(size: tuple[int, ...]) -> np.ndarray:

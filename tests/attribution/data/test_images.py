@@ -13,9 +13,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from attribution.data import images
-from attribution.data.images import box_in_prepared, prepared, read_image, write_png
-from attribution.errors import BoxError, ImageError
-from attribution.query import Box
+from attribution.data.images import read_image, write_png
+from attribution.errors import ImageError
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
@@ -92,6 +91,7 @@ def test_nothing_but_pixels_survives_reading() -> None:
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: A picture of too many pixels is refused before it is decoded."""
     data = bytearray(encoded(speckles()))
     size = (200_000).to_bytes(4, "big")
     data[16:24] = size + size  # forty thousand million pixels, by the header
@@ -139,6 +139,7 @@ def test_a_file_cut_anywhere_is_refused_and_nothing_else_is_raised(format: str) 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 def test_no_damage_raises_anything_but_an_image_error(format: str) -> None:
+    """Law: No damage to an upload raises anything but a named error."""
     rng = np.random.default_rng(0)
     data = encoded(speckles(32, 32), format)
     for _ in range(200):
@@ -205,51 +206,3 @@ def test_a_written_picture_brings_its_boxes_back(tmp_path: Path) -> None:
 def test_boxes_that_are_none_are_dropped(tmp_path: Path, boxes: object) -> None:
     write_png(speckles(), tmp_path / "picture.png", {**SETTINGS, "boxes": boxes})
     assert read_image(tmp_path / "picture.png")[1] == SETTINGS
-
-
-# --- preparing -----------------------------------------------------------------------------------
-
-
-def test_a_picture_of_the_right_size_is_left_alone() -> None:
-    square = speckles(16, 16)
-    assert np.array_equal(np.asarray(prepared(square, 16)), np.asarray(square))
-
-
-@pytest.mark.parametrize("size", [(40, 20), (20, 40), (64, 40)])
-def test_prepared_is_the_centre_square(size: tuple[int, int]) -> None:
-    width, height = size
-    side = min(size)
-    left, top = (width - side) // 2, (height - side) // 2
-    image = Image.new("RGB", size, "black")
-    image.paste("white", (left, top, left + side, top + side))
-    result = np.asarray(prepared(image, 16))
-    assert result.shape == (16, 16, 3)
-    assert np.median(result) == 255
-    assert result.min() > 235  # what lies outside the square is not seen, but for the filter's ringing
-
-
-def test_a_box_and_a_picture_are_prepared_alike() -> None:
-    """The box's contents are the same whether cropped before or after."""
-    image = Image.new("RGB", (96, 64), "white")
-    image.paste("black", (32, 16, 64, 48))
-    box = box_in_prepared(Box(32 / 96, 16 / 64, 64 / 96, 48 / 64), image.size)
-    assert box == Box(0.25, 0.25, 0.75, 0.75)
-    inside = np.asarray(box.crop(prepared(image, 32)))
-    assert inside[1:-1, 1:-1].max() < 30
-    assert inside.shape == (16, 16, 3)
-
-
-def test_a_box_on_a_square_picture_stays_as_it_is() -> None:
-    assert box_in_prepared(Box(0.1, 0.2, 0.3, 0.9), (50, 50)).as_tuple() == pytest.approx(
-        (0.1, 0.2, 0.3, 0.9)
-    )
-
-
-def test_a_box_is_clipped_to_what_the_model_sees() -> None:
-    assert box_in_prepared(Box(0, 0, 1, 1), (300, 100)) == Box(0, 0, 1, 1)
-    assert box_in_prepared(Box(0, 0, 0.5, 1), (200, 100)) == Box(0, 0, 0.5, 1)
-
-
-def test_a_box_wholly_outside_what_the_model_sees_is_refused() -> None:
-    with pytest.raises(BoxError, match="outside the centre square"):
-        box_in_prepared(Box(0, 0, 0.3, 1), (300, 100))

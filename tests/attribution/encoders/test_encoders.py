@@ -8,14 +8,16 @@ import torch
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer, Dinov2Model
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.encoders.base import encoder_reader, encoder_readers
 from attribution.encoders.dino import read_out
 from attribution.encoders.whitening import fit_whitening
 from attribution.errors import UnknownNameError
+from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import method
 from attribution.query import Box, Candidates, Query, Settings
 from attribution.results import Scores
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from tests.conftest import Foreign
 
@@ -29,7 +31,7 @@ def workspace(foreign_world: Foreign) -> Workspace:
 
 def scores(workspace: Workspace, name: str, query: Query, rows: list[int] | None = None) -> np.ndarray:
     chosen = np.arange(len(workspace.training_set)) if rows is None else np.array(rows)
-    *_, last = method(name).score(workspace, query, Settings(), Candidates(chosen, ""))
+    *_, last = method(name).score(QueryContext(workspace, query, Settings()), Candidates(chosen, ""))
     assert isinstance(last, Scores)
     return last.values
 
@@ -95,8 +97,8 @@ def test_registers_of_a_dino_are_no_patches() -> None:
 
 
 def test_an_index_of_whitened_vectors_is_that_of_the_whitening_beside_it(workspace: Workspace) -> None:
-    name = "embeddings-dino"
-    whitening, index = workspace.whitening(name), workspace.neighbours(name)
+    stored = workspace.load(embedding("dino"))
+    whitening, index = stored.comparable, stored.neighbours
     vectors = workspace.encoder("dino").images(pictures(workspace, range(22)))
     fitted = fit_whitening(vectors)
     np.testing.assert_allclose(whitening(vectors), fitted(vectors), atol=2e-3)
@@ -130,10 +132,9 @@ def test_a_boxed_query_is_the_crop(workspace: Workspace, name: str) -> None:
     square = prepared(image, workspace.resolution)
     boxed = scores(workspace, name, Query(square, "a", Box(0.25, 0.5, 0.75, 1)))
     crop = workspace.encoder(name).images([square.crop((4, 8, 12, 16))])[0]
-    if encoder_reader(name).whitened:
-        crop = workspace.whitening(f"embeddings-{name}")(crop[None])[0]
-    index = workspace.neighbours(f"embeddings-{name}")
-    np.testing.assert_allclose(boxed, index.scores(crop, np.arange(22)), atol=1e-6)
+    stored = workspace.load(embedding(name))
+    crop = stored.comparable(crop[None])[0]
+    np.testing.assert_allclose(boxed, stored.neighbours.scores(crop, np.arange(22)), atol=1e-6)
     assert not np.allclose(boxed, scores(workspace, name, Query(square, "a")), atol=1e-3)
 
 
@@ -149,7 +150,9 @@ def test_random_scores_are_a_function_of_seed_and_id_alone(workspace: Workspace)
 
     def drawn(seed: int, caption: str) -> list[float]:
         query = Query(Image.new("RGB", (4, 4)), caption)
-        *_, last = method("random").score(workspace, query, Settings(seed=seed), Candidates(rows, ""))
+        *_, last = method("random").score(
+            QueryContext(workspace, query, Settings(seed=seed)), Candidates(rows, "")
+        )
         assert isinstance(last, Scores)
         return list(last.values)
 

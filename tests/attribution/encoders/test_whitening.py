@@ -19,6 +19,7 @@ def correlated(images: int, dimensions: int = 12, seed: int = 0) -> np.ndarray:
 
 
 def test_whitened_training_vectors_have_unit_covariance_up_to_shrinkage() -> None:
+    """Law: Whitened training vectors have unit covariance, up to shrinkage."""
     images, dimensions = 400, 12
     vectors = correlated(images, dimensions)
     coordinates = fit_whitening(vectors).coordinates(vectors).numpy()
@@ -41,6 +42,7 @@ def test_what_all_share_no_longer_decides_who_is_near() -> None:
 
 @pytest.mark.parametrize("images", [2, 5, 12])
 def test_with_fewer_images_than_dimensions_each_still_finds_itself(images: int) -> None:
+    """Law: With fewer images than dimensions, each whitened image still finds itself."""
     vectors = correlated(images)
     whitening = fit_whitening(vectors)
     assert whitening.basis.shape == (12, images - 1)

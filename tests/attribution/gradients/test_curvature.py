@@ -18,6 +18,7 @@ from attribution.gradients.curvature import (
     rotate_back,
 )
 from attribution.gradients.fisher import draw_batches, fisher_chunk, mean_of_chunks
+from attribution.models.batch import Conditioning
 from tests.worlds.linear_model import LinearModel
 
 OUT, WIDTH, COUNT, DRAWS = 6, 4, 12, 3
@@ -30,13 +31,13 @@ def model() -> LinearModel:
 
 
 @pytest.fixture(scope="module")
-def captions() -> Tensor:
+def captions() -> Conditioning:
     mixing = torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(5))
-    return torch.randn(COUNT, 1, WIDTH, generator=torch.Generator().manual_seed(4)) @ mixing
+    return Conditioning(torch.randn(COUNT, 1, WIDTH, generator=torch.Generator().manual_seed(4)) @ mixing)
 
 
 @pytest.fixture(scope="module")
-def exact(model: LinearModel, captions: Tensor) -> Tensor:
+def exact(model: LinearModel, captions: Conditioning) -> Tensor:
     """The whole Fisher information, (out in) x (out in)."""
     latents = torch.zeros(COUNT, *model.latent_shape)
     (batch,) = draw_batches(model, latents, captions, IDS, DRAWS, seed=0)
@@ -45,7 +46,7 @@ def exact(model: LinearModel, captions: Tensor) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def ekfac(model: LinearModel, captions: Tensor) -> EigenKronecker:
+def ekfac(model: LinearModel, captions: Conditioning) -> EigenKronecker:
     latents = torch.zeros(COUNT, *model.latent_shape)
     chunks = [(slice(0, 5), 4), (slice(5, 12), 3)]  # uneven in chunks and in batches
     bases = eigenbases(
@@ -68,6 +69,9 @@ def whole_basis(ekfac: EigenKronecker) -> Tensor:
 def test_eigenvalues_are_the_diagonal_of_the_fisher_in_the_eigenbasis(
     exact: Tensor, ekfac: EigenKronecker
 ) -> None:
+    """Law: EK-FAC's eigenvalues are the diagonal of the Fisher information in the Kronecker factors'
+    eigenbasis.
+    """
     u = whole_basis(ekfac)
     torch.testing.assert_close(
         ekfac.eigenvalues["w"].flatten(), (u.T @ exact @ u).diagonal(), rtol=1e-4, atol=1e-8
@@ -84,8 +88,9 @@ def test_bases_are_orthonormal_and_rotation_can_be_undone(ekfac: EigenKronecker)
 
 
 def test_the_error_to_the_exact_fisher_is_no_larger_than_that_of_kfac(
-    model: LinearModel, captions: Tensor, exact: Tensor, ekfac: EigenKronecker
+    model: LinearModel, captions: Conditioning, exact: Tensor, ekfac: EigenKronecker
 ) -> None:
+    """Law: EK-FAC is no farther from the exact Fisher information than K-FAC is."""
     latents = torch.zeros(COUNT, *model.latent_shape)
     factors = mean_of_chunks([kronecker_chunk(model, latents, captions, IDS, DRAWS, 0)])
     kfac = torch.kron(factors["w"], factors[INPUTS])
@@ -97,6 +102,7 @@ def test_the_error_to_the_exact_fisher_is_no_larger_than_that_of_kfac(
 
 
 def test_damping_adds_a_share_of_each_layers_own_mean() -> None:
+    """Law: Damping adds a share of each layer's own mean."""
     fisher = {"a": torch.tensor([[0.0, 2.0]]), "b": torch.tensor([[0.0, 200.0]])}
     ones = {name: torch.ones(1, 2) for name in fisher}
     inverse = Diagonal(fisher, 0.1).inverse(ones)
@@ -120,8 +126,9 @@ def test_inverse_undoes_the_damped_fisher(exact: Tensor, ekfac: EigenKronecker) 
 
 @pytest.mark.parametrize("kind", ["diagonal", "ekfac"])
 def test_whitening_both_sides_is_preconditioning_one(
-    kind: str, model: LinearModel, captions: Tensor, ekfac: EigenKronecker
+    kind: str, model: LinearModel, captions: Conditioning, ekfac: EigenKronecker
 ) -> None:
+    """Law: Whitening both gradients is preconditioning one of them."""
     latents = torch.zeros(COUNT, *model.latent_shape)
     fisher = mean_of_chunks([fisher_chunk(model, latents, captions, IDS, DRAWS, 0)])
     curvature: Curvature = ekfac if kind == "ekfac" else Diagonal(fisher, 0.1)

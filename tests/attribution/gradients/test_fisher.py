@@ -8,6 +8,7 @@ from torch.func import functional_call
 from attribution.gradients.fisher import Sums, fisher_chunk, mean_of_chunks
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.rng import gaussian, generator
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
 
@@ -18,7 +19,7 @@ def plain_fisher(workspace: Workspace, rows: list[int], draws: int, seed: int) -
     total = {name: torch.zeros(w.shape, dtype=torch.float64) for name, w in model.weights.items()}
     for row in rows:
         example = workspace.training_set.examples[row]
-        latent = workspace.latents([row])
+        latent = training_latents(workspace, [row])
         caption = model.encode_captions([example.caption])
         for draw in range(draws):
             t = int(generator(seed, "fisher-t", example.id, draw).integers(1000))
@@ -28,7 +29,7 @@ def plain_fisher(workspace: Workspace, rows: list[int], draws: int, seed: int) -
             target = signal.sqrt() * noise - (1 - signal).sqrt() * latent
             weights = {name: w.clone().requires_grad_() for name, w in model.weights.items()}
             out = functional_call(
-                model.unet, weights, (noisy, t), {"encoder_hidden_states": caption}
+                model.unet, weights, (noisy, t), {"encoder_hidden_states": caption.tokens}
             ).sample
             gradients = torch.autograd.grad((out - target).square().mean(), list(weights.values()))
             for name, gradient in zip(weights, gradients, strict=True):
@@ -40,7 +41,7 @@ def chunk(workspace: Workspace, rows: list[int], draws: int, batch_size: int) ->
     training_set = workspace.training_set
     return fisher_chunk(
         workspace.model,
-        workspace.latents(rows),
+        training_latents(workspace, rows),
         workspace.model.encode_captions([training_set.captions[row] for row in rows]),
         [training_set.ids[row] for row in rows],
         draws,
@@ -50,6 +51,7 @@ def chunk(workspace: Workspace, rows: list[int], draws: int, batch_size: int) ->
 
 
 def test_fisher_equals_a_plain_loop_with_an_uneven_last_batch(tiny_world: Workspace) -> None:
+    """Law: The Fisher information is that of a plain loop, also with an uneven last batch."""
     rows = [0, 3, 4, 9, 17]
     fast = mean_of_chunks(iter([chunk(tiny_world, rows, draws=3, batch_size=4)]))  # 15 = 4+4+4+3
     slow = plain_fisher(tiny_world, rows, draws=3, seed=5)

@@ -10,18 +10,23 @@ import torch
 
 from attribution.engine import attribute
 from attribution.errors import MismatchError, NonFiniteError
-from attribution.gradients import query_gradient as asking
-from attribution.gradients.linearised import Sketch, gradient_factors, sketched_gradients
-from attribution.gradients.query_gradient import query_gradient, query_tensors
+from attribution.gradients.per_example import example_gradients, gradient_factors
+from attribution.gradients.projection import sketched_gradients
+from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import GRADIENTS
 from attribution.models.base import open_model
-from attribution.models.losses import probe_draws
+from attribution.models.batch import Batch
+from attribution.models.draws import probe_draws, stratified_draws
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Ranking
 from attribution.unlearning import step as unlearning
+from attribution.unlearning.calibration import linear_step
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.settings import quick
 
-QUICK = Settings(unlearning_draws=32, calibration_draws=4, batch_size=32)
+QUICK = quick({"draws": 32, "calibration_draws": 4}, batch_size=32)
 
 
 def query_of(workspace: Workspace, row: int = 5, box: Box | None = None) -> Query:
@@ -34,15 +39,20 @@ def last(steps):  # type: ignore[no-untyped-def]
 
 
 def test_scores_tend_to_the_inner_product_as_the_step_shrinks(tiny_world: Workspace) -> None:
-    """(L_i(theta_0 + alpha d) - L_i(theta_0)) / alpha -> <g_i, d>, the error shrinking with alpha."""
+    """Law: Scores tend to the inner product of the gradients, linearly, as the step shrinks.
+
+    (L_i(theta_0 + alpha d) - L_i(theta_0)) / alpha -> <g_i, d>, the error shrinking with alpha.
+    """
     model = open_model(tiny_world.source(tiny_world.config.model))
     assert isinstance(model, PipelineModel)
     model.unet.double()  # differences of losses need the digits
     model.weights = {name: weight.double() for name, weight in model.weights.items()}
     rows = [3, 8, 21]
     ids = [tiny_world.training_set.ids[row] for row in rows]
-    latents = tiny_world.latents(rows).double()
-    captions = model.encode_captions([tiny_world.training_set.captions[row] for row in rows]).double()
+    latents = training_latents(tiny_world, rows).double()
+    captions = model.encode_captions([tiny_world.training_set.captions[row] for row in rows]).map(
+        torch.Tensor.double
+    )
     probe = dataclasses.replace(tiny_world.probe, timesteps=(250, 650))
     factors = gradient_factors(model, latents, captions, ids, probe)
     direction = {name: factor.per_draw()[0] for name, factor in factors.items()}
@@ -68,9 +78,8 @@ def losses_in_double(model, weights, latents, captions, ids, probe):  # type: ig
     total = np.zeros(len(ids))
     for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, 64):
         e = draws.examples
-        errors = model.squared_errors(
-            weights, latents[e], captions[e], draws.noise.double(), draws.timesteps
-        )
+        batch = Batch(latents[e], captions[e], draws.noise.double(), draws.timesteps)
+        errors = model.squared_errors(weights, batch)
         np.add.at(total, e.numpy(), errors.mean(dim=(1, 2, 3)).numpy())
     return total / (len(probe.timesteps) * probe.noises)
 
@@ -78,7 +87,7 @@ def losses_in_double(model, weights, latents, captions, ids, probe):  # type: ig
 def test_gradients_do_not_depend_on_batch_size_or_company(tiny_world: Workspace) -> None:
     model, rows = tiny_world.model, [2, 9, 30]
     ids = [tiny_world.training_set.ids[row] for row in rows]
-    latents = tiny_world.latents(rows)
+    latents = training_latents(tiny_world, rows)
     captions = model.encode_captions([tiny_world.training_set.captions[row] for row in rows])
     whole = gradient_factors(model, latents, captions, ids, tiny_world.probe, batch_size=64)
     alone = gradient_factors(model, latents[1:2], captions[1:2], ids[1:2], tiny_world.probe, batch_size=7)
@@ -89,43 +98,29 @@ def test_gradients_do_not_depend_on_batch_size_or_company(tiny_world: Workspace)
 
 
 def test_stored_vectors_are_the_sketches_of_whitened_gradients(tiny_world: Workspace) -> None:
-    first_order, rows = tiny_world.first_order(), [0, 50]
+    first_order, rows = tiny_world.load(GRADIENTS), [0, 50]
     model = tiny_world.model
     captions = model.encode_captions([tiny_world.training_set.captions[row] for row in rows])
     ids = [tiny_world.training_set.ids[row] for row in rows]
-    factors = gradient_factors(model, tiny_world.latents(rows), captions, ids, tiny_world.probe)
-    vectors = sketched_gradients(factors, first_order.curvature, first_order.sketch).numpy()
+    groups = example_gradients(model, training_latents(tiny_world, rows), captions, ids, tiny_world.probe)
+    vectors = sketched_gradients(groups, first_order.curvature, first_order.sketch).numpy()
     stored = first_order.index.vectors[rows] * first_order.lengths[rows][:, None]
     error = np.linalg.norm(stored - vectors, axis=1) / np.linalg.norm(vectors, axis=1)
     assert error.max() < 0.2  # four bits: a step of 3/7.5 of a standard deviation, and few clipped
     np.testing.assert_allclose(first_order.lengths[rows], np.linalg.norm(vectors, axis=1), rtol=1e-4)
 
 
-def test_a_sketch_keeps_inner_products_on_average() -> None:
-    rng = torch.Generator().manual_seed(0)
-    x, y = torch.randn(1, 8, 16, generator=rng), torch.randn(1, 8, 16, generator=rng)
-    exact = float((x * y).sum()) / 128
-    products = []
-    for seed in range(600):
-        sketch = Sketch(32, seed, {"a": (8, 16)})
-        products.append(float((sketch({"a": x}) * sketch({"a": y})).sum()))
-    spread = np.std(products)
-    assert abs(np.mean(products) - exact) < 4 * spread / np.sqrt(600)
-    bound = np.sqrt((float(x.square().sum() * y.square().sum()) / 128**2 + exact**2) / 32)
-    assert 0.5 * bound < spread < 1.1 * bound
-
-
 def test_predicted_scores_are_those_of_exact_gradients_within_the_sketchs_error(
     tiny_world: Workspace,
 ) -> None:
     rows = np.arange(12)
-    gradient = last(query_gradient(tiny_world, query_of(tiny_world), QUICK))
-    first_order = tiny_world.first_order()
+    gradient = last(QueryContext(tiny_world, query_of(tiny_world), QUICK).gradients(32))
+    first_order = tiny_world.load(GRADIENTS)
     predicted = first_order.predict(gradient.mean, gradient.loss, 0.1, rows)
     model = tiny_world.model
     captions = model.encode_captions([tiny_world.training_set.captions[row] for row in rows])
     ids = [tiny_world.training_set.ids[row] for row in rows]
-    factors = gradient_factors(model, tiny_world.latents(rows), captions, ids, tiny_world.probe)
+    factors = gradient_factors(model, training_latents(tiny_world, rows), captions, ids, tiny_world.probe)
     direction = first_order.curvature.inverse(gradient.mean)
     exact = sum((f.per_draw().double() * direction[name]).sum(dim=(1, 2)) for name, f in factors.items())
     assert isinstance(exact, torch.Tensor)
@@ -136,13 +131,13 @@ def test_predicted_scores_are_those_of_exact_gradients_within_the_sketchs_error(
 
 
 def test_the_step_is_matched_to_the_querys_own_linear_rise(tiny_world: Workspace) -> None:
-    gradient = last(query_gradient(tiny_world, query_of(tiny_world), QUICK))
-    first_order = tiny_world.first_order()
+    gradient = last(QueryContext(tiny_world, query_of(tiny_world), QUICK).gradients(32))
+    first_order = tiny_world.load(GRADIENTS)
     predicted = first_order.predict(gradient.mean, gradient.loss, 0.1, np.arange(2))
     direction = unlearning.ascent_direction(
         gradient.mean, first_order.curvature, len(tiny_world.training_set)
     )
-    assert unlearning.linear_step(gradient, direction, 0.1) == pytest.approx(predicted.alpha, rel=1e-4)
+    assert linear_step(gradient, direction, 0.1) == pytest.approx(predicted.alpha, rel=1e-4)
     own = sum(float((g * direction[name]).sum()) for name, g in gradient.mean.items())
     assert predicted.alpha * own == pytest.approx(0.1 * gradient.loss, rel=1e-4)
 
@@ -150,13 +145,11 @@ def test_the_step_is_matched_to_the_querys_own_linear_rise(tiny_world: Workspace
 def test_a_gradient_of_zero_is_a_named_error(tiny_world: Workspace) -> None:
     zero = {name: torch.zeros_like(w) for name, w in tiny_world.model.weights.items()}
     with pytest.raises(NonFiniteError, match="gradient is zero"):
-        tiny_world.first_order().predict(zero, 1.0, 0.1, np.arange(2))
+        tiny_world.load(GRADIENTS).predict(zero, 1.0, 0.1, np.arange(2))
 
 
 def test_a_ranking_is_shown_before_all_draws_are_done_and_settles(tiny_world: Workspace) -> None:
-    events = list(
-        attribute(tiny_world, query_of(tiny_world, 6), ["first-order"], Settings(unlearning_draws=128))
-    )
+    events = list(attribute(tiny_world, query_of(tiny_world, 6), ["first-order"], quick({"draws": 128})))
     rankings = [event for event in events if isinstance(event, Ranking)]
     assert [ranking.final for ranking in rankings] == [False] * (len(rankings) - 1) + [True]
     assert [ranking.details["gradient_draws"] for ranking in rankings] == [64, 128]
@@ -167,7 +160,7 @@ def test_the_spread_of_another_seed_is_reported_apart_and_is_right(tiny_world: W
     """The halves' difference says how far the scores ranked first move from seed to seed."""
     query, told, scores = query_of(tiny_world, 11), [], []
     for seed in range(8):
-        settings = dataclasses.replace(QUICK, unlearning_draws=128, seed=seed)
+        settings = quick({"draws": 128}, batch_size=32, seed=seed)
         *_, answer = attribute(tiny_world, query, ["first-order"], settings)
         assert isinstance(answer, Attribution)
         ranking = answer.rankings["first-order"]
@@ -181,29 +174,34 @@ def test_the_spread_of_another_seed_is_reported_apart_and_is_right(tiny_world: W
 
 
 def test_a_gradient_is_computed_once_and_only_the_last_few_are_kept(
-    tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch
+    tiny_world: Workspace,
 ) -> None:
-    monkeypatch.setattr(asking, "REMEMBERED", 2)
+    workspace = Workspace(tiny_world.folder, tiny_world.config, "cpu", tiny_world.model)
+    remembered = workspace.cache("query gradients", 2)
     settings = dataclasses.replace(QUICK, seed=991)
-    first = list(query_gradient(tiny_world, query_of(tiny_world, 7), settings))
-    again = list(query_gradient(tiny_world, query_of(tiny_world, 7), settings))
+
+    def gradients(query: Query, settings: Settings) -> list[QueryGradient]:
+        return list(QueryContext(workspace, query, settings).gradients(32))
+
+    first = gradients(query_of(tiny_world, 7), settings)
+    again = gradients(query_of(tiny_world, 7), settings)
     assert len(again) == 1
     assert again[0] is first[-1]
     boxed = query_of(tiny_world, 7, Box(0, 0, 0.5, 0.5))
-    assert last(query_gradient(tiny_world, boxed, settings)).loss != first[-1].loss
-    other_seed = last(query_gradient(tiny_world, query_of(tiny_world, 7), QUICK))
+    assert gradients(boxed, settings)[-1].loss != first[-1].loss
+    other_seed = gradients(query_of(tiny_world, 7), QUICK)[-1]
     assert other_seed.loss != first[-1].loss
-    assert len(asking.gradients) == 2
+    assert len(remembered) == 2
 
 
 def test_draws_of_any_first_part_are_spread_over_the_schedule(tiny_world: Workspace) -> None:
-    latent, caption, mask = query_tensors(tiny_world, query_of(tiny_world))
-    draws = unlearning.stratified_draws(tiny_world.model, 64, 0, "unlearning")
+    context = QueryContext(tiny_world, query_of(tiny_world), QUICK)
+    draws = stratified_draws(tiny_world.model, 64, 0, "unlearning")
     for part in (8, 16, 32):
         sixths = {int(t) * 4 // 1000 for t in draws.timesteps[:part]}
         assert sixths == {0, 1, 2, 3}
-    assert mask is None
-    assert len(latent) == len(caption) == 1
+    assert context.mask is None
+    assert len(context.latent) == len(context.conditioning) == 1
 
 
 def test_gradients_of_another_curvature_are_refused(foreign_copy) -> None:  # type: ignore[no-untyped-def]
@@ -212,6 +210,6 @@ def test_gradients_of_another_curvature_are_refused(foreign_copy) -> None:  # ty
     workspace = str(foreign_copy.workspace)
     assert precompute(["kfac", "--workspace", workspace, "--draws", "3", "--chunk", "5"]) == 0
     with pytest.raises(MismatchError, match="precompute ekfac"):
-        Workspace.open(foreign_copy.workspace).first_order()
+        Workspace.open(foreign_copy.workspace).load(GRADIENTS)
     assert precompute(["gradients", "--workspace", workspace, "--draws", "3", "--chunk", "5"]) == 0
-    assert Workspace.open(foreign_copy.workspace).first_order().index.vectors.shape == (22, 2048)
+    assert Workspace.open(foreign_copy.workspace).load(GRADIENTS).index.vectors.shape == (22, 2048)

@@ -19,6 +19,7 @@ def bytes_of(*steps: GenerationStep) -> bytes:
 
 
 def test_a_picture_is_the_same_with_previews_and_with_its_own_weights_given(tiny_world: Workspace) -> None:
+    """Law: A picture is the same with previews and without, and under its own weights given."""
     model = tiny_world.model
     plain = bytes_of(*model.generate(MADE_FROM))
     assert bytes_of(*model.generate(MADE_FROM, previews=4)) == plain

@@ -56,6 +56,7 @@ def test_the_best_are_found() -> None:
 
 
 def test_nothing_is_spent_beyond_the_budget_but_a_first_look_at_twice_k() -> None:
+    """Law: A race spends no more than its budget, but for a first look at twice the images asked for."""
     for budget in (100, 700, 2400, 9000):
         final = run(np.zeros(80), 1.0, budget)[-1]
         assert final.spent <= max(budget, 2 * 5 * COST)
@@ -76,7 +77,10 @@ def test_only_the_first_are_measured_when_the_budget_is_small() -> None:
 
 
 def test_survivors_are_estimated_without_the_draws_that_chose_them() -> None:
-    """All alike: the chosen ones look better than they are on the draws that chose them, and only there."""
+    """Law: The survivors of a race are estimated without the draws that chose them.
+
+    All alike: the chosen ones look better than they are on the draws that chose them, and only there.
+    """
     chosen_by, fresh = [], []
     for seed in range(60):
         standings = run(np.zeros(60), 1.0, budget=2000, seed=seed)
@@ -90,6 +94,7 @@ def test_survivors_are_estimated_without_the_draws_that_chose_them() -> None:
 
 
 def test_standard_errors_are_honest() -> None:
+    """Law: The standard errors of a race are honest."""
     z = []
     for seed in range(40):
         final = run(np.zeros(30), 1.0, budget=3000, seed=seed)[-1]

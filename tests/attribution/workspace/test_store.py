@@ -25,6 +25,7 @@ from attribution.errors import (
 )
 from attribution.workspace.store import Artifact, Store
 from attribution.workspace.writer import Chunk, Plan, Writer
+from tests.worlds.folders import contents
 
 PLAN = Plan("losses", {"model": "m1", "probe": "p1"}, {"draws": 2}, {"chunk": 3, "torch": "2"}, 4)
 
@@ -50,11 +51,6 @@ def make(root: Path, plan: Plan = PLAN, stop_after: int | None = None) -> list[i
     return missing
 
 
-def tree(root: Path) -> dict[str, bytes]:
-    """Every file under a folder and its bytes."""
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
-
-
 def opened(root: Path, **expected: str) -> Artifact:
     return Store(root).open("losses", expected or PLAN.fingerprints)
 
@@ -70,15 +66,16 @@ def test_what_is_published_can_be_read(tmp_path: Path) -> None:
 
 def test_nothing_but_the_artifact_is_left_behind(tmp_path: Path) -> None:
     make(tmp_path)
-    assert set(tree(tmp_path)) == {"losses/manifest.json", "losses/x.npy", "losses/y.safetensors"}
+    assert set(contents(tmp_path)) == {"losses/manifest.json", "losses/x.npy", "losses/y.safetensors"}
 
 
 def test_two_runs_make_the_same_bytes(tmp_path: Path) -> None:
+    """Law: An artifact that was interrupted has the same bytes as one that was not."""
     make(tmp_path / "a")
     make(tmp_path / "b", stop_after=1)
     make(tmp_path / "b", stop_after=2)
     make(tmp_path / "b")
-    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
 def test_finished_chunks_are_not_made_again(tmp_path: Path) -> None:
@@ -120,11 +117,13 @@ def test_an_unfinished_artifact_of_another_plan_is_begun_anew_and_the_person_is_
 
 
 def test_a_missing_artifact_is_an_error_that_names_the_command(tmp_path: Path) -> None:
+    """Law: A missing artifact is an error that names the command that makes it."""
     with pytest.raises(MissingArtifactError, match=r"python -m precompute losses --workspace .*"):
         opened(tmp_path)
 
 
 def test_a_mismatch_is_refused_with_both_values_and_the_command(tmp_path: Path) -> None:
+    """Law: An artifact made for anything else is refused with both values and the command that mends it."""
     make(tmp_path)
     with pytest.raises(MismatchError) as caught:
         opened(tmp_path, model="m9", probe="p1")
@@ -171,6 +170,8 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, manifest: str) -> None:
 
 
 def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
+    """Law: Pickled arrays are refused."""
+
     def pickled(chunks: Iterator[Chunk], folder: Path) -> None:
         np.save(folder / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
 
@@ -207,11 +208,14 @@ class Killed(BaseException):
 def test_a_crash_at_any_step_leaves_what_a_new_run_completes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
 ) -> None:
-    """Die before and after each operation on the disk in turn; readers see old, new or nothing."""
+    """Law: A job that crashes at any step leaves what a new run completes to the same bytes.
+
+    Die before and after each operation on the disk in turn; readers see old, new or nothing.
+    """
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # thousands of them take minutes
     old = replace(PLAN, fingerprints={"model": "m0", "probe": "p1"})
     make(tmp_path / "reference")
-    reference = tree(tmp_path / "reference")
+    reference = contents(tmp_path / "reference")
     for step in range(1, 10_000):
         root = tmp_path / f"{step}"
         if replaced:
@@ -229,7 +233,7 @@ def test_a_crash_at_any_step_leaves_what_a_new_run_completes(
                 assert writer.up_to_date()
         else:
             make(root)
-        assert tree(root) == reference
+        assert contents(root) == reference
         shutil.rmtree(root)
         if not died:
             break
@@ -284,6 +288,16 @@ def test_a_second_job_on_the_same_artifact_is_refused(tmp_path: Path) -> None:
         process.join()
     make(tmp_path)  # the kernel let go of the lock
     assert not (tmp_path / "losses.lock").exists()
+
+
+def test_a_lock_is_held_by_one_writer_and_taken_again_when_it_is_free(tmp_path: Path) -> None:
+    for _ in range(3):
+        with Writer(tmp_path, PLAN):
+            with pytest.raises(ArtifactError) as refused, Writer(tmp_path, PLAN):
+                pass
+            assert "\n" not in str(refused.value)
+            assert (tmp_path / "losses.lock").exists()  # the one refused has not taken it away
+        assert not (tmp_path / "losses.lock").exists()
 
 
 def test_manifests_hold_no_time_and_no_place(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def index_of(tmp_path: Path, vectors: np.ndarray, ids: list[str] | None = None) 
 
 
 def test_search_equals_sorting_every_cosine(tmp_path: Path) -> None:
+    """Law: Neighbours are what sorting every cosine gives."""
     vectors, query = unit(200), unit(1, seed=1)[0]
     neighbours = index_of(tmp_path, vectors)
     order = np.argsort(-(neighbours.vectors.astype(float) @ query.astype(float)))

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from attribution.data.images import prepared
+from attribution.data.preprocessing import prepared
 from attribution.errors import (
     MismatchError,
     MissingArtifactError,
@@ -23,12 +23,17 @@ from attribution.errors import (
     UnknownNameError,
     WorkspaceError,
 )
+from attribution.gradients.stored import FISHER
 from attribution.models.base import DiffusionModel, open_model
-from attribution.models.losses import Probe
+from attribution.models.draws import Probe
 from attribution.workspace import workspace as module
+from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.config import Config
+from attribution.workspace.create import create_workspace
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from tests.conftest import Foreign
+from tests.worlds import TINY
 
 
 def test_opening_loads_no_model(foreign_world: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +41,10 @@ def test_opening_loads_no_model(foreign_world: Foreign, monkeypatch: pytest.Monk
     workspace = Workspace.open(foreign_world.workspace)
     assert len(workspace.training_set) == 22
     assert workspace.resolution == 16
-    assert workspace.losses().shape == (22, 4, 6)
-    assert workspace.latents(range(22)).shape == (22, 3, 8, 8)
-    assert all(value.min() >= 0 for value in workspace.fisher().values())
+    assert workspace.load(LOSSES).shape == (22, 4, 6)
+    assert training_latents(workspace, range(22)).shape == (22, 3, 8, 8)
+    diagonal = workspace.artifact(FISHER).tensors("fisher.safetensors")
+    assert all(value.min() >= 0 for value in diagonal.values())
 
 
 def test_the_model_is_loaded_once_also_by_threads_at_the_same_time(
@@ -64,7 +70,7 @@ def test_latents_are_those_of_the_prepared_pictures(foreign_world: Foreign) -> N
     workspace = Workspace.open(foreign_world.workspace)
     image = prepared(workspace.training_set.image(7), workspace.resolution)
     again = workspace.model.encode_images([image])[0].numpy()
-    np.testing.assert_allclose(workspace.latents([7])[0], again, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(training_latents(workspace, [7])[0], again, rtol=1e-4, atol=1e-5)
 
 
 def test_folders_beside_a_workspace_may_be_moved_with_it(foreign_copy: Foreign, tmp_path: Path) -> None:
@@ -96,6 +102,24 @@ def test_a_damaged_configuration_is_refused(tmp_path: Path, damage: str) -> None
     (tmp_path / "workspace.json").write_text(damage)
     with pytest.raises(WorkspaceError, match="damaged"):
         Workspace.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("unheard_of", 1),
+        ("resolution", "64"),
+        ("encoders", {"clip": None}),
+        ("probe", {"timesteps": [], "noises": 2, "seed": 0, "pool": 6}),
+    ],
+)
+def test_a_configuration_with_a_wrong_or_unknown_value_is_refused(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    kept = json.loads((TINY / "workspace" / "workspace.json").read_text())
+    (tmp_path / "workspace.json").write_text(json.dumps({**kept, key: value}))
+    with pytest.raises(WorkspaceError, match="is damaged: run"):
+        Config.load(tmp_path)
 
 
 def test_a_configuration_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -142,10 +166,10 @@ def test_artifacts_of_another_probe_are_refused_with_both_probes(foreign_copy: F
     path.write_text(path.read_text().replace("noises=2", "noises=3"))
     workspace = Workspace.open(foreign_copy.workspace)
     with pytest.raises(MismatchError) as caught:
-        workspace.losses()
+        workspace.load(LOSSES)
     for word in ("noises=2", "noises=3", "python -m precompute losses"):
         assert word in str(caught.value)
-    assert workspace.latents([0]) is not None  # no probe enters these
+    assert training_latents(workspace, [0]) is not None  # no probe enters these
 
 
 def test_an_encoder_that_is_not_configured_is_an_error_that_names_the_command(
@@ -157,21 +181,21 @@ def test_an_encoder_that_is_not_configured_is_an_error_that_names_the_command(
         with pytest.raises(MissingArtifactError, match="precompute embeddings --dino FOLDER_OR_HUB_ID"):
             reopened.encoder("dino")
         with pytest.raises(MissingArtifactError, match="precompute embeddings --dino FOLDER_OR_HUB_ID"):
-            reopened.artifact("embeddings-dino")
+            reopened.artifact(embedding("dino"))
     with pytest.raises(UnknownNameError, match="choose from clip, dino, pixel"):
         workspace.encoder("vgg")
 
 
 def test_another_checkpoint_makes_the_old_embeddings_stale(foreign_copy: Foreign) -> None:
     workspace = Workspace.open(foreign_copy.workspace)
-    workspace.artifact("embeddings-dino")
+    workspace.artifact(embedding("dino"))
     weights = foreign_copy.dino / "model.safetensors"
     tensors = load_file(weights)
     tensors["layernorm.bias"] += 1
     save_file(tensors, weights, metadata={"format": "pt"})
     workspace.configure_encoder("dino", foreign_copy.dino)
     with pytest.raises(MismatchError, match=r"embeddings-dino .* was made for dino"):
-        workspace.artifact("embeddings-dino")
+        workspace.artifact(embedding("dino"))
 
 
 def test_what_cannot_be_opened_leaves_no_workspace_behind(foreign_copy: Foreign, tmp_path: Path) -> None:
@@ -184,7 +208,7 @@ def test_what_cannot_be_opened_leaves_no_workspace_behind(foreign_copy: Foreign,
         (foreign_copy.model, foreign_copy.dataset, {"vgg": tmp_path}, UnknownNameError),
     ):
         with pytest.raises(error) as caught:
-            Workspace.create(folder, model, dataset, encoders)
+            create_workspace(folder, model, dataset, encoders)
         assert "\n" not in str(caught.value)
     assert not folder.exists()
 

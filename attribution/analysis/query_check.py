@@ -1,0 +1,62 @@
+"""What a person should know of a query before believing its answer."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+
+from attribution.gradients.query_context import QueryContext
+from attribution.models.losses import example_losses
+from attribution.workspace.baseline import LOSSES
+
+NAMED = 8  # unknown words at most
+
+
+def query_warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
+    """Return sentences about words and pictures that are unlike the training set.
+
+    Args:
+        measured: whether the answer rests on the diffusion model; only then is the picture's loss compared
+            with the training images'.
+    """
+    found = (_unknown_words(context), _unlike(context) if measured else None)
+    return tuple(words for words in found if words is not None)
+
+
+def _unknown_words(context: QueryContext) -> str | None:
+    captions = context.workspace.training_set.captions
+    known = set(chain.from_iterable(_words(caption) for caption in captions))
+    unknown = [word for word in dict.fromkeys(_words(context.query.caption)) if word not in known]
+    if not unknown:
+        return None
+    named = ", ".join(repr(word) for word in unknown[:NAMED])
+    return f"no training caption has {named}: what comes of such words is a guess"
+
+
+def _unlike(context: QueryContext) -> str | None:
+    """The picture's loss, measured exactly as the training images' are, is not among theirs."""
+    workspace = context.workspace
+    if not workspace.has(LOSSES):
+        return None
+    own = float(
+        example_losses(
+            workspace.model,
+            workspace.model.weights,
+            context.latent.cpu(),
+            context.conditioning,
+            ["query"],
+            workspace.probe,
+        ).mean()
+    )
+    usual = workspace.load(LOSSES).mean(axis=(1, 2))
+    low, high = float(usual.min()), float(usual.max())
+    if low <= own <= high:
+        return None
+    return (
+        f"this picture is unlike the training images: its loss is {own:.3f}, and theirs lie "
+        f"between {low:.3f} and {high:.3f}; what it is traced to may mean little"
+    )
+
+
+def _words(caption: str) -> list[str]:
+    return re.findall(r"[^\W_]+", caption.lower())

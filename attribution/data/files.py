@@ -1,0 +1,50 @@
+"""What every room needs of files from outside: their hash, and what is wrong with their JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import reprlib
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+Place = tuple[int | str, ...]  # keys and indices that lead to a value
+
+
+def file_sha256(path: Path) -> str:
+    """In hexadecimal; the file is never held whole.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def dotted(place: Place) -> str:
+    """`ranking.0.score`; of the whole, "it"."""
+    return ".".join(map(str, place)) or "it"
+
+
+def first_problem(refused: ValidationError, words: Callable[[Place], str] = dotted) -> str:
+    """The first thing that is wrong, on one line: "settings has no 'seed'".
+
+    Args:
+        words: what a place is called.
+    """
+    found = refused.errors(include_url=False, include_context=False)[0]
+    place, kind = found["loc"], found["type"]
+    if kind == "missing":
+        return f"{words(place[:-1])} has no {place[-1]!r}"
+    if kind == "extra_forbidden":
+        return f"{words(place[:-1])} has an unknown {place[-1]!r}"
+    if kind in ("model_type", "dict_type"):
+        return f"{words(place)} is not an object"
+    if kind == "list_type":
+        return f"{words(place)} is not a list"
+    return f"{words(place)} is {reprlib.repr(found['input'])}, where {_wanted(found['msg'])} should be"
+
+
+def _wanted(message: str) -> str:
+    return message.removeprefix("Input should be ").rstrip(".").lower()

@@ -1,0 +1,110 @@
+"""How selected layers run with weights that are values, and how each draw's gradient is read off.
+
+A loaded layer is never called: one of these stands in its place (`attribution.models.skeletons`).
+
+Projected  has its output beforehand, once for each caption: of layers that read nothing but captions
+Applied    multiplies what it is given
+
+Where gradients are enabled, both keep what a gradient is taken with respect to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from attribution.errors import ModelError
+from attribution.models.base import Factors, Weights
+
+Biases = Mapping[str, Tensor | None]
+
+
+@runtime_checkable
+class LayerCall(Protocol):
+    """Stands for a layer while its denoiser runs.
+
+    Attributes:
+        inputs, outputs: of each time it ran, where gradients are enabled.
+    """
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+    def __call__(self, inputs: Tensor) -> Tensor: ...
+
+
+class Projected:
+    """Gives what was computed beforehand. Its output depends on caption and weight alone: it is a leaf."""
+
+    def __init__(self, tokens: Float[Tensor, "n tokens in"], output: Float[Tensor, "n tokens out"]):
+        self.inputs = [tokens.detach()]
+        self.outputs = [output.detach().requires_grad_(torch.is_grad_enabled())]
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        return self.outputs[0]
+
+
+class Applied:
+    """Multiplies its input by the weight it was given."""
+
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
+        self.weight, self.bias = weight, bias
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        output = functional.linear(inputs, self.weight, self.bias)
+        if torch.is_grad_enabled():
+            if not output.requires_grad:  # nothing before it has a gradient either
+                output.requires_grad_()
+            self.inputs.append(inputs.detach())
+            self.outputs.append(output)
+        return output
+
+
+def projected(
+    weights: Weights, biases: Biases, tokens: Float[Tensor, "n tokens d"]
+) -> dict[str, Float[Tensor, "n tokens out"]]:
+    """What each layer makes of each draw's caption: computed once for each run of the same caption."""
+    differs = (tokens[1:] != tokens[:-1]).flatten(1).any(dim=1)
+    run = torch.cat([differs.new_zeros(1), differs]).cumsum(0)  # which run a draw belongs to
+    first = torch.cat([differs.new_ones(1), differs])
+    distinct = tokens[first]
+    return {
+        name: functional.linear(distinct, weight, biases[name])[run] for name, weight in weights.items()
+    }
+
+
+def draw_factors(losses: Float[Tensor, " n"], calls: Mapping[str, LayerCall]) -> dict[str, Factors]:
+    """The gradient of every draw's loss with respect to each layer's weight.
+
+    One draw's loss depends on its own rows of a layer's output alone: the gradient of the sum with
+    respect to them is each draw's own.
+
+    Raises:
+        ModelError: a layer takes no part in the loss, or has not one row for each draw.
+    """
+    outputs = [output for call in calls.values() for output in call.outputs]
+    # What the loss does not depend on has a gradient of zero.
+    gradients = iter(torch.autograd.grad(losses.sum(), outputs, materialize_grads=True))
+    factors = {}
+    for name, call in calls.items():
+        own = [next(gradients) for _ in call.outputs]
+        if not own:
+            raise ModelError(f"{name} takes no part in a prediction: choose other layers")
+        if any(len(rows) != len(losses) for rows in (*own, *call.inputs)):
+            raise ModelError(f"{name} does not keep draws apart, so none has a gradient of its own")
+        factors[name] = Factors(_tokens(own), _tokens(call.inputs))
+    return factors
+
+
+def _tokens(of_calls: Sequence[Float[Tensor, "n *places width"]]) -> Float[Tensor, "n tokens width"]:
+    """Rows of all calls, whatever the layer was applied to at each place of (tokens, cells, nothing)."""
+    if len(of_calls) == 1 and of_calls[0].dim() == 3:
+        return of_calls[0]
+    return torch.cat([rows.reshape(len(rows), -1, rows.shape[-1]) for rows in of_calls], dim=1)

@@ -1,0 +1,128 @@
+"""What a denoiser was trained to predict, from what, and with which weight on each draw's loss.
+
+A noisy latent is `x_t = signal_t x_0 + noise_t e`. A denoiser predicts one of
+
+Epsilon    the noise `e` (Ho et al. 2020)
+Velocity   `v = signal_t e - noise_t x_0` (Salimans & Ho 2022)
+Flow       `u = e - x_0`, along `signal_t = 1 - noise_t` (Lipman et al. 2023, Liu et al. 2023)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attribution.errors import ModelError
+from attribution.models.batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class LossWeight:
+    """What a draw's loss was multiplied by in training.
+
+    Attributes:
+        name: of the scheme (uniform, min-SNR, P2, ...).
+        table: the weight at each time of the schedule; None where all are 1, so that nothing is
+            multiplied.
+    """
+
+    name: str = "uniform"
+    table: Float[Tensor, " times"] | None = None
+
+    def applied(
+        self, errors: Float[Tensor, "n c h w"], times: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n c h w"]:
+        return errors if self.table is None else errors * at(self.table, times)
+
+
+UNIFORM = LossWeight()
+
+
+@dataclass(frozen=True, eq=False)
+class Parametrisation(ABC):
+    """The training objective of a denoiser.
+
+    Attributes:
+        signal, noise: the scalings of `x_0` and `e` at each time of the schedule.
+        weight: of each draw's loss.
+    """
+
+    signal: Float[Tensor, " times"]
+    noise: Float[Tensor, " times"]
+    weight: LossWeight = UNIFORM
+
+    def noisy(self, batch: Batch) -> Float[Tensor, "n c h w"]:
+        """What the denoiser is given."""
+        return at(self.signal, batch.times) * batch.latents + at(self.noise, batch.times) * batch.noise
+
+    def denoiser_times(self, times: Int[Tensor, " n"]) -> Int[Tensor, " n"] | Float[Tensor, " n"]:
+        """What the denoiser is told of the time: the place in the schedule, if it was trained so."""
+        return times
+
+    @abstractmethod
+    def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
+        """What the denoiser should predict."""
+
+    def squared_errors(
+        self, prediction: Float[Tensor, "n c h w"], batch: Batch
+    ) -> Float[Tensor, "n c h w"]:
+        """The unreduced loss of each draw. The one place where the training weight is applied."""
+        return self.weight.applied((prediction - self.target(batch)).square(), batch.times)
+
+
+class Epsilon(Parametrisation):
+    """The noise."""
+
+    def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
+        return batch.noise
+
+
+class Velocity(Parametrisation):
+    """How the noisy latent turns from signal to noise."""
+
+    def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
+        signal, noise = at(self.signal, batch.times), at(self.noise, batch.times)
+        return signal * batch.noise - noise * batch.latents
+
+
+class Flow(Parametrisation):
+    """The straight line from picture to noise."""
+
+    def denoiser_times(self, times: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """How much noise there is, in units of the schedule's length; a shifted schedule is not even."""
+        return self.noise[times] * len(self.noise)
+
+    def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
+        return batch.noise - batch.latents
+
+
+PREDICTIONS: dict[str, type[Parametrisation]] = {"epsilon": Epsilon, "v_prediction": Velocity}
+
+
+def at(table: Float[Tensor, " times"], times: Int[Tensor, " n"]) -> Float[Tensor, "n 1 1 1"]:
+    """A table's value at each draw's time, ready to scale its latent."""
+    return table[times][:, None, None, None]
+
+
+def parametrisation_of(scheduler: Any, device: torch.device, source: str | Path) -> Parametrisation:
+    """Read off a scheduler of the diffusers library, which came with the model at `source`.
+
+    Raises:
+        ModelError: the denoiser predicts something else.
+    """
+    if not hasattr(scheduler, "alphas_cumprod"):  # of flow matching, from much noise to little
+        noise = scheduler.sigmas.flip(0).double()
+        return Flow((1 - noise).float().to(device), noise.float().to(device))
+    predicted = str(scheduler.config.prediction_type)
+    if predicted not in PREDICTIONS:
+        raise ModelError(f"{source} predicts {predicted!r}: only {' and '.join(PREDICTIONS)} are read")
+    variance = scheduler.alphas_cumprod.double()
+    return PREDICTIONS[predicted](
+        variance.sqrt().float().to(device), (1 - variance).sqrt().float().to(device)
+    )

@@ -1,0 +1,78 @@
+"""Make a workspace: open everything once, hash the training set, write the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from attribution.data import imagefolder
+from attribution.data.training_set import TrainingSet
+from attribution.encoders.base import Encoder, encoder_reader
+from attribution.models.base import DiffusionModel, open_model
+from attribution.models.draws import Probe
+from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.workspace.config import Config, default_probe, probe_fingerprint, stored_path
+from attribution.workspace.workspace import INDEX, Workspace, checked_device
+
+
+def create_workspace(
+    folder: Path | str,
+    model: Path | str,
+    dataset: Path | str,
+    encoders: Mapping[str, Path | str] | None = None,
+    probe: Probe | Callable[[int], Probe] | None = None,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+    layers: str = CROSS_ATTENTION_KV,
+) -> Workspace:
+    """Open model and encoders, hash the training set, write the configuration.
+
+    Args:
+        encoders: checkpoint folders or hub ids by encoder name.
+        probe: the probe, or what makes it from the model's number of training timesteps.
+        progress: called as `progress(done, total)` after each picture hashed.
+        layers: the name of a selector of the layers that are unlearned and differentiated.
+
+    Raises:
+        WhenceError: anything that is not what it should be. Nothing is written then.
+    """
+    folder = Path(folder)
+    opened = open_model(str(model), checked_device(device), layers)
+    sources = {name: str(source) for name, source in (encoders or {}).items()}
+    loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
+    training_set = imagefolder.scan(dataset, progress)
+    if not isinstance(probe, Probe):
+        probe = (probe or default_probe)(opened.num_train_timesteps)
+    config = Config(
+        stored_path(folder, model),
+        stored_path(folder, dataset),
+        {name: stored_path(folder, source) for name, source in sources.items()},
+        probe,
+        opened.resolution,
+        _fingerprints(opened, training_set, loaded, probe, device),
+        opened.latent_shape,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    imagefolder.save(training_set, folder / INDEX)
+    config.save(folder)
+    return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
+
+
+def _fingerprints(
+    model: DiffusionModel,
+    training_set: TrainingSet,
+    encoders: Mapping[str, Encoder],
+    probe: Probe,
+    device: str,
+) -> dict[str, str]:
+    """Of everything that an artifact may be bound to."""
+    return {
+        "model": model.fingerprint,
+        "layers": model.layers,
+        "training_set": training_set.fingerprint,
+        "probe": probe_fingerprint(probe),
+        "dtype": "float32",
+        "resolution": str(model.resolution),
+        "pixel": encoder_reader("pixel").open("", device).fingerprint,
+        **{name: encoder.fingerprint for name, encoder in encoders.items()},
+    }

@@ -1,0 +1,24 @@
+"""The argument parser of every command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments are one clear line and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see `{self.prog} --help`)\n")
+
+
+def positive_count(text: str) -> int:
+    """A type of arguments: a whole number that is at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+positive_count.__name__ = "int"  # argparse says "invalid int value" for what is no number

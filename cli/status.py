@@ -1,0 +1,57 @@
+"""How a command line ends: exit status 0 done, 2 bad input (one line says what), 130 interrupted."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from attribution.errors import Cancelled, WhenceError
+
+DONE, REFUSED, INTERRUPTED = 0, 2, 130
+
+
+def exit_status(
+    action: Callable[[], int | None], *, stopped: str = "stopped", out_of_memory: str = "out of memory"
+) -> int:
+    """Run an action to its end, and translate what a person can mend into one line on standard error.
+
+    Args:
+        action: returns an exit status, or nothing where it is done.
+        stopped: what is said when it was interrupted.
+        out_of_memory: what is said when memory is used up, with the option that would mend it.
+    """
+    try:
+        return action() or DONE
+    except (KeyboardInterrupt, Cancelled):
+        print(stopped, file=sys.stderr)
+        return INTERRUPTED
+    except WhenceError as problem:
+        return refuse(str(problem))
+    except OSError as problem:
+        place = f": {problem.filename}" if problem.filename else ""
+        return refuse(f"{problem.strerror or problem}{place}")
+    except (MemoryError, RuntimeError) as problem:
+        if not _is_out_of_memory(problem):
+            raise
+        return refuse(out_of_memory)
+
+
+def refuse(words: str) -> int:
+    """Say in one line what is wrong; the exit status that goes with it."""
+    print(f"error: {' '.join(words.splitlines())}", file=sys.stderr)
+    return REFUSED
+
+
+def exit_with(main: Callable[[], int]) -> NoReturn:
+    """Run `main` as this process: from here on, Ctrl-C is an exception that cleans up on its way."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main())
+
+
+def _is_out_of_memory(problem: MemoryError | RuntimeError) -> bool:
+    torch = sys.modules.get("torch")  # where it was never imported, it is not what failed
+    return isinstance(problem, MemoryError) or (
+        torch is not None and isinstance(problem, torch.OutOfMemoryError)
+    )

@@ -1,0 +1,164 @@
+"""What a job is: it says what it makes, chunk by chunk, how chunks are joined, and what can be chosen.
+
+Row i of every per-example array is training example i. A job is a frozen dataclass; those of its fields
+that are made by `option` are flags of its command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field, fields, replace
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from numpy.lib import format as npy
+from torch import Tensor
+
+from attribution.models.batch import Conditioning
+from attribution.plugins import plugins
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.baseline import training_latents
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
+
+Kind = ArtifactKind[Any]
+J = TypeVar("J", bound="Job")
+
+
+@runtime_checkable
+class Job(Protocol):
+    """What makes one artifact."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it makes."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What its command does, as a command."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What a row is, for the progress display."""
+        ...
+
+    @property
+    def reads(self) -> tuple[Kind, ...]:
+        """The artifacts that it reads: they are made before it."""
+        ...
+
+    @property
+    def together(self) -> tuple[Kind, ...]:
+        """Those of them that its own command makes as well, with the same options."""
+        ...
+
+    def possible(self, workspace: Workspace) -> bool:
+        """Whether this workspace has what it takes, such as an encoder."""
+        ...
+
+    def count(self, workspace: Workspace) -> int:
+        """Return how many rows there are."""
+        ...
+
+    def settings(self, workspace: Workspace) -> Mapping[str, Any]:
+        """Return the choices that change what the artifact is, beyond rounding."""
+        ...
+
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
+        """Return the arrays of some consecutive rows; a function of nothing else."""
+        ...
+
+    def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
+        """Write the artifact's files from all chunks, in order."""
+        ...
+
+
+class PerExample:
+    """What most jobs are alike in: a row is a training image, and nothing is needed but the model."""
+
+    unit = "images"
+    reads: tuple[Kind, ...] = ()
+    together: tuple[Kind, ...] = ()
+
+    def possible(self, workspace: Workspace) -> bool:
+        return True
+
+    def count(self, workspace: Workspace) -> int:
+        return len(workspace.training_set)
+
+    def settings(self, workspace: Workspace) -> Mapping[str, Any]:
+        return {}
+
+
+def option(default: int, words: str) -> Any:
+    """Return a field of a job that is a flag of its command: a number that is at least 1."""
+    return field(default=default, metadata={"words": words})
+
+
+def options_of(job: Job) -> dict[str, tuple[int, str]]:
+    """Return (default, words) of every option of a job, by name."""
+    found = (each for each in fields(job) if "words" in each.metadata)  # type: ignore[arg-type]
+    return {each.name: (int(each.default), each.metadata["words"]) for each in found}  # type: ignore[arg-type]
+
+
+def with_options(job: J, given: Mapping[str, int]) -> J:
+    """Return a job with those options replaced that it has."""
+    known = options_of(job)
+    chosen = {name: value for name, value in given.items() if name in known}
+    return replace(job, **chosen)  # type: ignore[type-var]
+
+
+@cache
+def all_jobs() -> tuple[Job, ...]:
+    """Return every job, each after those whose artifacts it reads."""
+    found: dict[Kind, Job] = {job.kind: job for job in plugins("precompute.jobs", "JOBS")}
+    order = TopologicalSorter({kind: [k for k in job.reads if k in found] for kind, job in found.items()})
+    return tuple(found[kind] for kind in order.static_order())
+
+
+def job_of(kind: Kind) -> Job:
+    """Return the job that makes a kind of artifact."""
+    return next(job for job in all_jobs() if job.kind == kind)
+
+
+def jobs_of(command: str) -> tuple[Job, ...]:
+    """Return the jobs of a command of `python -m precompute`, in the order in which they run."""
+    if command == "all":
+        return all_jobs()
+    own = [job for job in all_jobs() if job.kind.command == command]
+    wanted = {kind for job in own for kind in (job.kind, *job.together)}
+    return tuple(job for job in all_jobs() if job.kind in wanted)
+
+
+def rows_of(
+    workspace: Workspace, rows: range
+) -> tuple[Float[Tensor, "n c h w"], Conditioning, tuple[str, ...]]:
+    """Return latents, caption embeddings and ids of some training images."""
+    training_set = workspace.training_set
+    chosen = slice(rows.start, rows.stop)
+    captions = workspace.model.encode_captions(training_set.captions[chosen])
+    return training_latents(workspace, rows), captions, training_set.ids[chosen]
+
+
+def write_array(parts: Iterator[Float[np.ndarray, "n ..."]], path: Path, rows: int) -> None:
+    """Write consecutive rows as one .npy file without holding them all."""
+    written = 0
+    with path.open("wb") as handle:
+        for part in parts:
+            if not written:
+                header = {"descr": part.dtype.str, "fortran_order": False, "shape": (rows, *part.shape[1:])}
+                npy.write_array_header_1_0(handle, header)
+            handle.write(np.ascontiguousarray(part).tobytes())
+            written += len(part)
+    assert written == rows, f"{written} rows where {rows} were promised"
+
+
+def concatenated(chunks: Sequence[Chunk]) -> dict[str, np.ndarray]:
+    """Return the arrays of all chunks, joined row by row."""
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}

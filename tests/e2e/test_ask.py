@@ -1,0 +1,146 @@
+"""Asking a question on the page, by pointer, keys and finger, in a real browser."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import Open
+
+HOSTILE = '<img src=x onerror="window.harmed=1"> ${window.harmed=1} a dog on snow'
+
+
+def test_stop_ends_a_long_run_and_leaves_the_page_usable(open_page: Open) -> None:
+    visit = open_page()
+    visit.generate()
+    visit.choose("abu", "clip")
+    visit.effort("exhaustive")
+    visit.page.locator("#attribute").click()
+    expect(visit.strip("clip").locator(".cell[data-id]").first).to_be_visible()
+    expect(visit.status).to_contain_text("Unlearning")
+    visit.page.locator("#stop").click()
+    expect(visit.status).to_have_attribute("data-state", "idle")
+    expect(visit.status).to_contain_text("Stopped")
+    expect(visit.strip("clip").locator(".cell[data-id]").first).to_be_visible()  # what was done stays
+
+    visit.effort("instant")
+    visit.attribute()
+    assert visit.page.locator(".strip").count() == 1
+
+
+def test_the_picture_can_be_watched_while_it_is_made(open_page: Open) -> None:
+    visit = open_page()
+    visit.page.evaluate(
+        "() => { window.seen = new Set(); new MutationObserver(() => window.seen.add("
+        "document.querySelector('.stage').className)).observe(document.querySelector('.stage'), "
+        "{ attributes: true }); }"
+    )
+    visit.generate(steps=40)
+    assert any("is-preview" in name for name in visit.page.evaluate("[...window.seen]"))
+    assert "is-preview" not in str(visit.page.locator(".stage").get_attribute("class"))
+
+
+def test_control_enter_in_the_prompt_generates(open_page: Open) -> None:
+    visit = open_page()
+    visit.page.locator("#prompt textarea").fill("a cow on a field")
+    visit.page.keyboard.press("Control+Enter")
+    expect(visit.legend).to_contain_text("a cow on a field")
+
+
+def test_the_seed_can_be_randomised_and_reused(open_page: Open) -> None:
+    visit = open_page()
+    visit.generate(steps=1)
+    seed = visit.page.locator("#seed input")
+    visit.page.locator("#randomise").click()
+    expect(seed).not_to_have_value("0")
+    visit.page.locator("#reuse").click()
+    expect(seed).to_have_value("0")
+
+
+def test_an_example_asks_its_question_by_itself(open_page: Open) -> None:
+    visit = open_page()
+    visit.choose("clip", "pixel")
+    visit.effort("instant")
+    visit.page.get_by_role("tab", name="Examples").click()
+    visit.page.locator("#examples [data-index]").first.click()
+    expect(visit.status).to_have_attribute("data-state", "done")
+    assert visit.page.locator(".strip").count() == 2
+
+
+def test_a_hostile_prompt_is_shown_as_text(open_page: Open) -> None:
+    """Law: A hostile prompt is shown as text."""
+    visit = open_page()
+    visit.generate(HOSTILE, steps=1)
+    assert visit.legend.locator("img").count() == 0
+    visit.choose("clip-text")
+    visit.effort("instant")
+    visit.attribute()
+    assert visit.page.evaluate("window.harmed") is None
+
+
+def test_the_box_can_be_drawn_and_moved_by_keys_and_typed(open_page: Open) -> None:
+    visit = open_page()
+    visit.generate(steps=1)
+    visit.page.locator(".stage").focus()
+    visit.page.keyboard.press("Enter")
+    visit.page.keyboard.press("ArrowRight")
+    visit.page.get_by_role("button", name="Type the box").click()
+    expect(visit.page.locator("#box-left input")).to_have_value("0.3125")
+    visit.page.locator("#box-left input").fill("0.5")
+    visit.page.locator("#box-left input").press("Enter")
+    expect(visit.page.locator("#parts")).to_contain_text("5 × 8")
+    visit.page.locator("#box-right input").fill("0.4")
+    visit.page.locator("#box-right input").press("Enter")
+    expect(visit.status).to_contain_text("reversed")
+    visit.page.locator("#box-right input").fill("0.9")
+    visit.page.locator("#box-right input").press("Enter")
+    expect(visit.status).not_to_contain_text("reversed")
+    visit.page.locator("#clear-box").click()
+    expect(visit.page.locator("#parts")).to_contain_text("whole picture")
+
+
+def test_a_box_can_be_drawn_with_a_finger(open_page: Open) -> None:
+    visit = open_page(width=360, height=780)
+    visit.generate(steps=1)
+    visit.page.locator(".stage").scroll_into_view_if_needed()
+    visit.page.evaluate(
+        """() => {
+            const stage = document.querySelector(".stage"), area = stage.getBoundingClientRect();
+            stage.setPointerCapture = () => {};
+            const touch = (type, x, y) => stage.dispatchEvent(new PointerEvent(type, {
+                pointerType: "touch", pointerId: 7, isPrimary: true, bubbles: true, button: 0,
+                clientX: area.left + x * area.width, clientY: area.top + y * area.height,
+            }));
+            touch("pointerdown", 0.25, 0.25);
+            touch("pointermove", 0.5, 0.6);
+            touch("pointerup", 0.75, 0.75);
+        }"""
+    )
+    expect(visit.page.locator("#parts")).to_contain_text("8 × 8")
+
+
+def test_a_phone_never_scrolls_sideways(open_page: Open) -> None:
+    visit = open_page(width=360, height=740, dark=True)
+    width = "document.documentElement.scrollWidth - window.innerWidth"
+    assert visit.page.evaluate(width) <= 0
+    visit.generate("a cat on a table", steps=2)
+    visit.choose("clip", "dino", "pixel")
+    visit.effort("instant")
+    visit.attribute()
+    assert visit.page.evaluate(width) <= 0
+    visit.page.get_by_role("tab", name="Compare").click()
+    assert visit.page.evaluate(width) <= 0
+    expect(visit.page.locator("#attribute")).to_be_in_viewport()  # and the button is at hand
+    expect(visit.status).to_be_in_viewport()
+
+
+def test_terms_explain_themselves_under_the_pointer_and_at_the_focus(open_page: Open) -> None:
+    visit = open_page()
+    tip = visit.page.locator("#tip")
+    visit.page.locator('#methods label:has([name="abu"])').hover()
+    expect(tip).to_contain_text("forgotten")
+    visit.page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    visit.page.locator("#prompt textarea").focus()
+    visit.page.keyboard.press("Tab")
+    expect(tip).to_contain_text("the same picture")  # of the seed
+    assert visit.page.evaluate("document.querySelector('[aria-describedby=tip]') !== null")

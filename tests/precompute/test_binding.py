@@ -1,0 +1,73 @@
+"""Laws of what a workspace is bound to, and of what may be left out or given later."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from attribution.workspace.baseline import LOSSES
+from attribution.workspace.embeddings import embedding
+from attribution.workspace.workspace import Workspace
+from precompute.__main__ import main
+from tests.conftest import Foreign
+from tests.worlds import foreign
+from tests.worlds.folders import contents
+
+
+def test_init_alone_computes_nothing(foreign_copy: Foreign, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert main(foreign_copy.arguments("init", folder)) == 0
+    assert {path.name for path in folder.iterdir()} == {"workspace.json", "training_set.json"}
+    assert Workspace.open(folder).probe.timesteps == (125, 375, 625, 875)
+
+
+def test_init_again_keeps_what_is_not_given(foreign_copy: Foreign) -> None:
+    before = contents(foreign_copy.workspace)
+    assert main(["init", "--workspace", str(foreign_copy.workspace)]) == 0
+    assert contents(foreign_copy.workspace) == before
+
+
+def test_init_again_mends_a_changed_training_set(foreign_copy: Foreign) -> None:
+    metadata = foreign_copy.dataset / "metadata.jsonl"
+    metadata.write_text(metadata.read_text().replace("a red", "a scarlet"))
+    folder = str(foreign_copy.workspace)
+    assert main(["losses", "--workspace", folder]) == 2
+    assert main(["init", "--workspace", folder]) == 0
+    assert main(foreign_copy.arguments()) == 0
+    assert Workspace.open(folder).load(LOSSES).shape == (22, 4, 6)
+
+
+def test_all_refuses_to_repoint_a_workspace(
+    foreign_copy: Foreign, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = foreign.make_training_set(tmp_path / "other", 4)
+    arguments = foreign_copy.arguments()
+    arguments[arguments.index("--dataset") + 1] = str(other)
+    assert main(arguments) == 2
+    assert f"is bound to the dataset ../pictures, not {other}" in capsys.readouterr().err
+
+
+def test_encoders_can_be_left_out_and_given_later(foreign_copy: Foreign) -> None:
+    folder = foreign_copy.workspace
+    assert main(["embeddings", "--workspace", str(folder), "--dino", "none"]) == 0
+    assert "dino" not in Workspace.open(folder).config.encoders
+    shutil.rmtree(folder / "embeddings-dino")
+    assert main(["embeddings", "--workspace", str(folder)]) == 0
+    assert not (folder / "embeddings-dino").exists()
+    assert main(["embeddings", "--workspace", str(folder), "--dino", str(foreign_copy.dino)]) == 0
+    assert Workspace.open(folder).artifact(embedding("dino"))
+
+
+def test_a_workspace_may_go_without_latents(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = foreign_copy.workspace
+    before = contents(folder / "losses")
+    shutil.rmtree(folder / "latents")
+    assert main(["losses", "--workspace", str(folder), "--chunk", "5", "--remake"]) == 0
+    assert contents(folder / "losses") == before
+    assert main(["verify", "--workspace", str(folder)]) == 0
+    assert main(["status", "--workspace", str(folder)]) == 0
+    assert "left out" in capsys.readouterr().out

@@ -1,0 +1,114 @@
+"""Laws of the jobs: what they make, and what they do not make again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attribution.gradients.stored import FISHER
+from attribution.models.losses import example_losses
+from attribution.workspace.baseline import LOSSES, training_latents
+from attribution.workspace.workspace import Workspace
+from precompute.__main__ import main
+from precompute.executors.local import Execution, run
+from precompute.jobs.base import job_of, jobs_of, with_options
+from tests.conftest import Foreign
+from tests.worlds.folders import contents
+
+ARTIFACTS = {
+    "latents",
+    "losses",
+    "fisher",
+    "kfac",
+    "ekfac",
+    "gradients",
+    "controls",
+    "embeddings-clip",
+    "embeddings-clip-text",
+    "embeddings-dino",
+    "embeddings-pixel",
+}
+
+
+def test_all_makes_every_artifact_and_leaves_nothing_else(foreign_world: Foreign) -> None:
+    folder = foreign_world.workspace
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == ARTIFACTS
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {
+        "workspace.json",
+        "training_set.json",
+    }
+
+
+def test_all_is_every_artifact_and_what_others_read_comes_first(foreign_world: Foreign) -> None:
+    workspace = Workspace.open(foreign_world.workspace)
+    names = [job.kind.folder for job in jobs_of("all") if job.possible(workspace)]
+    assert (set(names), names[0]) == (ARTIFACTS, "latents")
+    assert [job.kind for job in jobs_of("losses")] == [LOSSES]
+
+
+@pytest.mark.slow
+def test_two_runs_make_the_same_bytes(foreign_world: Foreign) -> None:
+    """Law: Two runs of every job make the same bytes."""
+    again = foreign_world.root / "again"
+    assert main(foreign_world.arguments(workspace=again)) == 0
+    assert contents(again) == contents(foreign_world.workspace)
+
+
+def test_losses_are_those_of_the_library_whatever_the_chunks(foreign_world: Foreign) -> None:
+    workspace = Workspace.open(foreign_world.workspace)
+    model, training_set = workspace.model, workspace.training_set
+    whole = example_losses(
+        model,
+        model.weights,
+        training_latents(workspace, range(len(training_set))),
+        model.encode_captions(training_set.captions),
+        training_set.ids,
+        workspace.probe,
+        noises=range(workspace.probe.pool),
+    )
+    np.testing.assert_allclose(workspace.load(LOSSES), whole, rtol=2e-5)
+
+
+def test_fisher_does_not_depend_on_the_chunks_beyond_rounding(foreign_copy: Foreign) -> None:
+    workspace = Workspace.open(foreign_copy.workspace)
+    before = workspace.artifact(FISHER).tensors("fisher.safetensors")
+    job = with_options(job_of(FISHER), {"draws": 2})
+    for _ in run(workspace, job, Execution(chunk=7), remake=True):
+        pass
+    after = workspace.artifact(FISHER).tensors("fisher.safetensors")
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        np.testing.assert_allclose(after[name], value, rtol=1e-4)
+
+
+def test_what_is_there_is_not_made_again(foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]) -> None:
+    manifests = sorted(foreign_copy.workspace.glob("*/manifest.json"))
+    before = [path.stat().st_mtime_ns for path in manifests]
+    assert main(foreign_copy.arguments()) == 0
+    assert [path.stat().st_mtime_ns for path in manifests] == before
+    assert capsys.readouterr().err.count("is there already") == len(ARTIFACTS)
+
+
+def test_other_draws_make_the_fisher_information_again(foreign_copy: Foreign) -> None:
+    workspace = Workspace.open(foreign_copy.workspace)
+    before = workspace.artifact(FISHER).manifest
+    assert main(["fisher", "--workspace", str(foreign_copy.workspace), "--draws", "1"]) == 0
+    after = Workspace.open(foreign_copy.workspace).artifact(FISHER).manifest
+    assert (before["settings"]["draws"], after["settings"]["draws"]) == (2, 1)
+
+
+def test_remake_makes_it_again_with_the_same_bytes(foreign_copy: Foreign) -> None:
+    before = contents(foreign_copy.workspace)
+    changed = (foreign_copy.workspace / "embeddings-pixel" / "manifest.json").stat().st_mtime_ns
+    folder = str(foreign_copy.workspace)
+    assert main(["embeddings", "--workspace", folder, "--remake", "--chunk", "5"]) == 0
+    assert contents(foreign_copy.workspace) == before
+    assert (foreign_copy.workspace / "embeddings-pixel" / "manifest.json").stat().st_mtime_ns != changed
+
+
+def test_a_damaged_artifact_is_made_again(foreign_copy: Foreign) -> None:
+    before = contents(foreign_copy.workspace)
+    path = foreign_copy.workspace / "latents" / "latents.npy"
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\x3f")
+    assert main(foreign_copy.arguments()) == 0
+    assert contents(foreign_copy.workspace) == before
