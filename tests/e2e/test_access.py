@@ -38,6 +38,7 @@ def test_the_answered_page_has_no_serious_violation_in_any_panel(open_page: Open
     visit.generate(steps=2)
     visit.draw(0.05, 0.3, 0.45, 0.9)
     visit.page.get_by_role("button", name="Add a part").click()
+    expect(visit.page.get_by_role("button", name="Now draw it")).to_be_visible()
     visit.draw(0.55, 0.3, 0.95, 0.9)
     expect(visit.page.locator(".part-chip")).to_have_count(2)
     visit.choose("abu", "clip")

@@ -1,15 +1,142 @@
-"""Laws of a question that is asked on the page."""
+"""Laws of a question that is asked on the page, without a browser."""
 
 from __future__ import annotations
 
-from app.events.attribute import summary
+from typing import Any
+
+import pytest
+
+from app.events.attribute import AttributeEvents, summary
+from app.events.comparison import ComparisonEvents
+from app.events.context import PageContext
+from app.events.history import HistoryEvents
+from app.events.selection import SelectionEvents
+from app.events.training_image import TrainingImageEvents
 from app.runs.run import Part, Picture, Run
-from attribution.query import Query, Settings
+from app.runs.selection import METHODS, PARTS
+from app.runtime.sessions import Session
+from attribution.query import Box, Query, Settings
 from attribution.results import Entry, Ranking
 from tests.worlds.answers import solid
+from tests.worlds.gradio_event import event
 from tests.worlds.rankings import ranking_of
 
 WHITE = solid("white")
+NO_BOX = (None,) * 4
+ASKED = ["clip", "pixel"]
+
+
+@pytest.fixture
+def attribute(page: PageContext) -> AttributeEvents:
+    return AttributeEvents(page)
+
+
+@pytest.fixture
+def answered(attribute: AttributeEvents, session: Session, request_of: Any) -> list[dict[Any, Any]]:
+    """The updates of a question about two parts."""
+    session.boxes = (Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1))
+    begun = attribute.begin(ASKED, "instant", "", *NO_BOX, request_of)
+    return [begun, *attribute.run(request_of)]
+
+
+def test_an_answer_comes_strip_by_strip_and_is_kept(
+    page: PageContext, session: Session, request_of: Any, answered: list[dict[Any, Any]]
+) -> None:
+    begun, *_, whole, kept = answered
+    assert begun[page.answer.grid].count("waiting") == len(ASKED)
+    assert 'data-state="done"' in whole[page.action.status]
+    assert whole[page.answer.grid].count("<section") == 2  # its parts, under one method
+    assert kept[page.answer.history]["does"] == "kept"
+    assert session.run is not None
+    assert page.archive.read(session.run.id).answered
+
+
+def test_methods_and_parts_take_turns(
+    page: PageContext, session: Session, request_of: Any, answered: list[dict[Any, Any]]
+) -> None:
+    selection = SelectionEvents(page)
+    of_b = selection.select(METHODS, "1", None, None, "share", request_of)
+    assert 'data-key="clip"' in of_b[page.answer.grid]
+    by_pixel = selection.select(PARTS, None, "pixel", None, "share", request_of)
+    assert by_pixel[page.answer.grid].count('data-method="pixel"') == 2
+    pair = ComparisonEvents(page).pair("B", "A", request_of)
+    assert pair[page.answer.comparison.across]["value"] == "B"
+    grouped = ComparisonEvents(page).group("B", "nothing", "sum", request_of)
+    assert "sum of the scores" in grouped[page.answer.groups.words]
+
+
+def test_an_earlier_run_stands_beside_this_one_until_asked_again(
+    page: PageContext, attribute: AttributeEvents, session: Session, request_of: Any,
+    answered: list[dict[Any, Any]],
+) -> None:  # fmt: skip
+    assert session.run is not None
+    first, session.boxes = session.run, ()
+    attribute.begin(["pixel"], "instant", "", *NO_BOX, request_of)
+    list(attribute.run(request_of))
+    compare = SelectionEvents(page).compare_with
+    beside = compare(event(id=first.id), None, "share", request_of)
+    assert beside[page.answer.grid].count("Earlier: ") == 2
+    alone = compare(event(id=first.id), None, "share", request_of)
+    assert "Earlier: " not in alone[page.answer.grid]
+    assert compare(event(id=None), None, "share", request_of) == page.unchanged()
+
+
+def test_a_kept_run_comes_back_by_its_link_and_goes_with_its_key(
+    page: PageContext, session: Session, request_of: Any, answered: list[dict[Any, Any]]
+) -> None:
+    assert session.run is not None
+    run, key = session.run, answered[-1][page.answer.history]["key"]
+    history = HistoryEvents(page)
+    session.show(Picture(WHITE, "another"))
+    *_, back = history.restore(event(id=run.id), request_of)
+    assert session.picture is not None
+    assert session.picture.caption == run.caption
+    assert back[page.ask.methods] == ASKED
+    assert back[page.answer.grid].count("<section") == 2
+    gone = history.forget(event(runs=[{"id": run.id, "key": key}, "x"], ids=[run.id]))
+    assert "not kept here" in gone[page.answer.history]["html"]
+    *_, lost = history.restore(event(id=run.id), request_of)
+    assert lost[page.answer.history]["does"] == "away"
+
+
+def test_a_training_image_is_opened_unless_a_later_one_was(
+    page: PageContext, session: Session, request_of: Any, answered: list[dict[Any, Any]]
+) -> None:
+    images, ids = TrainingImageEvents(page), page.workspace.training_set.ids
+    shown = images.open(event(id=ids[2], at=20.0), request_of)
+    assert shown["id"] == ids[2]
+    assert ">Part A<" in shown["html"]
+    images.open(event(id=ids[1], at=10.0), request_of)  # asked for before, it comes after
+    assert session.opened == (2, 20.0)
+    used = images.use(event(id=ids[1]), request_of)
+    assert ids[1] in used[page.action.status]
+    assert images.use(event(id="nothing"), request_of) == page.unchanged()
+
+
+def test_what_cannot_be_asked_is_said(
+    page: PageContext, attribute: AttributeEvents, session: Session, request_of: Any
+) -> None:
+    no_method = attribute.begin([], "instant", "", *NO_BOX, request_of)
+    half_a_box = attribute.begin(ASKED, "instant", "", 0.1, None, None, None, request_of)
+    for refused in (no_method, half_a_box):
+        assert 'data-state="failed"' in refused[page.action.status]
+    assert list(attribute.run(request_of)) == [page.unchanged()]
+
+
+def test_a_stopped_question_leaves_the_invitation_or_what_was_measured(
+    page: PageContext, attribute: AttributeEvents, session: Session, request_of: Any
+) -> None:
+    attribute.begin(ASKED, "instant", "", *NO_BOX, request_of)
+    stopped = attribute.stop(request_of)
+    assert "board-empty" in stopped[page.answer.grid]
+    assert list(attribute.run(request_of)) == [page.unchanged()]
+    attribute.begin(ASKED, "instant", "", *NO_BOX, request_of)
+    updates = attribute.run(request_of)
+    while not any(part.rankings for part in session.run.parts if session.run):  # type: ignore[union-attr]
+        next(updates)
+    session.stop.set()
+    *_, last = updates
+    assert "What was measured is shown" in last[page.action.status]
 
 
 def run_of(rankings: dict[str, Ranking]) -> Run:
@@ -22,14 +149,9 @@ def entry(score: float, stderr: float | None = None) -> Entry:
 
 
 def test_the_summary_says_how_far_the_measuring_methods_looked() -> None:
-    slow = ranking_of(
-        (entry(1, 0.1),),
-        "abu",
-        seconds=3.0,
-        candidates="a shortlist of 400 of 3,000 training images",
-        title="AbU",
-    )
-    fast = ranking_of((entry(1),), candidates="all 3,000 training images")
+    some = "a shortlist of 400 of 3,000 training images"
+    slow = ranking_of([entry(1, 0.1)], "abu", title="AbU", seconds=3.0, candidates=some)
+    fast = ranking_of([entry(1)], candidates="all 3,000 training images")
     assert summary(run_of({"abu": slow, "clip": fast})) == (
         "Done in 3.1 s. AbU measured a shortlist of 400 of 3,000 training images."
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from app.events.counterfactual import generation_of
+from app.events.context import PageContext
+from app.events.counterfactual import CounterfactualEvents, checks, generation_of, strip_to_test
 from app.runs.run import Picture
+from app.runtime.sessions import Session
 from attribution.errors import SettingsError
 from attribution.models.base import Generation
-from tests.worlds.answers import solid
+from tests.worlds.answers import answered_run, solid
 
 GREY = solid("grey", 16)
 
@@ -20,3 +25,36 @@ def test_only_a_picture_that_this_model_made_is_made_again() -> None:
     assert generation_of(Picture(GREY, "a dog"), "this") is None
     with pytest.raises(SettingsError):
         generation_of(Picture(GREY, "a dog", {**made, "steps": 10**6}), "this")
+
+
+def test_only_an_answer_that_is_there_can_be_tested(
+    page: PageContext, session: Session, request_of: Any
+) -> None:
+    panel = page.answer.counterfactual
+    events = CounterfactualEvents(page, checks(panel)[0])
+    assert "no answer to test" in events.begin(None, 20, request_of)[panel.status]
+    assert list(events.run(None, 20, request_of)) == [page.unchanged()]
+    session.run = answered_run(page.workspace)
+    for wrong in (0, 51, None, "3"):
+        assert "choose between" in str(events.begin(None, wrong, request_of)[panel.status]).lower()  # type: ignore[arg-type]
+    begun = events.begin("pixel", 3.0, request_of)
+    assert "Waiting" in begun[panel.status]
+    strip, number = strip_to_test(page, session, "pixel", 3.0)
+    assert (strip.key, number) == ("pixel", 3)
+    events.stop(request_of)
+    assert session.check is not None
+    assert session.check.is_set()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_both_tests_end_with_a_verdict_in_their_own_place(
+    page: PageContext, session: Session, request_of: Any, which: int
+) -> None:
+    run = answered_run(page.workspace)
+    session.run = replace(run, picture=replace(run.picture, made={**run.picture.made, "steps": 1}))
+    panel = page.answer.counterfactual
+    events = CounterfactualEvents(page, checks(panel)[which])
+    events.begin("pixel", 2.0, request_of)
+    *_, last = events.run("pixel", 2.0, request_of)
+    assert 'data-final="true"' in last[(panel.top_result, panel.itself_result)[which]]
+    assert "Done" in last[panel.status]

@@ -1,0 +1,92 @@
+"""Laws of boxes drawn, typed, chosen and taken away, without a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.events.box import BoxEvents
+from app.events.context import PageContext
+from app.runs.run import MAX_PARTS
+from app.runtime.sessions import Session
+from attribution.query import Box
+from tests.worlds.gradio_event import event
+
+LEFT, RIGHT = (0.0, 0.25, 0.5, 1.0), (0.5, 0.25, 1.0, 1.0)
+
+
+@pytest.fixture
+def box(page: PageContext) -> BoxEvents:
+    return BoxEvents(page)
+
+
+def test_a_box_that_is_drawn_is_on_the_picture_and_in_the_fields(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    updates = box.draw(event(box=list(LEFT), index=0), request_of)
+    assert session.boxes == (Box(*LEFT),)
+    assert updates[page.stage.view]["boxes"][0]["box"] == list(LEFT)
+    assert [updates[side] for side in page.stage.sides] == list(LEFT)
+
+
+def test_a_box_that_is_typed_leaves_the_fields_alone(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    assert box.type_sides(0.0, 0.25, None, 1.0, request_of) == page.unchanged()  # still typing
+    updates = box.type_sides(*LEFT, request_of)
+    assert session.boxes == (Box(*LEFT),)
+    assert not set(page.stage.sides) & updates.keys()
+
+
+def test_a_box_that_makes_no_sense_is_complained_of_until_it_is_mended(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    refused = box.type_sides(0.5, 0, 0.1, 1, request_of)[page.action.status]
+    assert 'data-state="failed"' in refused
+    assert session.boxes == ()
+    mended = box.type_sides(*LEFT, request_of)[page.action.status]
+    assert 'data-state="idle"' in mended
+    assert page.action.status not in box.type_sides(*RIGHT, request_of)
+
+
+def test_another_box_is_added_where_asked_for_and_no_more_than_the_most(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    box.draw(event(box=list(LEFT), index=0), request_of)
+    box.add(request_of)
+    assert session.active == 1
+    box.add(request_of)  # pressed again, it is not
+    assert session.active == 0
+    for number in range(1, MAX_PARTS + 2):
+        box.draw(event(box=list(RIGHT), index=number), request_of)
+    assert len(session.boxes) == MAX_PARTS
+    assert box.add(request_of) == page.unchanged()
+
+
+def test_boxes_are_chosen_and_removed_by_their_number_and_cleared(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    for number, sides in enumerate((LEFT, RIGHT)):
+        box.draw(event(box=list(sides), index=number), request_of)
+    box.choose(event(index=0), request_of)
+    assert session.active == 0
+    for wrong in (7, -1, "0", None):
+        assert box.choose(event(index=wrong), request_of) == page.unchanged()
+        assert box.remove(event(index=wrong), request_of) == page.unchanged()
+    box.remove(event(index=0), request_of)
+    assert session.boxes == (Box(*RIGHT),)
+    box.clear(request_of)
+    assert not session.boxes
+
+
+def test_without_a_picture_there_is_nothing_to_draw_on(
+    box: BoxEvents, page: PageContext, request_of: Any
+) -> None:
+    for updates in (
+        box.draw(event(box=list(LEFT), index=0), request_of),
+        box.choose(event(index=0), request_of),
+        box.add(request_of),
+        box.clear(request_of),
+    ):
+        assert updates == page.unchanged()
