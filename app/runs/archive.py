@@ -23,12 +23,12 @@ import secrets
 import shutil
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
 from PIL import Image
 
 from app.runs.boxes import boxes_of_run
@@ -73,7 +73,7 @@ class RunArchive:
         self.folder = folder
         self._workspace, self._kept = workspace, kept
         self._lock = threading.Lock()
-        self._last: OrderedDict[str, Run] = OrderedDict()
+        self._last: LRUCache[str, Run] = LRUCache(REMEMBERED)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._clear_up()
@@ -120,13 +120,10 @@ class RunArchive:
         run_id, folder, asked = self._found(run_id)
         with self._lock:
             if run_id in self._last:
-                self._last.move_to_end(run_id)
                 return self._last[run_id]
         run = self._read(run_id, folder, asked)
         with self._lock:
             self._last[run_id] = run
-            while len(self._last) > REMEMBERED:
-                self._last.popitem(last=False)
         return run
 
     def _read(self, run_id: str, folder: Path, asked: Mapping[str, Any]) -> Run:

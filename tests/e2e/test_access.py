@@ -46,6 +46,7 @@ def test_the_answered_page_has_no_serious_violation_in_any_panel(open_page: Open
     for name in visit.page.locator("#answer [role=tab]").all_inner_texts():
         visit.page.locator("#answer").get_by_role("tab", name=name, exact=True).click()
         visit.page.wait_for_timeout(400)  # a figure is drawn when its panel is first looked at
+        expect(visit.page.locator("#answer .empty:visible")).to_have_count(0)  # where it will be
         assert violations(visit.page) == [], name
     visit.page.get_by_role("tab", name="Training images").click()
     visit.page.locator(".cell[data-id]").first.click()
