@@ -113,11 +113,11 @@ class CounterfactualEvents:
 def connect_counterfactual(page: PageContext) -> None:
     """Wire the panel."""
     panel = page.answer.counterfactual
-    asked = [panel.of, panel.count]
+    fields = [panel.of, panel.count]
     for check in checks(panel):
         events = CounterfactualEvents(page, check)
-        begun = check.button.click(events.begin, asked, panel.outputs(), **AT_ONCE)
-        begun.then(events.run, asked, [page.action.status, *panel.outputs()], **ON_THE_MODEL)
+        begun = check.button.click(events.begin, fields, panel.outputs(), **AT_ONCE)
+        begun.then(events.run, fields, [page.action.status, *panel.outputs()], **ON_THE_MODEL)
     panel.stop.click(events.stop, None, panel.outputs(), **AT_ONCE)
 
 

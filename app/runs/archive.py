@@ -49,8 +49,8 @@ from attribution.workspace.workspace import Workspace
 KEPT = 1000  # runs; beyond them the oldest go
 REMEMBERED = 8  # that were read last: a run never changes
 ID = re.compile(r"[A-Za-z0-9_-]{16}")  # what `Run` draws: never a path
-ASKED, ANSWERS, PICTURE = "run.json", "answers.json.gz", "picture.png"
-MAX_ASKED, MAX_FILE = 2**20, 2**28  # bytes; what we write is far smaller
+QUESTION, ANSWERS, PICTURE = "run.json", "answers.json.gz", "picture.png"
+MAX_QUESTION, MAX_FILE = 2**20, 2**28  # bytes; what we write is far smaller
 BOUND_TO = ("model", "training_set")  # fingerprints without which a run's images and scores mean nothing
 AN_HOUR = 3600.0
 
@@ -101,8 +101,8 @@ class RunArchive:
             write_with_boxes(run.picture, boxes_of_run(run), part / PICTURE)
             (part / ANSWERS).write_bytes(gzip.compress(_json_bytes(answers_to_json(run)), 6, mtime=0))
             files = {name: _sha256((part / name).read_bytes()) for name in (PICTURE, ANSWERS)}
-            asked = {**question_to_json(run), "key": _sha256(key.encode()), "files": files}
-            (part / ASKED).write_bytes(_json_bytes(asked))
+            question = {**question_to_json(run), "key": _sha256(key.encode()), "files": files}
+            (part / QUESTION).write_bytes(_json_bytes(question))
             _make_durable(part)
             part.rename(self.folder / run.id)
             self._let_the_oldest_go()
@@ -117,20 +117,20 @@ class RunArchive:
         Raises:
             RunError: there is none, it is damaged, or it is about another model or training set.
         """
-        run_id, folder, asked = self._found(run_id)
+        run_id, folder, question = self._found(run_id)
         with self._lock:
             if run_id in self._last:
                 return self._last[run_id]
-        run = self._read(run_id, folder, asked)
+        run = self._read(run_id, folder, question)
         with self._lock:
             self._last[run_id] = run
         return run
 
-    def _read(self, run_id: str, folder: Path, asked: Mapping[str, Any]) -> Run:
+    def _read(self, run_id: str, folder: Path, question: Mapping[str, Any]) -> Run:
         try:
-            image = read_image(_checked_bytes(folder / PICTURE, asked))[0]
-            answers = json.loads(_unzipped(_checked_bytes(folder / ANSWERS, asked)))
-            return run_from_json(run_id, asked, answers, image, self._workspace.training_set)
+            image = read_image(_checked_bytes(folder / PICTURE, question))[0]
+            answers = json.loads(_unzipped(_checked_bytes(folder / ANSWERS, question)))
+            return run_from_json(run_id, question, answers, image, self._workspace.training_set)
         except TrainingSetError as problem:
             raise RunError(f"this run cannot be shown here: {problem}") from None
         except MALFORMED as problem:
@@ -142,9 +142,9 @@ class RunArchive:
         Raises:
             RunError: as `read`.
         """
-        run_id, _, asked = self._found(run_id)
+        run_id, _, question = self._found(run_id)
         try:
-            return summary_from_json(run_id, asked)
+            return summary_from_json(run_id, question)
         except MALFORMED as problem:
             raise _damaged(run_id) from problem
 
@@ -154,9 +154,9 @@ class RunArchive:
         Raises:
             RunError: as `read`.
         """
-        run_id, folder, asked = self._found(run_id)
+        run_id, folder, question = self._found(run_id)
         try:
-            return read_image(_checked_bytes(folder / PICTURE, asked))[0]
+            return read_image(_checked_bytes(folder / PICTURE, question))[0]
         except MALFORMED as problem:
             raise _damaged(run_id) from problem
 
@@ -164,11 +164,11 @@ class RunArchive:
         """Delete a run for good; whether it was there and the key was its own."""
         try:
             run_id = _checked_id(run_id)
-            asked = _asked(self.folder / run_id, run_id)
+            question = _question(self.folder / run_id, run_id)
         except RunError:
             return False
         if not isinstance(key, str) or not hmac.compare_digest(
-            _sha256(key.encode()), str(asked.get("key", ""))
+            _sha256(key.encode()), str(question.get("key", ""))
         ):
             return False
         self._remove(self.folder / run_id)
@@ -177,8 +177,8 @@ class RunArchive:
     def _found(self, run_id: object) -> tuple[str, Path, dict[str, Any]]:
         """The id, the folder and what was asked of a run that belongs to this workspace."""
         run_id = _checked_id(run_id)
-        asked = _asked(self.folder / run_id, run_id)
-        made_for = asked.get("fingerprints")
+        question = _question(self.folder / run_id, run_id)
+        made_for = question.get("fingerprints")
         for name in BOUND_TO:
             then = made_for.get(name) if isinstance(made_for, dict) else None
             now = self._workspace.fingerprints[name]
@@ -187,7 +187,7 @@ class RunArchive:
                     f"this run was answered with another {name.replace('_', ' ')} ({str(then)[:12]}; here "
                     f"it is {now[:12]}): open the page on that workspace to see it"
                 )
-        return run_id, self.folder / run_id, asked
+        return run_id, self.folder / run_id, question
 
     def _let_the_oldest_go(self) -> None:
         with self._lock:
@@ -222,25 +222,25 @@ def _checked_id(run_id: object) -> str:
     return run_id
 
 
-def _asked(folder: Path, run_id: str) -> dict[str, Any]:
+def _question(folder: Path, run_id: str) -> dict[str, Any]:
     try:
-        if (folder / ASKED).stat().st_size > MAX_ASKED:
+        if (folder / QUESTION).stat().st_size > MAX_QUESTION:
             raise _damaged(run_id)
-        asked = json.loads((folder / ASKED).read_bytes())
+        question = json.loads((folder / QUESTION).read_bytes())
     except FileNotFoundError:
         raise RunError("this run is not kept here: it was deleted, or asked of another server") from None
     except MALFORMED as problem:
         raise _damaged(run_id) from problem
-    if not isinstance(asked, dict) or asked.get("format") != FORMAT:
+    if not isinstance(question, dict) or question.get("format") != FORMAT:
         raise _damaged(run_id)
-    return asked
+    return question
 
 
-def _checked_bytes(path: Path, asked: Mapping[str, Any]) -> bytes:
+def _checked_bytes(path: Path, question: Mapping[str, Any]) -> bytes:
     if path.stat().st_size > MAX_FILE:
         raise ResultError(f"{path.name} is larger than anything we write")
     data = path.read_bytes()
-    if _sha256(data) != asked["files"][path.name]:
+    if _sha256(data) != question["files"][path.name]:
         raise ResultError(f"{path.name} is not what was written")
     return data
 

@@ -54,19 +54,19 @@ def answers_to_json(run: Run) -> list[dict[str, Any]]:
     return [to_json(part.attribution) for part in run.parts if part.attribution is not None]
 
 
-def summary_from_json(run_id: str, asked: Mapping[str, Any]) -> Summary:
+def summary_from_json(run_id: str, question: Mapping[str, Any]) -> Summary:
     """Raises InputError, KeyError, TypeError, ValueError: it is not what `question_to_json` gives."""
-    boxes = tuple(Box(*map(float, box)) for box in asked["boxes"])
-    names = tuple(map(str, asked["methods"]))
+    boxes = tuple(Box(*map(float, box)) for box in question["boxes"])
+    names = tuple(map(str, question["methods"]))
     for name in names:
         method(name)
-    settings, begun = settings_from_json(asked["settings"]), float(asked["begun"])
-    return Summary(run_id, str(asked["caption"]), boxes, names, settings, begun)
+    settings, begun = settings_from_json(question["settings"]), float(question["begun"])
+    return Summary(run_id, str(question["caption"]), boxes, names, settings, begun)
 
 
 def run_from_json(
     run_id: str,
-    asked: Mapping[str, Any],
+    question: Mapping[str, Any],
     answers: Sequence[Any],
     image: Image.Image,
     training_set: TrainingSet,
@@ -77,16 +77,16 @@ def run_from_json(
         TrainingSetError: an answer ranks an image that the training set does not have.
         InputError, KeyError, TypeError, ValueError: they are not what those give.
     """
-    found = summary_from_json(run_id, asked)
+    found = summary_from_json(run_id, question)
     parts = []
     for part, answer in zip(parts_of(image, found.caption, found.boxes), answers, strict=True):
         attribution = from_json(answer, training_set)
         parts.append(Part(part.label, part.query, attribution.rankings, attribution))
-    size = asked["picture"]["original_size"]
+    size = question["picture"]["original_size"]
     picture = Picture(
         image,
-        str(asked["picture"]["caption"]),
-        dict(asked["picture"]["made"]),
+        str(question["picture"]["caption"]),
+        dict(question["picture"]["made"]),
         None if size is None else (int(size[0]), int(size[1])),
     )
     return Run(picture, found.caption, found.methods, found.settings, tuple(parts), run_id, found.begun)

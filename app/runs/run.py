@@ -90,7 +90,7 @@ def parts_of(image: Image.Image, caption: str, boxes: tuple[Box, ...]) -> tuple[
     Raises:
         CaptionError: the caption is empty.
     """
-    asked: tuple[Box | None, ...] = boxes or (None,)
+    places: tuple[Box | None, ...] = boxes or (None,)
     return tuple(
-        Part(label, Query(image, caption, box)) for label, box in zip(ascii_uppercase, asked, strict=False)
+        Part(label, Query(image, caption, box)) for label, box in zip(ascii_uppercase, places, strict=False)
     )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.runs import archive
-from app.runs.archive import ANSWERS, ASKED, PICTURE, RunArchive, default_folder
+from app.runs.archive import ANSWERS, PICTURE, QUESTION, RunArchive, default_folder
 from app.runs.boxes import boxes_of_run
 from app.runs.export import write_with_boxes
 from app.runs.run import Run
@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_made_is_refused_at_the_start(
 # Damaged, foreign, hostile
 
 
-@pytest.mark.parametrize("name", [ASKED, ANSWERS, PICTURE])
+@pytest.mark.parametrize("name", [QUESTION, ANSWERS, PICTURE])
 @pytest.mark.parametrize(
     "data", [b"", b"{}", b"[]", b"[" * 100_000, b"\xff\xfe", gzip.compress(b"[]", mtime=0), None]
 )
@@ -210,7 +210,7 @@ def test_a_damaged_run_is_refused_in_words(
 )
 def test_a_record_that_is_not_ours_is_refused(runs: RunArchive, run: Run, change: dict[str, Any]) -> None:
     runs.keep(run)
-    path = runs.folder / run.id / ASKED
+    path = runs.folder / run.id / QUESTION
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(RunError, match="damaged"):
         runs.read(run.id)
