@@ -85,7 +85,7 @@ def _rendered(
         columns=columns,
         pictures=len(check.before),
         # In a picture from other noise, what the box was about lies elsewhere.
-        box=check.query.get("snapped_box") if check.same_noise else None,
+        box_sides=check.query.get("snapped_box") if check.same_noise else None,
         origin=_origin(check),
         **more,
     )

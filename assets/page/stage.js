@@ -42,11 +42,11 @@ const place = (part, [x0, y0, x1, y1]) => {
 const draw = () => {
   marks.replaceChildren();
   boxes.forEach(({ label, box, snapped }, index) => {
-    const outer = make("div", "stage-snapped", marks);
+    const outer = make("div", "picture-box stage-snapped", marks);
     place(outer, snapped);
     outer.dataset.part = label;
     outer.classList.toggle("is-active", index === active);
-    if (boxes.length > 1) make("span", "stage-label", outer).textContent = label;
+    if (boxes.length > 1) make("b", "", outer).textContent = label;
     place(make("div", "stage-drawn", marks), box);
   });
   const holes = boxes.map(({ snapped: [x0, y0, x1, y1] }) => `<rect x="${x0}" y="${y0}" width="${x1 - x0}" height="${y1 - y0}" fill="black"/>`);

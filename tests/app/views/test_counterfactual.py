@@ -104,7 +104,7 @@ def test_a_prompt_is_never_markup() -> None:
 def test_the_box_is_drawn_only_where_it_means_the_same_thing() -> None:
     assert "left:25.00%;top:50.00%;width:50.00%;height:50.00%" in top_view(WHOLE, "")
     other = replace(WHOLE, same_noise=False)
-    assert "proof-box" not in top_view(other, "")
+    assert "picture-box" not in top_view(other, "")
     assert "not known" in top_view(other, "")
 
 

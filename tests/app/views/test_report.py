@@ -60,7 +60,7 @@ def test_every_part_and_method_has_its_first_ranks(page: str, run: Run) -> None:
         assert html.escape(ranking.title) in article
         shown = re.findall(r'class="id">([^<]*)<', article)[:SHOWN]
         assert shown == [entry.id for entry in ranking.entries[:SHOWN]]
-    assert page.count('class="box"') == 2
+    assert page.count('class="picture-box"') == 2
 
 
 def test_scores_have_their_errors_and_verdicts(page: str, run: Run) -> None:
@@ -76,7 +76,7 @@ def test_settings_fingerprints_and_date_are_there(page: str, run: Run, tiny_worl
         *tiny_world.fingerprints.values(),
         run.id,
         "UTC",
-        "Unlearning (AbU), calibration draws",
+        "First order, target rise",
         "batch size",
         CAPTION,
     ):
