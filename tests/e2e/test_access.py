@@ -13,8 +13,13 @@ from tests.e2e.conftest import Open, Visit
 SERIOUS = ("serious", "critical")
 
 
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+  .filter((each) => each instanceof CSSTransition).map((each) => each.finished))"""
+
+
 def violations(page: Page) -> list[str]:
-    """What axe-core calls serious or critical, in words."""
+    """What axe-core calls serious or critical, in words, once no colour is on its way to another."""
+    page.evaluate(SETTLED)
     found: list[dict[str, Any]] = Axe().run(page).response["violations"]
     return [
         f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:4]]}"
@@ -43,10 +48,11 @@ def test_the_answered_page_has_no_serious_violation_in_any_panel(open_page: Open
     expect(visit.page.locator(".part-chip")).to_have_count(2)
     visit.choose("abu", "clip")
     visit.attribute()
+    expect(visit.page.locator("#download-report")).to_be_enabled()
     for name in visit.page.locator("#answer [role=tab]").all_inner_texts():
         visit.page.locator("#answer").get_by_role("tab", name=name, exact=True).click()
-        visit.page.wait_for_timeout(400)  # a figure is drawn when its panel is first looked at
-        expect(visit.page.locator("#answer .empty:visible")).to_have_count(0)  # where it will be
+        visit.page.wait_for_timeout(400)  # a figure is drawn when its panel is first looked at,
+        expect(visit.page.locator('#answer [aria-label="Empty value"]:visible')).to_have_count(0)
         assert violations(visit.page) == [], name
     visit.page.get_by_role("tab", name="Training images").click()
     visit.page.locator(".cell[data-id]").first.click()
