@@ -42,6 +42,7 @@ def answered(attribute: AttributeEvents, session: Session, request_of: Any) -> l
 def test_an_answer_comes_strip_by_strip_and_is_kept(
     page: PageContext, session: Session, request_of: Any, answered: list[dict[Any, Any]]
 ) -> None:
+    """Law: An answer comes ranking by ranking, and is kept once it is whole."""
     begun, *_, whole, kept = answered
     assert begun[page.answer.grid].count("waiting") == len(ASKED)
     assert 'data-state="done"' in whole[page.action.status]
@@ -126,6 +127,7 @@ def test_what_cannot_be_asked_is_said(
 def test_a_stopped_question_leaves_the_invitation_or_what_was_measured(
     page: PageContext, attribute: AttributeEvents, session: Session, request_of: Any
 ) -> None:
+    """Law: A stopped question leaves what was measured."""
     attribute.begin(ASKED, "instant", "", *NO_BOX, request_of)
     stopped = attribute.stop(request_of)
     assert "board-empty" in stopped[page.answer.grid]

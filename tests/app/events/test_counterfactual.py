@@ -50,6 +50,7 @@ def test_only_an_answer_that_is_there_can_be_tested(
 def test_both_tests_end_with_a_verdict_in_their_own_place(
     page: PageContext, session: Session, request_of: Any, which: int
 ) -> None:
+    """Law: Either check of an answer ends with a verdict in its own place."""
     run = answered_run(page.workspace)
     session.run = replace(run, picture=replace(run.picture, made={**run.picture.made, "steps": 1}))
     panel = page.answer.counterfactual

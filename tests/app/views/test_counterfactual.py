@@ -69,10 +69,12 @@ def test_a_clear_difference_from_every_control_is_said_to_be_one() -> None:
     ],
 )
 def test_what_is_not_clear_is_not_claimed(top: Outcome, control: Outcome, words: str) -> None:
+    """Law: What a check does not show clearly is not claimed."""
     assert words in top_verdict(replace(WHOLE, outcome=top, controls=(control, control)))[0]
 
 
 def test_one_control_that_is_as_high_is_enough_to_doubt() -> None:
+    """Law: One control that is as high is enough to doubt."""
     doubtful = replace(WHOLE, controls=(outcome(0.01), outcome(0.29)))
     assert "within the error" in top_verdict(doubtful)[0]
 

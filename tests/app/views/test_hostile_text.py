@@ -98,7 +98,7 @@ HOSTILE = (
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("view", VIEWS)
 def test_hostile_text_is_text_everywhere(view: str, hostile: str) -> None:
-    """A text never adds a tag to a view, and is read as it was written."""
+    """Law: Text never adds a tag to anything the page shows, and is read as it was written."""
     harmless, attacked = (Reader(VIEWS[view](words)) for words in ("words", hostile))
     assert attacked.tags == harmless.tags
     assert attacked.open == []

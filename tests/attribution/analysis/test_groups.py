@@ -11,6 +11,7 @@ from tests.worlds.strips import ranking
 
 
 def test_groups_add_up_and_are_counted_by_every_value_an_image_has(tiny_world: Workspace) -> None:
+    """Law: Groups add up to the whole, and an image counts under every value that it has."""
     training_set = tiny_world.training_set
     assert {"collection", "objects", "ground"} <= set(columns_of(training_set))
     assert "id" not in columns_of(training_set)
@@ -37,6 +38,7 @@ def test_groups_are_the_same_twice_and_an_unknown_column_is_a_named_error(tiny_w
 
 
 def test_larger_errors_widen_the_interval_of_a_sum(tiny_world: Workspace) -> None:
+    """Law: Larger errors of the scores widen the interval of a group's sum."""
     narrow, wide = (
         grouped(ranking(list(range(60)), stderr=error), tiny_world.training_set, "collection")
         for error in (0.0, 5.0)
