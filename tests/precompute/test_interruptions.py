@@ -85,18 +85,8 @@ def test_sigkill_at_20_random_moments_changes_no_byte(tmp_path: Path) -> None:
     """
     arguments = ["all", "--model", str(TINY / "model"), "--dataset", str(few_scenes(tmp_path / "scenes"))]
     arguments += [f"--clip={TINY / 'encoders' / 'clip'}", f"--dino={TINY / 'encoders' / 'dino'}"]
-    arguments += [
-        "--timesteps",
-        "2",
-        "--draws",
-        "2",
-        "--chunk",
-        "3",
-        "--controls",
-        "2",
-        "--dimensions",
-        "64",
-    ]
+    arguments += ["--timesteps", "2", "--draws", "2", "--chunk", "3"]
+    arguments += ["--controls", "2", "--dimensions", "64"]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["precompute.__main__", "attribution.models.stable_diffusion"])
 
