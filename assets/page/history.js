@@ -1,6 +1,6 @@
 // Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
 // 'look' {ids}, 'restore' {id}, 'compare' {id} and 'forget' {runs: [{id, key}, ...], ids}; Python tells what to do, see
-// app/history.py. The dialog lives outside the template, so that a new value does not close it.
+// app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
 const STORED = "whence-runs", LISTED = 60;
 const link = element.querySelector(".copy-link");
 const make = (tag, name, parent, words) => {
@@ -135,6 +135,7 @@ watch("value", () => {
   } else if (value.does === "kept") {
     remember([{ id: value.id, key: value.key }, ...runs().filter((run) => run.id !== value.id)]);
     show(value.id);
+    if (dialog.open) look(); // opened between the answer and its being kept
   } else if (value.does === "shown") show(value.id);
   else if (value.does === "away") show(null);
 });

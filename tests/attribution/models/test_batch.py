@@ -11,6 +11,7 @@ from torch import Tensor
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.draws import stratified_draws
 from attribution.models.losses import draw_losses
+from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
 ROWS = torch.tensor([2, 0, 2])
@@ -62,7 +63,10 @@ def test_some_of_a_batch_are_some_of_each_of_its_tensors(tree: Conditioning) -> 
 def test_a_draws_loss_does_not_depend_on_the_batch_it_is_in(tiny_world: Workspace) -> None:
     model, draws = tiny_world.model, stratified_draws(tiny_world.model, 6, 0, "batch")
     pictures = [
-        draws.of(tiny_world.latents([row]), model.encode_captions([tiny_world.training_set.captions[row]]))
+        draws.of(
+            training_latents(tiny_world, [row]),
+            model.encode_captions([tiny_world.training_set.captions[row]]),
+        )
         for row in (3, 8)
     ]
     captions = Conditioning.concatenated([picture.conditioning for picture in pictures])
