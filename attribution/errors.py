@@ -25,7 +25,13 @@ from __future__ import annotations
 
 
 class WhenceError(Exception):
-    """Any failure that has a message for a person."""
+    """Any failure that has a message for a person.
+
+    Attributes:
+        exit_status: what a command line ends with.
+    """
+
+    exit_status = 2
 
 
 class InputError(WhenceError):
@@ -98,3 +104,5 @@ class NonFiniteError(WhenceError):
 
 class Cancelled(WhenceError):
     """The person pressed Stop."""
+
+    exit_status = 130

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from attribution.errors import Cancelled, WhenceError
-
 DONE, REFUSED, INTERRUPTED = 0, 2, 130
 
 
@@ -17,6 +15,8 @@ def exit_status(
 ) -> int:
     """Run an action to its end, and translate what a person can mend into one line on standard error.
 
+    That is whatever says by an `exit_status` of its own that it has a message for a person.
+
     Args:
         action: returns an exit status, or nothing where it is done.
         stopped: what is said when it was interrupted.
@@ -24,18 +24,25 @@ def exit_status(
     """
     try:
         return action() or DONE
-    except (KeyboardInterrupt, Cancelled):
-        print(stopped, file=sys.stderr)
-        return INTERRUPTED
-    except WhenceError as problem:
-        return refuse(str(problem))
+    except KeyboardInterrupt:
+        return _interrupted(stopped)
     except OSError as problem:
         place = f": {problem.filename}" if problem.filename else ""
         return refuse(f"{problem.strerror or problem}{place}")
-    except (MemoryError, RuntimeError) as problem:
-        if not _is_out_of_memory(problem):
-            raise
-        return refuse(out_of_memory)
+    except Exception as problem:
+        status = getattr(problem, "exit_status", None)
+        if status == INTERRUPTED:
+            return _interrupted(stopped)
+        if status is not None:
+            return refuse(str(problem))
+        if _is_out_of_memory(problem):
+            return refuse(out_of_memory)
+        raise
+
+
+def _interrupted(words: str) -> int:
+    print(words, file=sys.stderr)
+    return INTERRUPTED
 
 
 def refuse(words: str) -> int:
@@ -50,7 +57,7 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
     sys.exit(main())
 
 
-def _is_out_of_memory(problem: MemoryError | RuntimeError) -> bool:
+def _is_out_of_memory(problem: Exception) -> bool:
     torch = sys.modules.get("torch")  # where it was never imported, it is not what failed
     return isinstance(problem, MemoryError) or (
         torch is not None and isinstance(problem, torch.OutOfMemoryError)

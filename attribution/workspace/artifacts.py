@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attribution.workspace.store import Artifact
-
-if TYPE_CHECKING:
-    from attribution.workspace.workspace import Workspace
 
 T = TypeVar("T", covariant=True)
 
@@ -26,7 +23,8 @@ class ArtifactKind(Generic[T]):
         name: of the kind; the folder of a workspace in which it lies.
         bound_to: the keys of the workspace's fingerprints that it was made for; it is refused where one
             differs.
-        read: (workspace, artifact) => what the mathematics wants of it; called once, then remembered.
+        read: (workspace, artifact) => what the mathematics wants of it; called once, then remembered. (Not
+            typed by the workspace, which is made of these.)
         job: the command of `python -m precompute` that makes it; the kind's name if that is empty.
         checkpoint: of which checkpoint of the model it was made; empty for the workspace's own model.
         options: further choices by which artifacts of one kind stand side by side, in order.
@@ -34,7 +32,7 @@ class ArtifactKind(Generic[T]):
 
     name: str
     bound_to: tuple[str, ...]
-    read: Callable[[Workspace, Artifact], T] = field(compare=False, repr=False)
+    read: Callable[[Any, Artifact], T] = field(compare=False, repr=False)
     job: str = ""
     checkpoint: str = ""
     options: tuple[tuple[str, str], ...] = ()

@@ -44,22 +44,16 @@ MAY_IMPORT: dict[str, set[str]] = {
 EVERYTHING = {"__init__", "__main__"}  # they are in front of the library
 
 
-def imported(tree: ast.AST, at_run_time: bool = False) -> Iterator[str]:
-    """Yield the dotted names that a file imports, a type checker's as well unless `at_run_time`."""
+def imported(tree: ast.AST, at_import: bool = False) -> Iterator[str]:
+    """Yield the dotted names that a file imports, those in functions as well unless `at_import`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif not (at_run_time and _is_for_types(node)):
-            yield from imported(node, at_run_time)
-
-
-def _is_for_types(node: ast.AST) -> bool:
-    """Whether it runs at import: `if TYPE_CHECKING` and the bodies of functions do not."""
-    in_a_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    return in_a_function or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        elif not (at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+            yield from imported(node, at_import)
 
 
 def module_of(path: Path) -> str:
@@ -108,7 +102,7 @@ def test_no_files_import_each_other_in_a_circle(part: str) -> None:
     arrows = {
         module: {
             name
-            for name in imported(ast.parse(path.read_text(encoding="utf-8")), at_run_time=True)
+            for name in imported(ast.parse(path.read_text(encoding="utf-8")), at_import=True)
             if name in paths and name != module and paths[name].name != "__init__.py"
         }
         for module, path in paths.items()
