@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
+from scipy.stats import spearmanr
 
 from attribution.results import Ranking
 
@@ -29,7 +30,4 @@ def rank_agreement(one: Ranking, other: Ranking) -> float | None:
     common = common_rows(one, other)
     if len(common) < 3:
         return None
-    # their places among themselves, 0 for the best
-    one_side, other_side = (ranking.ranks[common].argsort().argsort() for ranking in (one, other))
-    correlation: np.ndarray = np.corrcoef(one_side, other_side)
-    return float(correlation[0, 1])
+    return float(spearmanr(one.ranks[common], other.ranks[common]).statistic)
