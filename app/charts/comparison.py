@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float64
+from numpy import ndarray
 
 from app.charts.figures import GRID, MID_GREY, colours_of, plain, styled
 from app.runs.selection import Strip, answered
@@ -22,9 +24,7 @@ def rank_plot(one: Strip, other: Strip) -> go.Figure:
     """Each image that both have ranked, by its rank under each; pressing a point opens the image."""
     assert one.ranking is not None
     assert other.ranking is not None
-    places = {entry.id: entry.rank for entry in other.ranking.entries}
-    both = [(e.id, e.rank, places[e.id]) for e in one.ranking.entries if e.id in places]
-    near = [point for point in both if min(point[1:]) <= PLOTTED]
+    near = _near(one.ranking, other.ranking)
     figure = styled(go.Figure(), height=440)
     figure.add_trace(_points([p for p in near if min(p[1:]) > TOP], MID_GREY, size=5, opacity=0.45))
     first = [p for p in near if min(p[1:]) <= TOP]
@@ -36,6 +36,14 @@ def rank_plot(one: Strip, other: Strip) -> go.Figure:
     figure.update_xaxes(title_text=f"rank · {plain(one.title)}", type="log", tickvals=TICKS)
     figure.update_yaxes(title_text=f"rank · {plain(other.title)}", type="log", tickvals=TICKS)
     return figure
+
+
+def _near(one: Ranking, other: Ranking) -> list[Point]:
+    """What both have ranked and either among its first ranks, in the order of the one."""
+    first = {ranking.training_set.ids[row] for ranking in (one, other) for row in ranking.rows[:PLOTTED]}
+    ranks = [(example_id, one.rank_of(example_id), other.rank_of(example_id)) for example_id in first]
+    both = [(name, x, y) for name, x, y in ranks if x is not None and y is not None]
+    return sorted(both, key=lambda point: point[1])
 
 
 def _points(points: Sequence[Point], colour: str, size: int, opacity: float) -> go.Scatter:
@@ -51,24 +59,20 @@ def _points(points: Sequence[Point], colour: str, size: int, opacity: float) -> 
 
 def chance_plot(shown: Sequence[Strip], null: Null | None) -> go.Figure | None:
     """The share of a ranking's images beyond each z, and that of pairs which have nothing in common."""
-    judged = [
-        (strip, ranking)
-        for strip, ranking in answered(shown)
-        if any(entry.z is not None for entry in ranking.entries)
-    ]
+    judged = [(strip, ranking.z) for strip, ranking in answered(shown) if ranking.z is not None]
     if not judged or null is None:
         return None
     figure = styled(go.Figure(), height=320)
     figure.add_trace(_by_chance(null))
-    for (strip, ranking), colour in zip(judged, colours_of([s for s, _ in judged]), strict=True):
-        figure.add_trace(_beyond(strip, ranking, colour))
+    for (strip, z), colour in zip(judged, colours_of([s for s, _ in judged]), strict=True):
+        figure.add_trace(_beyond(strip, z, colour))
     figure.add_vline(x=null.threshold, line={"color": MID_GREY, "width": 1.5, "dash": "dash"})
     figure.add_annotation(
         x=null.threshold, y=1, yref="paper", text="stands out \N{RIGHTWARDS ARROW}", showarrow=False,
         xanchor="left", yanchor="top", font={"color": MID_GREY, "size": 12},
     )  # fmt: skip
     figure.update_layout(showlegend=True)
-    last = max(entry.z for _, ranking in judged for entry in ranking.entries if entry.z is not None)
+    last = max(float(z.max()) for _, z in judged)
     figure.update_xaxes(
         title_text="z: standard deviations from what unrelated pictures score",
         range=[BINS[0], max(last, null.threshold) + 1],
@@ -93,10 +97,9 @@ def _by_chance(null: Null) -> go.Scatter:
     )
 
 
-def _beyond(strip: Strip, ranking: Ranking, colour: str) -> go.Scatter:
-    z = np.sort([entry.z for entry in ranking.entries if entry.z is not None])
+def _beyond(strip: Strip, z: Float64[ndarray, " ranked"], colour: str) -> go.Scatter:
     return go.Scatter(
-        x=z,
+        x=np.sort(z),
         y=np.arange(len(z), 0, -1) / len(z),
         mode="lines",
         name=plain(strip.title),

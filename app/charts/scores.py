@@ -40,13 +40,13 @@ def score_plot(shown: Sequence[Strip]) -> go.Figure | None:
 
 
 def _scores(ranking: Ranking, colour: str) -> go.Scatter:
-    first = ranking.entries[:PLOTTED]
-    errors = [entry.stderr for entry in first]
-    bars = {"type": "data", "array": errors, "thickness": 1, "width": 0}
+    scores, bars = ranking.scores[:PLOTTED].tolist(), None
+    if ranking.stderr is not None:
+        bars = {"type": "data", "array": ranking.stderr[:PLOTTED].tolist(), "thickness": 1, "width": 0}
     return go.Scatter(
-        x=[entry.rank for entry in first],
-        y=[entry.score for entry in first],
-        error_y=bars if all(error is not None for error in errors) else None,
+        x=list(range(1, len(scores) + 1)),
+        y=scores,
+        error_y=bars,
         mode="markers",
         marker={"color": colour, "size": 5},
         hovertemplate="rank %{x}<br>score %{y:.4g}<extra></extra>",

@@ -57,7 +57,7 @@ def checks(panel: CounterfactualPanel) -> tuple[Check, Check]:
 
 def _top_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
     assert strip.ranking is not None
-    rows = [entry.row for entry in strip.ranking.entries[:count]]
+    rows = strip.ranking.rows[:count].tolist()
     return partial(check_ranking, workspace, strip.part.query, rows)
 
 
@@ -138,7 +138,7 @@ def strip_to_test(page: PageContext, session: Session, of: str | None, count: An
         raise SettingsError(f"choose between 1 and {MOST} images")
     strip = next((strip for strip in shown if strip.key == of), shown[0])
     assert strip.ranking is not None
-    return strip, min(int(count), len(strip.ranking.entries))
+    return strip, min(int(count), len(strip.ranking))
 
 
 def check_updates(

@@ -23,23 +23,23 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from cachetools import LRUCache
 from PIL import Image
+from pydantic import Field
 
 from app.runs.boxes import boxes_of_run
 from app.runs.export import write_with_boxes
 from app.runs.record import (
-    FORMAT,
+    StoredQuestion,
     Summary,
     answers_to_json,
     question_to_json,
-    run_from_json,
-    summary_from_json,
+    run_of,
+    summary_of,
 )
 from app.runs.run import Run
 from attribution.data.images import read_image
@@ -53,6 +53,13 @@ QUESTION, ANSWERS, PICTURE = "run.json", "answers.json.gz", "picture.png"
 MAX_QUESTION, MAX_FILE = 2**20, 2**28  # bytes; what we write is far smaller
 BOUND_TO = ("model", "training_set")  # fingerprints without which a run's images and scores mean nothing
 AN_HOUR = 3600.0
+
+
+class StoredRun(StoredQuestion):
+    """What `run.json` holds: hashes of the `key` and, by name, of the other `files`."""
+
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    files: dict[str, str]
 
 
 def default_folder() -> Path:
@@ -126,11 +133,11 @@ class RunArchive:
             self._last[run_id] = run
         return run
 
-    def _read(self, run_id: str, folder: Path, question: Mapping[str, Any]) -> Run:
+    def _read(self, run_id: str, folder: Path, question: StoredRun) -> Run:
         try:
             image = read_image(_checked_bytes(folder / PICTURE, question))[0]
             answers = json.loads(_unzipped(_checked_bytes(folder / ANSWERS, question)))
-            return run_from_json(run_id, question, answers, image, self._workspace.training_set)
+            return run_of(run_id, question, answers, image, self._workspace.training_set)
         except TrainingSetError as problem:
             raise RunError(f"this run cannot be shown here: {problem}") from None
         except MALFORMED as problem:
@@ -144,7 +151,7 @@ class RunArchive:
         """
         run_id, _, question = self._found(run_id)
         try:
-            return summary_from_json(run_id, question)
+            return summary_of(run_id, question)
         except MALFORMED as problem:
             raise _damaged(run_id) from problem
 
@@ -167,21 +174,17 @@ class RunArchive:
             question = _question(self.folder / run_id, run_id)
         except RunError:
             return False
-        if not isinstance(key, str) or not hmac.compare_digest(
-            _sha256(key.encode()), str(question.get("key", ""))
-        ):
+        if not isinstance(key, str) or not hmac.compare_digest(_sha256(key.encode()), question.key):
             return False
         self._remove(self.folder / run_id)
         return True
 
-    def _found(self, run_id: object) -> tuple[str, Path, dict[str, Any]]:
+    def _found(self, run_id: object) -> tuple[str, Path, StoredRun]:
         """The id, the folder and what was asked of a run that belongs to this workspace."""
         run_id = _checked_id(run_id)
         question = _question(self.folder / run_id, run_id)
-        made_for = question.get("fingerprints")
         for name in BOUND_TO:
-            then = made_for.get(name) if isinstance(made_for, dict) else None
-            now = self._workspace.fingerprints[name]
+            then, now = question.fingerprints.get(name), self._workspace.fingerprints[name]
             if then != now:
                 raise RunError(
                     f"this run was answered with another {name.replace('_', ' ')} ({str(then)[:12]}; here "
@@ -210,9 +213,8 @@ class RunArchive:
                 shutil.rmtree(part, ignore_errors=True)  # another server may be at it as well
 
 
-MALFORMED = (
-    InputError, OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RecursionError,
-)  # fmt: skip  # whatever reading a file that is not ours may raise
+# Whatever reading a file that is not ours may raise.
+MALFORMED = (InputError, OSError, EOFError, TypeError, ValueError, RecursionError)
 
 
 def _checked_id(run_id: object) -> str:
@@ -222,25 +224,22 @@ def _checked_id(run_id: object) -> str:
     return run_id
 
 
-def _question(folder: Path, run_id: str) -> dict[str, Any]:
+def _question(folder: Path, run_id: str) -> StoredRun:
     try:
         if (folder / QUESTION).stat().st_size > MAX_QUESTION:
             raise _damaged(run_id)
-        question = json.loads((folder / QUESTION).read_bytes())
+        return StoredRun.model_validate_json((folder / QUESTION).read_bytes())
     except FileNotFoundError:
         raise RunError("this run is not kept here: it was deleted, or asked of another server") from None
     except MALFORMED as problem:
         raise _damaged(run_id) from problem
-    if not isinstance(question, dict) or question.get("format") != FORMAT:
-        raise _damaged(run_id)
-    return question
 
 
-def _checked_bytes(path: Path, question: Mapping[str, Any]) -> bytes:
+def _checked_bytes(path: Path, question: StoredRun) -> bytes:
     if path.stat().st_size > MAX_FILE:
         raise ResultError(f"{path.name} is larger than anything we write")
     data = path.read_bytes()
-    if _sha256(data) != question["files"][path.name]:
+    if _sha256(data) != question.files.get(path.name):
         raise ResultError(f"{path.name} is not what was written")
     return data
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from attribution.data.files import Place, dotted, first_problem
 from attribution.errors import BoxError, WorkspaceError
 from attribution.query import Box
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(strict=True)  # "3" is no seed; further keys are not read
+
+    prompt: str
+    seed: int
+    box: tuple[float, float, float, float] | None = None
+    about: str = ""
+
+
+_LINES = TypeAdapter(list[_Line])
 
 
 @dataclass(frozen=True)
@@ -30,13 +44,19 @@ def read_examples(path: Path) -> tuple[ExampleQuestion, ...]:
         return ()
     try:
         return tuple(
-            ExampleQuestion(
-                str(line["prompt"]),
-                int(line["seed"]),
-                Box(*map(float, line["box"])) if line.get("box") else None,
-                str(line.get("about", "")),
-            )
-            for line in json.loads(path.read_text(encoding="utf-8"))
+            ExampleQuestion(line.prompt, line.seed, Box(*line.box) if line.box else None, line.about)
+            for line in _LINES.validate_json(path.read_bytes())
         )
-    except (BoxError, ValueError, KeyError, TypeError) as problem:
-        raise WorkspaceError(f"{path} is not a list of example questions: {problem}") from None
+    except (BoxError, ValidationError) as problem:
+        why = first_problem(problem, _words) if isinstance(problem, ValidationError) else problem
+        raise WorkspaceError(f"{path} is not a list of example questions: {why}") from None
+
+
+def _words(place: Place) -> str:
+    """`0.seed` as "the seed of question 1"."""
+    match place:
+        case (int(line),):
+            return f"question {line + 1}"
+        case (int(line), *rest):
+            return f"the {dotted(tuple(rest))} of question {line + 1}"
+    return dotted(place)

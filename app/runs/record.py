@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.runs.boxes import boxes_of_run
 from app.runs.run import Part, Picture, Run, parts_of
@@ -16,6 +17,37 @@ from attribution.query import Box, Settings
 from attribution.serialization import from_json, to_json
 
 FORMAT = 1
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)  # "3" is no number; further keys are not read
+
+
+class StoredPicture(_Stored):
+    """What is known of the picture beside its pixels."""
+
+    caption: str
+    made: dict[str, Any]
+    original_size: tuple[int, int] | None
+
+
+class StoredSettings(_Stored, extra="allow"):
+    """The settings, which check themselves, and each method's own."""
+
+    options: dict[str, dict[str, Any]]
+
+
+class StoredQuestion(_Stored):
+    """What `question_to_json` gives."""
+
+    format: Literal[1]
+    begun: Annotated[float, Field(allow_inf_nan=False)]
+    caption: str
+    methods: tuple[str, ...]
+    settings: StoredSettings
+    picture: StoredPicture
+    boxes: tuple[tuple[float, float, float, float], ...]
+    fingerprints: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,19 +86,23 @@ def answers_to_json(run: Run) -> list[dict[str, Any]]:
     return [to_json(part.attribution) for part in run.parts if part.attribution is not None]
 
 
-def summary_from_json(run_id: str, question: Mapping[str, Any]) -> Summary:
-    """Raises InputError, KeyError, TypeError, ValueError: it is not what `question_to_json` gives."""
-    boxes = tuple(Box(*map(float, box)) for box in question["boxes"])
-    names = tuple(map(str, question["methods"]))
-    for name in names:
+def summary_of(run_id: str, question: StoredQuestion) -> Summary:
+    """Raises InputError, TypeError: its methods, settings or boxes make no sense."""
+    for name in question.methods:
         method(name)
-    settings, begun = settings_from_json(question["settings"]), float(question["begun"])
-    return Summary(run_id, str(question["caption"]), boxes, names, settings, begun)
+    return Summary(
+        run_id,
+        question.caption,
+        tuple(Box(*sides) for sides in question.boxes),
+        question.methods,
+        settings_from_json(question.settings.model_dump()),
+        question.begun,
+    )
 
 
-def run_from_json(
+def run_of(
     run_id: str,
-    question: Mapping[str, Any],
+    question: StoredQuestion,
     answers: Sequence[Any],
     image: Image.Image,
     training_set: TrainingSet,
@@ -75,18 +111,12 @@ def run_from_json(
 
     Raises:
         TrainingSetError: an answer ranks an image that the training set does not have.
-        InputError, KeyError, TypeError, ValueError: they are not what those give.
+        InputError, TypeError, ValueError: they are not what those give.
     """
-    found = summary_from_json(run_id, question)
+    found, kept = summary_of(run_id, question), question.picture
     parts = []
     for part, answer in zip(parts_of(image, found.caption, found.boxes), answers, strict=True):
         attribution = from_json(answer, training_set)
         parts.append(Part(part.label, part.query, attribution.rankings, attribution))
-    size = question["picture"]["original_size"]
-    picture = Picture(
-        image,
-        str(question["picture"]["caption"]),
-        dict(question["picture"]["made"]),
-        None if size is None else (int(size[0]), int(size[1])),
-    )
+    picture = Picture(image, kept.caption, kept.made, kept.original_size)
     return Run(picture, found.caption, found.methods, found.settings, tuple(parts), run_id, found.begun)

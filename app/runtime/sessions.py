@@ -1,18 +1,18 @@
 """What each open page has in hand. Two people never see each other's.
 
 A page is known by the hash that Gradio gives it; nothing here is ever looked up by anything that a
-person typed. Pages that were closed are forgotten, and so are the oldest beyond a limit.
+person typed. Pages that were closed are forgotten, and beyond a limit those that were used longest ago.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cachetools import FIFOCache, LRUCache
 from PIL import Image
 
 from app.runs.run import Picture, Run
@@ -71,21 +71,26 @@ class Session:
         self.selection = Selection()
 
 
+class _Open(LRUCache[str, Session]):
+    """The pages that were used last; one that falls out is stopped."""
+
+    def popitem(self) -> tuple[str, Session]:
+        key, session = super().popitem()
+        session.stop.set()
+        return key, session
+
+
 class Sessions:
     """The open pages, by Gradio's session hash."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._open = _Open(MAX_SESSIONS)
         self._lock = threading.Lock()
 
     def of(self, key: str | None) -> Session:
         """The page's session, new if need be."""
         with self._lock:
-            session = self._open.setdefault(key or "", Session())
-            self._open.move_to_end(key or "")
-            while len(self._open) > MAX_SESSIONS:
-                self._open.popitem(last=False)[1].stop.set()
-            return session
+            return self._open.setdefault(key or "", Session())
 
     def close(self, key: str | None) -> None:
         """The page was closed: stop its work, forget it."""
@@ -107,15 +112,13 @@ class Uploads:
     """Pictures on their way from the upload route to the page that sent them, by an unguessable word."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[str, Upload] = OrderedDict()
+        self._waiting: FIFOCache[str, Upload] = FIFOCache(MAX_UPLOADS)
         self._lock = threading.Lock()
 
     def put(self, upload: Upload) -> str:
         token = secrets.token_urlsafe(24)
         with self._lock:
             self._waiting[token] = upload
-            while len(self._waiting) > MAX_UPLOADS:
-                self._waiting.popitem(last=False)
         return token
 
     def take(self, token: object) -> Upload | None:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from app.frontend.templates import render
 from app.runs.selection import Strip, answered
-from attribution.analysis.agreement import TOP, overlap, rank_agreement
+from attribution.analysis.agreement import TOP, common_rows, overlap, rank_agreement
 from attribution.results import Ranking
 
 
@@ -19,7 +19,6 @@ def overlap_table(shown: Sequence[Strip]) -> str:
 
 def _pair(one: Strip, ranking: Ranking, other: Strip, another: Ranking) -> dict[str, str]:
     shared, agreement = overlap(ranking, another), rank_agreement(ranking, another)
-    common = {e.id for e in ranking.entries} & {e.id for e in another.entries}
     order = "too few in common" if agreement is None else f"{agreement:+.2f}".replace("-", "\N{MINUS SIGN}")
     return {
         "one": one.title,
@@ -27,5 +26,5 @@ def _pair(one: Strip, ranking: Ranking, other: Strip, another: Ranking) -> dict[
         "percent": f"{100 * shared / TOP:.0f}",
         "shared": str(shared),
         "order": order,
-        "common": f"{len(common):,}",
+        "common": f"{len(common_rows(ranking, another)):,}",
     }

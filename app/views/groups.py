@@ -13,13 +13,13 @@ def group_words(ranking: Ranking | None, measure: str) -> str:
         words = "Once there is an answer, it can be summed by any column of the training set's metadata."
     elif measure == SHARE:
         words = (
-            f"How many of the first {min(TOP, len(ranking.entries))} images have the value, with a 95% "
+            f"How many of the first {min(TOP, len(ranking))} images have the value, with a 95% "
             "interval (Wilson). The tick is what chance would give: its share of all "
-            f"{len(ranking.entries):,} images that were ranked."
+            f"{len(ranking):,} images that were ranked."
         )
     else:
         words = (
-            f"The sum of the scores of the {len(ranking.entries):,} images that were ranked, with a 95% "
+            f"The sum of the scores of the {len(ranking):,} images that were ranked, with a 95% "
             "interval (bootstrap over images, and the scores' own errors). Large groups have large sums; "
             "sums of similarities mean little, sums of rises in loss are influence."
         )

@@ -19,7 +19,7 @@ from app.runs.export import fresh_folder, name_of, write_with_boxes
 from app.runs.run import Part, Run
 from app.views.pictures import data_uri
 from app.views.report_glossary import CAUTIONS, TERMS
-from app.views.scores import Figures, figures_of
+from app.views.scores import Figures, figures_of, standing_out_words
 from attribution.errors import ImageError
 from attribution.methods.base import changed_options, method
 from attribution.results import Entry, Ranking
@@ -124,7 +124,7 @@ def _part(part: Part, run: Run, workspace: Workspace) -> dict[str, Any]:
 
 
 def _ranking(ranking: Ranking, workspace: Workspace) -> dict[str, Any]:
-    first = ranking.entries[:SHOWN]
+    first = tuple(ranking.entries[:SHOWN])
     figures = figures_of(first)
     return {
         "title": ranking.title,
@@ -136,10 +136,9 @@ def _ranking(ranking: Ranking, workspace: Workspace) -> dict[str, Any]:
 
 
 def _how(ranking: Ranking, figures: Figures) -> str:
-    judged = [ranking.stands_out(entry) for entry in ranking.entries]
     facts = [f"Ranked: {ranking.candidates}, in {ranking.seconds:.1f} s"]
-    if any(one is not None for one in judged):
-        facts.append(f"{sum(map(bool, judged)):,} stand out")
+    if out := standing_out_words(ranking):
+        facts.append(out)
     if {"query_rise", "control_rise"} <= ranking.details.keys():
         own, control = ranking.details["query_rise"], ranking.details["control_rise"]
         facts.append(

@@ -9,7 +9,7 @@ from typing import Any
 from app.frontend.templates import render
 from app.runs.selection import Strip, answered
 from app.views.pictures import data_uri
-from app.views.scores import Figures, figures_of
+from app.views.scores import Figures, figures_of, standing_out_words
 from attribution.results import Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
@@ -44,27 +44,32 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
 def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
     """The rank of every shown image in every strip that has it, by the strips' keys."""
     rankings = {strip.key: ranking for strip, ranking in answered(shown)}
-    seen = {entry.id for ranking in rankings.values() for entry in ranking.entries[:SHOWN]}
-    ranks: dict[str, dict[str, int]] = {example_id: {} for example_id in seen}
-    for key, ranking in rankings.items():
-        for entry in ranking.entries:
-            if entry.id in seen:
-                ranks[entry.id][key] = entry.rank
-    return ranks
+    seen = {ranking.training_set.ids[row] for ranking in rankings.values() for row in ranking.rows[:SHOWN]}
+    return {
+        example_id: {
+            key: rank
+            for key, ranking in rankings.items()
+            if (rank := ranking.rank_of(example_id)) is not None
+        }
+        for example_id in seen
+    }
 
 
 def _answered(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    first = ranking.entries[:SHOWN]
+    first = tuple(ranking.entries[:SHOWN])
     figures = figures_of(first)
-    judged = [ranking.stands_out(entry) for entry in ranking.entries]
-    out = "" if all(one is None for one in judged) else f" · {sum(map(bool, judged)):,} stand out"
+    most = max((entry.score + (entry.stderr or 0.0) for entry in first), default=0.0)
+    out = standing_out_words(ranking)
     seconds = f"{ranking.seconds:.1f} s" if ranking.seconds >= 0.1 else "under 0.1 s"
     settling = "" if ranking.final else " · still settling"
     return {
         **_head(strip),
-        "how": f"{ranking.candidates} · {seconds}{out}{settling}",
+        "how": f"{ranking.candidates} · {seconds}{f' · {out}' if out else ''}{settling}",
         "unit": figures.unit,
-        "cells": [_cell(entry, figures, ranks[entry.id], ranking) for entry in first],
+        "cells": [
+            {**_cell(entry, figures, ranks[entry.id], ranking), "gauge": _gauge(entry, most)}
+            for entry in first
+        ],
     }
 
 
@@ -105,14 +110,12 @@ def _cell(entry: Entry, figures: Figures, ranks: Mapping[str, int], ranking: Ran
         "error": figures.error(entry),
         "stands_out": out,
         "unsure": unsure,
-        "gauge": _gauge(entry, ranking.entries[:SHOWN]),
     }
 
 
-def _gauge(entry: Entry, shown: Sequence[Entry]) -> dict[str, str] | None:
-    """The score as a bar among those shown, with its standard error as a line across the end."""
-    most = max(max(e.score + (e.stderr or 0.0) for e in shown), 0.0)
-    if not most:
+def _gauge(entry: Entry, most: float) -> dict[str, str] | None:
+    """The score as a bar of what reaches `most`, with its standard error as a line across the end."""
+    if most <= 0:
         return None
 
     def share(value: float) -> str:

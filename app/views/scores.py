@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attribution.results import Entry
+from attribution.results import Entry, Ranking
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 DIGITS_WITHOUT_ERROR = 3
@@ -42,6 +42,11 @@ class Figures:
         if number.startswith("-") and not number.strip("-0."):
             number = number[1:]  # no minus before a rounded zero
         return number.replace("-", "\N{MINUS SIGN}")
+
+
+def standing_out_words(ranking: Ranking) -> str:
+    """ "12 stand out"; "" where nothing is known of it."""
+    return "" if ranking.standing_out is None else f"{int(ranking.standing_out.sum()):,} stand out"
 
 
 def figures_of(entries: Sequence[Entry]) -> Figures:

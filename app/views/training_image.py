@@ -114,17 +114,18 @@ def _neighbour(neighbour: Neighbour) -> dict[str, Any]:
 def _place(example_id: str, strip: Strip, ranking: Ranking) -> dict[str, Any]:
     """Where one ranking has the image; its rank is None if it is not in it."""
     head = {"title": strip.title, "method": strip.method.name, "candidates": ranking.candidates}
-    entry = next((entry for entry in ranking.entries if entry.id == example_id), None)
-    if entry is None:
+    rank = ranking.rank_of(example_id)
+    if rank is None:
         return {**head, "rank": None}
+    entry = ranking.entry(rank - 1)
     out, verdict = ranking.stands_out(entry), ""
     if out is not None and entry.z is not None:
         verdict = f"z {entry.z:.1f}, {'stands out' if out else 'does not stand out'}"
     return {
         **head,
-        "rank": f"{entry.rank:,}",
-        "ranked": f"{len(ranking.entries):,}",
-        "score": figures_of(ranking.entries[:SHOWN]).both(entry),
+        "rank": f"{rank:,}",
+        "ranked": f"{len(ranking):,}",
+        "score": figures_of(tuple(ranking.entries[:SHOWN])).both(entry),
         "verdict": verdict,
     }
 

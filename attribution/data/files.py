@@ -41,6 +41,8 @@ def first_problem(refused: ValidationError, words: Callable[[Place], str] = dott
         return f"{words(place[:-1])} has an unknown {place[-1]!r}"
     if kind in ("model_type", "dict_type"):
         return f"{words(place)} is not an object"
+    if kind == "json_invalid":
+        return f"{words(place)} is no JSON: {found['msg'].removeprefix('Invalid JSON: ')}"
     if kind == "list_type":
         return f"{words(place)} is not a list"
     return f"{words(place)} is {reprlib.repr(found['input'])}, where {_wanted(found['msg'])} should be"

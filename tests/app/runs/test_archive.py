@@ -200,12 +200,19 @@ def test_a_damaged_run_is_refused_in_words(
         {"boxes": [[0, 0, 2, 2]]},
         {"boxes": [[0, 0, 1, 1]]},
         {"methods": ["nothing"]},
-        {"settings": {"effort": "none"}},
-        {"settings": {"colour": 1}},
+        {"settings": {"effort": "none", "options": {}}},
+        {"settings": {"colour": 1, "options": {}}},
+        {"settings": {"options": ["seed"]}},
         {"begun": "yesterday"},
+        {"begun": float("nan")},
+        {"caption": 3},
+        {"boxes": [["0", 0, 0.5, 1], [0.5, 0, 1, 1]]},
         {"picture": {}},
+        {"picture": {"caption": "", "made": {}, "original_size": [300]}},
+        {"fingerprints": ["model", "training_set"]},
         {"files": {}},
-        {"files": None},
+        {"key": None},
+        {"key": "\N{KEY}"},
     ],
 )
 def test_a_record_that_is_not_ours_is_refused(runs: RunArchive, run: Run, change: dict[str, Any]) -> None:
@@ -214,6 +221,14 @@ def test_a_record_that_is_not_ours_is_refused(runs: RunArchive, run: Run, change
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(RunError, match="damaged"):
         runs.read(run.id)
+    assert not runs.forget(run.id, "key")
+
+
+def test_what_a_later_version_may_add_to_a_record_is_not_read(runs: RunArchive, run: Run) -> None:
+    runs.keep(run)
+    path = runs.folder / run.id / QUESTION
+    path.write_text(json.dumps({**json.loads(path.read_text()), "title": "a dog"}))
+    assert same(run, runs.read(run.id))
 
 
 @pytest.mark.parametrize("name", ["model", "training_set"])

@@ -24,10 +24,19 @@ def test_the_shipped_questions_can_be_asked_of_the_embedded_world() -> None:
 
 def test_no_file_is_no_questions_and_a_damaged_one_is_an_error(tmp_path: Path) -> None:
     assert read_examples(tmp_path / "none.json") == ()
-    for text in ("{", '[{"prompt": "a"}]', '[{"prompt": "a", "seed": 1, "box": [1, 0, 0, 1]}]', "[3]"):
+    for text, why in (
+        ("[", "it is no JSON: EOF"),
+        ("[" * 100_000, "it is no JSON: recursion"),
+        ('[{"prompt": "a"}]', "question 1 has no 'seed'"),
+        ('[{"prompt": "a", "seed": 1}, {"prompt": "b", "seed": "2"}]', "the seed of question 2 is '2'"),
+        ('[{"prompt": "a", "seed": 1, "box": [1, 0, 0, 1]}]', "empty or reversed"),
+        ("[3]", "question 1 is not an object"),
+        ("{}", "it is not a list"),
+    ):
         (tmp_path / "bad.json").write_text(text)
-        with pytest.raises(WorkspaceError):
+        with pytest.raises(WorkspaceError, match=why) as refused:
             read_examples(tmp_path / "bad.json")
+        assert "\n" not in str(refused.value)
 
 
 def test_questions_are_escaped_and_known_by_their_index() -> None:

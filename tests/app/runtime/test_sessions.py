@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.runs.run import Picture, Run, parts_of
-from app.runtime.sessions import MAX_SESSIONS, Session, Sessions, Upload, Uploads
+from app.runtime.sessions import MAX_SESSIONS, MAX_UPLOADS, Session, Sessions, Upload, Uploads
 from attribution.query import Box, Settings
 from tests.worlds.answers import solid
 
@@ -28,12 +28,14 @@ def test_a_new_run_stops_the_old_and_a_closed_page_stops_its_own() -> None:
     assert second.is_set()
 
 
-def test_only_so_many_pages_are_remembered() -> None:
+def test_the_page_that_was_used_longest_ago_is_stopped_when_there_are_too_many() -> None:
+    """Law: Beyond the limit the page that was used longest ago is stopped, and no other."""
     sessions = Sessions()
-    first = sessions.of("0").begin()
-    for key in range(1, MAX_SESSIONS + 1):
-        sessions.of(str(key))
-    assert first.is_set()
+    stops = [sessions.of(str(key)).begin() for key in range(MAX_SESSIONS)]
+    first = sessions.of("0")  # used again
+    sessions.of("one more")
+    assert [number for number, stop in enumerate(stops) if stop.is_set()] == [1]
+    assert sessions.of("0") is first
 
 
 def test_a_new_picture_takes_the_old_ones_answer_away() -> None:
@@ -51,3 +53,9 @@ def test_an_upload_can_be_taken_once_and_only_by_its_word() -> None:
     assert uploads.take(["list"]) is None
     assert uploads.take(token) is not None
     assert uploads.take(token) is None
+
+
+def test_beyond_the_limit_the_upload_that_came_first_is_gone() -> None:
+    uploads = Uploads()
+    words = [uploads.put(Upload(WHITE, {})) for _ in range(MAX_UPLOADS + 1)]
+    assert [uploads.take(word) is None for word in words] == [True] + [False] * MAX_UPLOADS

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from attribution.analysis.agreement import overlap, rank_agreement
+from attribution.analysis.agreement import common_rows, overlap, rank_agreement
 from tests.worlds.strips import ranking
 
 
@@ -15,3 +16,15 @@ def test_overlap_and_agreement_have_known_values() -> None:
     assert rank_agreement(one, one) == pytest.approx(1)
     assert rank_agreement(one, ranking(list(range(39, -1, -1)))) == pytest.approx(-1)
     assert rank_agreement(one, ranking([1, 2])) is None
+
+
+def test_agreement_is_the_correlation_of_places_among_what_both_have_ranked() -> None:
+    """Against the obvious version: the correlation of each image's place among the common ones."""
+    rng = np.random.default_rng(0)
+    for size in (3, 40, 300):
+        one, other = (ranking(rng.permutation(2 * size)[:count].tolist()) for count in (size, 2 * size))
+        common = [row for row in one.rows if row in other.rows]
+        there = sorted(common, key=other.rows.tolist().index)
+        slow = np.corrcoef(range(size), [there.index(row) for row in common])[0, 1]
+        assert common_rows(one, other).tolist() == sorted(common)
+        assert rank_agreement(one, other) == pytest.approx(slow, abs=1e-12)
