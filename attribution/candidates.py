@@ -28,7 +28,8 @@ def candidates_for(
     They are the same ones for all methods, or all that it can rank in the chosen effort.
 
     Args:
-        known: what has been scored already, so that it need not be scored again.
+        known: what has been scored already, so that it need not be scored again; what is scored for a
+            shortlist is added to it.
     """
     settings, training_set = context.settings, context.workspace.training_set
     total = len(training_set)
@@ -105,6 +106,8 @@ def _scored(
         else:
             yield replace(event, method=for_method)
     assert last is not None, "a method ends with scores"
+    if known is not None:
+        known[each.name] = last
     return last
 
 
