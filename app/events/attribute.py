@@ -48,7 +48,7 @@ class AttributeEvents:
         session.selection = session.selection.for_new_run(run)
         return {
             **self.page.at_work(status.running("Waiting for the model")),
-            **self.page.answer.nothing_yet(),
+            **self.page.answer.nothing_yet(session.kept),
             **self.page.settling(session, run),
         }
 
@@ -109,7 +109,7 @@ def attribution_updates(page: PageContext, session: Session, run: Run) -> Iterat
         if len(run.parts) > 1:  # they were asked about together, so they are seen together
             session.selection = replace(session.selection, beside=PARTS, part=0)
         yield {**page.at_rest(status.done(summary(run))), **page.whole(session, run)}
-        yield archive_answer(page, run)
+        yield archive_answer(page, session, run)
     except Cancelled:
         yield stopped(page, session)
     except Exception as problem:  # the page's edge: told in words
@@ -151,7 +151,7 @@ def stopped(page: PageContext, session: Session) -> Updates:
     if session.run is None:
         return updates
     if not any(part.rankings for part in session.run.parts):
-        return {**updates, **page.answer.empty(page.mosaic)}
+        return {**updates, **page.answer.empty(page.mosaic, session.kept)}
     updates[page.action.status] = status.idle("Stopped. What was measured is shown.")
     return {**updates, **page.whole(session, session.run)}
 

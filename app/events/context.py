@@ -77,7 +77,7 @@ class PageContext:
             **self.marked(session),
             self.stage.legend: legend(picture),
             self.source.form.reuse: gr.update(interactive="seed" in picture.made),
-            **self.answer.empty(self.mosaic),
+            **self.answer.empty(self.mosaic, session.kept),
             **self.at_rest(line),
             self.action.attribute: gr.update(visible=True, interactive=True),
         }

@@ -31,19 +31,23 @@ class HistoryEvents:
 
     page: PageContext
 
-    def look(self, event: gr.EventData) -> Updates:
-        """The list of the runs that the browser names."""
-        ids = event._data.get("ids")
-        shown = past_runs(self.page.archive, ids if isinstance(ids, list) else [])
-        return {self.page.answer.history: history_message("list", html=shown)}
+    def look(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """The list of the runs that the browser names, and of those that it has not been told of yet."""
+        ids, session = event._data.get("ids"), self.page.session(request)
+        named = ids if isinstance(ids, list) else []
+        own = session.run.id if session.run is not None else ""
+        fresh = [own] if own in session.kept and own not in named else []
+        shown = past_runs(self.page.archive, [*fresh, *named])
+        return {self.page.answer.history: history_message("list", session.kept, html=shown)}
 
-    def forget(self, event: gr.EventData) -> Updates:
+    def forget(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Delete runs whose key the browser has, and list the others."""
-        pairs = event._data.get("runs")
+        kept, pairs = self.page.session(request).kept, event._data.get("runs")
         for pair in pairs[:LISTED] if isinstance(pairs, list) else []:
             if isinstance(pair, dict):
                 self.page.archive.forget(pair.get("id"), pair.get("key"))
-        return self.look(event)
+                kept.pop(str(pair.get("id")), None)
+        return self.look(event, request)
 
     def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """A kept run, from the wait for the model to everything as it was."""
@@ -84,12 +88,12 @@ def connect_history(page: PageContext) -> None:
     history.restore(events.restore, None, [*page.outputs(), *restored_outputs(page)], **QUIET)
 
 
-def archive_answer(page: PageContext, run: Run) -> Updates:
+def archive_answer(page: PageContext, session: Session, run: Run) -> Updates:
     """Keep an answered run; the address becomes its link, and the browser's list has one more."""
     try:
-        key = page.archive.keep(run)
-        kept = history_message("kept", id=run.id, key=key)
-        return {**report_update(page, run), page.answer.history: kept}
+        session.kept[run.id] = page.archive.keep(run)
+        message = history_message("shown", session.kept, id=run.id)
+        return {**report_update(page, run), page.answer.history: message}
     except RunError as problem:  # the answer itself stands
         log.error("a run was not kept: %s", problem)
         line = status.failed(f"Answered, but {problem}. It has no link.")

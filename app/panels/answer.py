@@ -109,16 +109,16 @@ class AnswerPanel:
             *self.comparison.outputs(), *self.groups.outputs(), *self.counterfactual.outputs(),
         ]  # fmt: skip
 
-    def empty(self, mosaic: Sequence[int]) -> Updates:
-        """The invitation, and nothing to compare."""
-        return {**self.nothing_yet(), self.grid: empty_results_grid(mosaic)}
+    def empty(self, mosaic: Sequence[int], kept: Mapping[str, str]) -> Updates:
+        """The invitation, and nothing to compare. `kept`: runs that the browser's list must have."""
+        return {**self.nothing_yet(kept), self.grid: empty_results_grid(mosaic)}
 
-    def nothing_yet(self) -> Updates:
+    def nothing_yet(self, kept: Mapping[str, str]) -> Updates:
         """All but the results grid as before an answer."""
         return {
             **self.selection.empty(),
             self.plot: figure_update(None),
-            self.history: history_message("away"),
+            self.history: history_message("away", kept),
             **self.downloads.empty(),
             **self.comparison.empty(),
             **self.groups.empty(),

@@ -7,6 +7,7 @@ but never lists them. It tells the browser what to do by the value of one compon
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -23,11 +24,13 @@ def build_history() -> gr.HTML:
     return html_panel(None, "history", script("history.js"), html_template=COPY_LINK)
 
 
-def history_message(does: str, **facts: Any) -> dict[str, Any]:
+def history_message(does: str, kept: Mapping[str, str] | None = None, **facts: Any) -> dict[str, Any]:
     """A value that the browser acts on, even if it is the same as before.
 
     Args:
-        does: "list" (with `html`: show it), "kept" (with `id` and `key`: remember it), "shown" (with `id`:
+        kept: keys of runs by their ids, to be remembered whatever else it does.
+        does: "list" (with `html`: show it), "shown" (with `id`:
             the address is its link) or "away" (the address is no run's).
     """
-    return {"does": does, "turn": next(_turns), **facts}
+    pairs = [{"id": run, "key": key} for run, key in (kept or {}).items()]
+    return {"does": does, "turn": next(_turns), "kept": pairs, **facts}

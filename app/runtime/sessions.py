@@ -36,6 +36,8 @@ class Session:
         waiting: an attribution that was asked for and waits for the model.
         run: the attribution that is shown, with what of it is there so far.
         selection: what of it is shown.
+        kept: the keys of runs of this page that are kept, by id: the browser is told of them with
+            everything that it is told of its list, for of two messages at once it sees the last.
         check: the stop flag of a counterfactual check that was asked for and waits for the model.
         opened: row of the training image that was opened last, and when, on the page's own clock.
         at_rest: nothing runs for this page.
@@ -52,6 +54,7 @@ class Session:
     waiting: Run | None = None
     run: Run | None = None
     selection: Selection = field(default_factory=Selection)
+    kept: dict[str, str] = field(default_factory=dict)
     check: threading.Event | None = None
     opened: tuple[int, float] | None = None
     at_rest: bool = True

@@ -110,6 +110,7 @@ list.addEventListener("click", (event) => {
   }
 });
 
+const told = new Set(); // runs of this page that have been remembered; one that was forgotten since stays so
 const local = (time) => {
   const when = new Date(time.dateTime), minutes = Math.round((Date.now() - when) / 60000);
   time.title = when.toLocaleString();
@@ -120,6 +121,11 @@ const local = (time) => {
 watch("value", () => {
   const value = props.value;
   if (!value) return;
+  const fresh = (value.kept || []).filter((run) => !told.has(run.id));
+  fresh.forEach((run) => {
+    told.add(run.id);
+    remember([run, ...runs().filter((other) => other.id !== run.id)]);
+  });
   if (value.does === "list") {
     const held = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
     list.innerHTML = value.html; // written, and escaped, by Python
@@ -132,12 +138,10 @@ watch("value", () => {
       const compare = run.querySelector(".past-compare");
       if (compare) compare.hidden = here || !answered;
     });
-  } else if (value.does === "kept") {
-    remember([{ id: value.id, key: value.key }, ...runs().filter((run) => run.id !== value.id)]);
+  } else if (value.does === "shown") {
     show(value.id);
-    if (dialog.open) look(); // opened between the answer and its being kept
-  } else if (value.does === "shown") show(value.id);
-  else if (value.does === "away") show(null);
+    if (dialog.open && fresh.length) look(); // opened between the answer and its being kept
+  } else if (value.does === "away") show(null);
 });
 // A link to a run. (Asked from here and not when Gradio loads the page: an event of its own that has
 // nothing to do would leave its clocks ticking in every component, for ever, at a tenth of a core.)

@@ -47,9 +47,22 @@ def test_an_answer_comes_strip_by_strip_and_is_kept(
     assert begun[page.answer.grid].count("waiting") == len(ASKED)
     assert 'data-state="done"' in whole[page.action.status]
     assert whole[page.answer.grid].count("<section") == 2  # its parts, under one method
-    assert kept[page.answer.history]["does"] == "kept"
     assert session.run is not None
+    assert kept[page.answer.history]["does"] == "shown"
+    assert [run["id"] for run in kept[page.answer.history]["kept"]] == [session.run.id]
     assert page.archive.read(session.run.id).answered
+
+
+def test_whatever_the_browser_is_told_of_its_list_it_learns_which_runs_are_kept(
+    page: PageContext, session: Session, request_of: Any, answered: list[dict[Any, Any]]
+) -> None:
+    """Law: The browser learns of a kept run, whichever of two messages at once it sees."""
+    assert session.run is not None
+    listed = HistoryEvents(page).look(event(ids=[]), request_of)[page.answer.history]
+    assert [run["id"] for run in listed["kept"]] == [session.run.id]
+    assert f'data-id="{session.run.id}"' in listed["html"]
+    away = page.answer.nothing_yet(session.kept)[page.answer.history]
+    assert (away["does"], away["kept"]) == ("away", listed["kept"])
 
 
 def test_methods_and_parts_take_turns(
@@ -86,7 +99,7 @@ def test_a_kept_run_comes_back_by_its_link_and_goes_with_its_key(
     page: PageContext, session: Session, request_of: Any, answered: list[dict[Any, Any]]
 ) -> None:
     assert session.run is not None
-    run, key = session.run, answered[-1][page.answer.history]["key"]
+    run, key = session.run, answered[-1][page.answer.history]["kept"][0]["key"]
     history = HistoryEvents(page)
     session.show(Picture(WHITE, "another"))
     *_, back = history.restore(event(id=run.id), request_of)
@@ -94,7 +107,8 @@ def test_a_kept_run_comes_back_by_its_link_and_goes_with_its_key(
     assert session.picture.caption == run.caption
     assert back[page.ask.methods] == ASKED
     assert back[page.answer.grid].count("<section") == 2
-    gone = history.forget(event(runs=[{"id": run.id, "key": key}, "x"], ids=[run.id]))
+    gone = history.forget(event(runs=[{"id": run.id, "key": key}, "x"], ids=[run.id]), request_of)
+    assert session.kept == {}
     assert "not kept here" in gone[page.answer.history]["html"]
     *_, lost = history.restore(event(id=run.id), request_of)
     assert lost[page.answer.history]["does"] == "away"
