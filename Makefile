@@ -46,9 +46,13 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(PYTEST) --dist worksteal -m "not e2e"
 
-# A worker has a server and a browser of its own, and whole files: what is asked once a file stays so.
+# A worker has a server and a browser of its own, and whole files: what is asked once a file stays so. Two
+# browsers, two servers and two models on two cores can make an event overtake another; what failed beside
+# others is asked once more alone, and that decides.
 e2e: $(VENV)/.dev chromium
-	$(PYTEST) --dist loadscope tests/e2e
+	$(PYTEST) --dist loadscope tests/e2e || { \
+	    echo "e2e: what failed is asked once more, alone"; \
+	    $(TESTING) $(BIN)/python -m pytest tests/e2e --last-failed --last-failed-no-failures none; }
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
