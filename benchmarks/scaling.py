@@ -38,8 +38,7 @@ from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind
 from precompute.executors.local import Execution, plan, run
-from precompute.jobs.base import all_jobs
-from precompute.jobs.losses import Losses
+from precompute.jobs.base import all_jobs, job_of
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 ROUNDS = 3
@@ -137,7 +136,7 @@ def take_known_losses(workspace: Workspace, source: Workspace, how: Execution) -
     same_losses = all(workspace.fingerprints[key] == source.fingerprints[key] for key in ("model", "probe"))
     if not (same_images and same_losses):
         return
-    with Writer(workspace.folder, plan(workspace, Losses(), how)) as writer:
+    with Writer(workspace.folder, plan(workspace, job_of(LOSSES), how)) as writer:
         if writer.up_to_date():
             return
         for chunk in writer.missing():

@@ -19,6 +19,7 @@ from attribution.gradients.draw_gradient import QueryGradient, gradient_over_dra
 from attribution.gradients.stored import EKFAC, FISHER, damped_curvature
 from attribution.models.batch import Batch
 from attribution.models.draws import stratified_draws
+from attribution.query import checked_draws, checked_rise
 from attribution.results import Progress
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
@@ -50,11 +51,9 @@ class Ascent:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.target_rise < 10:
-            raise SettingsError(f"target_rise is {self.target_rise}: it must lie in (0, 10)")
-        for name in ("draws", "calibration_draws"):
-            if getattr(self, name) < 2 or getattr(self, name) % 2:
-                raise SettingsError(f"{name} is {getattr(self, name)}: it must be even and at least 2")
+        checked_rise(self.target_rise)
+        checked_draws("draws", self.draws)
+        checked_draws("calibration_draws", self.calibration_draws)
 
 
 def set_draws(workspace: Workspace, rows: Sequence[int], count: int, seed: int, purpose: str) -> Batch:
