@@ -29,15 +29,21 @@ class BoxEvents:
     def draw(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A box was drawn, moved or taken away on the picture."""
         drawn = event._data.get("box")
+        session = self.page.session(request)
+        session.typed = None
         sides = drawn if isinstance(drawn, list) else NO_SIDES
-        return self._place(sides, event._data.get("index"), self.page.session(request))
+        return self._place(sides, event._data.get("index"), session)
 
     def type_sides(self, left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> Updates:
         """A side of the active box was typed."""
-        if any(side is None for side in (left, top, right, bottom)):
+        session, sides = self.page.session(request), (left, top, right, bottom)
+        if any(side is None for side in sides):
+            session.typed = None
             return self.page.unchanged()  # still typing
-        session = self.page.session(request)
-        updates = self._place((left, top, right, bottom), session.active, session)
+        if sides == session.typed:  # a field was left, perhaps for Clear, which this may come after
+            return self.page.unchanged()
+        session.typed = sides
+        updates = self._place(sides, session.active, session)
         # The fields themselves are left alone: the person may be typing in the next one by now.
         return {part: value for part, value in updates.items() if part not in self.page.stage.sides}
 
@@ -46,7 +52,7 @@ class BoxEvents:
         session, number = self.page.session(request), event._data.get("index")
         if session.picture is None or not isinstance(number, int) or not 0 <= number < len(session.boxes):
             return self.page.unchanged()
-        session.active = number
+        session.active, session.typed = number, None
         return self._marked(session)
 
     def remove(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -54,6 +60,7 @@ class BoxEvents:
         session, number = self.page.session(request), event._data.get("index")
         if not isinstance(number, int) or not 0 <= number < len(session.boxes):
             return self.page.unchanged()
+        session.typed = None
         return self._place(NO_SIDES, number, session)
 
     def add(self, request: gr.Request) -> Updates:

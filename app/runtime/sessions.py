@@ -41,6 +41,7 @@ class Session:
         check: the stop flag of a counterfactual check that was asked for and waits for the model.
         opened: row of the training image that was opened last, and when, on the page's own clock.
         at_rest: nothing runs for this page.
+        typed: the sides that were taken over from the fields last, until something else places a box.
         box_refused: the status line complains of a box.
         stop: set when the person presses Stop.
     """
@@ -58,6 +59,7 @@ class Session:
     check: threading.Event | None = None
     opened: tuple[int, float] | None = None
     at_rest: bool = True
+    typed: tuple[Any, ...] | None = None
     box_refused: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -69,7 +71,7 @@ class Session:
 
     def show(self, picture: Picture, boxes: tuple[Box, ...] = ()) -> None:
         """A new picture; the old one's answer is no longer on the page."""
-        self.picture, self.boxes, self.active = picture, boxes, 0
+        self.picture, self.boxes, self.active, self.typed = picture, boxes, 0, None
         self.run = self.waiting = None
         self.selection = Selection()
 

@@ -39,6 +39,24 @@ def test_a_box_that_is_typed_leaves_the_fields_alone(
     assert not set(page.stage.sides) & updates.keys()
 
 
+def test_a_field_that_is_left_does_not_bring_back_what_was_cleared(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    """Law: Leaving a field says what was typed once: it brings no box back that was cleared since."""
+    box.type_sides(*LEFT, request_of)
+    box.clear(request_of)
+    assert (
+        box.type_sides(*LEFT, request_of) == page.unchanged()
+    )  # the field was left for Clear, and is late
+    assert session.boxes == ()
+    box.type_sides(*LEFT[:3], None, request_of)  # the fields are empty now, and filled again
+    box.type_sides(*LEFT, request_of)
+    assert session.boxes == (Box(*LEFT),)
+    box.draw(event(box=list(RIGHT), index=0), request_of)
+    box.type_sides(*LEFT, request_of)
+    assert session.boxes == (Box(*LEFT),)
+
+
 def test_a_box_that_makes_no_sense_is_complained_of_until_it_is_mended(
     box: BoxEvents, page: PageContext, session: Session, request_of: Any
 ) -> None:
