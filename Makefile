@@ -46,13 +46,9 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(PYTEST) --dist worksteal -m "not e2e"
 
-# A worker has a server and a browser of its own, and whole files: what is asked once a file stays so. Two
-# browsers, two servers and two models on two cores can make an event overtake another; what failed beside
-# others is asked once more alone, and that decides.
+# A worker has a server and a browser of its own, and whole files: what is asked once a file stays so.
 e2e: $(VENV)/.dev chromium
-	$(PYTEST) --dist loadscope tests/e2e || { \
-	    echo "e2e: what failed is asked once more, alone"; \
-	    $(TESTING) $(BIN)/python -m pytest tests/e2e --last-failed --last-failed-no-failures none; }
+	$(PYTEST) --dist loadscope tests/e2e
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

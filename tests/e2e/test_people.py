@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from gradio_client import Client, handle_file
+from PIL import Image
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import Open, Visit, ids_of
+from attribution import Attribution, Query, Settings, Workspace, attribute
+from tests.e2e.conftest import WORKSPACE, Open, ids_of
 
 
 def test_two_people_at_once_keep_their_own_pictures(open_page: Open) -> None:
@@ -32,33 +37,54 @@ def test_two_people_at_once_keep_their_own_pictures(open_page: Open) -> None:
         assert answer["query"]["caption"] == prompt
 
 
-def test_ten_people_at_once_each_get_their_own_right_answer(open_page: Open) -> None:
-    """Law: Ten people at once each get their own right answer."""
+def test_ten_people_at_once_each_get_their_own_right_answer(server: str, open_page: Open) -> None:
+    """Law: Ten people at once each get their own right answer.
+
+    Three look at the page, seven ask by the endpoints that the page is made of.
+    """
     things = ("cat", "dog", "cow", "zebra", "panda", "penguin", "turtle", "duck", "clock", "cake")
-    visits = [open_page() for _ in things]
-    for visit, thing in zip(visits, things, strict=True):
-        visit.page.locator("#prompt textarea").fill(f"a {thing} on a road")
-        visit.choose("clip-text")
-        visit.effort("instant")
-    for visit in visits:
-        visit.page.locator("#generate").click()
-    for visit, thing in zip(visits, things, strict=True):
-        expect(visit.legend).to_contain_text(thing)
-        expect(visit.page.locator("#attribute")).to_be_enabled()
-        visit.page.locator("#attribute").click()
-    told = [ids_of_the_best(visit) for visit in visits]
-    for visit, thing, best in zip(visits, things, told, strict=True):
+    visits = {thing: open_page() for thing in things[:3]}
+    with ThreadPoolExecutor(len(things)) as others:
+        answers = {thing: others.submit(asked_by_program, server, thing) for thing in things[3:]}
+        for thing, visit in visits.items():
+            visit.generate(sentence(thing), steps=2)
+            visit.choose("clip-text")
+            visit.effort("instant")
+            visit.page.locator("#attribute").click()
+    for thing, visit in visits.items():
+        expect(visit.status).to_have_attribute("data-state", "done")
+        best = ids_of(visit.strip("clip-text"))[0]
         with visit.page.expect_download() as waiting:
             visit.page.locator("#download-json").click()
         answer = json.loads(Path(waiting.value.path()).read_text(encoding="utf-8"))
-        assert answer["query"]["caption"] == f"a {thing} on a road"
         assert answer["methods"]["clip-text"]["ranking"][0]["id"] == best
-        visit.page.context.close()
+        check(answer, thing)
+    for thing, waited in answers.items():
+        check(waited.result(), thing)
 
 
-def ids_of_the_best(visit: Visit) -> str:
-    expect(visit.status).to_have_attribute("data-state", "done")
-    return ids_of(visit.page.locator('.strip[data-method="clip-text"]'))[0]
+def sentence(thing: str) -> str:
+    return f"a {thing} on a road"
+
+
+def asked_by_program(server: str, thing: str) -> dict[str, Any]:
+    client = Client(server, verbose=False)
+    picture, _ = client.predict(prompt=sentence(thing), steps=2, api_name="/generate")
+    answer: dict[str, Any] = client.predict(
+        picture=handle_file(picture), methods=["clip-text"], effort="instant", api_name="/attribute"
+    )
+    return answer
+
+
+def check(answer: dict[str, Any], thing: str) -> None:
+    """It is the answer to this question, and a right one: all captions are ranked as by nobody beside."""
+    assert answer["query"]["caption"] == sentence(thing)
+    workspace = Workspace.open(WORKSPACE)
+    query = Query(Image.new("RGB", (64, 64)), sentence(thing))
+    *_, alone = attribute(workspace, query, ["clip-text"], Settings(effort="instant"))
+    assert isinstance(alone, Attribution)
+    expected = [entry.id for entry in alone.rankings["clip-text"].entries[:5]]
+    assert [line["id"] for line in answer["methods"]["clip-text"]["ranking"][:5]] == expected
 
 
 def test_who_waits_is_told_how_many_are_before_them(open_page: Open) -> None:
