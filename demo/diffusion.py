@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from attribution.models.loss_weights import RECORDED
 from attribution.rng import gaussian, generator
 from demo.sizes import Sizes
 from training.loop import Recipe
@@ -27,9 +28,10 @@ RECIPE = Recipe(steps=7_500, batch=32, learning_rate=1.5e-3, decay_from=0.55, em
 def new_scheduler() -> DDPMScheduler:
     """The noise schedule, saved with the pipeline.
 
-    `clip_sample` is True by default and would clip *latents* to [-1, 1]: grey crystals.
+    `clip_sample` is True by default and would clip *latents* to [-1, 1]: grey crystals. It also says how
+    the loss was weighed, which attribution reads there.
     """
-    return DDPMScheduler(
+    scheduler = DDPMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
@@ -37,6 +39,8 @@ def new_scheduler() -> DDPMScheduler:
         timestep_spacing="trailing",
         steps_offset=1,  # unused by "trailing"; a pipeline warns of any other value
     )
+    scheduler.register_to_config(**{RECORDED: f"min-snr:{MIN_SNR_GAMMA:g}"})
+    return scheduler
 
 
 class Denoiser(nn.Module):

@@ -81,6 +81,12 @@ def _add_sources(sub: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"what is unlearned, of {', '.join(SELECTORS)} (default {CROSS_ATTENTION_KV})",
     )
+    sub.add_argument(
+        "--loss-weight",
+        metavar="NAME",
+        help="of each draw's loss in training: none, epsilon, min-snr:GAMMA, p2:GAMMA or table:FILE "
+        "(default: what the pipeline says, else none)",
+    )
 
 
 def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
@@ -131,6 +137,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.seed,
         options.pool,
         options.layers,
+        options.loss_weight,
     )
 
 

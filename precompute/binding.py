@@ -10,6 +10,7 @@ from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.models.loss_weights import TABLE, canonical, in_folder, read_table
 from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config
 from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
@@ -30,6 +31,7 @@ class Sources:
         seed: of those draws.
         pool: draws at each timestep whose losses are precomputed; at least `noises`.
         layers: the name of a selector of the layers that are unlearned and differentiated.
+        loss_weight: of each draw's loss in training; what a new model's pipeline says of it.
     """
 
     model: str | None = None
@@ -40,6 +42,7 @@ class Sources:
     seed: int | None = None
     pool: int | None = None
     layers: str | None = None
+    loss_weight: str | None = None
 
 
 def bind(
@@ -65,7 +68,10 @@ def bind(
     make_probe = _probe(sources, None if old is None else old.probe)
     kept = CROSS_ATTENTION_KV if old is None else old.fingerprints["layers"]
     layers = sources.layers or kept
-    return create_workspace(folder, model, dataset, encoders, make_probe, device, progress, layers)
+    weight = sources.loss_weight
+    if weight is None and old is not None and sources.model is None:
+        weight = in_folder(old.loss_weight, folder)
+    return create_workspace(folder, model, dataset, encoders, make_probe, device, progress, layers, weight)
 
 
 def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
@@ -113,6 +119,7 @@ def open_or_bind(
         ("model", sources.model, config.model),
         ("dataset", sources.dataset, config.dataset),
         ("layers", sources.layers, config.fingerprints["layers"]),
+        ("loss-weight", _as_bound(sources.loss_weight, config, folder), config.loss_weight),
     ):
         if asked is not None and workspace.stored(asked) != bound:
             raise WorkspaceError(
@@ -121,6 +128,16 @@ def open_or_bind(
             )
     use_encoders(workspace, sources.encoders)
     return workspace
+
+
+def _as_bound(asked: str | None, config: Config, folder: Path) -> str | None:
+    """A loss weight as the workspace would name it: a table of the same numbers is the workspace's own."""
+    if asked is None:
+        return None
+    kept = in_folder(config.loss_weight, folder)
+    if asked.startswith(TABLE) and kept.startswith(TABLE) and read_table(asked).equal(read_table(kept)):
+        return config.loss_weight
+    return canonical(asked)
 
 
 def use_encoders(workspace: Workspace, given: Mapping[str, str]) -> None:

@@ -50,6 +50,9 @@ def _state(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
     made_with = artifact.manifest.get("made_with", {})
     torch = made_with.get("versions", {}).get("torch", "?")
     choices = [f"{key} {value}" for key, value in artifact.manifest.get("settings", {}).items()]
+    measured = artifact.manifest.get("measured", {}).get("effective_draws", {})
+    if measured:
+        choices.append(f"rests on {min(measured.values()):,.0f} draws or more in each layer")
     return State(name, "ready", ", ".join([*choices, f"{made_with.get('device')}, torch {torch}"]), size)
 
 

@@ -18,7 +18,15 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from attribution.gradients.fisher import DrawBatch, Sums, draw_batches, squared_gradients, summed
+from attribution.gradients.allotment import Allotment
+from attribution.gradients.fisher import (
+    DrawBatch,
+    Sums,
+    draw_batches,
+    size_of,
+    squared_gradients,
+    summed,
+)
 from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Conditioning
 from attribution.models.layers import selector
@@ -127,6 +135,7 @@ def kronecker_chunk(
     draws: int,
     seed: int,
     batch_size: int = 64,
+    allotment: Allotment | None = None,
 ) -> Sums:
     """Sums of the Kronecker factors, `c c^T` and `D^T D` over tokens and draws ("expand", K-FAC).
 
@@ -136,14 +145,18 @@ def kronecker_chunk(
     reads_captions = selector(model.layers).reads_captions
 
     def moments(batch: DrawBatch) -> Sums:
-        of_outputs = {name: _second_moment(factor.outputs) for name, factor in batch.factors.items()}
+        values, sizes = {}, {}
+        for name, factor in batch.factors.items():
+            values[name] = _second_moment(factor.outputs, batch.importance)
+            sizes[name] = size_of(factor.outputs.double().square().sum(dim=(1, 2)) * batch.importance)
         inputs = {inputs_of(name): factor.inputs for name, factor in batch.factors.items()}
         if reads_captions:  # the same in every layer: once
             inputs = {INPUTS: next(iter(inputs.values()))}
-        of_inputs = {name: _second_moment(tokens) for name, tokens in inputs.items()}
-        return Sums(of_outputs | of_inputs, len(batch.losses))
+        of_inputs = {name: _second_moment(tokens, batch.importance) for name, tokens in inputs.items()}
+        return Sums(values | of_inputs, len(batch.losses), sizes)
 
-    return summed(map(moments, draw_batches(model, latents, captions, ids, draws, seed, batch_size)))
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
+    return summed(map(moments, batches))
 
 
 def eigenvalue_chunk(
@@ -155,6 +168,7 @@ def eigenvalue_chunk(
     seed: int,
     bases: Bases,
     batch_size: int = 64,
+    allotment: Allotment | None = None,
 ) -> Sums:
     """The sum of squared per-draw gradients in the eigenbasis: `diag(U^T F U)` once divided."""
 
@@ -165,12 +179,9 @@ def eigenvalue_chunk(
             factor.inputs @ input_basis(bases, name).to(factor.inputs),
         )
 
-    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size)
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
     return summed(
-        Sums(
-            {name: squared_gradients(turned(name, f)) for name, f in batch.factors.items()},
-            len(batch.losses),
-        )
+        squared_gradients({name: turned(name, f) for name, f in batch.factors.items()}, batch.importance)
         for batch in batches
     )
 
@@ -182,6 +193,8 @@ def eigenbases(
     return {name: torch.linalg.eigh(factor)[1].float() for name, factor in factors.items()}
 
 
-def _second_moment(tokens: Float[Tensor, "draws tokens side"]) -> Float64[Tensor, "side side"]:
-    flat = tokens.flatten(0, 1).double()
-    return (flat.T @ flat).cpu()
+def _second_moment(
+    tokens: Float[Tensor, "draws tokens side"], importance: Float64[Tensor, " draws"]
+) -> Float64[Tensor, "side side"]:
+    weighed = (tokens.double() * importance[:, None, None]).flatten(0, 1)
+    return (tokens.flatten(0, 1).double().T @ weighed).cpu()

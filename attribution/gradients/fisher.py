@@ -7,31 +7,42 @@ consolidation, Kirkpatrick et al. 2017).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from attribution.errors import NonFiniteError
+from attribution.gradients.allotment import Allotment
 from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Batch, Conditioning
 from attribution.rng import gaussian, generator
 
 
 class Sums(NamedTuple):
-    """What one chunk of the training set adds to means over per-draw gradients."""
+    """What one chunk of the training set adds to means over per-draw gradients.
+
+    Attributes:
+        values: the sums, of draws weighed by their importance.
+        draws: how many are in them.
+        sizes: of each estimate, the sum over draws of what each adds to its trace, and of its square.
+    """
 
     values: dict[str, Float64[Tensor, "rows columns"]]
     draws: int
+    sizes: dict[str, Float64[Tensor, " 2"]]
 
 
 class DrawBatch(NamedTuple):
-    """Some draws' losses and gradients."""
+    """Some draws' losses and gradients, and what each draw counts."""
 
     losses: Float[Tensor, " draws"]
     factors: dict[str, Factors]
+    importance: Float64[Tensor, " draws"]
+    timesteps: Int[Tensor, " draws"]
 
 
 def draw_batches(
@@ -42,32 +53,37 @@ def draw_batches(
     draws: int,
     seed: int,
     batch_size: int = 64,
+    allotment: Allotment | None = None,
 ) -> Iterator[DrawBatch]:
     """The gradients of `draws` random draws of each example: what every expectation here is over.
 
-    Timestep and noise of each draw belong to (seed, example, draw).
+    Timestep and noise of each draw belong to (seed, example, draw). The timesteps of one example are
+    spread: draw k of n lies in the k-th n-th of the allotment's distribution.
+
+    Args:
+        allotment: how likely each timestep is drawn; None for all alike.
 
     Raises:
         NonFiniteError: a loss is not finite; names the examples of the batch.
     """
+    allotment = allotment or Allotment.even(model.num_train_timesteps)
     pairs = [(row, draw) for row in range(len(ids)) for draw in range(draws)]
     for start in range(0, len(pairs), batch_size):
         batch = pairs[start : start + batch_size]
         rows = torch.tensor([row for row, _ in batch])
-        timesteps = torch.tensor(
-            [
-                int(generator(seed, "fisher-t", ids[r], d).integers(model.num_train_timesteps))
-                for r, d in batch
-            ]
-        )
+        jitter = [generator(seed, "fisher-t", ids[row], draw).random() for row, draw in batch]
+        places = (np.array([draw for _, draw in batch]) + jitter) / draws
+        timesteps = allotment.timesteps(places)
         noise = torch.stack([gaussian(seed, "fisher", ids[r], d, model.latent_shape) for r, d in batch])
+        times = torch.from_numpy(timesteps)
         losses, factors = model.loss_and_factors(
-            model.weights, Batch(latents[rows], captions[rows], noise, timesteps)
+            model.weights, Batch(latents[rows], captions[rows], noise, times)
         )
         if not torch.isfinite(losses).all():
             named = ", ".join(sorted({ids[r] for r, _ in batch})[:5])
             raise NonFiniteError(f"the loss is not finite in a batch with {named}")
-        yield DrawBatch(losses, factors)
+        importance = torch.from_numpy(allotment.importance(timesteps)).to(losses.device)
+        yield DrawBatch(losses, factors, importance, times)
 
 
 def fisher_chunk(
@@ -78,36 +94,58 @@ def fisher_chunk(
     draws: int,
     seed: int,
     batch_size: int = 64,
+    allotment: Allotment | None = None,
 ) -> Sums:
     """The *sum* of squared per-draw gradients over some examples, and the number of draws in it.
 
     Sums of chunks add up to the sum of the whole, so that a short last chunk or batch counts for
     what it is.
     """
-    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size)
-    return summed(
-        Sums({name: squared_gradients(factor) for name, factor in batch.factors.items()}, len(batch.losses))
-        for batch in batches
-    )
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
+    return summed(squared_gradients(batch.factors, batch.importance) for batch in batches)
 
 
-def squared_gradients(factor: Factors) -> Float64[Tensor, "out in"]:
-    """The sum over draws of the squared gradient of each."""
-    return factor.per_draw().double().square().sum(dim=0).cpu()
+def squared_gradients(factors: Mapping[str, Factors], importance: Float64[Tensor, " draws"]) -> Sums:
+    """The sum over draws of the squared gradient of each, in each layer."""
+    values, sizes = {}, {}
+    for name, factor in factors.items():
+        squares = factor.per_draw().double().square()
+        values[name] = torch.einsum("b,boi->oi", importance, squares).cpu()
+        sizes[name] = size_of(squares.sum(dim=(1, 2)) * importance)
+    return Sums(values, len(importance), sizes)
+
+
+def size_of(added: Float64[Tensor, " draws"]) -> Float64[Tensor, " 2"]:
+    """The sum and the sum of squares of what draws add to a trace."""
+    return torch.stack([added.sum(), added.square().sum()]).cpu()
 
 
 def mean_of_chunks(chunks: Iterable[Sums]) -> dict[str, Float64[Tensor, "rows columns"]]:
     """Add chunks up in order and divide by the number of draws."""
-    total, count = summed(chunks)
-    return {name: value / count for name, value in total.items()}
+    return mean_of(summed(chunks))
+
+
+def mean_of(total: Sums) -> dict[str, Float64[Tensor, "rows columns"]]:
+    """The means."""
+    return {name: value / total.draws for name, value in total.values.items()}
+
+
+def effective_draws(total: Sums) -> dict[str, float]:
+    """How many draws each estimate effectively rests on: `(sum x)^2 / sum x^2` (Kish 1965).
+
+    `x` is what a draw adds to the trace. Two seeds' traces differ by about `sqrt(2 / it)` of themselves.
+    """
+    return {name: float(x**2 / squares) if squares else 0.0 for name, (x, squares) in total.sizes.items()}
 
 
 def summed(parts: Iterable[Sums]) -> Sums:
     """All of them added up, in order."""
-    total: dict[str, Tensor] = {}
+    values: dict[str, Tensor] = {}
+    sizes: dict[str, Tensor] = {}
     count = 0
     for part in parts:
-        for name, value in part.values.items():
-            total[name] = total[name] + value if name in total else value.clone()
+        for into, new in ((values, part.values), (sizes, part.sizes)):
+            for name, value in new.items():
+                into[name] = into[name] + value if name in into else value.clone()
         count += part.draws
-    return Sums(total, count)
+    return Sums(values, count, sizes)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
+from attribution.gradients.allotment import Allotment
 from attribution.gradients.curvature import Curvature, Diagonal, EigenKronecker
 from attribution.gradients.linearised import FirstOrder
 from attribution.gradients.projection import Sketch
@@ -18,7 +19,11 @@ from attribution.workspace.vector_index import read_index
 from attribution.workspace.workspace import Workspace
 
 Damped = Callable[[float], Curvature]  # damping => the curvature so damped
-OF_MODEL = ("model", "layers", "training_set", "dtype")
+OF_MODEL = ("model", "layers", "loss", "training_set", "dtype")
+
+
+def _allotment(workspace: Workspace, artifact: Artifact) -> Allotment:
+    return Allotment(np.array(artifact.array("probabilities.npy")))
 
 
 def _diagonal(workspace: Workspace, artifact: Artifact) -> Damped:
@@ -46,6 +51,7 @@ def _first_order(workspace: Workspace, artifact: Artifact) -> FirstOrder:
     )
 
 
+ALLOTMENT = ArtifactKind("allotment", OF_MODEL, _allotment)
 FISHER = ArtifactKind("fisher", OF_MODEL, _diagonal)
 KFAC = ArtifactKind("kfac", OF_MODEL, _bases)
 EKFAC = ArtifactKind("ekfac", OF_MODEL, _eigen_kronecker)

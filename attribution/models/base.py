@@ -20,6 +20,7 @@ from torch import Tensor
 from attribution.errors import ModelError, SettingsError
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.models.loss_weights import weighted
 from attribution.models.parametrisation import Parametrisation
 from attribution.plugins import plugins
 
@@ -139,19 +140,29 @@ def preview_steps(steps: int, previews: int) -> frozenset[int]:
     return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
 
 
-def open_model(name: str | Path, device: str = "cpu", layers: str = CROSS_ATTENTION_KV) -> DiffusionModel:
+def open_model(
+    name: str | Path,
+    device: str = "cpu",
+    layers: str = CROSS_ATTENTION_KV,
+    loss_weight: str | None = None,
+) -> DiffusionModel:
     """Open a pipeline folder or hub id with the first reader in `attribution.models` that knows it.
 
     Args:
         layers: the name of a selector; see `attribution.models.layers`.
+        loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`;
+            None for what the pipeline itself says of it.
 
     Raises:
         ModelError: no reader knows it, its files cannot be read, or it has no such layers.
         UnknownNameError: there is no selector of that name.
+        SettingsError: the loss weight is not known, or its table does not fit.
     """
     for reader in plugins("attribution.models", "MODELS"):
         if reader.reads(name):
             model: DiffusionModel = reader.open(name, device, layers)
+            if loss_weight is not None:
+                model.parametrisation = weighted(model.parametrisation, loss_weight)
             return model
     raise ModelError(
         f"{name} is not a diffusers pipeline: give a folder with a model_index.json, or a hub id"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -27,12 +27,12 @@ class LossWeight:
     """What a draw's loss was multiplied by in training.
 
     Attributes:
-        name: of the scheme (uniform, min-SNR, P2, ...).
+        name: of the scheme, see `attribution.models.loss_weights`.
         table: the weight at each time of the schedule; None where all are 1, so that nothing is
             multiplied.
     """
 
-    name: str = "uniform"
+    name: str = "none"
     table: Float[Tensor, " times"] | None = None
 
     def applied(
@@ -53,9 +53,15 @@ class Parametrisation(ABC):
         weight: of each draw's loss.
     """
 
+    predicts: ClassVar[str]  # by the name that the diffusers library has for it
     signal: Float[Tensor, " times"]
     noise: Float[Tensor, " times"]
     weight: LossWeight = UNIFORM
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the loss: what is predicted, and each draw's weight."""
+        return f"{self.predicts} {self.weight.name}"
 
     def noisy(self, batch: Batch) -> Float[Tensor, "n c h w"]:
         """What the denoiser is given."""
@@ -69,6 +75,10 @@ class Parametrisation(ABC):
     def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
         """What the denoiser should predict."""
 
+    @abstractmethod
+    def noise_error(self) -> Float[Tensor, " times"]:
+        """The squared error of the noise for each unit of squared error of what is predicted."""
+
     def squared_errors(
         self, prediction: Float[Tensor, "n c h w"], batch: Batch
     ) -> Float[Tensor, "n c h w"]:
@@ -79,20 +89,32 @@ class Parametrisation(ABC):
 class Epsilon(Parametrisation):
     """The noise."""
 
+    predicts = "epsilon"
+
     def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
         return batch.noise
+
+    def noise_error(self) -> Float[Tensor, " times"]:
+        return torch.ones_like(self.signal)
 
 
 class Velocity(Parametrisation):
     """How the noisy latent turns from signal to noise."""
 
+    predicts = "v_prediction"
+
     def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
         signal, noise = at(self.signal, batch.times), at(self.noise, batch.times)
         return signal * batch.noise - noise * batch.latents
 
+    def noise_error(self) -> Float[Tensor, " times"]:
+        return self.signal.square()  # e = signal v + noise x_t
+
 
 class Flow(Parametrisation):
     """The straight line from picture to noise."""
+
+    predicts = "flow"
 
     def denoiser_times(self, times: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         """How much noise there is, in units of the schedule's length; a shifted schedule is not even."""
@@ -101,8 +123,11 @@ class Flow(Parametrisation):
     def target(self, batch: Batch) -> Float[Tensor, "n c h w"]:
         return batch.noise - batch.latents
 
+    def noise_error(self) -> Float[Tensor, " times"]:
+        return self.signal.square()  # e = x_t + signal u
 
-PREDICTIONS: dict[str, type[Parametrisation]] = {"epsilon": Epsilon, "v_prediction": Velocity}
+
+PREDICTIONS: dict[str, type[Parametrisation]] = {each.predicts: each for each in (Epsilon, Velocity)}
 
 
 def at(table: Float[Tensor, " times"], times: Int[Tensor, " n"]) -> Float[Tensor, "n 1 1 1"]:

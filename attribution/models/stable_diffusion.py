@@ -31,6 +31,7 @@ from attribution.models.layer_calls import (
     projected,
 )
 from attribution.models.layers import CROSS_ATTENTION_KV, selected, selector
+from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_files import downloaded, fingerprint_of, load
 from attribution.models.skeletons import Skeletons
@@ -55,7 +56,9 @@ class PipelineModel:
         self.unet.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint_of(folder)
         self.num_train_timesteps = int(self.scheduler.config.num_train_timesteps)
-        self.parametrisation = parametrisation_of(self.scheduler, self.device, folder)
+        self.parametrisation = weighted(
+            parametrisation_of(self.scheduler, self.device, folder), recorded_loss_weight(self.scheduler)
+        )
         factor = 2 ** (len(_block_channels(self.vae)) - 1)
         side = int(self.unet.config.sample_size)
         self.latent_shape = (int(self.unet.config.in_channels), side, side)

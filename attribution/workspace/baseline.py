@@ -27,7 +27,7 @@ def _losses(workspace: Workspace, artifact: Artifact) -> Float[ndarray, "example
 
 
 LATENTS = ArtifactKind("latents", ("model", "training_set", "dtype"), _latents)
-LOSSES = ArtifactKind("losses", ("model", "training_set", "dtype", "probe"), _losses)
+LOSSES = ArtifactKind("losses", ("model", "loss", "training_set", "dtype", "probe"), _losses)
 
 
 def training_latents(

@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
+from attribution.models.loss_weights import NONE
 
 CONFIG = "workspace.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
 POOL = 6
+LOSS_TABLE = "loss_weights.txt"
 
 
 class _Stored(BaseModel):
@@ -45,6 +47,7 @@ class _StoredConfig(_Stored):
     resolution: int
     fingerprints: dict[str, str]
     latent_shape: tuple[int, int, int] | None = None
+    loss_weight: str = NONE
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,11 @@ class Config:
         encoders: checkpoint folders or hub ids by encoder name.
         probe: at which draws the losses are measured.
         resolution: pixels of a side of a prepared picture.
-        fingerprints: of model, training set, probe, dtype, resolution and encoders.
+        fingerprints: of model, layers, loss, training set, probe, dtype, resolution and encoders.
         latent_shape: channels, height and width of a latent, so that a look-up need not open the model;
             None in a workspace that was made before it was written down.
+        loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`; a
+            table lies in the workspace's folder, under the name `LOSS_TABLE`.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -72,6 +77,7 @@ class Config:
     resolution: int
     fingerprints: Mapping[str, str]
     latent_shape: tuple[int, int, int] | None = None
+    loss_weight: str = NONE
 
     def save(self, folder: Path) -> None:
         data = {"format": FORMAT, **asdict(self)}

@@ -11,7 +11,8 @@ from attribution.encoders.base import Encoder, encoder_reader
 from attribution.models.base import DiffusionModel, open_model
 from attribution.models.draws import Probe
 from attribution.models.layers import CROSS_ATTENTION_KV
-from attribution.workspace.config import Config, default_probe, probe_fingerprint, stored_path
+from attribution.models.loss_weights import TABLE, write_table
+from attribution.workspace.config import LOSS_TABLE, Config, default_probe, probe_fingerprint, stored_path
 from attribution.workspace.workspace import INDEX, Workspace, checked_device
 
 
@@ -24,6 +25,7 @@ def create_workspace(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     layers: str = CROSS_ATTENTION_KV,
+    loss_weight: str | None = None,
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
@@ -32,17 +34,21 @@ def create_workspace(
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
         layers: the name of a selector of the layers that are unlearned and differentiated.
+        loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`;
+            None for what the pipeline says of it.
 
     Raises:
         WhenceError: anything that is not what it should be. Nothing is written then.
     """
     folder = Path(folder)
-    opened = open_model(str(model), checked_device(device), layers)
+    opened = open_model(str(model), checked_device(device), layers, loss_weight)
     sources = {name: str(source) for name, source in (encoders or {}).items()}
     loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
     training_set = imagefolder.scan(dataset, progress)
     if not isinstance(probe, Probe):
         probe = (probe or default_probe)(opened.num_train_timesteps)
+    weight = opened.parametrisation.weight
+    tabled = weight.name.startswith(TABLE)
     config = Config(
         stored_path(folder, model),
         stored_path(folder, dataset),
@@ -51,8 +57,11 @@ def create_workspace(
         opened.resolution,
         _fingerprints(opened, training_set, loaded, probe, device),
         opened.latent_shape,
+        f"{TABLE}:{LOSS_TABLE}" if tabled else weight.name,
     )
     folder.mkdir(parents=True, exist_ok=True)
+    if tabled:
+        write_table(weight, folder / LOSS_TABLE)
     imagefolder.save(training_set, folder / INDEX)
     config.save(folder)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
@@ -69,6 +78,7 @@ def _fingerprints(
     return {
         "model": model.fingerprint,
         "layers": model.layers,
+        "loss": model.parametrisation.fingerprint,
         "training_set": training_set.fingerprint,
         "probe": probe_fingerprint(probe),
         "dtype": "float32",

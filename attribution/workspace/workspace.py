@@ -24,6 +24,7 @@ from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
 from attribution.models.base import DiffusionModel, open_model
 from attribution.models.draws import Probe
+from attribution.models.loss_weights import in_folder
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import REMEMBERED, Cache
 from attribution.workspace.config import Config, stored_path
@@ -110,8 +111,14 @@ class Workspace:
         """
         with self._lock:
             if self._model is None:
-                model = open_model(self.source(self.config.model), self.device, self.fingerprints["layers"])
+                model = open_model(
+                    self.source(self.config.model),
+                    self.device,
+                    self.fingerprints["layers"],
+                    in_folder(self.config.loss_weight, self.folder),
+                )
                 self._must_match("model", model.fingerprint)
+                self._must_match("loss", model.parametrisation.fingerprint)
                 self._model = model
             return self._model
 
@@ -137,6 +144,11 @@ class Workspace:
     def _without(self, name: str) -> MissingArtifactError:
         if name.startswith("model@"):
             return MissingArtifactError(f"{self.folder} has no checkpoint {name.removeprefix('model@')!r}")
+        if name == "loss":
+            return MissingArtifactError(
+                f"{self.folder} was made before losses were weighed as in training: bind it anew with "
+                f"`python -m precompute init --workspace {shlex.quote(str(self.folder))}`"
+            )
         return MissingArtifactError(
             f"{self.folder} has no {name.upper()} encoder: give it one with `python -m precompute "
             f"embeddings --{name} FOLDER_OR_HUB_ID --workspace {shlex.quote(str(self.folder))}`"
@@ -144,7 +156,7 @@ class Workspace:
 
     def _must_match(self, key: str, found: str) -> None:
         if found != self.fingerprints.get(key):
-            source = self.config.model if key == "model" else self.config.encoders.get(key)
+            source = self.config.model if key in ("model", "loss") else self.config.encoders.get(key)
             raise MismatchError(
                 f"the {key} at {source} has fingerprint {found}, but {self.folder} was made for "
                 f"{self.fingerprints.get(key)}: put that one back, or bind the workspace to this one with "

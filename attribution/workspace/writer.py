@@ -26,7 +26,7 @@ from attribution.errors import ArtifactError
 from attribution.workspace.store import FORMAT, MANIFEST, Store
 
 Chunk = dict[str, np.ndarray]
-Assemble = Callable[[Iterator[Chunk], Path], None]
+Assemble = Callable[[Iterator[Chunk], Path], Mapping[str, Any] | None]
 
 PLAN = "plan.json"
 WHOLE = "whole"
@@ -148,17 +148,20 @@ class Writer:
                 raise ArtifactError(f"chunk {chunk} of {self.part} was damaged: run the job again")
             yield load_arrays(whole[chunk].read_bytes())
 
-    def publish(self, assemble: Assemble) -> None:
-        """Make the files from the chunks, in order, then put them in place with one rename."""
+    def publish(self, assemble: Assemble) -> Mapping[str, Any]:
+        """Make the files from the chunks, in order, then put them in place with one rename.
+
+        Returns what `assemble` measured on the way, which the manifest records.
+        """
         whole = self.part / WHOLE
         shutil.rmtree(whole, ignore_errors=True)
         whole.mkdir()
-        assemble(self._chunks(), whole)
+        measured = assemble(self._chunks(), whole) or {}
         files = {}
         for path in sorted(whole.iterdir()):
             _sync(path)
             files[path.name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-        manifest = {"format": FORMAT, **self.plan.to_json(), "files": files}
+        manifest = {"format": FORMAT, **self.plan.to_json(), "measured": measured, "files": files}
         _write_durably(whole / MANIFEST, _json_bytes(manifest))
         if self.target.exists():
             shutil.rmtree(self._replaced, ignore_errors=True)
@@ -166,6 +169,7 @@ class Writer:
         whole.rename(self.target)
         _sync(self.root)
         self._tidy()
+        return measured
 
     @property
     def _replaced(self) -> Path:

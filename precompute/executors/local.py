@@ -82,5 +82,7 @@ def run(
             writer.add(chunk, job.chunk(workspace, rows, how.batch_size))
             done, fresh = done + len(rows), fresh + len(rows)
             yield Step(name, job.unit, done, total, fresh)
-        writer.publish(lambda chunks, folder: job.assemble(chunks, folder, total))
+        measured = writer.publish(lambda chunks, folder: job.assemble(chunks, folder, total))
+        if doubt := job.doubt(measured):
+            yield Step(name, job.unit, total, total, fresh, doubt)
     workspace.forget()

@@ -74,8 +74,12 @@ class Job(Protocol):
         """Return the arrays of some consecutive rows; a function of nothing else."""
         ...
 
-    def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
-        """Write the artifact's files from all chunks, in order."""
+    def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any] | None:
+        """Write the artifact's files from all chunks, in order; return what else the manifest records."""
+        ...
+
+    def doubt(self, measured: Mapping[str, Any]) -> str | None:
+        """Return what a person should know of what was recorded, if anything."""
         ...
 
 
@@ -94,6 +98,9 @@ class PerExample:
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {}
+
+    def doubt(self, measured: Mapping[str, Any]) -> str | None:
+        return None
 
 
 def option(default: int, words: str) -> Any:

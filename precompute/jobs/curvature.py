@@ -18,14 +18,16 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from attribution.gradients.curvature import eigenbases, eigenvalue_chunk, kronecker_chunk
-from attribution.gradients.fisher import Sums, fisher_chunk, mean_of_chunks
-from attribution.gradients.stored import EKFAC, FISHER, KFAC
+from attribution.gradients.fisher import Sums, effective_draws, fisher_chunk, mean_of, summed
+from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.baseline import LATENTS
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, option, rows_of
 
 COUNT = "draws in the sums"
+SIZE = "size of "  # before a name: what tells how many draws an estimate effectively rests on
+ENOUGH = 200  # effective draws of a layer: two seeds then differ by about a tenth
 Means = dict[str, Float64[Tensor, "rows columns"]]
 SumsOf = Callable[[Workspace, range, int, int, int], Sums]  # (.., rows, draws, seed, batch size)
 
@@ -47,13 +49,17 @@ class Expectation(PerExample):
     sums: SumsOf
     finished: Callable[[Means], Mapping[str, Tensor]]
     file: str
-    reads: tuple[Kind, ...] = (LATENTS,)
-    together: tuple[Kind, ...] = ()
-    draws: int = option(8, "of the Fisher information, per training image")
+    reads: tuple[Kind, ...] = (LATENTS, ALLOTMENT)
+    together: tuple[Kind, ...] = (ALLOTMENT,)
+    draws: int = option(24, "of the Fisher information, per training image")
     seed: int = 0
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
-        settings: dict[str, Any] = {"draws": self.draws, "seed": self.seed}
+        settings: dict[str, Any] = {
+            "draws": self.draws,
+            "seed": self.seed,
+            "allotment": workspace.artifact(ALLOTMENT).checksum,
+        }
         if KFAC in self.reads:
             settings["bases"] = workspace.artifact(KFAC).checksum
         return settings
@@ -61,34 +67,52 @@ class Expectation(PerExample):
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         return chunk_of(self.sums(workspace, rows, self.draws, self.seed, batch_size))
 
-    def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
-        stored = self.finished(mean_of_chunks(map(sums_of, chunks)))
+    def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any]:
+        total = summed(map(sums_of, chunks))
+        stored = self.finished(mean_of(total))
         arrays = {name: value.float().numpy() for name, value in sorted(stored.items())}
         (folder / self.file).write_bytes(save(arrays))
+        return {"effective_draws": {name: round(n, 1) for name, n in effective_draws(total).items()}}
+
+    def doubt(self, measured: Mapping[str, Any]) -> str | None:
+        few = {name: n for name, n in measured["effective_draws"].items() if n < ENOUGH}
+        if not few:
+            return None
+        name, least = min(few.items(), key=lambda item: item[1])
+        return (
+            f"{len(few)} of {len(measured['effective_draws'])} layers rest on fewer than {ENOUGH} draws "
+            f"({name} on {least:.0f}): another seed would give another answer; raise --draws"
+        )
 
 
 def chunk_of(sums: Sums) -> Chunk:
     """Return sums as they are kept between sittings."""
-    return {name: value.numpy() for name, value in sums.values.items()} | {COUNT: np.array([sums.draws])}
+    sizes = {SIZE + name: value.numpy() for name, value in sums.sizes.items()}
+    values = {name: value.numpy() for name, value in sums.values.items()}
+    return values | sizes | {COUNT: np.array([sums.draws])}
 
 
 def sums_of(chunk: Chunk) -> Sums:
     """Return the inverse of `chunk_of`."""
-    values = {name: torch.from_numpy(value) for name, value in chunk.items() if name != COUNT}
-    return Sums(values, int(chunk[COUNT][0]))
+    tensors = {name: torch.from_numpy(value) for name, value in chunk.items() if name != COUNT}
+    sizes = {name.removeprefix(SIZE): t for name, t in tensors.items() if name.startswith(SIZE)}
+    values = {name: t for name, t in tensors.items() if not name.startswith(SIZE)}
+    return Sums(values, int(chunk[COUNT][0]), sizes)
 
 
 def _squares(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    return fisher_chunk(workspace.model, *rows_of(workspace, rows), draws, seed, batch_size)
+    given, spread = rows_of(workspace, rows), workspace.load(ALLOTMENT)
+    return fisher_chunk(workspace.model, *given, draws, seed, batch_size, spread)
 
 
 def _factors(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    return kronecker_chunk(workspace.model, *rows_of(workspace, rows), draws, seed, batch_size)
+    given, spread = rows_of(workspace, rows), workspace.load(ALLOTMENT)
+    return kronecker_chunk(workspace.model, *given, draws, seed, batch_size, spread)
 
 
 def _rotated_squares(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    bases = workspace.load(KFAC)
-    return eigenvalue_chunk(workspace.model, *rows_of(workspace, rows), draws, seed, bases, batch_size)
+    given, spread, bases = rows_of(workspace, rows), workspace.load(ALLOTMENT), workspace.load(KFAC)
+    return eigenvalue_chunk(workspace.model, *given, draws, seed, bases, batch_size, spread)
 
 
 def _as_they_are(means: Means) -> Means:
@@ -116,7 +140,7 @@ JOBS = (
         _rotated_squares,
         _as_they_are,
         "eigenvalues.safetensors",
-        (LATENTS, KFAC),
-        (KFAC,),
+        (LATENTS, ALLOTMENT, KFAC),
+        (ALLOTMENT, KFAC),
     ),
 )

@@ -16,6 +16,7 @@ import torch
 from attribution.gradients.per_example import example_gradients
 from attribution.gradients.projection import sketched_gradients
 from attribution.gradients.stored import (
+    ALLOTMENT,
     EKFAC,
     GRADIENTS,
     KFAC,
@@ -38,8 +39,8 @@ BITS = 4  # a dimension: docs/PERFORMANCE.md has what that costs
 class Gradients(PerExample):
     kind: Kind = GRADIENTS
     description: str = "whiten and sketch the gradient of every training image, for first-order answers"
-    reads: tuple[Kind, ...] = (LATENTS, KFAC, EKFAC)
-    together: tuple[Kind, ...] = (KFAC, EKFAC)
+    reads: tuple[Kind, ...] = (LATENTS, ALLOTMENT, KFAC, EKFAC)
+    together: tuple[Kind, ...] = (ALLOTMENT, KFAC, EKFAC)
     dimensions: int = option(2048, "of a sketched gradient")
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:

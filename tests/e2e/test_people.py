@@ -53,7 +53,7 @@ def test_ten_people_at_once_each_get_their_own_right_answer(server: str, open_pa
             visit.page.locator("#attribute").click()
     for thing, visit in visits.items():
         expect(visit.status).to_have_attribute("data-state", "done")
-        best = ids_of(visit.strip("clip-text"))[0]
+        best = ids_of(visit.page.locator('.strip[data-method="clip-text"]'))[0]
         with visit.page.expect_download() as waiting:
             visit.page.locator("#download-json").click()
         answer = json.loads(Path(waiting.value.path()).read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from attribution.errors import MismatchError
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
@@ -71,3 +72,35 @@ def test_a_workspace_may_go_without_latents(
     assert main(["verify", "--workspace", str(folder)]) == 0
     assert main(["status", "--workspace", str(folder)]) == 0
     assert "left out" in capsys.readouterr().out
+
+
+def test_losses_weighed_otherwise_make_another_workspace(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: What was measured in losses weighed otherwise is refused."""
+    folder = str(foreign_copy.workspace)
+    assert Workspace.open(folder).fingerprints["loss"] == "v_prediction none"
+    assert main([*foreign_copy.arguments(), "--loss-weight", "min-snr"]) == 2
+    assert "bound to the loss-weight none, not min-snr" in capsys.readouterr().err
+    assert main(["init", "--workspace", folder, "--loss-weight", "min-snr"]) == 0
+    bound = Workspace.open(folder)
+    assert bound.fingerprints["loss"] == "v_prediction min-snr:5"
+    assert bound.model.parametrisation.weight.table is not None
+    with pytest.raises(MismatchError, match="loss"):
+        bound.artifact(LOSSES)
+    assert bound.artifact(embedding("dino")), "a likeness has nothing to do with losses"
+    assert main(["init", "--workspace", folder]) == 0
+    assert Workspace.open(folder).config.loss_weight == "min-snr:5"
+
+
+def test_a_table_of_weights_is_kept_with_the_workspace(foreign_copy: Foreign, tmp_path: Path) -> None:
+    table = tmp_path / "weights.txt"
+    table.write_text("".join(f"{1 + time / 1000}\n" for time in range(1000)))
+    folder = str(foreign_copy.workspace)
+    assert main(["init", "--workspace", folder, "--loss-weight", f"table:{table}"]) == 0
+    bound = Workspace.open(folder).fingerprints["loss"]
+    assert main([*foreign_copy.arguments("all")[:5], "--workspace", folder, "--loss-weight", "none"]) == 2
+    table.unlink()
+    assert main(["init", "--workspace", folder]) == 0
+    assert Workspace.open(folder).fingerprints["loss"] == bound
+    assert Workspace.open(folder).model.parametrisation.fingerprint == bound

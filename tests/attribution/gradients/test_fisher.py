@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.func import functional_call
 
-from attribution.gradients.fisher import Sums, fisher_chunk, mean_of_chunks
+from attribution.gradients.allotment import Allotment
+from attribution.gradients.fisher import Sums, effective_draws, fisher_chunk, mean_of_chunks, size_of
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.rng import gaussian, generator
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from demo.diffusion import MIN_SNR_GAMMA
 
 
 def plain_fisher(workspace: Workspace, rows: list[int], draws: int, seed: int) -> dict[str, torch.Tensor]:
-    """One draw at a time through autograd: the slow, obvious version."""
+    """One draw at a time through autograd, in the loss of training: the slow, obvious version."""
     model = workspace.model
     assert isinstance(model, PipelineModel)
     total = {name: torch.zeros(w.shape, dtype=torch.float64) for name, w in model.weights.items()}
@@ -22,7 +25,7 @@ def plain_fisher(workspace: Workspace, rows: list[int], draws: int, seed: int) -
         latent = training_latents(workspace, [row])
         caption = model.encode_captions([example.caption])
         for draw in range(draws):
-            t = int(generator(seed, "fisher-t", example.id, draw).integers(1000))
+            t = int((draw + generator(seed, "fisher-t", example.id, draw).random()) / draws * 1000)
             noise = gaussian(seed, "fisher", example.id, draw, model.latent_shape)[None]
             signal = model.scheduler.alphas_cumprod[t]
             noisy = signal.sqrt() * latent + (1 - signal).sqrt() * noise
@@ -31,13 +34,22 @@ def plain_fisher(workspace: Workspace, rows: list[int], draws: int, seed: int) -
             out = functional_call(
                 model.unet, weights, (noisy, t), {"encoder_hidden_states": caption.tokens}
             ).sample
-            gradients = torch.autograd.grad((out - target).square().mean(), list(weights.values()))
+            snr = signal / (1 - signal)
+            loss = snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1) * (out - target).square().mean()
+            gradients = torch.autograd.grad(loss, list(weights.values()))
             for name, gradient in zip(weights, gradients, strict=True):
                 total[name] += gradient.double() ** 2
     return {name: value / (len(rows) * draws) for name, value in total.items()}
 
 
-def chunk(workspace: Workspace, rows: list[int], draws: int, batch_size: int) -> Sums:
+def chunk(
+    workspace: Workspace,
+    rows: list[int],
+    draws: int,
+    batch_size: int,
+    allotment: Allotment | None = None,
+    seed: int = 5,
+) -> Sums:
     training_set = workspace.training_set
     return fisher_chunk(
         workspace.model,
@@ -45,8 +57,9 @@ def chunk(workspace: Workspace, rows: list[int], draws: int, batch_size: int) ->
         workspace.model.encode_captions([training_set.captions[row] for row in rows]),
         [training_set.ids[row] for row in rows],
         draws,
-        seed=5,
+        seed=seed,
         batch_size=batch_size,
+        allotment=allotment,
     )
 
 
@@ -66,3 +79,21 @@ def test_fisher_is_the_mean_over_draws_however_it_is_chunked(tiny_world: Workspa
     for name in whole:
         assert whole[name].dtype == torch.float64
         torch.testing.assert_close(parts[name], whole[name], rtol=1e-4, atol=1e-14)
+
+
+def test_draws_allotted_unevenly_have_the_same_mean(tiny_world: Workspace) -> None:
+    """Law: However draws are spread over timesteps, the Fisher information's expectation is the same."""
+    late = np.where(np.arange(1000) < 500, 0.5, 1.5) / 1000
+    rows = list(range(12))
+    even = mean_of_chunks([chunk(tiny_world, rows, 16, 64, seed=seed) for seed in range(2)])
+    uneven = mean_of_chunks([chunk(tiny_world, rows, 16, 64, Allotment(late), seed) for seed in range(2)])
+    traces = [np.array([float(fisher[name].sum()) for name in even]) for fisher in (even, uneven)]
+    np.testing.assert_allclose(traces[1], traces[0], rtol=0.35)
+
+
+def test_effective_draws_count_alike_draws_in_full_and_one_that_decides_as_one() -> None:
+    """Law: An estimate that one draw decides effectively rests on one draw."""
+    alike, decided = torch.ones(50).double(), torch.zeros(50).double()
+    decided[7] = 3.0
+    sizes = {"alike": size_of(alike), "decided": size_of(decided)}
+    assert effective_draws(Sums({}, 50, sizes)) == {"alike": 50.0, "decided": 1.0}

@@ -83,7 +83,8 @@ def plain_draws(world: World) -> list[Batch]:
     drawn = []
     for row, name in enumerate(IDS):
         for draw in range(DRAWS):
-            time = int(generator(SEED, "fisher-t", name, draw).integers(world.model.num_train_timesteps))
+            place = (draw + generator(SEED, "fisher-t", name, draw).random()) / DRAWS
+            time = int(place * world.model.num_train_timesteps)
             noise = gaussian(SEED, "fisher", name, draw, world.model.latent_shape)[None]
             latent, caption = world.latents[row : row + 1], world.captions[row : row + 1]
             drawn.append(Batch(latent, caption, noise, torch.tensor([time])))

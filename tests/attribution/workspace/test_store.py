@@ -303,5 +303,5 @@ def test_a_lock_is_held_by_one_writer_and_taken_again_when_it_is_free(tmp_path: 
 def test_manifests_hold_no_time_and_no_place(tmp_path: Path) -> None:
     make(tmp_path)
     manifest = json.loads((tmp_path / "losses" / "manifest.json").read_text())
-    assert set(manifest) == {"format", "files", *PLAN.to_json()}
+    assert set(manifest) == {"format", "files", "measured", *PLAN.to_json()}
     assert str(tmp_path) not in json.dumps(manifest)

@@ -52,9 +52,9 @@ def test_the_model_is_loaded_once_also_by_threads_at_the_same_time(
 ) -> None:
     loads: list[str] = []
 
-    def counted(name: str, device: str, layers: str) -> DiffusionModel:
+    def counted(name: str, *how: str) -> DiffusionModel:
         loads.append(name)
-        return open_model(name, device, layers)
+        return open_model(name, *how)
 
     monkeypatch.setattr(module, "open_model", counted)
     workspace = Workspace.open(foreign_world.workspace)
