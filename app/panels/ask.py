@@ -9,12 +9,12 @@ import gradio as gr
 
 from app.panels.updates import html_panel
 from app.views import status
+from attribution.gradients.draw_gradient import BACKWARD
 from attribution.gradients.query_context import GRADIENT_DRAWS
 from attribution.methods.base import Method
 from attribution.query import Settings
 
 CHOSEN_AT_FIRST = ("abu", "first-order", "clip", "dino")
-BACKWARD = 3  # times the work of a forward pass that one of the gradient's draws takes
 
 
 @dataclass(frozen=True)

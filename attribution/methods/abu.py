@@ -15,7 +15,6 @@ from typing import Any
 from attribution.analysis.loss_map import LossMap, measured_loss_map
 from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
-from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import curvature_needs, damped_curvature
 from attribution.methods.base import Cost
@@ -124,7 +123,7 @@ class AbU:
         """Yield progress; return the weights that have forgotten the query."""
         workspace, options = context.workspace, context.settings.options_of(self)
         model, seed = workspace.model, context.settings.seed
-        gradient = yield from self._gradient(context, options.draws)
+        gradient = yield from context.watched_gradient(self.name, options.draws)
         damping = 0.0 if options.alpha else options.damping  # --alpha is the paper's own step
         direction = unlearning.ascent_direction(
             gradient.mean, damped_curvature(workspace, self.curvature, damping), len(workspace.training_set)
@@ -140,14 +139,6 @@ class AbU:
                 return unlearned
             yield Progress(self.name, "calibrating the step", trial, MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
-
-    def _gradient(self, context: QueryContext, draws: int) -> Generator[Progress, None, QueryGradient]:
-        yield Progress(self.name, "computing the gradient", 0, draws)
-        last = None
-        for last in context.gradients(draws):
-            yield Progress(self.name, "computing the gradient", last.draws, last.total)
-        assert last is not None
-        return last
 
 
 METHODS = (
