@@ -17,7 +17,7 @@ from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import curvature_needs, damped_curvature
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.models.draws import stratified_draws
 from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
 from attribution.results import Progress, Scores
@@ -74,6 +74,7 @@ class AbU:
         "what was forgotten with it."
     )
     curvature: str = "fisher"
+    family: Family = Family.UNLEARNING
     cost: Cost = Cost.PER_EXAMPLE
     shortlists: bool = False
     options: AbUOptions = field(default_factory=AbUOptions)

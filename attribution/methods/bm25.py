@@ -24,7 +24,7 @@ from numpy import ndarray
 from attribution.data.words import words
 from attribution.errors import SettingsError
 from attribution.gradients.query_context import QueryContext
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.query import Candidates, MethodOptions
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
@@ -80,11 +80,12 @@ class BM25:
     """The training captions are indexed when they are first asked about, and kept by the workspace."""
 
     name: str = "bm25"
-    title: str = "Caption words (BM25)"
+    title: str = "Words (BM25)"
     description: str = (
         "The words that two captions share, rare ones counting more (BM25); "
         "neither picture nor box is looked at."
     )
+    family: Family = Family.LIKENESS
     cost: Cost = Cost.LOOKUP
     shortlists: bool = False
     options: BM25Options = field(default_factory=BM25Options)

@@ -19,7 +19,7 @@ from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.linearised import Prediction
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import EKFAC, GRADIENTS, KFAC
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
@@ -54,6 +54,7 @@ class ByGradient:
     description: str
     options: GradientOptions
     shortlists: bool = False
+    family: Family = Family.INFLUENCE
     cost: Cost = Cost.GRADIENT
 
     def predicted(

@@ -31,7 +31,7 @@ from attribution.gradients.draw_gradient import BACKWARD
 from attribution.gradients.per_example import product_sweep
 from attribution.gradients.query_context import GRADIENT_BATCH, GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import EKFAC, KFAC, damped_curvature
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.models.base import Weights
 from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
 from attribution.results import Progress, Scores
@@ -75,6 +75,7 @@ class Influence:
         "The influence function in full: each training image's own gradient along the step that unlearns "
         "this picture, computed now and not sketched."
     )
+    family: Family = Family.INFLUENCE
     cost: Cost = Cost.PER_EXAMPLE
     shortlists: bool = False
     options: InfluenceOptions = field(default_factory=InfluenceOptions)

@@ -31,7 +31,7 @@ from numpy import ndarray
 from attribution.analysis.loss_map import LossMap, measured_loss_map
 from attribution.errors import CalibrationError, SettingsError
 from attribution.gradients.query_context import TARGET_RISE, QueryContext
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.models.batch import Batch
 from attribution.models.draws import stratified_draws
 from attribution.models.losses import own_loss
@@ -80,11 +80,12 @@ class Mucs:
     """The skew of each training image's losses towards the model that has unlearned the query."""
 
     name: str = "mucs"
-    title: str = "Mirrored unlearning (MUCS)"
+    title: str = "Unlearning (MUCS)"
     description: str = (
         "By which share the loss of a training image changes when a second model unlearns this picture in "
         "many small steps, on the same noise for both."
     )
+    family: Family = Family.UNLEARNING
     cost: Cost = Cost.PER_EXAMPLE
     shortlists: bool = False
     options: MucsOptions = field(default_factory=MucsOptions)
