@@ -95,9 +95,15 @@ class Endpoints:
             return {"run": self._kept_id(run), **answer_json(run, returned)}
 
     def methods(self) -> list[Json]:
-        """The methods that this server offers: name, title, what they do, and whether they measure."""
+        """The methods that this server offers: name, title, family, what they do, and if they measure."""
         return [
-            {"name": m.name, "title": m.title, "description": m.description, "measures": measures(m)}
+            {
+                "name": m.name,
+                "title": m.title,
+                "family": m.family.title,
+                "description": m.description,
+                "measures": measures(m),
+            }
             for m in offered_methods(self.page.workspace)
         ]
 

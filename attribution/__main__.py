@@ -28,7 +28,7 @@ from rich.text import Text
 from attribution.data.images import read_image, write_png
 from attribution.engine import attribute
 from attribution.errors import CaptionError, ImageError, SettingsError
-from attribution.methods.base import method, methods, with_options
+from attribution.methods.base import by_family, method, methods, with_options
 from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
@@ -78,8 +78,8 @@ def _add_settings(top: argparse.ArgumentParser) -> None:
         "--method",
         nargs="+",
         metavar="NAME",
-        help=f"of {', '.join(methods())} (default: {' '.join(DEFAULT_METHODS)}, those that the workspace "
-        "has encoders for)",
+        help=f"{_families()} (default: {' '.join(DEFAULT_METHODS)}, those that the workspace has encoders "
+        "for)",
     )
     top.add_argument(
         "--top-k", type=positive_count, metavar="K", help="images shown and written (default 10 and all)"
@@ -101,6 +101,12 @@ def _add_settings(top: argparse.ArgumentParser) -> None:
         default=[],
         help="options of single methods, such as abu.damping=0.05 (attribution/methods/ says which)",
     )
+
+
+def _families() -> str:
+    """The methods, family by family."""
+    families = by_family(methods().values())
+    return "; ".join(f"{each.title}: {', '.join(m.name for m in of)}" for each, of in families.items())
 
 
 def _add_generation(top: argparse.ArgumentParser) -> None:

@@ -23,9 +23,9 @@ import numpy as np
 from attribution.analysis.significance import CONTROLS
 from attribution.engine import attribute
 from attribution.errors import SettingsError
-from attribution.methods.abu import PART
 from attribution.query import Query, Settings
 from attribution.results import Ranking
+from attribution.unlearning.measuring import PART
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Writer

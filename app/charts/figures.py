@@ -14,11 +14,15 @@ GRID = "rgba(138,133,124,0.22)"
 COLOURS = {
     "abu": "#c8501f",
     "abu-plus": "#a23a4e",
+    "mucs": "#d0647a",
     "first-order": "#d08a3a",
+    "influence": "#9c6b2f",
+    "relatif": "#8f9a3a",
     "clip": "#3f7cac",
     "clip-text": "#7a6fb0",
     "dino": "#3c8d6e",
     "pixel": "#a8842c",
+    "bm25": "#5a63b8",
 }
 OF_PARTS = ("#c8501f", "#3f7cac", "#3c8d6e", "#7a6fb0", "#a8842c", "#a23a4e")  # when methods are alike
 LONGEST_TITLE = 40  # characters

@@ -7,21 +7,23 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from app.frontend.assets import script
 from app.panels.updates import html_panel
 from app.views import status
+from app.views.methods import method_chooser
+from attribution.gradients.draw_gradient import BACKWARD
 from attribution.gradients.query_context import GRADIENT_DRAWS
 from attribution.methods.base import Method
 from attribution.query import Settings
 
 CHOSEN_AT_FIRST = ("abu", "first-order", "clip", "dino")
-BACKWARD = 3  # times the work of a forward pass that one of the gradient's draws takes
 
 
 @dataclass(frozen=True)
 class AskPanel:
     """Methods and effort."""
 
-    methods: gr.CheckboxGroup
+    methods: gr.HTML  # its value is a list of names
     effort: gr.Radio
 
 
@@ -63,14 +65,10 @@ def _expected(draws: int, draws_per_second: float | None) -> str:
 def build_ask(found: Sequence[Method], training_images: int, draws_each: int) -> AskPanel:
     """Methods and effort stand over the answer, the button under the picture: see `build_action`."""
     names = [method.name for method in found]
+    ticked = [name for name in CHOSEN_AT_FIRST if name in names] or names[:1]
     with gr.Row(elem_id="ask"):
-        chosen = gr.CheckboxGroup(
-            [(method.title, method.name) for method in found],
-            value=[name for name in CHOSEN_AT_FIRST if name in names] or names[:1],
-            label="Methods",
-            elem_id="methods",
-            min_width=0,
-        )
+        chooser = method_chooser(found, ticked)
+        chosen = html_panel(ticked, "methods", script("methods.js"), html_template=chooser, min_width=0)
         effort = gr.Radio(
             effort_choices(training_images, draws_each),
             value="refined",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from app.runs.run import Picture, Run, parts_of
 from attribution.errors import CaptionError, SettingsError
 from attribution.methods.base import Cost, Method, available, methods
@@ -25,7 +23,7 @@ def measures(each: Method) -> bool:
 
 
 def checked_run(
-    picture: Picture | None, boxes: tuple[Box, ...], chosen: Sequence[str], effort: str, caption: str | None
+    picture: Picture | None, boxes: tuple[Box, ...], chosen: object, effort: str, caption: str | None
 ) -> Run:
     """The question as the page puts it, checked.
 
@@ -34,7 +32,7 @@ def checked_run(
     """
     if picture is None:
         raise SettingsError("make or bring a picture first")
-    if not chosen:
+    if not isinstance(chosen, list) or not chosen:
         raise SettingsError("choose at least one method")
     caption = picture.caption or (caption or "").strip()
     if not caption:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from itertools import chain
 
+from attribution.data.words import words
 from attribution.gradients.query_context import QueryContext
 from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES
+from attribution.workspace.cache import Cache
 
 NAMED = 8  # unknown words at most
 
@@ -20,13 +21,17 @@ def query_warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
             with the training images'.
     """
     found = (_unknown_words(context), _unlike(context) if measured else None)
-    return tuple(words for words in found if words is not None)
+    return tuple(sentence for sentence in found if sentence is not None)
 
 
 def _unknown_words(context: QueryContext) -> str | None:
-    captions = context.workspace.training_set.captions
-    known = set(chain.from_iterable(_words(caption) for caption in captions))
-    unknown = [word for word in dict.fromkeys(_words(context.query.caption)) if word not in known]
+    workspace = context.workspace
+    remembered: Cache[set[str]] = workspace.cache("words of captions", 1)
+    known = remembered.get("")
+    if known is None:
+        known = set(chain.from_iterable(map(words, workspace.training_set.captions)))
+        remembered.put("", known)
+    unknown = [word for word in dict.fromkeys(words(context.query.caption)) if word not in known]
     if not unknown:
         return None
     named = ", ".join(repr(word) for word in unknown[:NAMED])
@@ -56,7 +61,3 @@ def _unlike(context: QueryContext) -> str | None:
         f"this picture is unlike the training images: its loss is {own:.3f}, and theirs lie "
         f"between {low:.3f} and {high:.3f}; what it is traced to may mean little"
     )
-
-
-def _words(caption: str) -> list[str]:
-    return re.findall(r"[^\W_]+", caption.lower())

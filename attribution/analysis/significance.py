@@ -11,7 +11,6 @@ Having looked at all images is corrected for by the distribution of the largest 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
 
+from attribution.data.words import words
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
@@ -112,13 +112,13 @@ def _deviation(
 
 def related_captions(captions: Sequence[str], controls: Sequence[str]) -> Bool[ndarray, "n controls"]:
     """Whether a training caption and a control's share a word that is not common to most captions."""
-    words = [_words(caption) for caption in captions]
-    counted = Counter(word for caption in words for word in caption)
+    said = [set(words(caption)) for caption in captions]
+    counted = Counter(word for caption in said for word in caption)
     common = {word for word, count in counted.items() if count > COMMON * len(captions)}
-    asked = [_words(caption) - common for caption in controls]
+    asked = [set(words(caption)) - common for caption in controls]
     vocabulary = {word: k for k, word in enumerate(sorted(set().union(*asked)))}
     of_controls = _incidence(asked, vocabulary)
-    of_captions = _incidence([caption - common for caption in words], vocabulary)
+    of_captions = _incidence([caption - common for caption in said], vocabulary)
     shared: Bool[ndarray, "n controls"] = of_captions @ of_controls.T > 0
     return shared
 
@@ -129,10 +129,6 @@ def _incidence(captions: Sequence[set[str]], vocabulary: dict[str, int]) -> Floa
         for word in caption & vocabulary.keys():
             table[row, vocabulary[word]] = 1
     return table
-
-
-def _words(caption: str) -> set[str]:
-    return set(re.findall(r"[^\W_]+", caption.lower()))
 
 
 def _null(workspace: Workspace, artifact: Artifact) -> Null:

@@ -13,6 +13,8 @@ from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel
 from attribution.models.batch import Batch
 
+BACKWARD = 3  # times the work of a forward pass that the gradient of one draw takes
+
 
 @dataclass(frozen=True)
 class QueryGradient:

@@ -32,12 +32,12 @@ class Prediction:
     Attributes:
         values: the predicted rise of each image's loss.
         stderr: the sketch's own standard error of each.
-        alpha: the step of AbU eq. 6, in the linear model of the query's loss.
+        alpha: the step of AbU eq. 6, in the linear model of the query's loss; None of what no step is in.
     """
 
     values: Float64[ndarray, " n"]
     stderr: Float64[ndarray, " n"]
-    alpha: float
+    alpha: float | None
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,21 @@ class FirstOrder:
         length = float(np.linalg.norm(vector.astype(np.float64)))
         variance = ((self.lengths[rows] * length) ** 2 + products**2) / self.sketch.dimensions
         return Prediction(unit * products, unit * np.sqrt(variance), alpha)
+
+    def cosines(
+        self, gradient: Mapping[str, Float[Tensor, "out in"]], rows: Int[ndarray, " k"]
+    ) -> Prediction:
+        """Cosines of the whitened gradients of `rows` with the query's, with the sketch's standard errors.
+
+        Raises:
+            NonFiniteError: the gradient is zero or not finite.
+        """
+        vector = self.query_vector(gradient)
+        length = float(np.linalg.norm(vector.astype(np.float64)))
+        if not (np.isfinite(length) and length > 0):
+            raise NonFiniteError("the picture's gradient is zero or not finite: it has no direction")
+        values = np.asarray(self.index.scores(vector, rows) / length, np.float64)
+        return Prediction(values, np.sqrt((1 + values**2) / self.sketch.dimensions), None)
 
     def products(self, queries: Float[ndarray, "queries dimensions"]) -> Float[ndarray, "n queries"]:
         """Inner products of all training images with some queries, single precision."""

@@ -7,16 +7,18 @@ they meet the tokens. Of other layers each draw's gradient is formed and added u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float64
+from numpy import ndarray
 from torch import Tensor
 
 from attribution.errors import NonFiniteError, SettingsError
 from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Conditioning
-from attribution.models.draws import Probe, probe_draws
+from attribution.models.draws import Probe, ProbeDraws, probe_draws
 from attribution.models.layers import selector
 
 GROUP = 8  # training images whose full gradients are held at once
@@ -72,7 +74,9 @@ def gradient_factors(
     sums: dict[str, Tensor] = {}
     tokens: dict[str, Tensor] = {}
     draws_each = len(probe.timesteps) * probe.noises
-    for where, factors in _probe_factors(model, latents, captions, ids, probe, batch_size):
+    noises = range(probe.noises)
+    for draws, factors in _probe_factors(model, latents, captions, ids, probe, noises, batch_size):
+        where = draws.examples.to(model.device)
         for name, factor in factors.items():
             if name not in sums:
                 sums[name] = factor.outputs.new_zeros(len(ids), *factor.outputs.shape[1:])
@@ -96,10 +100,44 @@ def _added_up(
         name: weight.new_zeros(len(ids), *weight.shape, dtype=torch.float64)
         for name, weight in model.weights.items()
     }
-    for where, factors in _probe_factors(model, latents, captions, ids, probe, batch_size):
+    noises = range(probe.noises)
+    for draws, factors in _probe_factors(model, latents, captions, ids, probe, noises, batch_size):
+        where = draws.examples.to(model.device)
         for name, factor in factors.items():
             sums[name].index_add_(0, where, factor.per_draw().double() / draws_each)
     return sums
+
+
+def product_sweep(
+    model: DiffusionModel,
+    direction: Mapping[str, Float[Tensor, "out in"]],
+    latents: Float[Tensor, "n c h w"],
+    captions: Conditioning,
+    ids: Sequence[str],
+    probe: Probe,
+    noises: Sequence[int],
+    batch_size: int = 64,
+) -> Iterator[tuple[int, Float64[ndarray, "n timesteps noises"]]]:
+    """Inner products of every draw's own gradient with a direction; yields (draws done, products so far).
+
+    No gradient is formed: the direction meets what the layer was given, and that the gradient of what it
+    made of it. The array is the same object each time, NaN where nothing is there yet.
+
+    Args:
+        noises: their numbers; any, since each is drawn from the probe's seed.
+
+    Raises:
+        NonFiniteError: a loss is not finite; names the examples.
+    """
+    products = np.full((len(ids), len(probe.timesteps), len(noises)), np.nan)
+    flat = products.reshape(-1)
+    for draws, factors in _probe_factors(model, latents, captions, ids, probe, noises, batch_size):
+        total = torch.zeros(len(draws.numbers), dtype=torch.float64, device=model.device)
+        for name, factor in factors.items():
+            along = factor.inputs @ direction[name].to(factor.inputs).T  # (draws, tokens, out)
+            total += (factor.outputs.double() * along).sum(dim=(1, 2))
+        flat[draws.numbers] = total.cpu().numpy()
+        yield int(draws.numbers[-1]) + 1, products
 
 
 def _probe_factors(
@@ -108,12 +146,13 @@ def _probe_factors(
     captions: Conditioning,
     ids: Sequence[str],
     probe: Probe,
+    noises: Sequence[int],
     batch_size: int,
-) -> Iterator[tuple[Int[Tensor, " draws"], dict[str, Factors]]]:
-    """Whose each draw is, on the model's device, and its gradient: batch by batch of the probe."""
-    for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, batch_size):
+) -> Iterator[tuple[ProbeDraws, dict[str, Factors]]]:
+    """Some draws of the probe and their gradients, batch by batch."""
+    for draws in probe_draws(probe, noises, ids, model.latent_shape, batch_size):
         losses, factors = model.loss_and_factors(model.weights, draws.of(latents, captions))
         if not torch.isfinite(losses).all():
             named = ", ".join(sorted({ids[int(e)] for e in draws.examples})[:5])
             raise NonFiniteError(f"the loss is not finite in a batch with {named}")
-        yield draws.examples.to(model.device), factors
+        yield draws, factors

@@ -18,6 +18,7 @@ from attribution.gradients.draw_gradient import QueryGradient, gradient_over_dra
 from attribution.models.batch import Conditioning
 from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query, Settings
+from attribution.results import Progress
 from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
 
@@ -135,3 +136,14 @@ class QueryContext:
         """Return the whole gradient of the query's own loss."""
         *_, whole = self.gradients(draws)
         return whole
+
+    def watched_gradient(
+        self, method: str, draws: int = GRADIENT_DRAWS
+    ) -> Generator[Progress, None, QueryGradient]:
+        """Yield progress in a method's name; return the whole gradient of the query's own loss."""
+        yield Progress(method, "computing the gradient", 0, draws)
+        last = None
+        for last in self.gradients(draws):
+            yield Progress(method, "computing the gradient", last.draws, last.total)
+        assert last is not None, "there are at least two draws"
+        return last

@@ -12,34 +12,23 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64, Int
-from numpy import ndarray
-
 from attribution.analysis.loss_map import LossMap, measured_loss_map
 from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
-from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import curvature_needs, damped_curvature
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.models.draws import stratified_draws
-from attribution.models.losses import check_finite, loss_sweep
 from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
 from attribution.results import Progress, Scores
-from attribution.rng import generator
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
-from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
+from attribution.unlearning.measuring import Remeasured, measured, self_check
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import LOSSES, training_latents
+from attribution.workspace.baseline import LOSSES
 from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
-
-CONTROLS = 16  # random training images whose loss should not rise with the query's
-CONTROL_SHARE = 0.25  # of the query's rise: above it, unlearning was not selective
-PART = 128  # images of a full measurement between two looks at the ranking
 
 
 @dataclass(frozen=True)
@@ -85,6 +74,7 @@ class AbU:
         "what was forgotten with it."
     )
     curvature: str = "fisher"
+    family: Family = Family.UNLEARNING
     cost: Cost = Cost.PER_EXAMPLE
     shortlists: bool = False
     options: AbUOptions = field(default_factory=AbUOptions)
@@ -96,10 +86,8 @@ class AbU:
         workspace, options = context.workspace, context.settings.options_of(self)
         unlearned = yield from self.unlearn(context)
         self._remembered(workspace).put(self._key(context), unlearned)
-        controls = control_rows(workspace, context.settings.seed)
-        rises = yield from self._rises(context, unlearned, controls, range(1), "checking controls")
-        before = workspace.load(LOSSES)[controls][..., :1].astype(np.float64)
-        control_rise = float(rises.mean() / before.mean())
+        images = Remeasured(self.name, workspace, unlearned.weights, context.settings.batch_size)
+        control_rise = yield from images.control_rise(context.settings.seed)
         details: dict[str, Any] = {
             "alpha": unlearned.alpha,
             "curvature": self.curvature,
@@ -110,11 +98,11 @@ class AbU:
             "control_rise": control_rise,
             "calibration_trials": unlearned.trials,
         }
-        warnings = _self_check(unlearned.rise, control_rise)
+        warnings = self_check(unlearned.rise, control_rise)
         judged = judgement(workspace, context.gradient(options.draws), options.target_rise)
         details |= judged.details() if judged else {}
-        measured = self._raced if candidates.race else self._measured
-        for event in measured(context, unlearned, candidates):
+        scored = measured(candidates, workspace.probe, context.settings, images.rises, images.draws_of)
+        for event in scored:
             if isinstance(event, Scores):
                 z = judged.z[event.rows] if judged else None
                 yield replace(event, details={**details, **event.details}, warnings=warnings, z=z)
@@ -136,7 +124,7 @@ class AbU:
         """Yield progress; return the weights that have forgotten the query."""
         workspace, options = context.workspace, context.settings.options_of(self)
         model, seed = workspace.model, context.settings.seed
-        gradient = yield from self._gradient(context, options.draws)
+        gradient = yield from context.watched_gradient(self.name, options.draws)
         damping = 0.0 if options.alpha else options.damping  # --alpha is the paper's own step
         direction = unlearning.ascent_direction(
             gradient.mean, damped_curvature(workspace, self.curvature, damping), len(workspace.training_set)
@@ -153,96 +141,6 @@ class AbU:
             yield Progress(self.name, "calibrating the step", trial, MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
 
-    def _gradient(self, context: QueryContext, draws: int) -> Generator[Progress, None, QueryGradient]:
-        yield Progress(self.name, "computing the gradient", 0, draws)
-        last = None
-        for last in context.gradients(draws):
-            yield Progress(self.name, "computing the gradient", last.draws, last.total)
-        assert last is not None
-        return last
-
-    def _measured(
-        self, context: QueryContext, unlearned: Unlearned, candidates: Candidates
-    ) -> Iterator[Progress | Scores]:
-        """Every candidate in full, in order of promise; yields the scores so far after each part."""
-        noises = range(context.workspace.probe.noises)
-        total = len(candidates.rows)
-        values, stderr = np.empty(total), np.empty(total)
-        for start in range(0, total, PART):
-            rows = candidates.rows[start : start + PART]
-            stage = f"measuring training images {start + 1:,} to {start + len(rows):,} of {total:,}"
-            rises = yield from self._rises(context, unlearned, rows, noises, stage)
-            end = start + len(rows)
-            values[start:end], stderr[start:end] = mean_and_error(rises)
-            errors = None if len(noises) < 2 else stderr[:end].copy()
-            yield Scores(candidates.rows[:end], values[:end].copy(), errors, final=end == total)
-
-    def _raced(
-        self, context: QueryContext, unlearned: Unlearned, candidates: Candidates
-    ) -> Iterator[Progress | Scores]:
-        """The most promising candidates, as far as the budget goes; yields a ranking after each round."""
-        probe, rows, settings = context.workspace.probe, candidates.rows, context.settings
-        grid, noises = len(probe.timesteps), max(2, probe.noises)
-        block = grid * noises
-
-        def numbers(round_number: int) -> range:
-            return range(round_number * noises, (round_number + 1) * noises)
-
-        def cost(round_number: int) -> int:
-            unknown = sum(k >= probe.pool for k in numbers(round_number))
-            return block + grid * unknown  # beyond the pool, the loss before is measured as well
-
-        def measure(positions: Int[ndarray, " n"], number: int) -> Generator[object, None, Rises]:
-            again = f"measuring the best again, round {number}"
-            stage = again if number else "measuring the most promising"
-            chosen = rows[positions]
-            rises = yield from self._rises(context, unlearned, chosen, numbers(number), stage)
-            return rises
-
-        for event in race(len(rows), settings.top_k, settings.budget, cost(0), cost, measure):
-            if isinstance(event, Standing):
-                yield _standing_scores(event, rows)
-            else:
-                assert isinstance(event, Progress)
-                yield event
-
-    def _rises(
-        self,
-        context: QueryContext,
-        unlearned: Unlearned,
-        rows: Int[ndarray, " n"],
-        noises: range,
-        stage: str,
-    ) -> Generator[Progress, None, Float64[ndarray, "n timesteps noises"]]:
-        """Yield progress; returns the rise of every draw's loss of some training images."""
-        workspace, batch_size = context.workspace, context.settings.batch_size
-        training_set, probe, model = workspace.training_set, workspace.probe, workspace.model
-        ids = [training_set.ids[row] for row in rows]
-        captions = model.encode_captions([training_set.captions[row] for row in rows])
-        for start in range(0, len(rows), batch_size):  # each kept by the workspace
-            training_latents(workspace, rows[start : start + batch_size])
-            yield Progress(self.name, "encoding training images", start, len(rows))
-        latents = training_latents(workspace, rows)
-        known = [k for k in noises if k < probe.pool]
-        unknown = [k for k in noises if k >= probe.pool]
-        sweeps = [(unlearned.weights, noises)] + ([(model.weights, unknown)] if unknown else [])
-        total = len(rows) * len(probe.timesteps) * sum(len(numbers) for _, numbers in sweeps)
-        results, before_this = [], 0
-        yield Progress(self.name, stage, 0, total)
-        for weights, numbers in sweeps:
-            done, losses = 0, np.empty(0, np.float32)
-            for done, losses in loss_sweep(
-                model, weights, latents, captions, ids, probe, batch_size, numbers
-            ):
-                yield Progress(self.name, stage, before_this + done, total)
-            check_finite(losses, ids)
-            results.append(losses.astype(np.float64))
-            before_this += done
-        stored = workspace.load(LOSSES)[rows][..., known].astype(np.float64)
-        rises: Float64[ndarray, "n timesteps noises"]
-        rises = results[0] - np.concatenate([stored, *results[1:]], axis=2)
-        return rises
-
 
 METHODS = (
     AbU(),
@@ -253,37 +151,3 @@ METHODS = (
         curvature="ekfac",
     ),
 )
-
-
-def control_rows(workspace: Workspace, seed: int) -> Int[ndarray, " controls"]:
-    """Rows of random training images, the same for every query of a seed."""
-    count = len(workspace.training_set)
-    rng = generator(seed, "controls")
-    return np.sort(rng.choice(count, size=min(CONTROLS, count), replace=False))
-
-
-def _standing_scores(standing: Standing, rows: Int[ndarray, " n"]) -> Scores:
-    measured = np.flatnonzero(~np.isnan(standing.values))
-    details = {
-        "draws": int(standing.spent),
-        "rounds": standing.rounds,
-        "measured": len(measured),
-        "measured_again": int((standing.draws > standing.draws[measured].min()).sum()),
-        "separated": standing.settled,
-    }
-    return Scores(
-        rows[measured],
-        standing.values[measured],
-        standing.stderr[measured],
-        details,
-        final=standing.over,
-    )
-
-
-def _self_check(query_rise: float, control_rise: float) -> tuple[str, ...]:
-    if control_rise < CONTROL_SHARE * query_rise:
-        return ()
-    return (
-        f"unlearning was not selective: the loss of random training images rose by {control_rise:.1%} "
-        f"while the picture's own rose by {query_rise:.1%}; read these scores with care",
-    )

@@ -5,9 +5,9 @@ Each module binds `METHODS`, one method a row of the page. `random.py` is the wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from enum import IntEnum
+from enum import Enum, IntEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -33,6 +33,18 @@ class Cost(IntEnum):
     PER_EXAMPLE = 2  # something for every training image: by default only the most promising are scored
 
 
+class Family(Enum):
+    """What methods have in common, in the order in which they are shown: a title, and what they do."""
+
+    UNLEARNING = ("Unlearning", "Which images are forgotten when the model forgets the picture.")
+    INFLUENCE = ("Influence functions", "What the gradients say, without changing the model.")
+    LIKENESS = ("Likeness", "What looks or reads alike, and chance: to compare with.")
+
+    def __init__(self, title: str, sentence: str) -> None:
+        self.title = title
+        self.sentence = sentence
+
+
 @runtime_checkable
 class Method(Protocol):
     """What a file of `attribution/methods/` provides."""
@@ -40,6 +52,7 @@ class Method(Protocol):
     name: str  # on the command line
     title: str  # on the page
     description: str  # one sentence: what the score is
+    family: Family  # beside which others it is shown
     cost: Cost
     shortlists: bool  # whether its ranking says which training images are promising to those that measure
     options: MethodOptions  # its own settings, with their defaults
@@ -70,9 +83,20 @@ def discovered() -> tuple[Method, ...]:
 
 @cache
 def methods() -> dict[str, Method]:
-    """Return all methods by name, in the order in which the page shows them."""
-    in_order = sorted(discovered(), key=lambda each: (each.cost is not Cost.PER_EXAMPLE, each.name))
+    """Return all methods by name, in the order in which the page shows them.
+
+    Family by family; in each, those first that know what is promising.
+    """
+    families = list(Family)
+    in_order = sorted(discovered(), key=lambda each: (families.index(each.family), not each.shortlists))
     return {each.name: each for each in in_order}
+
+
+def by_family(chosen: Iterable[Method]) -> dict[Family, list[Method]]:
+    """Return some methods in their families; a family without any is left out."""
+    found = list(chosen)
+    groups = {family: [each for each in found if each.family is family] for family in Family}
+    return {family: group for family, group in groups.items() if group}
 
 
 def method(name: str) -> Method:

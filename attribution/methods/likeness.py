@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from attribution.gradients.query_context import QueryContext
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.query import NO_OPTIONS, Candidates, MethodOptions
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
@@ -35,6 +35,7 @@ class Likeness:
     description: str
     encoder: str
     captions: bool = False
+    family: Family = Family.LIKENESS
     cost: Cost = Cost.LOOKUP
     shortlists: bool = True
     options: MethodOptions = NO_OPTIONS

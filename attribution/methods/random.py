@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.gradients.query_context import QueryContext
-from attribution.methods.base import Cost
+from attribution.methods.base import Cost, Family
 from attribution.query import NO_OPTIONS, Candidates, MethodOptions
 from attribution.results import Progress, Scores
 from attribution.rng import generator
@@ -27,6 +27,7 @@ class Random:
     name: str = "random"
     title: str = "Random"
     description: str = "A random number for each training image: the level that any method must beat."
+    family: Family = Family.LIKENESS
     cost: Cost = Cost.LOOKUP
     shortlists: bool = False
     options: MethodOptions = NO_OPTIONS

@@ -116,6 +116,9 @@ class Visit:
 
     def choose(self, *methods: str) -> None:
         for box in self.page.locator("#methods input[type=checkbox]").all():
+            box.evaluate(
+                "box => box.scrollIntoView({ block: 'center' })"
+            )  # on a phone a button lies over it
             box.set_checked(box.get_attribute("name") in methods, force=True)
 
     def effort(self, name: str) -> None:

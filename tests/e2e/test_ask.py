@@ -144,3 +144,21 @@ def test_terms_explain_themselves_under_the_pointer_and_at_the_focus(open_page: 
     visit.page.keyboard.press("Tab")
     expect(tip).to_contain_text("the same picture")  # of the seed
     assert visit.page.evaluate("document.querySelector('[aria-describedby=tip]') !== null")
+
+
+def test_methods_stand_in_titled_groups_and_what_is_ticked_is_asked(open_page: Open) -> None:
+    """Law: On the page each family of methods is a group of its own, and what is ticked is asked."""
+    visit = open_page()
+    groups = visit.page.locator("#methods").get_by_role("group")
+    for title in ("Unlearning", "Influence functions", "Likeness"):
+        expect(groups.and_(visit.page.get_by_role("group", name=title, exact=True))).to_have_count(1)
+    visit.generate(steps=1)
+    visit.choose()
+    visit.page.locator("#attribute").click()
+    expect(visit.status).to_contain_text("at least one method")
+    visit.effort("instant")
+    for name in ("bm25", "relatif"):
+        visit.page.locator(f'#methods label:has([name="{name}"])').click()
+    visit.attribute()
+    shown = visit.page.locator(".strip").evaluate_all("all => all.map((one) => one.dataset.method)")
+    assert shown == ["relatif", "bm25"]

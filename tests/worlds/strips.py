@@ -8,7 +8,7 @@ from typing import Any
 
 from app.runs.run import Part, Picture, Run
 from app.runs.selection import Strip
-from attribution.methods.base import Cost, Method
+from attribution.methods.base import Cost, Family, Method
 from attribution.query import Box, Query, Settings
 from attribution.results import Entry, Ranking
 from tests.worlds.answers import solid
@@ -21,7 +21,11 @@ PART = Part("A", Query(WHITE, "a dog"))
 def named(name: str, title: str = "") -> Method:
     """A method that is nothing but its name."""
     found: Any = SimpleNamespace(
-        name=name, title=title or name.upper(), description="what it is", cost=Cost.LOOKUP
+        name=name,
+        title=title or name.upper(),
+        description="what it is",
+        cost=Cost.LOOKUP,
+        family=Family.LIKENESS,
     )
     return found  # type: ignore[no-any-return]
 

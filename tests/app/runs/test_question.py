@@ -42,3 +42,14 @@ def test_methods_the_page_does_not_know_are_not_asked() -> None:
     picture = Picture(WHITE, "a cat")
     with pytest.raises(InputError):
         checked_run(picture, (), ["../abu"], "refined", "")
+
+
+@pytest.mark.parametrize("chosen", [None, "abu", {"abu": 1}, 7])
+def test_what_a_browser_sends_for_methods_need_not_be_a_list(chosen: object) -> None:
+    with pytest.raises(SettingsError, match="at least one"):
+        checked_run(Picture(WHITE, "a cat"), (), chosen, "refined", "")
+
+
+def test_names_that_are_no_text_are_not_asked() -> None:
+    run = checked_run(Picture(WHITE, "a cat"), (), [["abu"], {}, None, "random"], "refined", "")
+    assert run.methods == ("random",)

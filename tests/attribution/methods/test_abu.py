@@ -16,7 +16,6 @@ from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import FISHER
-from attribution.methods import abu
 from attribution.methods.base import method
 from attribution.models.draws import Probe, stratified_draws
 from attribution.models.losses import example_losses
@@ -25,6 +24,7 @@ from attribution.results import Attribution, Ranking, Scores, ranked_rows
 from attribution.rng import gaussian, generator
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import RISE_TOLERANCE
+from attribution.unlearning.measuring import control_rows
 from attribution.unlearning.racing import mean_and_error
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
@@ -209,7 +209,7 @@ def test_standard_error_comes_from_the_spread_within_timesteps() -> None:
 
 
 def test_controls_are_the_same_for_every_query(tiny_world: Workspace) -> None:
-    assert np.array_equal(abu.control_rows(tiny_world, 3), abu.control_rows(tiny_world, 3))
+    assert np.array_equal(control_rows(tiny_world, 3), control_rows(tiny_world, 3))
 
 
 def test_a_fixed_alpha_is_the_papers_own_step(tiny_world: Workspace) -> None:

@@ -1,0 +1,142 @@
+"""The influence function, with EK-FAC for curvature and every gradient in full.
+
+How much a training image's loss would rise if the picture were unlearned by an infinitely small step:
+
+    <g_i, (F + delta)^-1 g_q>
+
+(Koh & Liang 2017, eq. 2, with the training image and the query in each other's place, which changes no
+number; with EK-FAC for large models Grosse et al. 2023, arXiv 2308.03296, section 3.1; for diffusion models
+Mlodozeniec et al., ICLR 2025).
+
+First order asks the same of gradients that were sketched beforehand, for all images at once. Here nothing
+is sketched, and nothing but the curvature precomputed: every draw of an image is differentiated now, and
+meets the one direction `(F + delta)^-1 g_q` before its gradient is ever formed. So the errors are those of
+the noise alone, and layers that read more than captions cost no memory. Scores are at the matched step, in
+the unit of first order and of AbU+, whose limit for a small step they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from attribution.analysis.significance import judgement
+from attribution.errors import SettingsError
+from attribution.gradients.draw_gradient import BACKWARD
+from attribution.gradients.per_example import product_sweep
+from attribution.gradients.query_context import GRADIENT_BATCH, GRADIENT_DRAWS, TARGET_RISE, QueryContext
+from attribution.gradients.stored import EKFAC, KFAC, damped_curvature
+from attribution.methods.base import Cost, Family
+from attribution.models.base import Weights
+from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
+from attribution.results import Progress, Scores
+from attribution.unlearning.calibration import linear_step
+from attribution.unlearning.measuring import encoded, measured
+from attribution.unlearning.racing import Rises
+from attribution.unlearning.step import ascent_direction
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.baseline import training_latents
+from attribution.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class InfluenceOptions(MethodOptions):
+    """Which derivative is taken.
+
+    Attributes:
+        draws: (timestep, noise) draws of the query's gradient, a multiple of 2.
+        target_rise: the relative rise of the query's own loss at which scores are given.
+        damping: added to the eigenvalues, as a share of their mean in each layer.
+    """
+
+    draws: int = GRADIENT_DRAWS
+    target_rise: float = TARGET_RISE
+    damping: float = 0.1
+
+    def __post_init__(self) -> None:
+        checked_draws("draws", self.draws)
+        checked_rise(self.target_rise)
+        if not self.damping >= 0:
+            raise SettingsError(f"damping is {self.damping}: it must not be negative")
+
+
+@dataclass(frozen=True)
+class Influence:
+    """The derivative of each training image's loss along the query's unlearning step."""
+
+    name: str = "influence"
+    title: str = "Influence (EK-FAC)"
+    description: str = (
+        "The influence function in full: each training image's own gradient along the step that unlearns "
+        "this picture, computed now and not sketched."
+    )
+    family: Family = Family.INFLUENCE
+    cost: Cost = Cost.PER_EXAMPLE
+    shortlists: bool = False
+    options: InfluenceOptions = field(default_factory=InfluenceOptions)
+
+    def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Any], ...]:
+        return (KFAC, EKFAC)
+
+    def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
+        workspace, options = context.workspace, context.settings.options_of(self)
+        gradient = yield from context.watched_gradient(self.name, options.draws)
+        curvature = damped_curvature(workspace, EKFAC.name, options.damping)
+        direction = ascent_direction(gradient.mean, curvature, len(workspace.training_set))
+        alpha = linear_step(gradient, direction, options.target_rise)
+        details: dict[str, Any] = {
+            "alpha": alpha,
+            "curvature": EKFAC.name,
+            "damping": options.damping,
+            "query_loss_before": gradient.loss,
+            "gradient_draws": gradient.draws,
+        }
+        judged = judgement(workspace, gradient, options.target_rise)
+        details |= judged.details() if judged else {}
+
+        def worth(rows: Int[ndarray, " n"], noises: range, stage: str) -> Generator[Progress, None, Rises]:
+            return (yield from self._products(context, direction, alpha, rows, noises, stage))
+
+        def draws_of(noises: range) -> int:
+            return BACKWARD * len(workspace.probe.timesteps) * len(noises)
+
+        for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
+            if isinstance(event, Scores):
+                z = judged.z[event.rows] if judged else None
+                yield replace(event, details={**details, **event.details}, z=z)
+            else:
+                yield event
+
+    def _products(
+        self,
+        context: QueryContext,
+        direction: Weights,
+        alpha: float,
+        rows: Int[ndarray, " n"],
+        noises: range,
+        stage: str,
+    ) -> Generator[Progress, None, Rises]:
+        """Yield progress; return the rise of every draw's loss to first order, at the matched step."""
+        workspace, batch_size = context.workspace, min(context.settings.batch_size, GRADIENT_BATCH)
+        training_set, probe, model = workspace.training_set, workspace.probe, workspace.model
+        ids = [training_set.ids[row] for row in rows]
+        captions = model.encode_captions([training_set.captions[row] for row in rows])
+        yield from encoded(self.name, workspace, rows, context.settings.batch_size)
+        latents = training_latents(workspace, rows)
+        total = len(rows) * len(probe.timesteps) * len(noises)
+        products = np.empty(0)
+        yield Progress(self.name, stage, 0, total)
+        for done, products in product_sweep(
+            model, direction, latents, captions, ids, probe, noises, batch_size
+        ):
+            yield Progress(self.name, stage, done, total)
+        rises: Rises = alpha * products
+        return rises
+
+
+METHODS = (Influence(),)
