@@ -30,6 +30,7 @@ class Sources:
         seed: of those draws.
         pool: draws at each timestep whose losses are precomputed; at least `noises`.
         layers: the name of a selector of the layers that are unlearned and differentiated.
+        checkpoints: folders of further weights of the denoiser (or "none") by name; others are as above.
     """
 
     model: str | None = None
@@ -40,6 +41,7 @@ class Sources:
     seed: int | None = None
     pool: int | None = None
     layers: str | None = None
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
 
 
 def bind(
@@ -65,7 +67,10 @@ def bind(
     make_probe = _probe(sources, None if old is None else old.probe)
     kept = CROSS_ATTENTION_KV if old is None else old.fingerprints["layers"]
     layers = sources.layers or kept
-    return create_workspace(folder, model, dataset, encoders, make_probe, device, progress, layers)
+    checkpoints = _checkpoints(folder, sources.checkpoints, old)
+    return create_workspace(
+        folder, model, dataset, encoders, make_probe, device, progress, layers, checkpoints
+    )
 
 
 def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
@@ -82,6 +87,14 @@ def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dic
         if source != NONE:
             chosen[reader.name] = source
     return chosen
+
+
+def _checkpoints(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
+    kept = {} if old is None else old.checkpoints
+    chosen = {
+        name: Workspace(folder, old).source(stored) for name, stored in kept.items() if old is not None
+    }
+    return {name: source for name, source in (chosen | dict(given)).items() if source != NONE}
 
 
 def _probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
@@ -118,6 +131,13 @@ def open_or_bind(
             raise WorkspaceError(
                 f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
                 f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"
+            )
+    for name, asked in sources.checkpoints.items():
+        if workspace.stored(asked) != config.checkpoints.get(name, NONE):
+            raise WorkspaceError(
+                f"{folder} has {config.checkpoints.get(name, 'nothing')} for its checkpoint {name}, not "
+                f"{asked}: bind it anew with `python -m precompute init --workspace {folder} "
+                f"--checkpoint {name}={asked}`"
             )
     use_encoders(workspace, sources.encoders)
     return workspace

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,7 @@ class _StoredConfig(_Stored):
     resolution: int
     fingerprints: dict[str, str]
     latent_shape: tuple[int, int, int] | None = None
+    checkpoints: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Config:
         fingerprints: of model, training set, probe, dtype, resolution and encoders.
         latent_shape: channels, height and width of a latent, so that a look-up need not open the model;
             None in a workspace that was made before it was written down.
+        checkpoints: folders of further weights of the model's denoiser, by name.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -72,6 +74,7 @@ class Config:
     resolution: int
     fingerprints: Mapping[str, str]
     latent_shape: tuple[int, int, int] | None = None
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         data = {"format": FORMAT, **asdict(self)}

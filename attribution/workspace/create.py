@@ -8,7 +8,7 @@ from pathlib import Path
 from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
-from attribution.models.base import DiffusionModel, open_model
+from attribution.models.base import DiffusionModel, at_checkpoint, open_model
 from attribution.models.draws import Probe
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.workspace.config import Config, default_probe, probe_fingerprint, stored_path
@@ -24,6 +24,7 @@ def create_workspace(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     layers: str = CROSS_ATTENTION_KV,
+    checkpoints: Mapping[str, Path | str] | None = None,
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
@@ -32,6 +33,7 @@ def create_workspace(
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
         layers: the name of a selector of the layers that are unlearned and differentiated.
+        checkpoints: folders of further weights of the model's denoiser, by name.
 
     Raises:
         WhenceError: anything that is not what it should be. Nothing is written then.
@@ -40,6 +42,10 @@ def create_workspace(
     opened = open_model(str(model), checked_device(device), layers)
     sources = {name: str(source) for name, source in (encoders or {}).items()}
     loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
+    further = {name: str(source) for name, source in (checkpoints or {}).items()}
+    of_checkpoints = {
+        f"model@{name}": at_checkpoint(opened, source).fingerprint for name, source in further.items()
+    }
     training_set = imagefolder.scan(dataset, progress)
     if not isinstance(probe, Probe):
         probe = (probe or default_probe)(opened.num_train_timesteps)
@@ -49,8 +55,9 @@ def create_workspace(
         {name: stored_path(folder, source) for name, source in sources.items()},
         probe,
         opened.resolution,
-        _fingerprints(opened, training_set, loaded, probe, device),
+        _fingerprints(opened, training_set, loaded, probe, device) | of_checkpoints,
         opened.latent_shape,
+        {name: stored_path(folder, source) for name, source in further.items()},
     )
     folder.mkdir(parents=True, exist_ok=True)
     imagefolder.save(training_set, folder / INDEX)
