@@ -43,9 +43,6 @@ def create_workspace(
     sources = {name: str(source) for name, source in (encoders or {}).items()}
     loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
     further = {name: str(source) for name, source in (checkpoints or {}).items()}
-    of_checkpoints = {
-        f"model@{name}": at_checkpoint(opened, source).fingerprint for name, source in further.items()
-    }
     training_set = imagefolder.scan(dataset, progress)
     if not isinstance(probe, Probe):
         probe = (probe or default_probe)(opened.num_train_timesteps)
@@ -55,7 +52,7 @@ def create_workspace(
         {name: stored_path(folder, source) for name, source in sources.items()},
         probe,
         opened.resolution,
-        _fingerprints(opened, training_set, loaded, probe, device) | of_checkpoints,
+        _fingerprints(opened, training_set, loaded, probe, device, further),
         opened.latent_shape,
         {name: stored_path(folder, source) for name, source in further.items()},
     )
@@ -71,6 +68,7 @@ def _fingerprints(
     encoders: Mapping[str, Encoder],
     probe: Probe,
     device: str,
+    checkpoints: Mapping[str, str],
 ) -> dict[str, str]:
     """Of everything that an artifact may be bound to."""
     return {
@@ -82,4 +80,8 @@ def _fingerprints(
         "resolution": str(model.resolution),
         "pixel": encoder_reader("pixel").open("", device).fingerprint,
         **{name: encoder.fingerprint for name, encoder in encoders.items()},
+        **{
+            f"model@{name}": at_checkpoint(model, source).fingerprint
+            for name, source in checkpoints.items()
+        },
     }
