@@ -124,6 +124,22 @@ def _features(workspace: Workspace, artifact: Artifact) -> Features:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class WithResiduals:
+    """Features, and how far the denoiser is from fitting each training image.
+
+    Attributes:
+        residuals: the square root of each image's mean loss over the draws of its features.
+    """
+
+    features: Features
+    residuals: Float[ndarray, " n"]
+
+
+def _with_residuals(workspace: Workspace, artifact: Artifact) -> WithResiduals:
+    return WithResiduals(_features(workspace, artifact), np.array(artifact.array("residuals.npy")))
+
+
 TRAK = ArtifactKind("trak", OF_ALL_WEIGHTS, _features)
 D_TRAK = ArtifactKind("d-trak", OF_ALL_WEIGHTS, _features)
-DAS = ArtifactKind("das", OF_ALL_WEIGHTS, _features)
+DAS = ArtifactKind("das", OF_ALL_WEIGHTS, _with_residuals)

@@ -70,8 +70,8 @@ class Sketch:
         out = torch.zeros(len(first), self.dimensions, dtype=torch.float64, device=first.device)
         for name, packed in self._places.items():
             places = packed.to(first.device)
-            signed = whitened[name].flatten(1).double() * ((places & 1) * 2 - 1)
-            out.index_add_(1, (places >> 1).int(), signed)
+            signed = whitened[name].flatten(1) * ((places & 1) * 2 - 1)
+            out.index_add_(1, (places >> 1).long(), signed.double())
         return (out / math.sqrt(self.weights)).float().cpu()
 
 

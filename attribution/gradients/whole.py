@@ -7,6 +7,8 @@ backward pass sums over all of an example's draws, and the gradient is never kep
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -17,6 +19,7 @@ from attribution.models.base import DiffusionModel, Objective
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.draws import Probe, probe_draws
 
+TINY = 1e-300  # a squared length that is as good as none
 BATCH = 32  # draws of a backward pass through the whole denoiser, at most
 
 Mask = Float[Tensor, "h w"] | None
@@ -33,6 +36,13 @@ def probe_batch(
     count = len(probe.timesteps) * probe.noises
     (draws,) = probe_draws(probe, range(probe.noises), [example_id], model.latent_shape, count)
     return draws.of(latent, caption)
+
+
+def spread_levels(timesteps: Sequence[int], count: int) -> list[int]:
+    """The numbers of `count` of a probe's timesteps, evenly spread; all of them if it has no more."""
+    total = len(timesteps)
+    count = min(count, total)
+    return [(2 * k + 1) * total // (2 * count) for k in range(count)]
 
 
 def projected_gradient(
@@ -55,9 +65,7 @@ def projected_gradient(
     for start in range(0, total, size):
         part = batch[start : start + size]
         own, gradient = model.whole_gradient(part, objective, mask)
-        if not torch.isfinite(own).all():
-            raise NonFiniteError("the loss is not finite under this model")
-        losses.append(own.cpu())
+        losses.append(_finite(own).cpu())
         rows = {name: each[None] for name, each in gradient.items()}
         feature += sketch(rows)[0].double() * (len(part) / total)
     return torch.cat(losses), feature
@@ -70,20 +78,30 @@ def balanced_gradient(
     sketch: Sketch,
     timesteps: int,
     mask: Mask = None,
-    batch_size: int = BATCH,
 ) -> tuple[Float[Tensor, " draws"], Float64[Tensor, " dimensions"]]:
     """The same, but each timestep's gradient is brought to length 1 before the mean over timesteps.
 
     So that no timestep outweighs the others (DAS, Lin et al. 2025, arXiv 2410.18639, section 4.3).
 
     Args:
-        batch: as many draws of each of `timesteps` timesteps, one timestep after the other.
+        batch: as many draws of each of `timesteps` timesteps, one timestep after the other; those of one
+            are differentiated at once.
     """
     each = len(batch) // timesteps
-    losses, feature = [], torch.zeros(sketch.dimensions, dtype=torch.float64)
+    losses: list[Tensor] = []
+    mean: dict[str, Tensor] = {}
     for start in range(0, len(batch), each):
-        part = batch[start : start + each]
-        own, gradient = projected_gradient(model, part, objective, sketch, mask, batch_size)
-        losses.append(own)
-        feature += gradient / gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny) / timesteps
-    return torch.cat(losses), feature
+        own, gradient = model.whole_gradient(batch[start : start + each], objective, mask)
+        losses.append(_finite(own).cpu())
+        squares = sum(float(of_one.square().sum()) for of_one in gradient.values())
+        share = 1 / (timesteps * max(squares, TINY) ** 0.5)
+        for name, of_one in gradient.items():
+            mean[name] = of_one * share + mean.get(name, 0.0)
+    vector = sketch({name: of_one[None] for name, of_one in mean.items()})[0]
+    return torch.cat(losses), vector.double()
+
+
+def _finite(losses: Float[Tensor, " draws"]) -> Float[Tensor, " draws"]:
+    if not torch.isfinite(losses).all():
+        raise NonFiniteError("the loss is not finite under this model")
+    return losses

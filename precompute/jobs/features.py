@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from attribution.errors import NonFiniteError
-from attribution.gradients.features import D_TRAK, TRAK
+from attribution.gradients.features import D_TRAK, DAS, TRAK
 from attribution.gradients.projection import Sketch
-from attribution.gradients.whole import probe_batch, projected_gradient
+from attribution.gradients.whole import balanced_gradient, probe_batch, projected_gradient, spread_levels
 from attribution.models.base import DiffusionModel, Objective
 from attribution.models.batch import Batch
 from attribution.workspace.baseline import LATENTS
@@ -66,28 +66,63 @@ class ProjectedGradients(PerExample):
         model = workspace.checkpoint(self.kind.checkpoint)
         latents, captions, ids = rows_of(workspace, rows)
         sketch = Sketch(self.dimensions, self._sketch_seed, model.all_shapes)
-        features = []
+        found = []
         for k, example_id in enumerate(ids):
             batch = probe_batch(model, latents[k : k + 1], captions[k : k + 1], example_id, workspace.probe)
             try:
-                features.append(self.feature(model, batch, sketch, batch_size))
+                found.append(self.gradient(workspace, model, batch, sketch, batch_size))
             except NonFiniteError as problem:
                 raise NonFiniteError(f"{example_id}: {problem}") from None
-        vectors = torch.stack(features)
+        vectors = torch.stack([vector for _, vector in found]).float()
         lengths = vectors.norm(dim=1)
         directions = vectors / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
-        return {"directions": directions.numpy(), "lengths": lengths.numpy()}
+        residuals = torch.stack([losses.mean().sqrt() for losses, _ in found])
+        return {
+            "directions": directions.numpy(),
+            "lengths": lengths.numpy(),
+            "residuals": residuals.float().numpy(),
+        }
 
-    def feature(
-        self, model: DiffusionModel, batch: Batch, sketch: Sketch, batch_size: int
-    ) -> Float[Tensor, " dimensions"]:
-        """Return what is stored of one training image."""
-        return projected_gradient(model, batch, self.objective, sketch, batch_size=batch_size)[1].float()
+    def gradient(
+        self, workspace: Workspace, model: DiffusionModel, batch: Batch, sketch: Sketch, batch_size: int
+    ) -> tuple[Float[Tensor, " draws"], Float64[Tensor, " dimensions"]]:
+        """Return the losses and the feature of one training image, whose draws of the probe are given."""
+        return projected_gradient(model, batch, self.objective, sketch, batch_size=batch_size)
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
         parts = list(chunks)
         np.save(folder / "lengths.npy", np.concatenate([part["lengths"] for part in parts]))
         write_index((part["directions"] for part in parts), folder / f"{self.kind.folder}.faiss", BITS)
+
+
+@dataclass(frozen=True)
+class BalancedGradients(ProjectedGradients):
+    """A backward pass for each of a few timesteps, which then count alike; and how far from fitted it is.
+
+    Of the model itself alone. With all timesteps of the probe it would take as many passes as there are.
+    """
+
+    levels: int = option(4, "timesteps of the probe at which DAS differentiates, evenly spread")
+
+    def variants(self, workspace: Workspace) -> tuple[Job, ...]:
+        return (self,)
+
+    def settings(self, workspace: Workspace) -> Mapping[str, Any]:
+        timesteps = workspace.probe.timesteps
+        chosen = [timesteps[level] for level in spread_levels(timesteps, self.levels)]
+        return {**super().settings(workspace), "timesteps": chosen}
+
+    def gradient(
+        self, workspace: Workspace, model: DiffusionModel, batch: Batch, sketch: Sketch, batch_size: int
+    ) -> tuple[Float[Tensor, " draws"], Float64[Tensor, " dimensions"]]:
+        noises, levels = workspace.probe.noises, spread_levels(workspace.probe.timesteps, self.levels)
+        part = batch[torch.tensor([level * noises + k for level in levels for k in range(noises)])]
+        return balanced_gradient(model, part, self.objective, sketch, len(levels))
+
+    def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
+        parts = list(chunks)
+        np.save(folder / "residuals.npy", np.concatenate([part["residuals"] for part in parts]))
+        super().assemble(iter(parts), folder, rows)
 
 
 JOBS = (
@@ -98,5 +133,10 @@ JOBS = (
         D_TRAK,
         "project the gradient of every training image's squared prediction over all weights",
         Objective.SQUARED_OUTPUT,
+    ),
+    BalancedGradients(
+        DAS,
+        "project the gradient of every training image's mean prediction, at a few timesteps",
+        Objective.MEAN_OUTPUT,
     ),
 )
