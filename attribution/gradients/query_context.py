@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,7 +45,7 @@ class QueryContext:
     @property
     def whole(self) -> QueryContext:
         """The same picture asked about as a whole."""
-        return self if self.query.box is None else self.about(Query(self.query.image, self.query.caption))
+        return self if self.query.box is None else self.about(replace(self.query, box=None))
 
     @cached_property
     def picture(self) -> Image.Image:
@@ -106,6 +106,7 @@ class QueryContext:
             "snapped_box": snapped,
             "image_sha256": hashlib.sha256(query.image.convert("RGB").tobytes()).hexdigest(),
             "image_size": query.image.size,
+            **({} if query.generation is None else {"generation": asdict(query.generation)}),
         }
 
     def gradients(self, draws: int = GRADIENT_DRAWS) -> Generator[QueryGradient, None, QueryGradient]:

@@ -26,6 +26,7 @@ from attribution.gradients.query_context import QueryContext
 from attribution.gradients.whole import probe_batch, projected_gradient
 from attribution.methods.base import Cost
 from attribution.models.base import Objective
+from attribution.models.batch import Batch
 from attribution.models.draws import Probe
 from attribution.query import Candidates, MethodOptions
 from attribution.results import Progress, Scores
@@ -89,22 +90,30 @@ class Trak:
         """Yield progress; return the query's feature with each noise by itself."""
         workspace, stage = context.workspace, "projecting the gradient"
         remembered: Cache[QueryFeatures] = workspace.cache("query features")
-        key = f"{context.key} {kind.folder} {workspace.artifact(kind).checksum} {noises}"
+        options = context.settings.options_of(self)
+        key = f"{self.name} {context.key} {kind.folder} {workspace.artifact(kind).checksum} {options}"
         known = remembered.get(key)
         if known is not None:
             return known
         yield Progress(self.name, stage, number * noises, kinds * noises)
         model, features = workspace.checkpoint(kind.checkpoint), workspace.load(kind)
-        probe = Probe(features.timesteps, noises, context.settings.seed)
-        batch = probe_batch(model, context.latent, context.conditioning, "query", probe)
+        batch = yield from self._draws(context, features.timesteps, noises)
         rows = []
         for k in range(noises):
-            part = batch[k::noises]  # every timestep once
+            part = batch[k::noises]  # every place once
             rows.append(projected_gradient(model, part, self.objective, features.sketch, context.mask)[1])
             yield Progress(self.name, stage, number * noises + k + 1, kinds * noises)
         found = np.stack([row.numpy() for row in rows])
         remembered.put(key, found)
         return found
+
+    def _draws(
+        self, context: QueryContext, timesteps: tuple[int, ...], noises: int
+    ) -> Generator[Progress, None, Batch]:
+        """Yield progress; return the draws of the query, with all noises of one place after the other."""
+        yield from ()
+        probe = Probe(timesteps, noises, context.settings.seed)
+        return probe_batch(context.workspace.model, context.latent, context.conditioning, "query", probe)
 
 
 def of_checkpoints(

@@ -8,7 +8,7 @@ change the loaded ones. Only the weights of the layers that a model was opened w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -18,11 +18,12 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.errors import ModelError, SettingsError
+from attribution.errors import ModelError
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.parametrisation import Parametrisation
 from attribution.plugins import plugins
+from attribution.query import Generation as Generation  # a value of the question, made here
 
 Weights = Mapping[str, Float[Tensor, "out in"]]
 
@@ -34,31 +35,17 @@ class GenerationStep:
     Attributes:
         image: the picture; there on the last step.
         preview: what the model takes the clean picture to be so far; there on a few steps, if asked for.
+        clean: the same as a latent, scaled as the denoiser sees it; there on every step of a model that
+            has such steps.
+        time: the place in the training schedule that the step was taken from.
     """
 
     done: int
     total: int
     image: Image.Image | None = None
     preview: Image.Image | None = None
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What a generated picture is a function of (with the model)."""
-
-    prompt: str
-    seed: int = 0
-    steps: int = 30
-    guidance: float = 2.0
-    negative_prompt: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.prompt.strip():
-            raise SettingsError("the prompt is empty: say what the picture should show")
-        if not 1 <= self.steps <= 1000:
-            raise SettingsError(f"steps is {self.steps}: choose between 1 and 1000")
-        if not 0 <= self.guidance <= 50:
-            raise SettingsError(f"guidance is {self.guidance}: choose between 0 and 50")
+    clean: Float[Tensor, "1 c h w"] | None = field(default=None, compare=False)
+    time: int | None = None
 
 
 @dataclass(frozen=True)

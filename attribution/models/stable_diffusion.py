@@ -163,10 +163,10 @@ class PipelineModel:
             guided = without + generation.guidance * (conditional - without)
             step = scheduler.step(guided, timestep, latents)
             latents = step.prev_sample
-            if done < generation.steps:
-                preview = self._decoded(step.pred_original_sample) if done in shown else None
-                yield GenerationStep(done, generation.steps, preview=preview)
-        yield GenerationStep(generation.steps, generation.steps, self._decoded(latents))
+            clean, last = step.pred_original_sample, done == generation.steps
+            image = self._decoded(latents) if last else None
+            preview = self._decoded(clean) if done in shown else None
+            yield GenerationStep(done, generation.steps, image, preview, clean, int(timestep))
 
     def _decoded(self, latents: Float[Tensor, "1 c h w"]) -> Image.Image:
         """A picture of the latents, scaled as the U-Net sees them."""
