@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from attribution.errors import NonFiniteError
+from attribution.errors import NonFiniteError, SettingsError
 from attribution.gradients.features import D_TRAK, DAS, TRAK
 from attribution.gradients.projection import Sketch
 from attribution.gradients.whole import balanced_gradient, probe_batch, projected_gradient, spread_levels
@@ -28,7 +28,7 @@ from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Job, Kind, PerExample, option, rows_of
 
-BITS = 4  # a dimension, as first-order gradients have
+BITS = (4, 8)  # a dimension: docs/PERFORMANCE.md has what the fewer cost
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,20 @@ class ProjectedGradients(PerExample):
     objective: Objective
     reads: tuple[Kind, ...] = (LATENTS,)
     dimensions: int = option(2048, "of a projected gradient")
+    bits: int = option(4, "4 or 8, in which a dimension of a projected gradient is kept")
 
     def variants(self, workspace: Workspace) -> tuple[Job, ...]:
         return (self, *(replace(self, kind=self.kind.of(name)) for name in workspace.config.checkpoints))
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
+        if self.bits not in BITS:
+            raise SettingsError(f"bits is {self.bits}: choose 4 or 8")
         return {
             "objective": str(self.objective),
             "timesteps": list(workspace.probe.timesteps),
             "dimensions": self.dimensions,
             "sketch_seed": self._sketch_seed,
-            "bits": BITS,
+            "bits": self.bits,
         }
 
     @property
@@ -92,7 +95,7 @@ class ProjectedGradients(PerExample):
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
         parts = list(chunks)
         np.save(folder / "lengths.npy", np.concatenate([part["lengths"] for part in parts]))
-        write_index((part["directions"] for part in parts), folder / f"{self.kind.folder}.faiss", BITS)
+        write_index((part["directions"] for part in parts), folder / f"{self.kind.folder}.faiss", self.bits)
 
 
 @dataclass(frozen=True)
