@@ -93,10 +93,10 @@ def balanced_gradient(
     for start in range(0, len(batch), each):
         own, gradient = model.whole_gradient(batch[start : start + each], objective, mask)
         losses.append(_finite(own).cpu())
-        squares = sum(float(of_one.square().sum()) for of_one in gradient.values())
+        squares = sum(float(torch.linalg.vector_norm(of_one)) ** 2 for of_one in gradient.values())
         share = 1 / (timesteps * max(squares, TINY) ** 0.5)
         for name, of_one in gradient.items():
-            mean[name] = of_one * share + mean.get(name, 0.0)
+            mean.setdefault(name, torch.zeros_like(of_one)).add_(of_one, alpha=share)
     vector = sketch({name: of_one[None] for name, of_one in mean.items()})[0]
     return torch.cat(losses), vector.double()
 

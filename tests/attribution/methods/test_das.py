@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from attribution.engine import attribute
-from attribution.gradients.features import DAS
+from attribution.gradients.features import DAMPING, DAS
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.whole import spread_levels
 from attribution.models.draws import Probe, probe_draws
@@ -80,7 +80,7 @@ def test_scores_are_the_formula_written_out(foreign_world: Foreign) -> None:
     probe = Probe(stored.features.timesteps, 4, 0)
     query = slow_feature(workspace, "query", probe, 3, mask)
     gram = phi.T @ phi
-    ridge = 0.1 * np.trace(gram) / len(gram)
+    ridge = DAMPING * np.trace(gram) / len(gram)
     inverse = np.linalg.inv(gram + ridge * np.eye(len(gram)))
     leverage = np.einsum("id,de,ie->i", phi, inverse, phi)
     expected = (phi @ inverse @ query * stored.residuals / (1 - leverage)) ** 2

@@ -8,7 +8,7 @@ import torch
 
 from attribution.engine import attribute
 from attribution.errors import SettingsError
-from attribution.gradients.features import TRAK
+from attribution.gradients.features import DAMPING, TRAK
 from attribution.gradients.whole import projected_gradient
 from attribution.methods.base import method, refusal, with_options
 from attribution.models.base import Objective
@@ -56,7 +56,7 @@ def test_scores_are_the_kernel_of_the_mean_gradient_along_the_way(workspace: Wor
             rows.append(projected_gradient(model, batch, Objective.LOSS, features.sketch)[1].numpy())
     phi = (features.index.vectors * features.lengths[:, None]).astype(np.float64)
     second = phi.T @ phi / len(phi)
-    ridge = 0.1 * np.trace(second) / len(second)
+    ridge = DAMPING * np.trace(second) / len(second)
     expected = phi @ np.linalg.inv(second + ridge * np.eye(len(second))) @ np.mean(rows, axis=0)
     found = scores_of(workspace, made(workspace), steps=3, noises=2)
     np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-3 * np.abs(expected).max())

@@ -127,6 +127,7 @@ def test_a_training_picture_comes_from_itself(world: Workspace, name: str) -> No
     assert int(np.argmax(asked(world, name))) == 3
 
 
+@pytest.mark.slow
 def test_scores_from_four_bits_are_almost_those_of_whole_numbers(world: Workspace) -> None:
     """Law: Scores from stored features are almost those of features as they were made."""
     features = world.load(TRAK)
