@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -106,7 +106,6 @@ class QueryContext:
             "snapped_box": snapped,
             "image_sha256": hashlib.sha256(query.image.convert("RGB").tobytes()).hexdigest(),
             "image_size": query.image.size,
-            **({} if query.generation is None else {"generation": asdict(query.generation)}),
         }
 
     def gradients(self, draws: int = GRADIENT_DRAWS) -> Generator[QueryGradient, None, QueryGradient]:

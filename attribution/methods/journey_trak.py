@@ -12,8 +12,8 @@ Training images have TRAK's features. A picture that was not made by this model 
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from jaxtyping import Float
@@ -27,8 +27,8 @@ from attribution.methods.trak import Trak, TrakOptions
 from attribution.models.base import Objective
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.draws import Probe
-from attribution.query import Generation, Query
-from attribution.results import Progress
+from attribution.query import Candidates, Generation, Query
+from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import Cache
 
@@ -74,6 +74,12 @@ class JourneyTrak(Trak):
             f"{self.name} follows the steps in which a picture was made, and how this one was made is not "
             "known: ask about a picture that the model makes from a prompt, or choose another method"
         )
+
+    def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
+        assert context.query.generation is not None, "checked before it is asked"
+        made = {"generation": asdict(context.query.generation)}
+        for event in super().score(context, candidates):
+            yield replace(event, details={**event.details, **made}) if isinstance(event, Scores) else event
 
     def _draws(
         self, context: QueryContext, timesteps: tuple[int, ...], noises: int

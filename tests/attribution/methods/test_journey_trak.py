@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -86,9 +88,9 @@ def test_a_picture_whose_making_is_not_known_is_refused(workspace: Workspace) ->
 
 
 def test_an_answer_says_what_the_picture_was_made_from(workspace: Workspace) -> None:
-    *_, answer = attribute(workspace, made(workspace), ["random"])
+    *_, answer = attribute(workspace, made(workspace), ["journey-trak"])
     assert isinstance(answer, Attribution)
-    assert answer.query["generation"]["negative_prompt"] == "blue"
+    assert answer.rankings["journey-trak"].details["generation"] == dataclasses.asdict(MADE)
 
 
 def test_options_that_make_no_sense_are_refused() -> None:
