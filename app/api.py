@@ -24,6 +24,7 @@ from attribution.data.images import read_image
 from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import attribute
 from attribution.errors import CaptionError, RunError, WhenceError
+from attribution.methods.base import refusal
 from attribution.query import Settings
 from attribution.results import Attribution
 from attribution.workspace.workspace import Workspace
@@ -187,10 +188,8 @@ def requested_run(
     settings = Settings(seed=whole(seed, "seed"), effort=text(effort, "effort"))
     square = prepared(image, workspace.resolution)
     made = {key: value for key, value in made.items() if key != "boxes"}
-    return Run(
-        Picture(square, "", made, image.size),
-        caption,
-        chosen_methods(offered_methods(workspace), names, settings),
-        settings,
-        parts_of(square, caption, marked),
-    )
+    parts, offers = parts_of(square, caption, marked), offered_methods(workspace)
+    if names is None:
+        offers = [each for each in offers if refusal(each, parts[0].query) is None]
+    chosen = chosen_methods(offers, names, settings)
+    return Run(Picture(square, "", made, image.size), caption, chosen, settings, parts)

@@ -255,7 +255,7 @@ def _generated(workspace: Workspace, generation: Generation, box: Box | None, sa
             "model": workspace.fingerprints["model"],
         }
         write_png(image, save, made_with)
-    return Query(image, generation.prompt, box)
+    return Query(image, generation.prompt, box, generation)
 
 
 def _attributed(workspace: Workspace, query: Query, names: list[str], settings: Settings) -> Attribution:

@@ -10,7 +10,7 @@ from attribution.analysis.query_check import query_warnings
 from attribution.candidates import Known, candidates_for
 from attribution.errors import Cancelled, SettingsError
 from attribution.gradients.query_context import QueryContext
-from attribution.methods.base import Cost, Method, method
+from attribution.methods.base import Cost, Method, check_answerable, method
 from attribution.query import Candidates, Query, Settings
 from attribution.results import Attribution, Progress, Ranking, Scores
 from attribution.workspace.workspace import Workspace
@@ -35,6 +35,7 @@ def attribute(
     chosen = _chosen(methods, context.settings)
     for each in chosen:
         context.settings.options_of(each)
+        check_answerable(each, query)
         for kind in each.needs(workspace):
             workspace.artifact(kind)  # all that is missing is said before anything is computed
     warnings = query_warnings(context, measured=any(each.cost is not Cost.LOOKUP for each in chosen))

@@ -65,6 +65,25 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """What a generated picture is a function of (with the model)."""
+
+    prompt: str
+    seed: int = 0
+    steps: int = 30
+    guidance: float = 2.0
+    negative_prompt: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise SettingsError("the prompt is empty: say what the picture should show")
+        if not 1 <= self.steps <= 1000:
+            raise SettingsError(f"steps is {self.steps}: choose between 1 and 1000")
+        if not 0 <= self.guidance <= 50:
+            raise SettingsError(f"guidance is {self.guidance}: choose between 0 and 50")
+
+
+@dataclass(frozen=True)
 class Query:
     """A picture to be traced.
 
@@ -72,6 +91,7 @@ class Query:
         image: RGB, any size; the workspace brings it to the model's.
         caption: what the picture was made from. Not empty.
         box: the part of the picture asked about, in fractions of `image`; None for all of it.
+        generation: what this model made the picture from; None where that is not known.
 
     Raises:
         CaptionError: the caption is empty.
@@ -80,6 +100,7 @@ class Query:
     image: Image.Image
     caption: str
     box: Box | None = None
+    generation: Generation | None = None
 
     def __post_init__(self) -> None:
         if not self.caption.strip():

@@ -23,6 +23,7 @@ import numpy as np
 from attribution.analysis.significance import CONTROLS
 from attribution.engine import attribute
 from attribution.errors import SettingsError
+from attribution.gradients.features import D_TRAK, DAS, TRAK
 from attribution.query import Query, Settings
 from attribution.results import Ranking
 from attribution.unlearning.measuring import PART
@@ -45,6 +46,7 @@ ROUNDS = 3
 GLYPHS = Path(__file__).parent.parent / "assets" / "demo" / "glyphs"
 MEASURED = ("instant", "search", "refined")  # whole
 ADOPTED = (*CURVATURE, CONTROLS)
+NOT_ASKED = (TRAK, D_TRAK, DAS)
 LOOK_UPS = ("clip", "clip-text", "dino", "pixel", "first-order")
 WORDS = """\
 Scenes are drawn without end, so the embedded model can be asked about any number of them. Seconds of \
@@ -124,7 +126,7 @@ def prepared(embedded: Path, cache: Path, count: int, device: str) -> Workspace:
     how = Execution()
     take_known_losses(workspace, source, how)
     for job in all_jobs():
-        if job.kind not in ADOPTED and job.possible(workspace):
+        if job.kind not in (*ADOPTED, *NOT_ASKED) and job.possible(workspace):
             show(run(workspace, job, how))
     return workspace
 

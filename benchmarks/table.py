@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from attribution.engine import attribute
-from attribution.methods.base import methods
+from attribution.methods.base import available, methods, refusal
 from attribution.query import Query, Settings
 from attribution.results import Progress, Ranking
 from attribution.workspace.workspace import Workspace
@@ -108,7 +108,12 @@ def _stages(workspace: Workspace, query: Query) -> dict[str, float]:
     began = last = time.perf_counter()
     spent: dict[str, float] = defaultdict(float)
     stage = "before the first method"
-    for event in attribute(workspace, query, list(methods()), Settings()):
+    asked = [
+        name
+        for name, each in methods().items()
+        if available(each, workspace) and refusal(each, query) is None
+    ]
+    for event in attribute(workspace, query, asked, Settings()):
         now = time.perf_counter()
         spent[stage] += now - last
         last = now

@@ -21,4 +21,4 @@ def generated_query(workspace: Workspace, generation: Generation, path: Path) ->
         part = path.with_suffix(".part")
         write_png(last.image, part, {**asdict(generation), "model": model.fingerprint})
         part.replace(path)
-    return Query(read_image(path)[0], generation.prompt)
+    return Query(read_image(path)[0], generation.prompt, generation=generation)

@@ -8,6 +8,7 @@ Every job can be stopped at any moment and run again: it continues, and its resu
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ from cli.status import exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, open_or_bind, use_encoders
 from precompute.executors.local import Execution, run
-from precompute.jobs.base import all_jobs, jobs_of, options_of, with_options
+from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
 from precompute.status import problems, states
 
 FIRST = {
@@ -87,6 +88,25 @@ def _add_sources(sub: argparse.ArgumentParser) -> None:
         help="of each draw's loss in training: none, epsilon, min-snr:GAMMA, p2:GAMMA or table:FILE "
         "(default: what the pipeline says, else none)",
     )
+    sub.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        type=named_folder,
+        metavar="NAME=FOLDER",
+        help="further weights of the model (a pipeline folder, or one with just a U-Net), over which TRAK "
+        "and its kin are averaged; may be repeated; NAME=none takes one away",
+    )
+
+
+def named_folder(words: str) -> tuple[str, str]:
+    """NAME=FOLDER, apart."""
+    name, _, folder = words.partition("=")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or not folder:
+        raise argparse.ArgumentTypeError(
+            f"{words!r}: write NAME=FOLDER, the name of letters, digits, dots, dashes and underscores"
+        )
+    return name, folder
 
 
 def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
@@ -138,6 +158,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.pool,
         options.layers,
         options.loss_weight,
+        dict(options.checkpoint),
     )
 
 
@@ -162,10 +183,9 @@ def _run_jobs(options: argparse.Namespace) -> int:
         use_encoders(workspace, _encoders(options))
     how = Execution(options.chunk, options.batch_size)
     chosen = {name: getattr(options, name) for name in _job_options(options.verb)}
-    for job in jobs_of(options.verb):
-        if job.possible(workspace):
-            remake = getattr(options, "remake", False) and job.kind.command == options.verb
-            show(run(workspace, with_options(job, chosen), how, remake))
+    for job in jobs_in(workspace, jobs_of(options.verb)):
+        remake = getattr(options, "remake", False) and job.kind.command == options.verb
+        show(run(workspace, with_options(job, chosen), how, remake))
     return 0
 
 

@@ -32,6 +32,7 @@ class Sources:
         pool: draws at each timestep whose losses are precomputed; at least `noises`.
         layers: the name of a selector of the layers that are unlearned and differentiated.
         loss_weight: of each draw's loss in training; what a new model's pipeline says of it.
+        checkpoints: folders of further weights of the denoiser (or "none") by name; others are as above.
     """
 
     model: str | None = None
@@ -43,6 +44,7 @@ class Sources:
     pool: int | None = None
     layers: str | None = None
     loss_weight: str | None = None
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
 
 
 def bind(
@@ -71,7 +73,10 @@ def bind(
     weight = sources.loss_weight
     if weight is None and old is not None and sources.model is None:
         weight = in_folder(old.loss_weight, folder)
-    return create_workspace(folder, model, dataset, encoders, make_probe, device, progress, layers, weight)
+    checkpoints = _checkpoints(folder, sources.checkpoints, old)
+    return create_workspace(
+        folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints
+    )
 
 
 def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
@@ -88,6 +93,14 @@ def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dic
         if source != NONE:
             chosen[reader.name] = source
     return chosen
+
+
+def _checkpoints(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
+    kept = {} if old is None else old.checkpoints
+    chosen = {
+        name: Workspace(folder, old).source(stored) for name, stored in kept.items() if old is not None
+    }
+    return {name: source for name, source in (chosen | dict(given)).items() if source != NONE}
 
 
 def _probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
@@ -125,6 +138,13 @@ def open_or_bind(
             raise WorkspaceError(
                 f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
                 f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"
+            )
+    for name, asked in sources.checkpoints.items():
+        if workspace.stored(asked) != config.checkpoints.get(name, NONE):
+            raise WorkspaceError(
+                f"{folder} has {config.checkpoints.get(name, 'nothing')} for its checkpoint {name}, not "
+                f"{asked}: bind it anew with `python -m precompute init --workspace {folder} "
+                f"--checkpoint {name}={asked}`"
             )
     use_encoders(workspace, sources.encoders)
     return workspace

@@ -14,7 +14,7 @@ from attribution.workspace.baseline import LATENTS
 from attribution.workspace.store import mending_command
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import PLAN
-from precompute.jobs.base import all_jobs
+from precompute.jobs.base import all_jobs, jobs_in
 
 OPTIONAL = (LATENTS,)  # a small workspace encodes its pictures anew rather than carry them
 
@@ -31,9 +31,8 @@ class State:
 
 def states(workspace: Workspace) -> Iterator[State]:
     """The state of every artifact that the workspace can have."""
-    for job in all_jobs():
-        if job.possible(workspace):
-            yield _state(workspace, job.kind)
+    for job in jobs_in(workspace, all_jobs()):
+        yield _state(workspace, job.kind)
 
 
 def _state(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
@@ -79,7 +78,7 @@ def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iter
             workspace.encoder(name)
     except (ModelError, MismatchError) as problem:
         yield str(problem)
-    for kind in (job.kind for job in all_jobs() if job.possible(workspace)):
+    for kind in (job.kind for job in jobs_in(workspace, all_jobs())):
         if kind in OPTIONAL and not workspace.has(kind):
             continue
         try:

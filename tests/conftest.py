@@ -14,7 +14,7 @@ from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main as precompute
 from tests.worlds import EMBEDDED, TINY, foreign
 
-QUICK = ["--chunk", "5", "--draws", "2", "--controls", "2", "--dimensions", "256"]
+QUICK = ["--chunk", "5", "--draws", "2", "--controls", "2", "--dimensions", "256", "--levels", "2"]
 
 
 @pytest.fixture(scope="session")

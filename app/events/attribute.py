@@ -41,7 +41,8 @@ class AttributeEvents:
         session.run = session.waiting = None
         try:
             box_of_sides((left, top, right, bottom))  # what is half typed is said, not ignored
-            run = checked_run(session.picture, session.boxes, chosen, effort, caption)
+            model = self.page.workspace.fingerprints.get("model", "")
+            run = checked_run(session.picture, session.boxes, chosen, effort, caption, model)
         except InputError as problem:
             return self.page.at_rest(status.failed(sentence(str(problem))))
         session.run = session.waiting = run

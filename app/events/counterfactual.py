@@ -14,7 +14,7 @@ from app.events.context import PageContext, sentence
 from app.events.listeners import AT_ONCE, ON_THE_MODEL
 from app.panels.counterfactual import MOST, READY, CounterfactualPanel
 from app.panels.updates import Updates
-from app.runs.run import Picture
+from app.runs.run import generation_of
 from app.runs.selection import Strip, own_strips, strips
 from app.runtime.sessions import Session
 from app.views import status
@@ -22,7 +22,6 @@ from app.views.counterfactual import picture_view, top_view
 from attribution.analysis.counterfactual import CounterfactualCheck
 from attribution.analysis.counterfactual_check import check_picture, check_ranking
 from attribution.errors import Cancelled, InputError, SettingsError
-from attribution.models.base import Generation
 from attribution.results import Progress
 from attribution.workspace.workspace import Workspace
 
@@ -166,12 +165,3 @@ def check_updates(
         yield None, panel.at_rest(status.idle("Stopped. What was found is shown." if found else READY))
     except Exception as problem:  # the page's edge: told in words
         yield None, panel.at_rest(page.failed(problem)[page.action.status])
-
-
-def generation_of(picture: Picture, model: str) -> Generation | None:
-    """What the picture was made from; None if that is not known, or another model made it."""
-    made = picture.made
-    if "seed" not in made or made.get("model") not in (None, model):
-        return None
-    known = {key: made[key] for key in ("seed", "steps", "guidance", "negative_prompt") if key in made}
-    return Generation(str(made.get("prompt") or picture.caption), **known)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.runs.run import Picture, Run, parts_of
+from app.runs.run import Picture, Run, made_here, parts_of
 from attribution.errors import CaptionError, SettingsError
-from attribution.methods.base import Cost, Method, available, methods
+from attribution.methods.base import Cost, Method, available, check_answerable, methods
 from attribution.models.base import Generation
 from attribution.query import Box, Settings
 from attribution.workspace.workspace import Workspace
@@ -23,9 +23,17 @@ def measures(each: Method) -> bool:
 
 
 def checked_run(
-    picture: Picture | None, boxes: tuple[Box, ...], chosen: object, effort: str, caption: str | None
+    picture: Picture | None,
+    boxes: tuple[Box, ...],
+    chosen: object,
+    effort: str,
+    caption: str | None,
+    model: str = "",
 ) -> Run:
     """The question as the page puts it, checked.
+
+    Args:
+        model: the fingerprint of the one that is asked.
 
     Raises:
         InputError: something is missing or makes no sense; says what to do.
@@ -46,7 +54,10 @@ def checked_run(
         raise SettingsError(
             "instant measures nothing: choose first order, CLIP, DINO or pixels, or more effort"
         )
-    return Run(picture, caption, names, Settings(effort=effort), parts_of(picture.image, caption, boxes))
+    parts = parts_of(picture.image, caption, boxes, made_here(picture, model))
+    for name in names:
+        check_answerable(methods()[name], parts[0].query)
+    return Run(picture, caption, names, Settings(effort=effort), parts)
 
 
 def checked_generation(

@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.runs.boxes import boxes_of_run
-from app.runs.run import Part, Picture, Run, parts_of
+from app.runs.run import Part, Picture, Run, made_here, parts_of
 from attribution.data.training_set import TrainingSet
 from attribution.methods.base import method, settings_from_json
 from attribution.query import Box, Settings
@@ -115,8 +115,9 @@ def run_of(
     """
     found, kept = summary_of(run_id, question), question.picture
     parts = []
-    for part, answer in zip(parts_of(image, found.caption, found.boxes), answers, strict=True):
+    picture = Picture(image, kept.caption, kept.made, kept.original_size)
+    generation = made_here(picture, question.fingerprints.get("model", ""))
+    for part, answer in zip(parts_of(image, found.caption, found.boxes, generation), answers, strict=True):
         attribution = from_json(answer, training_set)
         parts.append(Part(part.label, part.query, attribution.rankings, attribution))
-    picture = Picture(image, kept.caption, kept.made, kept.original_size)
     return Run(picture, found.caption, found.methods, found.settings, tuple(parts), run_id, found.begun)

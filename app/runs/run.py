@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from attribution.query import Box, Query, Settings
+from attribution.query import Box, Generation, Query, Settings
 from attribution.results import Attribution, Ranking
 
 MAX_PARTS = 4  # of one picture that are asked about at once
@@ -35,6 +35,24 @@ class Picture:
     caption: str = ""
     made: Mapping[str, Any] = field(default_factory=dict)
     original_size: tuple[int, int] | None = None
+
+
+def generation_of(picture: Picture, model: str) -> Generation | None:
+    """What the picture was made from; None if that is not known, or another model made it.
+
+    Raises:
+        SettingsError: what it says of itself makes no sense.
+    """
+    made = picture.made
+    if "seed" not in made or made.get("model") not in (None, model):
+        return None
+    known = {key: made[key] for key in ("seed", "steps", "guidance", "negative_prompt") if key in made}
+    return Generation(str(made.get("prompt") or picture.caption), **known)
+
+
+def made_here(picture: Picture, model: str) -> Generation | None:
+    """What this page made the picture from; None for an upload, whatever that says of itself."""
+    return generation_of(picture, model) if picture.original_size is None else None
 
 
 @dataclass(frozen=True)
@@ -84,13 +102,19 @@ class Run:
         return replace(self, parts=tuple(parts))
 
 
-def parts_of(image: Image.Image, caption: str, boxes: tuple[Box, ...]) -> tuple[Part, ...]:
+def parts_of(
+    image: Image.Image, caption: str, boxes: tuple[Box, ...], generation: Generation | None = None
+) -> tuple[Part, ...]:
     """One part a box; the whole picture if there is none.
+
+    Args:
+        generation: what this model made the picture from, if that is known.
 
     Raises:
         CaptionError: the caption is empty.
     """
     places: tuple[Box | None, ...] = boxes or (None,)
     return tuple(
-        Part(label, Query(image, caption, box)) for label, box in zip(ascii_uppercase, places, strict=False)
+        Part(label, Query(image, caption, box, generation))
+        for label, box in zip(ascii_uppercase, places, strict=False)
     )

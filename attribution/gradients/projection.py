@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Int16
 from torch import Tensor
 
 from attribution.errors import SettingsError
@@ -34,7 +35,7 @@ class Sketch:
 
     dimensions: int
     seed: int
-    shapes: Mapping[str, tuple[int, int]]
+    shapes: Mapping[str, tuple[int, ...]]
 
     def __post_init__(self) -> None:
         if self.dimensions < 1 or LARGEST % self.dimensions:
@@ -44,26 +45,34 @@ class Sketch:
 
     @cached_property
     def weights(self) -> int:
-        return sum(out * inner for out, inner in self.shapes.values())
+        return sum(map(math.prod, self.shapes.values()))
 
     @cached_property
-    def _places(self) -> dict[str, tuple[Int[Tensor, " size"], Float64[Tensor, " size"]]]:
+    def _places(self) -> dict[str, Int16[Tensor, " size"]]:
+        """Where each weight is added: twice the number of the place, and one more for the sign plus.
+
+        In two bytes each: a large model has as many places as weights.
+        """
         places = {}
-        for name, (out, inner) in self.shapes.items():
-            rng = generator(self.seed, "sketch", name)
+        for name, shape in self.shapes.items():
+            rng, size = generator(self.seed, "sketch", name), math.prod(shape)
             # Taken from the largest sketch, so that a smaller one is a larger one folded.
-            buckets = torch.from_numpy(rng.integers(LARGEST, size=out * inner) % self.dimensions)
-            signs = torch.from_numpy(rng.integers(2, size=out * inner) * 2.0 - 1)
-            places[name] = (buckets, signs)
+            buckets = rng.integers(LARGEST, size=size) % self.dimensions
+            places[name] = torch.from_numpy((2 * buckets + rng.integers(2, size=size)).astype(np.int16))
         return places
 
-    def __call__(self, whitened: Mapping[str, Float[Tensor, "n out in"]]) -> Float[Tensor, "n dimensions"]:
-        """The sketch of each row's whitened gradient over the square root of the number of weights."""
+    def __call__(self, whitened: Mapping[str, Float[Tensor, "n ..."]]) -> Float[Tensor, "n dimensions"]:
+        """The sketch of each row's whitened gradient over the square root of the number of weights.
+
+        It is made where the first gradient lies and returned on the CPU.
+        """
         first = next(iter(whitened.values()))
-        out = torch.zeros(len(first), self.dimensions, dtype=torch.float64)
-        for name, (buckets, signs) in self._places.items():
-            out.index_add_(1, buckets, whitened[name].flatten(1).double().cpu() * signs)
-        return (out / math.sqrt(self.weights)).float()
+        out = torch.zeros(len(first), self.dimensions, dtype=torch.float64, device=first.device)
+        for name, packed in self._places.items():
+            places = packed.to(first.device)
+            signed = whitened[name].flatten(1) * ((places & 1) * 2 - 1)
+            out.index_add_(1, (places >> 1).long(), signed.double())
+        return (out / math.sqrt(self.weights)).float().cpu()
 
 
 def sketched_gradients(

@@ -46,7 +46,7 @@ class QueryContext:
     @property
     def whole(self) -> QueryContext:
         """The same picture asked about as a whole."""
-        return self if self.query.box is None else self.about(Query(self.query.image, self.query.caption))
+        return self if self.query.box is None else self.about(replace(self.query, box=None))
 
     @cached_property
     def picture(self) -> Image.Image:

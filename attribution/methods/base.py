@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from attribution.errors import SettingsError
 from attribution.plugins import named, plugins
-from attribution.query import Candidates, MethodOptions, Settings
+from attribution.query import Candidates, MethodOptions, Query, Settings
 from attribution.results import Progress, Scores
 
 if TYPE_CHECKING:
@@ -72,6 +72,15 @@ class Locating(Protocol):
 
     def loss_map(self, context: QueryContext, row: int) -> LossMap | None:
         """Return its loss before and after; None unless the query was asked a short while ago."""
+        ...
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A method that some queries cannot be asked with."""
+
+    def refusal(self, query: Query) -> str | None:
+        """Return why it cannot answer a query, as a sentence for the person; None if it can."""
         ...
 
 
@@ -150,6 +159,18 @@ def settings_from_json(data: Mapping[str, Any]) -> Settings:
     given = {name: with_options(method(name), values) for name, values in data["options"].items()}
     own = {name: options for name, options in given.items() if options != method(name).options}
     return Settings(**{**data, "candidates": named_images, "options": own})
+
+
+def refusal(each: Method, query: Query) -> str | None:
+    """Return why a method cannot answer a query; None if it can."""
+    return each.refusal(query) if isinstance(each, Particular) else None
+
+
+def check_answerable(each: Method, query: Query) -> None:
+    """Raise `SettingsError` if a method cannot answer a query."""
+    why = refusal(each, query)
+    if why is not None:
+        raise SettingsError(why)
 
 
 def available(each: Method, workspace: Workspace) -> bool:

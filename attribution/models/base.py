@@ -8,7 +8,8 @@ change the loaded ones. Only the weights of the layers that a model was opened w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,12 +18,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.errors import ModelError, SettingsError
+from attribution.errors import ModelError
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import weighted
 from attribution.models.parametrisation import Parametrisation
 from attribution.plugins import plugins
+from attribution.query import Generation as Generation  # a value of the question, made here
 
 Weights = Mapping[str, Float[Tensor, "out in"]]
 
@@ -34,31 +36,17 @@ class GenerationStep:
     Attributes:
         image: the picture; there on the last step.
         preview: what the model takes the clean picture to be so far; there on a few steps, if asked for.
+        clean: the same as a latent, scaled as the denoiser sees it; there on every step of a model that
+            has such steps.
+        time: the place in the training schedule that the step was taken from.
     """
 
     done: int
     total: int
     image: Image.Image | None = None
     preview: Image.Image | None = None
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What a generated picture is a function of (with the model)."""
-
-    prompt: str
-    seed: int = 0
-    steps: int = 30
-    guidance: float = 2.0
-    negative_prompt: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.prompt.strip():
-            raise SettingsError("the prompt is empty: say what the picture should show")
-        if not 1 <= self.steps <= 1000:
-            raise SettingsError(f"steps is {self.steps}: choose between 1 and 1000")
-        if not 0 <= self.guidance <= 50:
-            raise SettingsError(f"guidance is {self.guidance}: choose between 0 and 50")
+    clean: Float[Tensor, "1 c h w"] | None = field(default=None, compare=False)
+    time: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +69,32 @@ class Factors:
         return torch.einsum("bto,bti->boi", self.outputs, self.inputs)
 
 
+class Objective(StrEnum):
+    """What a gradient over all weights is of: for each draw, a mean over the latent's elements."""
+
+    LOSS = "loss"  # the squared error, as the model was trained (with the weight of its loss)
+    SQUARED_OUTPUT = "squared-output"  # the square of what the denoiser predicts
+    MEAN_OUTPUT = "mean-output"  # what the denoiser predicts
+
+    def of(
+        self,
+        prediction: Float[Tensor, "n c h w"],
+        errors: Float[Tensor, "n c h w"],
+        mask: Float[Tensor, "h w"] | None,
+    ) -> Float[Tensor, " n"]:
+        """Its value for each draw, inside the mask.
+
+        Args:
+            errors: the unreduced loss of each draw.
+        """
+        elements = {
+            Objective.LOSS: errors,
+            Objective.SQUARED_OUTPUT: prediction.square(),
+            Objective.MEAN_OUTPUT: prediction,
+        }[self]
+        return masked_mean(elements, mask)
+
+
 @runtime_checkable
 class DiffusionModel(Protocol):
     """A text-to-image diffusion model as attribution sees it."""
@@ -93,6 +107,7 @@ class DiffusionModel(Protocol):
     device: torch.device
     layers: str  # the name of the selector of the layers whose weights can be replaced
     weights: Weights  # of these layers as they were loaded, float32
+    all_shapes: Mapping[str, tuple[int, ...]]  # of all weights of the denoiser, by name
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]:
         """Latents of prepared pictures, scaled as the U-Net sees them; no randomness."""
@@ -115,6 +130,16 @@ class DiffusionModel(Protocol):
         """Each draw's loss (inside the mask) and its gradient with respect to the weights."""
         ...
 
+    def whole_gradient(
+        self, batch: Batch, objective: Objective, mask: Float[Tensor, "h w"] | None = None
+    ) -> tuple[Float[Tensor, " n"], Mapping[str, Float[Tensor, "..."]]]:
+        """Each draw's loss (inside the mask), and one gradient of the mean objective over the draws.
+
+        The gradient is with respect to *all* weights of the denoiser as it was loaded, by the names of
+        `all_shapes`, whatever layers the model was opened with.
+        """
+        ...
+
     def generate(
         self, generation: Generation, weights: Weights | None = None, previews: int = 0
     ) -> Iterator[GenerationStep]:
@@ -123,6 +148,19 @@ class DiffusionModel(Protocol):
         Args:
             weights: to use in place of the loaded ones.
             previews: about how many steps show what is becoming of it; they change nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class HasCheckpoints(Protocol):
+    """A model that can be had with other weights of its denoiser."""
+
+    def at_checkpoint(self, folder: Path) -> DiffusionModel:
+        """The same model with the denoiser's weights from a folder, all else shared.
+
+        Raises:
+            ModelError: the folder has no such weights.
         """
         ...
 
@@ -138,6 +176,20 @@ def masked_mean(errors: Float[Tensor, "n c h w"], mask: Float[Tensor, "h w"] | N
 def preview_steps(steps: int, previews: int) -> frozenset[int]:
     """After which of 1 ... `steps` - 1 to look: `previews` of them, evenly spread, or all there are."""
     return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
+
+
+def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
+    """A model with the denoiser's weights of another checkpoint.
+
+    Raises:
+        ModelError: the folder has none, or of another model; or this kind of model has no checkpoints.
+    """
+    if not isinstance(model, HasCheckpoints):
+        raise ModelError(f"{folder} cannot be a checkpoint: {type(model).__name__} reads none")
+    found = model.at_checkpoint(Path(folder))
+    if dict(found.all_shapes) != dict(model.all_shapes):
+        raise ModelError(f"{folder} is no checkpoint of this model: its weights have other names or shapes")
+    return found
 
 
 def open_model(

@@ -22,13 +22,16 @@ def fingerprint_of(folder: Path) -> str:
 
     What a configuration says of its own history (`_name_or_path`, `_diffusers_version`) does not.
     """
+    return _digest_of(folder, [path for part in PARTS for path in sorted((folder / part).rglob("*"))])
+
+
+def _digest_of(folder: Path, paths: list[Path]) -> str:
     digest = hashlib.sha256()
-    for part in PARTS:
-        for path in sorted((folder / part).rglob("*")):
-            if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
-                digest.update(path.relative_to(folder).as_posix().encode())
-                config = path.name.endswith("config.json")
-                digest.update(_config_digest(path) if config else bytes.fromhex(file_sha256(path)))
+    for path in paths:
+        if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            config = path.name.endswith("config.json")
+            digest.update(_config_digest(path) if config else bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()
 
 
@@ -61,6 +64,25 @@ def load(folder: Path) -> Any:
     if missing:
         raise ModelError(f"{folder} is not a Stable Diffusion pipeline: it has no {', '.join(missing)}")
     return pipeline
+
+
+def load_checkpoint(folder: Path, kind: type[Any]) -> tuple[Any, str]:
+    """The U-Net of a pipeline folder, or of a folder that holds just one, and what names its contents.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    own = folder / "unet" if (folder / "unet").is_dir() else folder
+    if not (own / "config.json").is_file():
+        raise ModelError(
+            f"{folder} is no checkpoint: give a pipeline folder, or a folder with a U-Net's weights"
+        )
+    try:
+        unet = kind.from_pretrained(own, torch_dtype=torch.float32, use_safetensors=True)
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"the U-Net in {folder} could not be read: {first_line}") from error
+    return unet, _digest_of(own, sorted(own.rglob("*")))
 
 
 def downloaded(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from diffusers import DDIMScheduler
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
+from torch.func import functional_call
 
 from attribution.errors import ModelError
 from attribution.models.base import (
     Factors,
     Generation,
     GenerationStep,
+    Objective,
     Weights,
     masked_mean,
     preview_steps,
@@ -33,7 +36,7 @@ from attribution.models.layer_calls import (
 from attribution.models.layers import CROSS_ATTENTION_KV, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.parametrisation import parametrisation_of
-from attribution.models.pipeline_files import downloaded, fingerprint_of, load
+from attribution.models.pipeline_files import downloaded, fingerprint_of, load, load_checkpoint
 from attribution.models.skeletons import Skeletons
 from attribution.rng import gaussian
 
@@ -48,12 +51,11 @@ class PipelineModel:
         self.device = torch.device(device)
         self.tokenizer = pipeline.tokenizer
         self.scheduler = pipeline.scheduler
-        modules = (pipeline.unet, pipeline.vae, pipeline.text_encoder)
-        self.unet, self.vae, self.text_encoder = (
-            m.to(self.device).eval().requires_grad_(False) for m in modules
+        self.vae, self.text_encoder = (
+            m.to(self.device).eval().requires_grad_(False) for m in (pipeline.vae, pipeline.text_encoder)
         )
-        # Convolutions run a tenth to a fifth faster so, on CPU and CUDA alike (benchmarks, `layout`).
-        self.unet.to(memory_format=torch.channels_last)
+        self.layers = layers
+        self._take(pipeline.unet, folder)
         self.fingerprint = fingerprint_of(folder)
         self.num_train_timesteps = int(self.scheduler.config.num_train_timesteps)
         self.parametrisation = weighted(
@@ -63,12 +65,33 @@ class PipelineModel:
         side = int(self.unet.config.sample_size)
         self.latent_shape = (int(self.unet.config.in_channels), side, side)
         self.resolution = side * factor
-        self.layers = layers
-        chosen = selected(self.unet, layers, folder)
+
+    def _take(self, unet: Any, source: Path) -> None:
+        """Hold a U-Net, and what is read off its weights."""
+        self.unet = unet.to(self.device).eval().requires_grad_(False)
+        # Convolutions run a tenth to a fifth faster so, on CPU and CUDA alike (benchmarks, `layout`).
+        self.unet.to(memory_format=torch.channels_last)
+        chosen = selected(self.unet, self.layers, source)
         self.weights: Weights = {name: module.weight.detach() for name, module in chosen.items()}
         self._biases = {name: module.bias for name, module in chosen.items()}
-        self._reads_captions = selector(layers).reads_captions
+        self._reads_captions = selector(self.layers).reads_captions
         self._skeletons = Skeletons(self.unet, self.weights)
+        self.all_shapes: Mapping[str, tuple[int, ...]] = {
+            name: tuple(weight.shape) for name, weight in self.unet.named_parameters()
+        }
+        self._whole_skeletons = Skeletons(self.unet, {})
+
+    def at_checkpoint(self, folder: Path) -> PipelineModel:
+        """The same pipeline with the U-Net of another folder: a pipeline's, or one that lies there alone.
+
+        Raises:
+            ModelError: it has no U-Net that can be read.
+        """
+        unet, fingerprint = load_checkpoint(folder, type(self.unet))
+        other = copy.copy(self)
+        other._take(unet, folder)
+        other.fingerprint = fingerprint
+        return other
 
     @torch.no_grad()
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]:
@@ -109,6 +132,21 @@ class PipelineModel:
             factors = draw_factors(losses, calls)
         return losses.detach(), factors
 
+    def whole_gradient(
+        self, batch: Batch, objective: Objective, mask: Float[Tensor, "h w"] | None = None
+    ) -> tuple[Float[Tensor, " n"], Mapping[str, Float[Tensor, "..."]]]:
+        batch = batch.to(self.device)
+        with torch.enable_grad(), self._whole_skeletons.using({}) as unet:
+            # Leaves of this call's own over the loaded tensors: theirs are never written to.
+            leaves = {name: weight.detach().requires_grad_() for name, weight in unet.named_parameters()}
+            prediction = functional_call(unet, leaves, *self._asked(batch)).sample
+            errors = self.parametrisation.squared_errors(prediction, batch)
+            value = objective.of(prediction, errors, mask).mean()
+            # What it does not depend on has a gradient of zero.
+            gradients = torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
+        losses = masked_mean(errors.detach(), mask)
+        return losses, dict(zip(leaves, gradients, strict=True))
+
     @torch.no_grad()
     def generate(
         self, generation: Generation, weights: Weights | None = None, previews: int = 0
@@ -128,10 +166,10 @@ class PipelineModel:
             guided = without + generation.guidance * (conditional - without)
             step = scheduler.step(guided, timestep, latents)
             latents = step.prev_sample
-            if done < generation.steps:
-                preview = self._decoded(step.pred_original_sample) if done in shown else None
-                yield GenerationStep(done, generation.steps, preview=preview)
-        yield GenerationStep(generation.steps, generation.steps, self._decoded(latents))
+            clean, last = step.pred_original_sample, done == generation.steps
+            image = self._decoded(latents) if last else None
+            preview = self._decoded(clean) if done in shown else None
+            yield GenerationStep(done, generation.steps, image, preview, clean, int(timestep))
 
     def _decoded(self, latents: Float[Tensor, "1 c h w"]) -> Image.Image:
         """A picture of the latents, scaled as the U-Net sees them."""
@@ -147,10 +185,15 @@ class PipelineModel:
         return {name: Projected(captions.tokens, output) for name, output in outputs.items()}
 
     def _errors(self, calls: Mapping[str, LayerCall], batch: Batch) -> Tensor:
-        noisy, times = self.parametrisation.noisy(batch), self.parametrisation.denoiser_times(batch.times)
+        (noisy, times), captions = self._asked(batch)
         with self._skeletons.using(calls) as unet:
-            prediction = unet(noisy, times, encoder_hidden_states=batch.conditioning.tokens).sample
+            prediction = unet(noisy, times, **captions).sample
         return self.parametrisation.squared_errors(prediction, batch)
+
+    def _asked(self, batch: Batch) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+        """What the U-Net is given of a batch."""
+        noisy, times = self.parametrisation.noisy(batch), self.parametrisation.denoiser_times(batch.times)
+        return (noisy, times), {"encoder_hidden_states": batch.conditioning.tokens}
 
 
 class PipelineReader:

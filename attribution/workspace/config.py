@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,7 @@ class _StoredConfig(_Stored):
     fingerprints: dict[str, str]
     latent_shape: tuple[int, int, int] | None = None
     loss_weight: str = NONE
+    checkpoints: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Config:
             None in a workspace that was made before it was written down.
         loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`; a
             table lies in the workspace's folder, under the name `LOSS_TABLE`.
+        checkpoints: folders of further weights of the model's denoiser, by name.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -78,6 +80,7 @@ class Config:
     fingerprints: Mapping[str, str]
     latent_shape: tuple[int, int, int] | None = None
     loss_weight: str = NONE
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         data = {"format": FORMAT, **asdict(self)}

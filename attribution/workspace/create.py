@@ -8,7 +8,7 @@ from pathlib import Path
 from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
-from attribution.models.base import DiffusionModel, open_model
+from attribution.models.base import DiffusionModel, at_checkpoint, open_model
 from attribution.models.draws import Probe
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import TABLE, write_table
@@ -26,6 +26,7 @@ def create_workspace(
     progress: Callable[[int, int], None] | None = None,
     layers: str = CROSS_ATTENTION_KV,
     loss_weight: str | None = None,
+    checkpoints: Mapping[str, Path | str] | None = None,
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
@@ -36,6 +37,7 @@ def create_workspace(
         layers: the name of a selector of the layers that are unlearned and differentiated.
         loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`;
             None for what the pipeline says of it.
+        checkpoints: folders of further weights of the model's denoiser, by name.
 
     Raises:
         WhenceError: anything that is not what it should be. Nothing is written then.
@@ -44,6 +46,7 @@ def create_workspace(
     opened = open_model(str(model), checked_device(device), layers, loss_weight)
     sources = {name: str(source) for name, source in (encoders or {}).items()}
     loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
+    further = {name: str(source) for name, source in (checkpoints or {}).items()}
     training_set = imagefolder.scan(dataset, progress)
     if not isinstance(probe, Probe):
         probe = (probe or default_probe)(opened.num_train_timesteps)
@@ -55,9 +58,10 @@ def create_workspace(
         {name: stored_path(folder, source) for name, source in sources.items()},
         probe,
         opened.resolution,
-        _fingerprints(opened, training_set, loaded, probe, device),
+        _fingerprints(opened, training_set, loaded, probe, device, further),
         opened.latent_shape,
         f"{TABLE}:{LOSS_TABLE}" if tabled else weight.name,
+        {name: stored_path(folder, source) for name, source in further.items()},
     )
     folder.mkdir(parents=True, exist_ok=True)
     if tabled:
@@ -73,6 +77,7 @@ def _fingerprints(
     encoders: Mapping[str, Encoder],
     probe: Probe,
     device: str,
+    checkpoints: Mapping[str, str],
 ) -> dict[str, str]:
     """Of everything that an artifact may be bound to."""
     return {
@@ -85,4 +90,8 @@ def _fingerprints(
         "resolution": str(model.resolution),
         "pixel": encoder_reader("pixel").open("", device).fingerprint,
         **{name: encoder.fingerprint for name, encoder in encoders.items()},
+        **{
+            f"model@{name}": at_checkpoint(model, source).fingerprint
+            for name, source in checkpoints.items()
+        },
     }

@@ -22,7 +22,7 @@ from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
-from attribution.models.base import DiffusionModel, open_model
+from attribution.models.base import DiffusionModel, at_checkpoint, open_model
 from attribution.models.draws import Probe
 from attribution.models.loss_weights import in_folder
 from attribution.workspace.artifacts import ArtifactKind
@@ -52,6 +52,7 @@ class Workspace:
         self.folder, self.config, self.device = folder, config, checked_device(device)
         self.store = Store(folder)
         self._model, self._encoders = model, dict(encoders or {})
+        self._checkpoints: dict[str, DiffusionModel] = {}
         self._artifacts: dict[ArtifactKind[Any], Artifact] = {}
         self._loaded: dict[ArtifactKind[Any], Any] = {}
         self._caches: dict[str, Cache[Any]] = {}
@@ -122,6 +123,25 @@ class Workspace:
                 self._model = model
             return self._model
 
+    def checkpoint(self, name: str) -> DiffusionModel:
+        """The model with the weights of one of its checkpoints; "" is the model itself.
+
+        Raises:
+            MissingArtifactError: the workspace has none of that name.
+            ModelError: it cannot be read, or is of another model.
+            MismatchError: it has changed since the workspace was made.
+        """
+        if not name:
+            return self.model
+        with self._lock:
+            if name not in self.config.checkpoints:
+                raise self._without(f"model@{name}")
+            if name not in self._checkpoints:
+                found = at_checkpoint(self.model, self.source(self.config.checkpoints[name]))
+                self._must_match(f"model@{name}", found.fingerprint)
+                self._checkpoints[name] = found
+            return self._checkpoints[name]
+
     def encoder(self, name: str) -> Encoder:
         """An encoder, loaded when first asked for.
 
@@ -143,7 +163,11 @@ class Workspace:
 
     def _without(self, name: str) -> MissingArtifactError:
         if name.startswith("model@"):
-            return MissingArtifactError(f"{self.folder} has no checkpoint {name.removeprefix('model@')!r}")
+            own = name.removeprefix("model@")
+            return MissingArtifactError(
+                f"{self.folder} has no checkpoint {own!r}: name it with `python -m precompute init "
+                f"--checkpoint {own}=FOLDER --workspace {shlex.quote(str(self.folder))}`"
+            )
         if name == "loss":
             return MissingArtifactError(
                 f"{self.folder} was made before losses were weighed as in training: bind it anew with "
@@ -156,9 +180,14 @@ class Workspace:
 
     def _must_match(self, key: str, found: str) -> None:
         if found != self.fingerprints.get(key):
-            source = self.config.model if key in ("model", "loss") else self.config.encoders.get(key)
+            sources = {
+                **self.config.encoders,
+                **_checkpoint_sources(self.config),
+                "model": self.config.model,
+                "loss": self.config.model,
+            }
             raise MismatchError(
-                f"the {key} at {source} has fingerprint {found}, but {self.folder} was made for "
+                f"the {key} at {sources.get(key)} has fingerprint {found}, but {self.folder} was made for "
                 f"{self.fingerprints.get(key)}: put that one back, or bind the workspace to this one with "
                 f"`python -m precompute init --workspace {shlex.quote(str(self.folder))}`"
             )
@@ -227,6 +256,10 @@ class Workspace:
         """Return the cache of a name, which lives as long as the workspace."""
         with self._lock:
             return self._caches.setdefault(name, Cache(size))
+
+
+def _checkpoint_sources(config: Config) -> dict[str, str]:
+    return {f"model@{name}": source for name, source in config.checkpoints.items()}
 
 
 def checked_device(device: str) -> str:

@@ -6,7 +6,7 @@ that are made by `option` are flags of its command.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, replace
 from functools import cache
 from graphlib import TopologicalSorter
@@ -62,6 +62,10 @@ class Job(Protocol):
         """Whether this workspace has what it takes, such as an encoder."""
         ...
 
+    def variants(self, workspace: Workspace) -> tuple[Job, ...]:
+        """Return the jobs that it is in this workspace: one for each checkpoint, where it is of several."""
+        ...
+
     def count(self, workspace: Workspace) -> int:
         """Return how many rows there are."""
         ...
@@ -92,6 +96,9 @@ class PerExample:
 
     def possible(self, workspace: Workspace) -> bool:
         return True
+
+    def variants(self, workspace: Workspace) -> tuple[Job, ...]:
+        return (self,)  # type: ignore[return-value]  # a job extends this
 
     def count(self, workspace: Workspace) -> int:
         return len(workspace.training_set)
@@ -127,6 +134,11 @@ def all_jobs() -> tuple[Job, ...]:
     found: dict[Kind, Job] = {job.kind: job for job in plugins("precompute.jobs", "JOBS")}
     order = TopologicalSorter({kind: [k for k in job.reads if k in found] for kind, job in found.items()})
     return tuple(found[kind] for kind in order.static_order())
+
+
+def jobs_in(workspace: Workspace, jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """Return those of some jobs that are possible in a workspace, in all their variants."""
+    return tuple(each for job in jobs if job.possible(workspace) for each in job.variants(workspace))
 
 
 def job_of(kind: Kind) -> Job:

@@ -127,7 +127,9 @@ def test_results_are_written_in_the_order_asked_for(tiny_world: Workspace) -> No
 def test_unknown_method_names_the_known_ones(tiny_world: Workspace) -> None:
     with pytest.raises(UnknownNameError, match=r"abu, .*random"):
         list(attribute(tiny_world, query_of(tiny_world), ["magic"], QUICK))
-    assert {"abu", "abu-plus", "first-order", *FAST} <= set(methods())
+    assert {"abu", "abu-plus", "first-order", "trak", "d-trak", "journey-trak", "das", *FAST} <= set(
+        methods()
+    )
 
 
 def test_instant_measures_nothing(tiny_world: Workspace) -> None:

@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"errors", "query"},
     "results": {"errors", "data"},
     "serialization": {"errors", "data", "results"},
-    "models": {"errors", "rng", "plugins", "data"},
+    "models": {"errors", "rng", "plugins", "query", "data"},
     "encoders": {"errors", "plugins"},
     "workspace": {"errors", "data", "models", "encoders"},
     "gradients": {*VALUES, "data", "models", "workspace"},

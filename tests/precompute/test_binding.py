@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from attribution.errors import MismatchError
+from attribution.errors import MismatchError, MissingArtifactError
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
+from precompute.status import states
 from tests.conftest import Foreign
 from tests.worlds import foreign
 from tests.worlds.folders import contents
@@ -104,3 +105,33 @@ def test_a_table_of_weights_is_kept_with_the_workspace(foreign_copy: Foreign, tm
     assert main(["init", "--workspace", folder]) == 0
     assert Workspace.open(folder).fingerprints["loss"] == bound
     assert Workspace.open(folder).model.parametrisation.fingerprint == bound
+
+
+def test_a_checkpoint_is_named_kept_and_taken_away(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: A checkpoint is bound by name to its bytes, and kept when the workspace is bound anew."""
+    early, folder = foreign.make_pipeline(foreign_copy.root / "early", seed=1), foreign_copy.workspace
+    init = ["init", "--workspace", str(folder)]
+    assert main([*init, "--checkpoint", f"early={early}"]) == 0
+    assert main(init) == 0
+    workspace = Workspace.open(folder)
+    assert workspace.config.checkpoints == {"early": "../early"}
+    assert workspace.checkpoint("early").fingerprint == workspace.fingerprints["model@early"]
+    assert workspace.checkpoint("") is workspace.model
+    missing = {state.artifact for state in states(workspace) if state.state == "missing"}
+    assert missing == {"trak@early", "d-trak@early"}
+    assert main([*foreign_copy.arguments(), "--checkpoint", "early=elsewhere"]) == 2
+    assert "has ../early for its checkpoint early, not elsewhere" in capsys.readouterr().err
+    shutil.copytree(foreign_copy.model / "unet", early / "unet", dirs_exist_ok=True)
+    with pytest.raises(MismatchError, match=r"the model@early at ../early has fingerprint"):
+        Workspace.open(folder).checkpoint("early")
+    assert main([*init, "--checkpoint", "early=none"]) == 0
+    with pytest.raises(MissingArtifactError, match="init --checkpoint early=FOLDER"):
+        Workspace.open(folder).checkpoint("early")
+
+
+@pytest.mark.parametrize("words", ["early", "=folder", "a@b=folder", "a,b=folder", "early="])
+def test_a_checkpoint_without_name_or_folder_is_refused(words: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["init", "--workspace", str(tmp_path), "--checkpoint", words])

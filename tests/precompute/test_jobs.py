@@ -23,10 +23,13 @@ ARTIFACTS = {
     "ekfac",
     "gradients",
     "controls",
+    "d-trak",
+    "das",
     "embeddings-clip",
     "embeddings-clip-text",
     "embeddings-dino",
     "embeddings-pixel",
+    "trak",
 }
 
 

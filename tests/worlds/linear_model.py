@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from attribution.models.base import Factors, Generation, GenerationStep, Weights, masked_mean
+from attribution.models.base import Factors, Generation, GenerationStep, Objective, Weights, masked_mean
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.parametrisation import Epsilon
@@ -27,6 +27,7 @@ class LinearModel:
         self.device = torch.device("cpu")
         generator = torch.Generator().manual_seed(seed)
         self.weights: Weights = {"w": torch.randn(out, width, generator=generator)}
+        self.all_shapes = {"w": (out, width)}
 
     def encode_images(self, images: Sequence[Image.Image]) -> Tensor:
         return torch.zeros(len(images), *self.latent_shape)
@@ -46,6 +47,11 @@ class LinearModel:
         residual = tokens[:, 0] @ weights["w"].T - batch.noise[:, 0, 0]
         outputs = 2 / residual.shape[1] * residual
         return masked_mean(errors, None), {"w": Factors(outputs[:, None], tokens)}
+
+    def whole_gradient(
+        self, batch: Batch, objective: Objective, mask: Tensor | None = None
+    ) -> tuple[Tensor, Weights]:
+        raise NotImplementedError
 
     def generate(
         self, generation: Generation, weights: Weights | None = None, previews: int = 0

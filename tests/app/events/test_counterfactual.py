@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.events.context import PageContext
-from app.events.counterfactual import CounterfactualEvents, checks, generation_of, strip_to_test
-from app.runs.run import Picture
+from app.events.counterfactual import CounterfactualEvents, checks, strip_to_test
+from app.runs.run import Picture, generation_of
 from app.runtime.sessions import Session
 from attribution.errors import SettingsError
 from attribution.models.base import Generation

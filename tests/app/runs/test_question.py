@@ -7,7 +7,7 @@ import pytest
 from app.runs.question import checked_run
 from app.runs.run import Picture
 from attribution.errors import CaptionError, InputError, SettingsError
-from attribution.query import Box
+from attribution.query import Box, Generation
 from tests.worlds.answers import solid
 
 WHITE = solid("white")
@@ -30,6 +30,20 @@ def test_a_generated_picture_is_asked_about_under_its_own_prompt() -> None:
     (part,) = checked_run(picture, (), ["random"], "refined", "something else").parts
     assert part.query.caption == "a cat on snow"
     assert part.query.box is None
+
+
+def test_a_picture_made_here_brings_its_generation_and_an_upload_does_not() -> None:
+    """Law: A method that follows how a picture was made is asked about pictures made here alone."""
+    made = {"prompt": "a cat", "seed": 4, "steps": 7, "guidance": 3.0, "model": "this"}
+    here, sent = Picture(WHITE, "a cat", made), Picture(WHITE, "", made, (16, 16))
+    asked = ["journey-trak", "random"]
+    (part,) = checked_run(here, (), asked, "refined", "", "this").parts
+    assert part.query.generation == Generation("a cat", 4, 7, 3.0)
+    for picture, model in ((sent, "this"), (here, "another")):
+        (part,) = checked_run(picture, (), ["random"], "refined", "a cat", model).parts
+        assert part.query.generation is None
+        with pytest.raises(SettingsError, match="how this one was made is not known"):
+            checked_run(picture, (), asked, "refined", "a cat", model)
 
 
 def test_each_box_is_a_query_of_its_own() -> None:
