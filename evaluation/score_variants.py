@@ -1,0 +1,238 @@
+"""Ways of scoring by unlearning that differ from the default in one thing each, measured draw by draw."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+from torch import Tensor
+
+from attribution.gradients.curvature import (
+    Curvature,
+    Diagonal,
+    EigenKronecker,
+    eigenbases,
+    eigenvalue_chunk,
+    kronecker_chunk,
+)
+from attribution.gradients.draw_gradient import gradient_over_draws
+from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
+from attribution.gradients.stored import damped_curvature
+from attribution.models.base import DiffusionModel, Weights, open_model
+from attribution.models.batch import Batch
+from attribution.models.draws import Probe, stratified_draws
+from attribution.models.loss_weights import weighted
+from attribution.models.losses import example_losses
+from attribution.rng import generator
+from attribution.unlearning.calibration import calibrated_step, linear_step
+from attribution.unlearning.step import ascent_direction, stepped
+from attribution.workspace.baseline import training_latents
+from attribution.workspace.workspace import Workspace
+
+CURVATURE_IMAGES, CURVATURE_DRAWS, CURVATURE_SEED = 1_500, 8, 7  # of what no artifact has
+BATCH = 128
+
+PerTimestep = Float32[ndarray, "candidates timesteps"]
+Asked = Callable[[DiffusionModel, str], tuple[Batch, Tensor | None]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of scoring.
+
+    Attributes:
+        weight: of each draw's loss; None for the workspace's own.
+        curvature: "fisher" or "ekfac", in that loss; "none" for plain gradient ascent.
+        rise: of the picture's own loss at which training images are measured.
+        steps: of the ascent, each with draws and a calibration of its own.
+        mirrored: half the difference between ascending and descending as far.
+        layers: that are unlearned; None for the workspace's own.
+        seed: of the unlearning's draws.
+    """
+
+    name: str
+    weight: str | None = None
+    curvature: str = "ekfac"
+    damping: float = 0.1
+    rise: float = 0.1
+    steps: int = 1
+    mirrored: bool = False
+    layers: str | None = None
+    seed: int = 0
+    draws: int = 256
+
+
+DEFAULT = Variant("default")
+VARIANTS = (
+    DEFAULT,
+    replace(DEFAULT, name="another seed", seed=1),
+    replace(DEFAULT, name="damping 0.01", damping=0.01),
+    replace(DEFAULT, name="damping 0.001", damping=0.001),
+    replace(DEFAULT, name="damping 1", damping=1.0),
+    replace(DEFAULT, name="damping 10", damping=10.0),
+    replace(DEFAULT, name="rise 3%", rise=0.03),
+    replace(DEFAULT, name="rise 30%", rise=0.3),
+    replace(DEFAULT, name="rise 100%", rise=1.0),
+    replace(DEFAULT, name="mirrored", mirrored=True),
+    replace(DEFAULT, name="5 steps", steps=5),
+    replace(DEFAULT, name="20 steps", steps=20, draws=64),
+    replace(DEFAULT, name="diagonal Fisher (AbU)", curvature="fisher"),
+    replace(DEFAULT, name="no curvature", curvature="none"),
+    replace(DEFAULT, name="unweighted loss", weight="none"),
+    replace(DEFAULT, name="epsilon loss", weight="epsilon"),
+    replace(DEFAULT, name="P2 loss", weight="p2:1"),
+    replace(DEFAULT, name="damping 0.001, rise 30%", damping=0.001, rise=0.3),
+    replace(DEFAULT, name="diagonal Fisher, damping 0.001", curvature="fisher", damping=0.001),
+    replace(DEFAULT, name="queries and outputs too", layers="cross-attention"),
+)
+
+
+@dataclass
+class Laboratory:
+    """Models and curvatures that variants share, and the candidates they measure."""
+
+    workspace: Workspace
+    rows: ndarray
+    probe: Probe
+    _models: dict[tuple[str | None, str | None], DiffusionModel] = field(default_factory=dict)
+    _curvatures: dict[tuple[Any, ...], Callable[[float], Curvature]] = field(default_factory=dict)
+
+    def model(self, variant: Variant) -> DiffusionModel:
+        """The workspace's model with another loss weight or other layers, if the variant says so."""
+        key = (variant.layers, variant.weight)
+        if key not in self._models:
+            model = self.workspace.model
+            if variant.layers is not None:
+                source = self.workspace.source(self.workspace.config.model)
+                model = open_model(source, self.workspace.device, variant.layers)
+                model.parametrisation = self.workspace.model.parametrisation
+            if variant.weight is not None:
+                model = copy.copy(model)
+                model.parametrisation = weighted(model.parametrisation, variant.weight)
+            self._models[key] = model
+        return self._models[key]
+
+    def curvature(self, variant: Variant) -> Curvature:
+        """The Fisher information in the variant's loss and layers, damped."""
+        if variant.curvature == "none":
+            return Identity()
+        if variant.weight is None and variant.layers is None:
+            return damped_curvature(self.workspace, variant.curvature, variant.damping)
+        key = (variant.layers, variant.weight, variant.curvature)
+        if key not in self._curvatures:
+            self._curvatures[key] = self._estimated(self.model(variant), variant.curvature)
+        return self._curvatures[key](variant.damping)
+
+    def _estimated(self, model: DiffusionModel, kind: str) -> Callable[[float], Curvature]:
+        training_set = self.workspace.training_set
+        order = generator(CURVATURE_SEED, "study curvature").permutation(len(training_set))
+        rows = np.sort(order[:CURVATURE_IMAGES])
+        given = (
+            model,
+            training_latents(self.workspace, rows),
+            model.encode_captions([training_set.captions[row] for row in rows]),
+            [training_set.ids[row] for row in rows],
+            CURVATURE_DRAWS,
+            CURVATURE_SEED,
+        )
+        if kind == "fisher":
+            fisher = mean_of_chunks([fisher_chunk(*given, BATCH)])
+            return lambda damping: Diagonal(fisher, damping)
+        bases = eigenbases(mean_of_chunks([kronecker_chunk(*given, BATCH)]))
+        values = mean_of_chunks([eigenvalue_chunk(*given, bases, BATCH)])
+        return lambda damping: EigenKronecker(bases, values, damping)
+
+    def losses(self, model: DiffusionModel, weights: Weights) -> PerTimestep:
+        """The candidates' losses, the mean over noises."""
+        training_set = self.workspace.training_set
+        losses = example_losses(
+            model,
+            weights,
+            training_latents(self.workspace, self.rows),
+            model.encode_captions([training_set.captions[row] for row in self.rows]),
+            [training_set.ids[row] for row in self.rows],
+            self.probe,
+            BATCH,
+        )
+        mean: PerTimestep = losses.mean(axis=2)
+        return mean
+
+    def rises(self, variant: Variant, asked: Asked) -> PerTimestep:
+        """How far each candidate's loss rises at each timestep when one question's picture is unlearned."""
+        model, before = self.model(variant), self.before(variant)
+        up = self.unlearned(variant, model, asked)
+        rises: PerTimestep = self.losses(model, up) - before
+        if not variant.mirrored:
+            return rises
+        down = {name: 2 * weight - up[name] for name, weight in model.weights.items()}
+        halved: PerTimestep = (rises - (self.losses(model, down) - before)) / 2
+        return halved
+
+    def before(self, variant: Variant) -> PerTimestep:
+        """The candidates' losses under the loaded weights."""
+        model = self.model(variant)
+        return self.losses(model, model.weights)
+
+    def unlearned(self, variant: Variant, model: DiffusionModel, asked: Asked) -> Weights:
+        """The weights after the variant's steps, whose share of the rise is the same for each."""
+        curvature, model = self.curvature(variant), copy.copy(model)
+        held_out, mask = asked(model, "calibration")
+        for step in range(variant.steps):
+            batch, _ = asked(model, "unlearning" if variant.steps == 1 else f"unlearning {step}")
+            *_, gradient = gradient_over_draws(model, batch, mask)
+            count = len(self.workspace.training_set)
+            direction = ascent_direction(gradient.mean, curvature, count)
+            share = variant.rise / variant.steps
+            rise = (1 + share * (step + 1)) / (1 + share * step) - 1
+            guess = linear_step(gradient, direction, rise)
+            found = None
+            for _, found in calibrated_step(model, direction, held_out, rise, mask, guess):
+                pass
+            assert found is not None, "calibration ends with a result or an error"
+            model.weights = stepped(model.weights, direction, found.alpha)
+        return model.weights
+
+
+def drawn(
+    model: DiffusionModel, variant: Variant, latent: Tensor, conditioning: Any, purpose: str
+) -> Batch:
+    """The draws of one question's picture for a purpose."""
+    count = 32 if purpose == "calibration" else variant.draws
+    return stratified_draws(model, count, variant.seed, purpose).of(latent, conditioning)
+
+
+class Identity:
+    """No curvature: plain gradient ascent."""
+
+    def inverse(self, gradient: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: g.double() for name, g in gradient.items()}
+
+    def whitened(self, gradient: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return dict(gradient)
+
+
+# (rises, losses before) of (questions, candidates, timesteps) => scores of (questions, candidates)
+STATISTICS: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
+    "mean": lambda rises, before: rises.mean(axis=2),
+    "ratio to the loss before": lambda rises, before: (rises / before).mean(axis=2),
+    "standardised by timestep": lambda rises, before: (rises / rises.std(1, keepdims=True)).mean(axis=2),
+    "median over timesteps": lambda rises, before: np.median(rises, axis=2),
+    "less its null's mean": lambda rises, before: _others(rises)[0],
+    "over its null's spread": lambda rises, before: _others(rises)[1],
+}
+
+
+def _others(rises: ndarray) -> tuple[ndarray, ndarray]:
+    """Scores less the image's mean under the other questions, and that over its spread there."""
+    scores = rises.mean(axis=2)
+    less, over = np.empty_like(scores), np.empty_like(scores)
+    for number in range(len(scores)):
+        rest = np.delete(scores, number, axis=0)
+        less[number] = scores[number] - rest.mean(axis=0)
+        over[number] = less[number] / np.maximum(rest.std(axis=0), np.finfo(np.float32).tiny)
+    return less, over
