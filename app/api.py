@@ -84,9 +84,9 @@ class Endpoints:
         A PNG made by Whence needs no caption. Each box, [left, top, right, bottom] in fractions of the
         picture, is a question of its own; without boxes the whole picture is asked about. (The model sees
         the picture's centre square, and the answer speaks of the box on that.) Methods as /methods names
-        them; by default all that the effort allows. Returns the answer as the page's JSON, with the run's
-        id (null if it could not be kept); of several boxes, one answer each under "parts". top_k shortens
-        the rankings that are returned, not what is measured.
+        them; by default those that the page has ticked at first. Returns the answer as the page's JSON,
+        with the run's id (null if it could not be kept); of several boxes, one answer each under "parts".
+        top_k shortens the rankings that are returned, not what is measured.
         """
         with errors_in_one_line():
             run = requested_run(self.page.workspace, picture, caption, boxes, methods, effort, seed)

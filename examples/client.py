@@ -23,7 +23,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--box", type=float, nargs=4, default=(0.52, 0.3, 0.97, 0.9))
-    parser.add_argument("--method", nargs="+", help="default: all that the effort allows")
+    parser.add_argument("--method", nargs="+", help="default: those that the page has ticked")
     parser.add_argument("--effort", default="refined", help="instant, refined or exhaustive")
     parser.add_argument("--out", type=Path, default=Path("answer.json"))
     return parser.parse_args()

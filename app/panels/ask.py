@@ -9,14 +9,13 @@ import gradio as gr
 
 from app.frontend.assets import script
 from app.panels.updates import html_panel
+from app.runs.question import usual_methods
 from app.views import status
 from app.views.methods import method_chooser
 from attribution.gradients.draw_gradient import BACKWARD
 from attribution.gradients.query_context import GRADIENT_DRAWS
 from attribution.methods.base import Method
 from attribution.query import Settings
-
-CHOSEN_AT_FIRST = ("abu", "first-order", "clip", "dino")
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def _expected(draws: int, draws_per_second: float | None) -> str:
 
 def build_ask(found: Sequence[Method], training_images: int, draws_each: int) -> AskPanel:
     """Methods and effort stand over the answer, the button under the picture: see `build_action`."""
-    names = [method.name for method in found]
-    ticked = [name for name in CHOSEN_AT_FIRST if name in names] or names[:1]
+    ticked = usual_methods(found)
     with gr.Row(elem_id="ask"):
         chooser = method_chooser(found, ticked)
         chosen = html_panel(ticked, "methods", script("methods.js"), html_template=chooser, min_width=0)

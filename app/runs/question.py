@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.runs.run import Picture, Run, made_here, parts_of
 from attribution.errors import CaptionError, SettingsError
 from attribution.methods.base import Cost, Method, available, check_answerable, methods
@@ -10,11 +12,18 @@ from attribution.query import Box, Settings
 from attribution.workspace.workspace import Workspace
 
 MAX_SEED = 2**31 - 1
+USUAL = ("abu-plus", "first-order", "clip", "dino")  # one that measures, and what to hold it against
 
 
 def offered_methods(workspace: Workspace) -> list[Method]:
     """The methods whose artifacts have been made."""
     return [each for each in methods().values() if available(each, workspace)]
+
+
+def usual_methods(offers: Sequence[Method]) -> list[str]:
+    """The names of the methods that are asked unless others are named."""
+    names = [each.name for each in offers]
+    return [name for name in USUAL if name in names] or names[:1]
 
 
 def measures(each: Method) -> bool:

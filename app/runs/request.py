@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.runs.boxes import box_of_sides
-from app.runs.question import MAX_SEED, measures
+from app.runs.question import MAX_SEED, measures, usual_methods
 from app.runs.run import MAX_PARTS
 from attribution.errors import BoxError, ImageError, SettingsError
 from attribution.methods.base import Method, method
@@ -19,7 +19,7 @@ HASH = re.compile("[0-9a-f]{64}")
 
 
 def chosen_methods(offers: Sequence[Method], names: object, settings: Settings) -> tuple[str, ...]:
-    """The methods that were named, in our order; all that the effort allows if none were.
+    """The methods that were named, in our order; the usual ones if none were.
 
     Raises:
         InputError: one is not offered, or none is left.
@@ -30,7 +30,7 @@ def chosen_methods(offers: Sequence[Method], names: object, settings: Settings) 
     for name in names or ():
         if method(text(name, "a method's name")).name not in known:
             raise SettingsError(f"{name} has not been precomputed here: choose from {', '.join(known)}")
-    wanted = known if names is None else names
+    wanted = usual_methods(offers) if names is None else names
     left = [name for name in known if name in wanted]
     if settings.effort == "instant":
         left = [name for name in left if not measures(known[name])]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from app.panels.ask import CHOSEN_AT_FIRST
-from app.runs.question import offered_methods
+from app.runs.question import USUAL, offered_methods
 from app.views.methods import method_chooser
 from attribution.methods.base import Cost, Family, method
 from attribution.workspace.workspace import Workspace
@@ -38,6 +37,6 @@ def test_a_title_is_text() -> None:
 
 
 def test_few_methods_are_chosen_at_first_and_one_of_each_family_among_them() -> None:
-    chosen = [method(name) for name in CHOSEN_AT_FIRST]
+    chosen = [method(name) for name in USUAL]
     assert {each.family for each in chosen} == set(Family)
     assert sum(each.cost is Cost.PER_EXAMPLE for each in chosen) == 1
