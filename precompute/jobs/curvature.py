@@ -70,7 +70,10 @@ class Expectation(PerExample):
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any]:
         total = summed(map(sums_of, chunks))
         stored = self.finished(mean_of(total))
-        arrays = {name: value.float().numpy() for name, value in sorted(stored.items())}
+        # Eigenvectors come column by column, and what is saved is memory as it lies: their transpose.
+        arrays = {
+            name: np.ascontiguousarray(value.float().numpy()) for name, value in sorted(stored.items())
+        }
         (folder / self.file).write_bytes(save(arrays))
         return {"effective_draws": {name: round(n, 1) for name, n in effective_draws(total).items()}}
 

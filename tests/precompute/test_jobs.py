@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from attribution.gradients.stored import FISHER
+from attribution.gradients.curvature import kronecker_chunk
+from attribution.gradients.fisher import mean_of_chunks
+from attribution.gradients.stored import ALLOTMENT, FISHER, KFAC
 from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from precompute.executors.local import Execution, run
-from precompute.jobs.base import job_of, jobs_of, with_options
+from precompute.jobs.base import job_of, jobs_of, rows_of, with_options
 from tests.conftest import Foreign
 from tests.worlds.folders import contents
 
 ARTIFACTS = {
+    "allotment",
     "latents",
     "losses",
     "fisher",
@@ -55,6 +59,22 @@ def test_two_runs_make_the_same_bytes(foreign_world: Foreign) -> None:
     again = foreign_world.root / "again"
     assert main(foreign_world.arguments(workspace=again)) == 0
     assert contents(again) == contents(foreign_world.workspace)
+
+
+def test_what_is_stored_of_the_kronecker_factors_is_their_eigenbasis(foreign_world: Foreign) -> None:
+    """Law: In the stored bases the Kronecker factors are diagonal."""
+    workspace = Workspace.open(foreign_world.workspace)
+    bases, spread = workspace.load(KFAC), workspace.load(ALLOTMENT)
+    rows = range(len(workspace.training_set))
+    factors = mean_of_chunks(
+        [kronecker_chunk(workspace.model, *rows_of(workspace, rows), 2, 0, allotment=spread)]
+    )
+    assert set(factors) == set(bases)
+    for name, factor in factors.items():
+        basis = bases[name].double()
+        turned = basis.T @ factor @ basis
+        off = turned - torch.diag(turned.diagonal())
+        assert off.abs().max() < 1e-3 * turned.diagonal().max(), name
 
 
 def test_losses_are_those_of_the_library_whatever_the_chunks(foreign_world: Foreign) -> None:
