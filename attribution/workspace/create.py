@@ -12,6 +12,7 @@ from attribution.models.base import DiffusionModel, at_checkpoint, open_model
 from attribution.models.draws import Probe
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import TABLE, write_table
+from attribution.models.parametrisation import LossWeight
 from attribution.workspace.config import LOSS_TABLE, Config, default_probe, probe_fingerprint, stored_path
 from attribution.workspace.workspace import INDEX, Workspace, checked_device
 
@@ -51,24 +52,33 @@ def create_workspace(
     if not isinstance(probe, Probe):
         probe = (probe or default_probe)(opened.num_train_timesteps)
     weight = opened.parametrisation.weight
-    tabled = weight.name.startswith(TABLE)
     config = Config(
         stored_path(folder, model),
         stored_path(folder, dataset),
-        {name: stored_path(folder, source) for name, source in sources.items()},
+        _stored(folder, sources),
         probe,
         opened.resolution,
         _fingerprints(opened, training_set, loaded, probe, device, further),
         opened.latent_shape,
-        f"{TABLE}:{LOSS_TABLE}" if tabled else weight.name,
-        {name: stored_path(folder, source) for name, source in further.items()},
+        f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
+        _stored(folder, further),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    if tabled:
+    _save(folder, config, training_set, weight)
+    return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
+
+
+def _stored(folder: Path, sources: Mapping[str, str]) -> dict[str, str]:
+    """Named sources as a workspace in this folder writes them down."""
+    return {name: stored_path(folder, source) for name, source in sources.items()}
+
+
+def _save(folder: Path, config: Config, training_set: TrainingSet, weight: LossWeight) -> None:
+    """The configuration last, since it makes the folder a workspace."""
+    if config.loss_weight.startswith(TABLE):
         write_table(weight, folder / LOSS_TABLE)
     imagefolder.save(training_set, folder / INDEX)
     config.save(folder)
-    return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
 
 
 def _fingerprints(

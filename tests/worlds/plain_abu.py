@@ -12,6 +12,8 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
+from demo.diffusion import MIN_SNR_GAMMA
+
 Example = tuple[Tensor, Tensor]  # latent (c, h, w) and caption embedding (tokens, d)
 Draw = tuple[int, Tensor]  # timestep and noise (c, h, w)
 
@@ -28,12 +30,15 @@ class PlainModel:
         ]
         self.signal = pipeline.scheduler.alphas_cumprod
         self.velocity = pipeline.scheduler.config.prediction_type == "v_prediction"
+        snr = self.signal / (1 - self.signal)
+        self.trained = snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1)  # as the worlds' models are
 
     def loss(self, example: Example, draw: Draw, inside: Tensor | None = None) -> Tensor:
         (latent, caption), (t, noise) = example, draw
         a, s = self.signal[t].sqrt(), (1 - self.signal[t]).sqrt()
         predicted = self.unet((a * latent + s * noise)[None], t, caption[None]).sample[0]
-        squared = (predicted - (a * noise - s * latent if self.velocity else noise)) ** 2
+        target = a * noise - s * latent if self.velocity else noise
+        squared = self.trained[t] * (predicted - target) ** 2
         return squared.mean() if inside is None else squared[:, inside].mean()
 
     def mean_loss(self, example: Example, draws: list[Draw]) -> float:

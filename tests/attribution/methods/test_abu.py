@@ -57,7 +57,10 @@ def scores_by_id(ranking: Ranking) -> dict[str, float]:
 def fisher_draws(name: str, count: int, shape: Sequence[int]) -> list[Draw]:
     """What the Fisher information's expectation is over, for one training image."""
     return [
-        (int(generator(0, "fisher-t", name, d).integers(1000)), gaussian(0, "fisher", name, d, shape))
+        (
+            int((d + generator(0, "fisher-t", name, d).random()) / count * 1000),
+            gaussian(0, "fisher", name, d, shape),
+        )
         for d in range(count)
     ]
 
