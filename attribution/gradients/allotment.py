@@ -4,11 +4,16 @@ The squared gradients that the Fisher information is made of differ by orders of
 timesteps, and at some they are heavy-tailed: drawn evenly, a handful of draws would decide a layer. So
 timesteps are drawn in proportion to how far they spread the estimate, and each draw is weighed by the
 inverse of how likely it was; the expectation stays what it is (Owen, Monte Carlo theory, ch. 9).
+
+In some layers single draws in ten thousand are thousands of times the mean, at any timestep, and no number
+of draws gives a mean that another seed would agree with. There a draw adds no more to a layer's trace than
+`LARGEST` times the pilot's mean (a winsorised mean); which share of the trace was cut is recorded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +21,7 @@ from jaxtyping import Float64, Int
 from numpy import ndarray
 
 BINS = 20  # equal parts of the schedule that are told apart
+LARGEST = 100.0  # pilot means that one draw may add: n draws then rest on n / 100 or more
 EVEN_SHARE = 0.2  # of the draws that go everywhere alike, since a pilot's tails are short
 
 
@@ -25,9 +31,11 @@ class Allotment:
 
     Attributes:
         probabilities: of each timestep of the schedule; they add up to 1, none is 0.
+        largest: what one draw may add to the trace of each layer; none is cut in a layer without.
     """
 
     probabilities: Float64[ndarray, " times"]
+    largest: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def even(cls, times: int) -> Allotment:

@@ -23,7 +23,6 @@ from attribution.gradients.fisher import (
     DrawBatch,
     Sums,
     draw_batches,
-    size_of,
     squared_gradients,
     summed,
 )
@@ -145,15 +144,15 @@ def kronecker_chunk(
     reads_captions = selector(model.layers).reads_captions
 
     def moments(batch: DrawBatch) -> Sums:
-        values, sizes = {}, {}
-        for name, factor in batch.factors.items():
-            values[name] = _second_moment(factor.outputs, batch.importance)
-            sizes[name] = size_of(factor.outputs.double().square().sum(dim=(1, 2)) * batch.importance)
+        values = {
+            name: _second_moment(factor.outputs, batch.counts[name])
+            for name, factor in batch.factors.items()
+        }
         inputs = {inputs_of(name): factor.inputs for name, factor in batch.factors.items()}
         if reads_captions:  # the same in every layer: once
             inputs = {INPUTS: next(iter(inputs.values()))}
         of_inputs = {name: _second_moment(tokens, batch.importance) for name, tokens in inputs.items()}
-        return Sums(values | of_inputs, len(batch.losses), sizes)
+        return Sums(values | of_inputs, len(batch.losses), batch.sizes)
 
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
     return summed(map(moments, batches))
@@ -181,7 +180,7 @@ def eigenvalue_chunk(
 
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
     return summed(
-        squared_gradients({name: turned(name, f) for name, f in batch.factors.items()}, batch.importance)
+        squared_gradients(batch, {name: turned(name, f) for name, f in batch.factors.items()})
         for batch in batches
     )
 

@@ -7,6 +7,7 @@ consolidation, Kirkpatrick et al. 2017).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -26,22 +27,31 @@ class Sums(NamedTuple):
     """What one chunk of the training set adds to means over per-draw gradients.
 
     Attributes:
-        values: the sums, of draws weighed by their importance.
+        values: the sums, of draws as they count.
         draws: how many are in them.
-        sizes: of each estimate, the sum over draws of what each adds to its trace, and of its square.
+        sizes: of each layer, the sum over draws of what each adds to its trace, of its square, and of what
+            was cut from it.
     """
 
     values: dict[str, Float64[Tensor, "rows columns"]]
     draws: int
-    sizes: dict[str, Float64[Tensor, " 2"]]
+    sizes: dict[str, Float64[Tensor, " 3"]]
 
 
 class DrawBatch(NamedTuple):
-    """Some draws' losses and gradients, and what each draw counts."""
+    """Some draws' losses and gradients.
+
+    Attributes:
+        importance: of each draw.
+        counts: what each draw counts in each layer: its importance, less where it would add too much.
+        sizes: as those of `Sums`.
+    """
 
     losses: Float[Tensor, " draws"]
     factors: dict[str, Factors]
     importance: Float64[Tensor, " draws"]
+    counts: dict[str, Float64[Tensor, " draws"]]
+    sizes: dict[str, Float64[Tensor, " 3"]]
     timesteps: Int[Tensor, " draws"]
 
 
@@ -83,7 +93,28 @@ def draw_batches(
             named = ", ".join(sorted({ids[r] for r, _ in batch})[:5])
             raise NonFiniteError(f"the loss is not finite in a batch with {named}")
         importance = torch.from_numpy(allotment.importance(timesteps)).to(losses.device)
-        yield DrawBatch(losses, factors, importance, times)
+        yield DrawBatch(losses, factors, importance, *_counted(factors, importance, allotment), times)
+
+
+def _counted(
+    factors: Mapping[str, Factors], importance: Float64[Tensor, " draws"], allotment: Allotment
+) -> tuple[dict[str, Float64[Tensor, " draws"]], dict[str, Float64[Tensor, " 3"]]]:
+    """What each draw counts in each layer, and the sizes of what they add."""
+    counts, sizes = {}, {}
+    for name, factor in factors.items():
+        added = squared_norms(factor) * importance
+        cut = (added - allotment.largest.get(name, math.inf)).clamp_min(0)
+        counts[name] = importance * (1 - torch.where(cut > 0, cut / added, 0.0))
+        kept = added - cut
+        sizes[name] = torch.stack([kept.sum(), kept.square().sum(), cut.sum()]).cpu()
+    return counts, sizes
+
+
+def squared_norms(factor: Factors) -> Float64[Tensor, " draws"]:
+    """The squared norm of each draw's gradient `D^T C`, which is not formed: `<D D^T, C C^T>`."""
+    outputs, inputs = factor.outputs.double(), factor.inputs.double()
+    products = (outputs @ outputs.mT) * (inputs @ inputs.mT)
+    return products.sum(dim=(1, 2)).clamp_min(0)
 
 
 def fisher_chunk(
@@ -102,22 +133,16 @@ def fisher_chunk(
     what it is.
     """
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
-    return summed(squared_gradients(batch.factors, batch.importance) for batch in batches)
+    return summed(squared_gradients(batch, batch.factors) for batch in batches)
 
 
-def squared_gradients(factors: Mapping[str, Factors], importance: Float64[Tensor, " draws"]) -> Sums:
-    """The sum over draws of the squared gradient of each, in each layer."""
-    values, sizes = {}, {}
-    for name, factor in factors.items():
-        squares = factor.per_draw().double().square()
-        values[name] = torch.einsum("b,boi->oi", importance, squares).cpu()
-        sizes[name] = size_of(squares.sum(dim=(1, 2)) * importance)
-    return Sums(values, len(importance), sizes)
-
-
-def size_of(added: Float64[Tensor, " draws"]) -> Float64[Tensor, " 2"]:
-    """The sum and the sum of squares of what draws add to a trace."""
-    return torch.stack([added.sum(), added.square().sum()]).cpu()
+def squared_gradients(batch: DrawBatch, factors: Mapping[str, Factors]) -> Sums:
+    """The sum over draws of the squared gradient of each, in each layer; `factors` may be turned ones."""
+    values = {
+        name: torch.einsum("b,boi->oi", batch.counts[name], factor.per_draw().double().square()).cpu()
+        for name, factor in factors.items()
+    }
+    return Sums(values, len(batch.losses), batch.sizes)
 
 
 def mean_of_chunks(chunks: Iterable[Sums]) -> dict[str, Float64[Tensor, "rows columns"]]:
@@ -135,7 +160,14 @@ def effective_draws(total: Sums) -> dict[str, float]:
 
     `x` is what a draw adds to the trace. Two seeds' traces differ by about `sqrt(2 / it)` of themselves.
     """
-    return {name: float(x**2 / squares) if squares else 0.0 for name, (x, squares) in total.sizes.items()}
+    return {
+        name: float(x**2 / squares) if squares else 0.0 for name, (x, squares, _) in total.sizes.items()
+    }
+
+
+def cut_shares(total: Sums) -> dict[str, float]:
+    """Which share of each layer's trace was cut, because single draws would have decided it."""
+    return {name: float(cut / (x + cut)) if x + cut else 0.0 for name, (x, _, cut) in total.sizes.items()}
 
 
 def summed(parts: Iterable[Sums]) -> Sums:

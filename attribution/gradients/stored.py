@@ -23,7 +23,8 @@ OF_MODEL = ("model", "layers", "loss", "training_set", "dtype")
 
 
 def _allotment(workspace: Workspace, artifact: Artifact) -> Allotment:
-    return Allotment(np.array(artifact.array("probabilities.npy")))
+    largest = {name: float(value) for name, value in artifact.tensors("largest.safetensors").items()}
+    return Allotment(np.array(artifact.array("probabilities.npy")), largest)
 
 
 def _diagonal(workspace: Workspace, artifact: Artifact) -> Damped:

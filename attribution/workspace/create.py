@@ -35,9 +35,7 @@ def create_workspace(
         encoders: checkpoint folders or hub ids by encoder name.
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
-        layers: the name of a selector of the layers that are unlearned and differentiated.
-        loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`;
-            None for what the pipeline says of it.
+        layers, loss_weight: by name: see `open_model`.
         checkpoints: folders of further weights of the model's denoiser, by name.
 
     Raises:
@@ -45,9 +43,8 @@ def create_workspace(
     """
     folder = Path(folder)
     opened = open_model(str(model), checked_device(device), layers, loss_weight)
-    sources = {name: str(source) for name, source in (encoders or {}).items()}
+    sources, further = _named(encoders), _named(checkpoints)
     loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
-    further = {name: str(source) for name, source in (checkpoints or {}).items()}
     training_set = imagefolder.scan(dataset, progress)
     if not isinstance(probe, Probe):
         probe = (probe or default_probe)(opened.num_train_timesteps)
@@ -63,9 +60,12 @@ def create_workspace(
         f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
         _stored(folder, further),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     _save(folder, config, training_set, weight)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
+
+
+def _named(sources: Mapping[str, Path | str] | None) -> dict[str, str]:
+    return {name: str(source) for name, source in (sources or {}).items()}
 
 
 def _stored(folder: Path, sources: Mapping[str, str]) -> dict[str, str]:
@@ -75,6 +75,7 @@ def _stored(folder: Path, sources: Mapping[str, str]) -> dict[str, str]:
 
 def _save(folder: Path, config: Config, training_set: TrainingSet, weight: LossWeight) -> None:
     """The configuration last, since it makes the folder a workspace."""
+    folder.mkdir(parents=True, exist_ok=True)
     if config.loss_weight.startswith(TABLE):
         write_table(weight, folder / LOSS_TABLE)
     imagefolder.save(training_set, folder / INDEX)

@@ -1,4 +1,4 @@
-"""How the Fisher information's draws are spread over timesteps, from a pilot of some training images."""
+"""How the Fisher information's draws are spread and how much one may add, from a pilot of some images."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
-from attribution.gradients.allotment import allotted
-from attribution.gradients.fisher import draw_batches
+from attribution.gradients.allotment import LARGEST, allotted
+from attribution.gradients.fisher import draw_batches, squared_norms
 from attribution.gradients.stored import ALLOTMENT
 from attribution.models.batch import Conditioning
 from attribution.rng import generator
@@ -21,6 +22,7 @@ from precompute.jobs.base import Kind, PerExample, concatenated, option
 
 SEED = 1  # of the pilot; what it decides is measured with other draws
 DRAWS = 8  # of each image
+TIMESTEPS, TIMES = "timesteps of the draws", "timesteps of the schedule"  # beside the layers, in a chunk
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class PilotJob(PerExample):
         return min(self.pilot, len(workspace.training_set))
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
-        return {"pilot": self.pilot, "draws": DRAWS, "seed": SEED}
+        return {"pilot": self.pilot, "draws": DRAWS, "seed": SEED, "largest": LARGEST}
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         training_set, model = workspace.training_set, workspace.model
@@ -45,19 +47,21 @@ class PilotJob(PerExample):
         ids = [training_set.ids[row] for row in chosen]
         squares, timesteps = [], []
         for batch in draw_batches(model, latents, captions, ids, DRAWS, SEED, batch_size):
-            norms = [f.per_draw().double().square().sum(dim=(1, 2)) for f in batch.factors.values()]
-            squares.append(np.stack([norm.cpu().numpy() for norm in norms], axis=1))
+            squares.append({name: squared_norms(f).cpu().numpy() for name, f in batch.factors.items()})
             timesteps.append(batch.timesteps.numpy())
-        return {
-            "squares": np.concatenate(squares),
-            "timesteps": np.concatenate(timesteps),
-            "times": np.array([model.num_train_timesteps]),
+        of_layers = {name: np.concatenate([each[name] for each in squares]) for name in squares[0]}
+        return of_layers | {
+            TIMESTEPS: np.concatenate(timesteps),
+            TIMES: np.array([model.num_train_timesteps]),
         }
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
         found = concatenated(list(chunks))
-        spread = allotted(found["squares"].T, found["timesteps"], int(found["times"][0]))
+        timesteps, times = found.pop(TIMESTEPS), int(found.pop(TIMES)[0])
+        spread = allotted(np.stack([found[name] for name in sorted(found)]), timesteps, times)
         np.save(folder / "probabilities.npy", spread.probabilities)
+        largest = {name: np.array(LARGEST * found[name].mean()) for name in sorted(found)}
+        (folder / "largest.safetensors").write_bytes(save(largest))
 
 
 JOBS = (PilotJob(),)

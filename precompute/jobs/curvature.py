@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from attribution.gradients.curvature import eigenbases, eigenvalue_chunk, kronecker_chunk
-from attribution.gradients.fisher import Sums, effective_draws, fisher_chunk, mean_of, summed
+from attribution.gradients.fisher import Sums, cut_shares, effective_draws, fisher_chunk, mean_of, summed
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.baseline import LATENTS
 from attribution.workspace.workspace import Workspace
@@ -51,7 +51,7 @@ class Expectation(PerExample):
     file: str
     reads: tuple[Kind, ...] = (LATENTS, ALLOTMENT)
     together: tuple[Kind, ...] = (ALLOTMENT,)
-    draws: int = option(24, "of the Fisher information, per training image")
+    draws: int = option(12, "of the Fisher information, per training image")
     seed: int = 0
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
@@ -75,7 +75,10 @@ class Expectation(PerExample):
             name: np.ascontiguousarray(value.float().numpy()) for name, value in sorted(stored.items())
         }
         (folder / self.file).write_bytes(save(arrays))
-        return {"effective_draws": {name: round(n, 1) for name, n in effective_draws(total).items()}}
+        return {
+            "effective_draws": {name: round(n, 1) for name, n in effective_draws(total).items()},
+            "cut_shares": {name: round(share, 4) for name, share in cut_shares(total).items()},
+        }
 
     def doubt(self, measured: Mapping[str, Any]) -> str | None:
         few = {name: n for name, n in measured["effective_draws"].items() if n < ENOUGH}

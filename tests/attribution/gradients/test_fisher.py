@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch.func import functional_call
 
 from attribution.gradients.allotment import Allotment
-from attribution.gradients.fisher import Sums, effective_draws, fisher_chunk, mean_of_chunks, size_of
+from attribution.gradients.fisher import (
+    Sums,
+    cut_shares,
+    effective_draws,
+    fisher_chunk,
+    mean_of_chunks,
+    summed,
+)
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.rng import gaussian, generator
 from attribution.workspace.baseline import training_latents
@@ -93,7 +101,27 @@ def test_draws_allotted_unevenly_have_the_same_mean(tiny_world: Workspace) -> No
 
 def test_effective_draws_count_alike_draws_in_full_and_one_that_decides_as_one() -> None:
     """Law: An estimate that one draw decides effectively rests on one draw."""
-    alike, decided = torch.ones(50).double(), torch.zeros(50).double()
-    decided[7] = 3.0
-    sizes = {"alike": size_of(alike), "decided": size_of(decided)}
+    sizes = {
+        "alike": torch.tensor([50.0, 50.0, 0.0]).double(),
+        "decided": torch.tensor([3.0, 9.0, 1.0]).double(),
+    }
     assert effective_draws(Sums({}, 50, sizes)) == {"alike": 50.0, "decided": 1.0}
+    assert cut_shares(Sums({}, 50, sizes)) == {"alike": 0.0, "decided": 0.25}
+
+
+def test_no_draw_adds_more_than_it_may_and_what_is_cut_is_told(tiny_world: Workspace) -> None:
+    """Law: No single draw decides a layer of the Fisher information."""
+    rows = list(range(6))
+    whole = summed([chunk(tiny_world, rows, 4, 64)])
+    name = next(iter(whole.values))
+    trace = float(whole.sizes[name][0])
+    even = Allotment.even(1000)
+    most = trace / whole.draws / 2  # half of the mean
+    cut = summed([chunk(tiny_world, rows, 4, 64, Allotment(even.probabilities, {name: most}))])
+    assert float(cut.sizes[name][0]) <= most * cut.draws * 1.000001
+    assert float(cut.values[name].sum()) == pytest.approx(float(cut.sizes[name][0]), rel=1e-5)
+    kept_and_cut = float(cut.sizes[name][0] + cut.sizes[name][2])
+    assert kept_and_cut == pytest.approx(trace, rel=1e-5)
+    assert cut_shares(cut)[name] > 0.1
+    others = [other for other in whole.values if other != name]
+    assert all(torch.equal(cut.values[other], whole.values[other]) for other in others)
