@@ -18,7 +18,7 @@ from tests.worlds import EMBEDDED
 
 
 @pytest.mark.parametrize("kind", [FISHER, KFAC, EKFAC], ids=lambda kind: kind.name)
-def test_every_layer_of_the_embedded_worlds_curvature_rests_on_enough_draws(
+def test_every_layer_of_the_embedded_curvature_rests_on_enough_draws(
     kind: ArtifactKind[Any],
 ) -> None:
     """Law: Each layer of the embedded world's curvature rests on 200 draws or more."""
