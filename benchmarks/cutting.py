@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from safetensors.numpy import save as save_arrays
 from attribution.analysis.significance import CONTROLS
 from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
-from attribution.gradients.stored import EKFAC, FISHER, KFAC
+from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.config import Config, stored_path
+from attribution.workspace.config import LOSS_TABLE, stored_path
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import INDEX, Workspace
 from attribution.workspace.writer import Plan, Writer
@@ -43,20 +44,30 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
     home.mkdir(parents=True, exist_ok=True)
     imagefolder.save(training_set, home / INDEX)
     config = whole.config
-    Config(
-        stored_path(home, whole.source(config.model)),
-        stored_path(home, scenes),
-        {name: stored_path(home, whole.source(stored)) for name, stored in config.encoders.items()},
-        config.probe,
-        config.resolution,
-        {**config.fingerprints, "training_set": training_set.fingerprint},
-        config.latent_shape,
+    if (table := whole.folder / LOSS_TABLE).exists():
+        shutil.copy2(table, home / LOSS_TABLE)
+    replace(
+        config,
+        model=stored_path(home, whole.source(config.model)),
+        dataset=stored_path(home, scenes),
+        encoders={
+            name: stored_path(home, whole.source(stored)) for name, stored in config.encoders.items()
+        },
+        checkpoints={
+            name: stored_path(home, whole.source(stored)) for name, stored in config.checkpoints.items()
+        },
+        fingerprints={**config.fingerprints, "training_set": training_set.fingerprint},
     ).save(home)
     made = Workspace.open(home, whole.device)
     for kind in (job.kind for job in all_jobs()):
-        if whole.has(kind):
+        if kind != ALLOTMENT and whole.has(kind):  # which only jobs read
             adopt(made, kind, whole.artifact(kind), count)
     return made
+
+
+def _sources(whole: Workspace, home: Path, stored: Mapping[str, str]) -> dict[str, str]:
+    """Named folders as another workspace stores them => as the one at `home` does."""
+    return {name: stored_path(home, whole.source(source)) for name, source in stored.items()}
 
 
 def adopt(workspace: Workspace, kind: ArtifactKind[Any], artifact: Artifact, count: int) -> None:
