@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,14 @@ from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
 from attribution.gradients.stored import damped_curvature
 from attribution.models.base import DiffusionModel, Weights, open_model
-from attribution.models.batch import Batch
+from attribution.models.batch import Batch, Conditioning
 from attribution.models.draws import Probe, stratified_draws
 from attribution.models.loss_weights import weighted
 from attribution.models.losses import example_losses
 from attribution.rng import generator
 from attribution.unlearning.calibration import calibrated_step, linear_step
 from attribution.unlearning.step import ascent_direction, stepped
-from attribution.workspace.baseline import training_latents
+from attribution.workspace.baseline import training_inputs
 from attribution.workspace.workspace import Workspace
 
 CURVATURE_IMAGES, CURVATURE_DRAWS, CURVATURE_SEED = 1_500, 8, 7  # of what no artifact has
@@ -101,6 +102,11 @@ class Laboratory:
     probe: Probe
     _models: dict[tuple[str | None, str | None], DiffusionModel] = field(default_factory=dict)
     _curvatures: dict[tuple[Any, ...], Callable[[float], Curvature]] = field(default_factory=dict)
+    _before: dict[tuple[str | None, str | None], PerTimestep] = field(default_factory=dict)
+
+    @cached_property
+    def _candidates(self) -> tuple[Tensor, Conditioning, list[str]]:
+        return training_inputs(self.workspace, self.rows)
 
     def model(self, variant: Variant) -> DiffusionModel:
         """The workspace's model with another loss weight or other layers, if the variant says so."""
@@ -129,17 +135,10 @@ class Laboratory:
         return self._curvatures[key](variant.damping)
 
     def _estimated(self, model: DiffusionModel, kind: str) -> Callable[[float], Curvature]:
-        training_set = self.workspace.training_set
-        order = generator(CURVATURE_SEED, "study curvature").permutation(len(training_set))
+        count = len(self.workspace.training_set)
+        order = generator(CURVATURE_SEED, "study curvature").permutation(count)
         rows = np.sort(order[:CURVATURE_IMAGES])
-        given = (
-            model,
-            training_latents(self.workspace, rows),
-            model.encode_captions([training_set.captions[row] for row in rows]),
-            [training_set.ids[row] for row in rows],
-            CURVATURE_DRAWS,
-            CURVATURE_SEED,
-        )
+        given = (model, *training_inputs(self.workspace, rows), CURVATURE_DRAWS, CURVATURE_SEED)
         if kind == "fisher":
             fisher = mean_of_chunks([fisher_chunk(*given, BATCH)])
             return lambda damping: Diagonal(fisher, damping)
@@ -149,16 +148,7 @@ class Laboratory:
 
     def losses(self, model: DiffusionModel, weights: Weights) -> PerTimestep:
         """The candidates' losses, the mean over noises."""
-        training_set = self.workspace.training_set
-        losses = example_losses(
-            model,
-            weights,
-            training_latents(self.workspace, self.rows),
-            model.encode_captions([training_set.captions[row] for row in self.rows]),
-            [training_set.ids[row] for row in self.rows],
-            self.probe,
-            BATCH,
-        )
+        losses = example_losses(model, weights, *self._candidates, self.probe, BATCH)
         mean: PerTimestep = losses.mean(axis=2)
         return mean
 
@@ -174,9 +164,12 @@ class Laboratory:
         return halved
 
     def before(self, variant: Variant) -> PerTimestep:
-        """The candidates' losses under the loaded weights."""
-        model = self.model(variant)
-        return self.losses(model, model.weights)
+        """The candidates' losses under the loaded weights, measured once for each model."""
+        key = (variant.layers, variant.weight)
+        if key not in self._before:
+            model = self.model(variant)
+            self._before[key] = self.losses(model, model.weights)
+        return self._before[key]
 
     def unlearned(self, variant: Variant, model: DiffusionModel, asked: Asked) -> Weights:
         """The weights after the variant's steps, whose share of the rise is the same for each."""

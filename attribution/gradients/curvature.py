@@ -19,13 +19,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from attribution.gradients.allotment import Allotment
-from attribution.gradients.fisher import (
-    DrawBatch,
-    Sums,
-    draw_batches,
-    squared_gradients,
-    summed,
-)
+from attribution.gradients.fisher import DrawBatch, Sums, draw_batches, squared_gradients, summed
 from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Conditioning
 from attribution.models.layers import selector

@@ -40,7 +40,7 @@ from attribution.unlearning.measuring import encoded, measured
 from attribution.unlearning.racing import Rises
 from attribution.unlearning.step import ascent_direction
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import training_latents
+from attribution.workspace.baseline import training_inputs
 from attribution.workspace.workspace import Workspace
 
 
@@ -123,11 +123,9 @@ class Influence:
     ) -> Generator[Progress, None, Rises]:
         """Yield progress; return the rise of every draw's loss to first order, at the matched step."""
         workspace, batch_size = context.workspace, min(context.settings.batch_size, GRADIENT_BATCH)
-        training_set, probe, model = workspace.training_set, workspace.probe, workspace.model
-        ids = [training_set.ids[row] for row in rows]
-        captions = model.encode_captions([training_set.captions[row] for row in rows])
+        probe, model = workspace.probe, workspace.model
         yield from encoded(self.name, workspace, rows, context.settings.batch_size)
-        latents = training_latents(workspace, rows)
+        latents, captions, ids = training_inputs(workspace, rows)
         total = len(rows) * len(probe.timesteps) * len(noises)
         products = np.empty(0)
         yield Progress(self.name, stage, 0, total)

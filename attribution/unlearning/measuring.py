@@ -21,7 +21,7 @@ from attribution.query import Candidates, Settings
 from attribution.results import Progress, Scores
 from attribution.rng import generator
 from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
-from attribution.workspace.baseline import LOSSES, training_latents
+from attribution.workspace.baseline import LOSSES, training_inputs, training_latents
 from attribution.workspace.workspace import Workspace
 
 CONTROLS = 16  # random training images whose loss should not rise with the query's
@@ -66,11 +66,9 @@ class Remeasured:
             NonFiniteError: a loss is not finite; names the images.
         """
         workspace, batch_size = self.workspace, self.batch_size
-        training_set, probe, model = workspace.training_set, workspace.probe, workspace.model
-        ids = [training_set.ids[row] for row in rows]
-        captions = model.encode_captions([training_set.captions[row] for row in rows])
+        probe, model = workspace.probe, workspace.model
         yield from encoded(self.method, workspace, rows, batch_size)
-        latents = training_latents(workspace, rows)
+        latents, captions, ids = training_inputs(workspace, rows)
         known = [k for k in noises if k < probe.pool]
         unknown = [k for k in noises if k >= probe.pool]
         sweeps = [(self.weights, noises)] + ([(model.weights, unknown)] if unknown else [])

@@ -11,6 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from attribution.data.preprocessing import prepared
+from attribution.models.batch import Conditioning
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import Workspace
@@ -51,3 +52,12 @@ def training_latents(
             known.put(str(row), latent)
             found[row] = latent
     return torch.stack([found[int(row)] for row in rows])
+
+
+def training_inputs(
+    workspace: Workspace, rows: Sequence[int] | Int[ndarray, " n"]
+) -> tuple[Float[Tensor, "n c h w"], Conditioning, list[str]]:
+    """Return latents, captions as the denoiser sees them, and ids of some training images."""
+    training_set = workspace.training_set
+    captions = workspace.model.encode_captions([training_set.captions[row] for row in rows])
+    return training_latents(workspace, rows), captions, [training_set.ids[row] for row in rows]

@@ -14,7 +14,7 @@ import numpy as np
 
 from attribution.gradients.fisher import fisher_chunk
 from attribution.gradients.stored import ALLOTMENT, FISHER
-from attribution.workspace.baseline import training_latents
+from attribution.workspace.baseline import training_inputs
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.reports import Report
@@ -76,15 +76,6 @@ STUDIES = (Fisher(),)
 
 def _traces(workspace: Workspace, rows: range, draws: int, seed: int, names: list[str]) -> np.ndarray:
     """The sums of some images' traces, in each layer."""
-    training_set, model = workspace.training_set, workspace.model
-    sums = fisher_chunk(
-        model,
-        training_latents(workspace, rows),
-        model.encode_captions(training_set.captions[rows.start : rows.stop]),
-        training_set.ids[rows.start : rows.stop],
-        draws,
-        seed,
-        BATCH,
-        workspace.load(ALLOTMENT),
-    )
+    given, spread = training_inputs(workspace, rows), workspace.load(ALLOTMENT)
+    sums = fisher_chunk(workspace.model, *given, draws, seed, BATCH, spread)
     return np.array([float(sums.values[name].sum()) for name in names])

@@ -13,9 +13,8 @@ from safetensors.numpy import save
 from attribution.gradients.allotment import LARGEST, allotted
 from attribution.gradients.fisher import draw_batches, squared_norms
 from attribution.gradients.stored import ALLOTMENT
-from attribution.models.batch import Conditioning
 from attribution.rng import generator
-from attribution.workspace.baseline import LATENTS, training_latents
+from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, concatenated, option
@@ -39,14 +38,10 @@ class PilotJob(PerExample):
         return {"pilot": self.pilot, "draws": DRAWS, "seed": SEED, "largest": LARGEST}
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        training_set, model = workspace.training_set, workspace.model
-        order = generator(SEED, "pilot").permutation(len(training_set))
-        chosen = order[rows.start : rows.stop]
-        latents = training_latents(workspace, chosen)
-        captions: Conditioning = model.encode_captions([training_set.captions[row] for row in chosen])
-        ids = [training_set.ids[row] for row in chosen]
+        model, order = workspace.model, generator(SEED, "pilot").permutation(len(workspace.training_set))
+        given = training_inputs(workspace, order[rows.start : rows.stop])
         squares, timesteps = [], []
-        for batch in draw_batches(model, latents, captions, ids, DRAWS, SEED, batch_size):
+        for batch in draw_batches(model, *given, DRAWS, SEED, batch_size):
             squares.append({name: squared_norms(f).cpu().numpy() for name, f in batch.factors.items()})
             timesteps.append(batch.timesteps.numpy())
         of_layers = {name: np.concatenate([each[name] for each in squares]) for name in squares[0]}

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.lib import format as npy
 from torch import Tensor
 
-from attribution.models.batch import Conditioning
 from attribution.plugins import plugins
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import training_latents
+from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 
@@ -155,14 +155,17 @@ def jobs_of(command: str) -> tuple[Job, ...]:
     return tuple(job for job in all_jobs() if job.kind in wanted)
 
 
-def rows_of(
-    workspace: Workspace, rows: range
-) -> tuple[Float[Tensor, "n c h w"], Conditioning, tuple[str, ...]]:
-    """Return latents, caption embeddings and ids of some training images."""
-    training_set = workspace.training_set
-    chosen = slice(rows.start, rows.stop)
-    captions = workspace.model.encode_captions(training_set.captions[chosen])
-    return training_latents(workspace, rows), captions, training_set.ids[chosen]
+def directed(vectors: Float[Tensor, "n d"]) -> Chunk:
+    """Return vectors as directions and lengths: directions of like length are what few bits can hold."""
+    lengths = vectors.norm(dim=1)
+    directions = vectors / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
+    return {"directions": directions.numpy(), "lengths": lengths.numpy()}
+
+
+def write_directed(parts: Sequence[Chunk], folder: Path, index: str, bits: int) -> None:
+    """Write the directions of all chunks as an index of that name, and their lengths."""
+    np.save(folder / "lengths.npy", np.concatenate([part["lengths"] for part in parts]))
+    write_index((part["directions"] for part in parts), folder / index, bits)
 
 
 def write_array(parts: Iterator[Float[np.ndarray, "n ..."]], path: Path, rows: int) -> None:

@@ -20,10 +20,10 @@ from torch import Tensor
 from attribution.gradients.curvature import eigenbases, eigenvalue_chunk, kronecker_chunk
 from attribution.gradients.fisher import Sums, cut_shares, effective_draws, fisher_chunk, mean_of, summed
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
-from attribution.workspace.baseline import LATENTS
+from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs.base import Kind, PerExample, option, rows_of
+from precompute.jobs.base import Kind, PerExample, option
 
 COUNT = "draws in the sums"
 SIZE = "size of "  # before a name: what tells how many draws an estimate effectively rests on
@@ -107,17 +107,17 @@ def sums_of(chunk: Chunk) -> Sums:
 
 
 def _squares(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    given, spread = rows_of(workspace, rows), workspace.load(ALLOTMENT)
+    given, spread = training_inputs(workspace, rows), workspace.load(ALLOTMENT)
     return fisher_chunk(workspace.model, *given, draws, seed, batch_size, spread)
 
 
 def _factors(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    given, spread = rows_of(workspace, rows), workspace.load(ALLOTMENT)
+    given, spread = training_inputs(workspace, rows), workspace.load(ALLOTMENT)
     return kronecker_chunk(workspace.model, *given, draws, seed, batch_size, spread)
 
 
 def _rotated_squares(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    given, spread, bases = rows_of(workspace, rows), workspace.load(ALLOTMENT), workspace.load(KFAC)
+    given, spread, bases = training_inputs(workspace, rows), workspace.load(ALLOTMENT), workspace.load(KFAC)
     return eigenvalue_chunk(workspace.model, *given, draws, seed, bases, batch_size, spread)
 
 

@@ -22,11 +22,10 @@ from attribution.gradients.projection import Sketch
 from attribution.gradients.whole import balanced_gradient, probe_batch, projected_gradient, spread_levels
 from attribution.models.base import DiffusionModel, Objective
 from attribution.models.batch import Batch
-from attribution.workspace.baseline import LATENTS
-from attribution.workspace.vector_index import write_index
+from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs.base import Job, Kind, PerExample, option, rows_of
+from precompute.jobs.base import Job, Kind, PerExample, directed, option, write_directed
 
 BITS = (4, 8)  # a dimension: docs/PERFORMANCE.md has what the fewer cost
 
@@ -67,7 +66,7 @@ class ProjectedGradients(PerExample):
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         model = workspace.checkpoint(self.kind.checkpoint)
-        latents, captions, ids = rows_of(workspace, rows)
+        latents, captions, ids = training_inputs(workspace, rows)
         sketch = Sketch(self.dimensions, self._sketch_seed, model.all_shapes)
         found = []
         for k, example_id in enumerate(ids):
@@ -76,15 +75,9 @@ class ProjectedGradients(PerExample):
                 found.append(self.gradient(workspace, model, batch, sketch, batch_size))
             except NonFiniteError as problem:
                 raise NonFiniteError(f"{example_id}: {problem}") from None
-        vectors = torch.stack([vector for _, vector in found]).float()
-        lengths = vectors.norm(dim=1)
-        directions = vectors / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
         residuals = torch.stack([losses.mean().sqrt() for losses, _ in found])
-        return {
-            "directions": directions.numpy(),
-            "lengths": lengths.numpy(),
-            "residuals": residuals.float().numpy(),
-        }
+        vectors = torch.stack([vector for _, vector in found]).float()
+        return {**directed(vectors), "residuals": residuals.float().numpy()}
 
     def gradient(
         self, workspace: Workspace, model: DiffusionModel, batch: Batch, sketch: Sketch, batch_size: int
@@ -93,9 +86,7 @@ class ProjectedGradients(PerExample):
         return projected_gradient(model, batch, self.objective, sketch, batch_size=batch_size)
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
-        parts = list(chunks)
-        np.save(folder / "lengths.npy", np.concatenate([part["lengths"] for part in parts]))
-        write_index((part["directions"] for part in parts), folder / f"{self.kind.folder}.faiss", self.bits)
+        write_directed(list(chunks), folder, f"{self.kind.folder}.faiss", self.bits)
 
 
 @dataclass(frozen=True)

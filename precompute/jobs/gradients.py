@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from attribution.gradients.per_example import example_gradients
 from attribution.gradients.projection import sketched_gradients
 from attribution.gradients.stored import (
@@ -24,11 +21,10 @@ from attribution.gradients.stored import (
     damped_curvature,
     sketch_of,
 )
-from attribution.workspace.baseline import LATENTS
-from attribution.workspace.vector_index import write_index
+from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs.base import Kind, PerExample, option, rows_of
+from precompute.jobs.base import Kind, PerExample, directed, option, write_directed
 
 DAMPING = 0.1  # of the mean eigenvalue of each layer (FastGDA)
 SKETCH_SEED = 0
@@ -54,19 +50,14 @@ class Gradients(PerExample):
         }
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        latents, captions, ids = rows_of(workspace, rows)
+        latents, captions, ids = training_inputs(workspace, rows)
         groups = example_gradients(workspace.model, latents, captions, ids, workspace.probe, batch_size)
         sketch = sketch_of(workspace.model, self.dimensions, SKETCH_SEED)
         vectors = sketched_gradients(groups, damped_curvature(workspace, EKFAC.name, DAMPING), sketch)
-        lengths = vectors.norm(dim=1)
-        directions = vectors / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
-        return {"directions": directions.numpy(), "lengths": lengths.numpy()}
+        return directed(vectors)
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
-        parts = list(chunks)
-        lengths = np.concatenate([part["lengths"] for part in parts])
-        np.save(folder / "lengths.npy", lengths)
-        write_index((part["directions"] for part in parts), folder / "gradients.faiss", BITS)
+        write_directed(list(chunks), folder, "gradients.faiss", BITS)
 
 
 JOBS = (Gradients(),)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attribution.models.losses import example_losses
-from attribution.workspace.baseline import LATENTS, LOSSES
+from attribution.workspace.baseline import LATENTS, LOSSES, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs.base import Kind, PerExample, rows_of, write_array
+from precompute.jobs.base import Kind, PerExample, write_array
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Losses(PerExample):
     reads: tuple[Kind, ...] = (LATENTS,)
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        latents, captions, ids = rows_of(workspace, rows)
+        latents, captions, ids = training_inputs(workspace, rows)
         model, probe = workspace.model, workspace.probe
         pool = range(probe.pool)
         losses = example_losses(

@@ -10,11 +10,11 @@ from attribution.gradients.curvature import kronecker_chunk
 from attribution.gradients.fisher import mean_of_chunks
 from attribution.gradients.stored import ALLOTMENT, FISHER, KFAC
 from attribution.models.losses import example_losses
-from attribution.workspace.baseline import LOSSES, training_latents
+from attribution.workspace.baseline import LOSSES, training_inputs, training_latents
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from precompute.executors.local import Execution, run
-from precompute.jobs.base import job_of, jobs_of, rows_of, with_options
+from precompute.jobs.base import job_of, jobs_of, with_options
 from tests.conftest import Foreign
 from tests.worlds.folders import contents
 
@@ -67,7 +67,7 @@ def test_what_is_stored_of_the_kronecker_factors_is_their_eigenbasis(foreign_wor
     bases, spread = workspace.load(KFAC), workspace.load(ALLOTMENT)
     rows = range(len(workspace.training_set))
     factors = mean_of_chunks(
-        [kronecker_chunk(workspace.model, *rows_of(workspace, rows), 2, 0, allotment=spread)]
+        [kronecker_chunk(workspace.model, *training_inputs(workspace, rows), 2, 0, allotment=spread)]
     )
     assert set(factors) == set(bases)
     for name, factor in factors.items():
