@@ -12,12 +12,38 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
+from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Weights
 from attribution.models.batch import Batch
 from attribution.models.draws import probe_draws
+from attribution.query import MethodOptions
 from attribution.unlearning.change import mean_and_error
+from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import training_latents
+from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
+
+
+class RemembersUnlearned:
+    """A method that unlearns, keeps for a while the weights that it reached, and says what they forgot."""
+
+    name: str
+    options: MethodOptions
+
+    def remember(self, context: QueryContext, unlearned: Unlearned) -> None:
+        """Keep the weights that have forgotten a query."""
+        self._remembered(context.workspace).put(self._key(context), unlearned)
+
+    def loss_map(self, context: QueryContext, row: int) -> LossMap | None:
+        """Return how a training image was forgotten; None unless the query was asked a short while ago."""
+        known = self._remembered(context.workspace).get(self._key(context))
+        return None if known is None else measured_loss_map(context.workspace, known.weights, row)
+
+    def _remembered(self, workspace: Workspace) -> Cache[Unlearned]:
+        return workspace.cache(f"unlearned by {self.name}")
+
+    def _key(self, context: QueryContext) -> str:
+        return f"{context.key} {context.settings.options_of(self)}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
-from attribution.analysis.loss_map import LossMap, measured_loss_map
+from attribution.analysis.loss_map import RemembersUnlearned
 from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
@@ -27,7 +27,6 @@ from attribution.unlearning.measuring import Remeasured, measured, self_check
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import LOSSES
-from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
 
 
@@ -60,7 +59,7 @@ class AbUOptions(MethodOptions):
 
 
 @dataclass(frozen=True)
-class AbU:
+class AbU(RemembersUnlearned):
     """One natural-gradient step on key and value projections.
 
     Attributes:
@@ -85,7 +84,7 @@ class AbU:
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         workspace, options = context.workspace, context.settings.options_of(self)
         unlearned = yield from self.unlearn(context)
-        self._remembered(workspace).put(self._key(context), unlearned)
+        self.remember(context, unlearned)
         images = Remeasured(self.name, workspace, unlearned.weights, context.settings.batch_size)
         control_rise = yield from images.control_rise(context.settings.seed)
         details: dict[str, Any] = {
@@ -108,17 +107,6 @@ class AbU:
                 yield replace(event, details={**details, **event.details}, warnings=warnings, z=z)
             else:
                 yield event
-
-    def loss_map(self, context: QueryContext, row: int) -> LossMap | None:
-        """Return how a training image was forgotten; None unless the query was asked a short while ago."""
-        known = self._remembered(context.workspace).get(self._key(context))
-        return None if known is None else measured_loss_map(context.workspace, known.weights, row)
-
-    def _remembered(self, workspace: Workspace) -> Cache[Unlearned]:
-        return workspace.cache(f"unlearned by {self.name}")
-
-    def _key(self, context: QueryContext) -> str:
-        return f"{context.key} {context.settings.options_of(self)}"
 
     def unlearn(self, context: QueryContext) -> Generator[Progress, None, Unlearned]:
         """Yield progress; return the weights that have forgotten the query."""

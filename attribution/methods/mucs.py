@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from attribution.analysis.loss_map import LossMap, measured_loss_map
+from attribution.analysis.loss_map import RemembersUnlearned
 from attribution.errors import CalibrationError, SettingsError
 from attribution.gradients.query_context import TARGET_RISE, QueryContext
 from attribution.methods.base import Cost, Family
@@ -43,7 +43,6 @@ from attribution.unlearning.racing import Rises
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import LOSSES
-from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
 
 
@@ -76,7 +75,7 @@ class MucsOptions(MethodOptions):
 
 
 @dataclass(frozen=True)
-class Mucs:
+class Mucs(RemembersUnlearned):
     """The skew of each training image's losses towards the model that has unlearned the query."""
 
     name: str = "mucs"
@@ -96,7 +95,7 @@ class Mucs:
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         workspace, settings = context.workspace, context.settings
         unlearned = yield from self.unlearn(context)
-        self._remembered(workspace).put(self._key(context), unlearned)
+        self.remember(context, unlearned)
         images = Remeasured(self.name, workspace, unlearned.weights, settings.batch_size)
         control_rise = yield from images.control_rise(settings.seed)
         details: dict[str, Any] = {
@@ -118,17 +117,6 @@ class Mucs:
                 yield replace(event, details={**details, **event.details}, warnings=warnings)
             else:
                 yield event
-
-    def loss_map(self, context: QueryContext, row: int) -> LossMap | None:
-        """Return how a training image was forgotten; None unless the query was asked a short while ago."""
-        known = self._remembered(context.workspace).get(self._key(context))
-        return None if known is None else measured_loss_map(context.workspace, known.weights, row)
-
-    def _remembered(self, workspace: Workspace) -> Cache[Unlearned]:
-        return workspace.cache(f"unlearned by {self.name}")
-
-    def _key(self, context: QueryContext) -> str:
-        return f"{context.key} {context.settings.options_of(self)}"
 
     def unlearn(self, context: QueryContext) -> Generator[Progress, None, Unlearned]:
         """Yield progress; return the second model's weights.
