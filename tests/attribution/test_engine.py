@@ -23,16 +23,13 @@ from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Entry, Ranking
 from attribution.serialization import to_csv, to_json
 from attribution.workspace.workspace import Workspace
+from tests.worlds.queries import query_of
 from tests.worlds.rankings import ranking_of
 from tests.worlds.settings import quick
 
 T = TypeVar("T")
 QUICK = quick({"draws": 8, "calibration_draws": 4}, candidates=6, batch_size=32)
 FAST = ("clip", "clip-text", "dino", "pixel", "random")
-
-
-def query_of(workspace: Workspace, row: int = 5, box: Box | None = None) -> Query:
-    return Query(workspace.training_set.image(row), workspace.training_set.captions[row], box)
 
 
 def returned(steps: Generator[Any, None, T]) -> T:

@@ -16,19 +16,16 @@ from attribution.engine import attribute
 from attribution.errors import Cancelled, NonFiniteError
 from attribution.models.layer_calls import projected
 from attribution.models.stable_diffusion import PipelineModel
-from attribution.query import Query, Settings
+from attribution.query import Settings
 from attribution.results import Attribution, Progress
 from attribution.workspace.workspace import Workspace
+from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
 from tests.worlds.weights import checksum
 
 ENDS, SHARES = ("answered", "stopped", "abandoned", "fails"), (0.4, 0.3, 0.2, 0.1)
 TOO_FAR = quick({"draws": 8, "calibration_draws": 4, "alpha": 1e38}, candidates=6, batch_size=32)
 QUICK = quick({"draws": 8, "calibration_draws": 4}, candidates=6, batch_size=32)
-
-
-def query_of(workspace: Workspace, row: int) -> Query:
-    return Query(workspace.training_set.image(row), workspace.training_set.captions[row])
 
 
 def answer(workspace: Workspace, row: int, settings: Settings = QUICK) -> dict[str, float]:

@@ -18,8 +18,9 @@ from evaluation import studies
 from evaluation.score_variants import DEFAULT, STATISTICS, VARIANTS, Laboratory, Variant, drawn
 from evaluation.studies import Kept
 from evaluation.studies.score import Score, _chosen, _rises
-from tests.attribution.methods.test_abu import final, query_of
+from tests.attribution.methods.test_abu import final
 from tests.evaluation.test_studies import finished
+from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
 
 ROWS = np.array([1, 5, 8])

@@ -14,20 +14,17 @@ from attribution.engine import attribute
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.abu import AbU
 from attribution.methods.base import Locating, methods
-from attribution.query import Candidates, Query
+from attribution.query import Candidates
 from attribution.results import Attribution
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
+from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
 
 SETTINGS = quick({"draws": 8, "calibration_draws": 4}, candidates=3, batch_size=32)
 
 
 THREE = Candidates(np.array([1, 40, 90]), "three")
-
-
-def query_of(workspace: Workspace, row: int = 5) -> Query:
-    return Query(workspace.training_set.image(row), workspace.training_set.captions[row])
 
 
 def context_of(workspace: Workspace) -> QueryContext:

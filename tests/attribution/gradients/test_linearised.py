@@ -24,13 +24,10 @@ from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import linear_step
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
 
 QUICK = quick({"draws": 32, "calibration_draws": 4}, batch_size=32)
-
-
-def query_of(workspace: Workspace, row: int = 5, box: Box | None = None) -> Query:
-    return Query(workspace.training_set.image(row), workspace.training_set.captions[row], box)
 
 
 def last(steps):  # type: ignore[no-untyped-def]

@@ -29,15 +29,11 @@ from attribution.unlearning.racing import mean_and_error
 from attribution.workspace.baseline import LOSSES, training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.plain_abu import Draw, plain_abu
+from tests.worlds.queries import query_of
 from tests.worlds.rankings import training_set_of
 from tests.worlds.settings import quick
 
 QUICK = quick({"draws": 16, "calibration_draws": 8}, candidates=12, batch_size=16)
-
-
-def query_of(workspace: Workspace, row: int = 5, box: Box | None = None) -> Query:
-    example = workspace.training_set.examples[row]
-    return Query(workspace.training_set.image(row), example.caption, box)
 
 
 def final(workspace: Workspace, query: Query, settings: Settings, *methods: str) -> Attribution:

@@ -18,7 +18,7 @@ from attribution.methods.influence import InfluenceOptions
 from attribution.models.base import open_model
 from attribution.models.draws import Probe, probe_draws
 from attribution.models.losses import example_losses
-from attribution.query import Box, Query, Settings
+from attribution.query import Settings
 from attribution.results import Attribution, Ranking
 from attribution.rng import gaussian
 from attribution.unlearning.calibration import linear_step
@@ -26,13 +26,10 @@ from attribution.unlearning.racing import mean_and_error
 from attribution.unlearning.step import ascent_direction, stepped
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
 
 QUICK = quick({"draws": 32}, batch_size=32, effort="exhaustive")
-
-
-def query_of(workspace: Workspace, row: int = 5, box: Box | None = None) -> Query:
-    return Query(workspace.training_set.image(row), workspace.training_set.captions[row], box)
 
 
 def asked(workspace: Workspace, settings: Settings, *names: str) -> Attribution:

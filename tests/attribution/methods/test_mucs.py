@@ -12,19 +12,16 @@ from attribution.errors import CalibrationError, SettingsError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.mucs import Mucs, MucsOptions, skew
 from attribution.models.losses import example_losses
-from attribution.query import Box, Query, Settings
+from attribution.query import Box, Settings
 from attribution.results import Attribution, Ranking
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.queries import query_of
 from tests.worlds.weights import checksum
 
 SHORT = MucsOptions(steps=4, draws=8, held_out=8, learning_rate=0.01)
 QUICK = Settings(candidates=10, batch_size=32, options={"mucs": SHORT})
-
-
-def query_of(workspace: Workspace, row: int = 5, box: Box | None = None) -> Query:
-    return Query(workspace.training_set.image(row), workspace.training_set.captions[row], box)
 
 
 def ranked(workspace: Workspace, settings: Settings = QUICK, box: Box | None = None) -> Ranking:

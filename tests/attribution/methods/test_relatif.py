@@ -12,17 +12,13 @@ from attribution.gradients.linearised import FirstOrder
 from attribution.gradients.per_example import example_gradients
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import GRADIENTS
-from attribution.query import Query
 from attribution.results import Attribution, Ranking
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
 
 QUICK = quick({"draws": 32}, batch_size=32)
-
-
-def query_of(workspace: Workspace, row: int = 5) -> Query:
-    return Query(workspace.training_set.image(row), workspace.training_set.captions[row])
 
 
 def flat(first_order: FirstOrder, gradient: dict[str, torch.Tensor]) -> np.ndarray:
