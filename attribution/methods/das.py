@@ -12,6 +12,10 @@ target, h_i the leverage. In the form that the paper evaluates: g is of the mean
 gradient for every number of it would be thousands); the expectation over timesteps is taken inside the
 norm, each timestep's g brought to length 1 before, so that one kernel serves all of them (section 4.3);
 `|| r_i ||^2` is then the mean loss over the same draws.
+
+The paper's full text was not at hand: that eq. 9 leads to eq. 16 and that the expectation stands inside the
+norm were found in what others say of it; the leverage, the lengths of 1, the section named for them and the
+mean loss as residual are our reading.
 """
 
 from __future__ import annotations

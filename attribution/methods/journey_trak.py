@@ -7,6 +7,8 @@ At each step of generating the picture, the query's sample is what the model too
 
 s_t and n_t the scalings of signal and noise (whatever the model predicts in place of the noise).
 
+The paper's full text was not at hand: the loss at `x0_hat_t` and the mean over steps are our reading of it.
+
 Training images have TRAK's features. A picture that was not made by this model has no such way.
 """
 
