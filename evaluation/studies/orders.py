@@ -45,8 +45,20 @@ def shrunk(scores: Values, errors: Values) -> Values:
     return np.asarray(mean + (scores - mean) * weight)
 
 
+def denied_last(errors_apart: float) -> Callable[[Values, Values], Values]:
+    """By score, but first those whose score is at least so many of its errors above nothing."""
+
+    def order(scores: Values, errors: Values) -> Values:
+        return np.where(scores < errors_apart * errors, scores - np.ptp(scores) - 1, scores)
+
+    return order
+
+
 ORDERS: Mapping[str, Callable[[Values, Values], Values]] = {
     "score": lambda scores, errors: scores,
+    "score, those below one error last": denied_last(1),
+    "score, those below two errors last": denied_last(2),
+    "score, those below three errors last": denied_last(3),
     "score less half its error": lambda scores, errors: scores - errors / 2,
     "score less its error": lambda scores, errors: scores - errors,
     "score shrunk by its error": shrunk,

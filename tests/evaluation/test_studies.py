@@ -272,6 +272,13 @@ def test_an_order_is_compared_by_the_images_it_puts_first(
     assert found["score"]["precision"] == 0.0
     assert found["score less its error"]["precision"] == found["score over its error"]["precision"] == 1.0
     assert found["score less its error"]["difference_interval"] == (1.0, 1.0)
+    assert found["score, those below two errors last"]["precision"] == 1.0
+
+
+def test_what_its_error_denies_comes_last_and_is_otherwise_in_order() -> None:
+    scores, errors = np.array([9.0, 3.0, 8.0, -1.0, 4.0]), np.array([5.0, 1.0, 5.0, 0.1, 2.0])
+    values = orders.denied_last(2)(scores, errors)
+    assert np.argsort(-values, kind="stable").tolist() == [4, 1, 0, 2, 3]
 
 
 def test_what_is_measured_badly_is_drawn_to_the_mean_and_more_so_the_worse_it_is() -> None:
