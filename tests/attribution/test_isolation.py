@@ -18,6 +18,7 @@ from attribution.models.layer_calls import projected
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Settings
 from attribution.results import Attribution, Progress
+from attribution.unlearning import measuring
 from attribution.workspace.workspace import Workspace
 from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
@@ -155,13 +156,16 @@ class QueryUnderWay:
 
 
 @pytest.mark.slow
-def test_queries_interleaved_a_thousand_times_give_what_each_gives_alone(tiny_world: Workspace) -> None:
+def test_queries_interleaved_a_thousand_times_give_what_each_gives_alone(
+    tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Law: Queries interleaved a thousand times give what each gives alone.
 
     Four under way at any time, a random one goes on: a thousand switches from one to another.
 
     Some are stopped at random points, some abandoned, some fail.
     """
+    monkeypatch.setattr(measuring, "CONTROLS", 2)  # many short queries, not few long ones
     before = checksum(tiny_world)
     alone = {row: answer(tiny_world, row, LEAST) for row in range(6)}
     rng = np.random.default_rng(0)

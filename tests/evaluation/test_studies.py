@@ -15,6 +15,7 @@ from attribution.analysis.significance import CONTROLS
 from attribution.data.training_set import Example
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
+from benchmarks.cutting import cut
 from evaluation import studies
 from evaluation.reports import Report
 from evaluation.studies import Kept, agreement, draws, orders, sketch, verdict
@@ -117,14 +118,15 @@ def test_agreement_runs_on_a_real_world_and_asks_nothing_twice(
 ) -> None:
     monkeypatch.setattr(agreement, "BUDGETS", (200,))
     monkeypatch.setattr(studies, "STEPS", 2)
-    options = {"queries": 1, "seed": 0, "method": "abu", "exhaustive": [tiny_world.folder] * 2}
-    told, report = finished(agreement.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))
+    few = cut(tiny_world, 40, tmp_path / "few")
+    options = {"queries": 1, "seed": 0, "method": "abu", "exhaustive": [few.folder] * 2}
+    told, report = finished(agreement.STUDIES[0].run(few, options, Kept(tmp_path)))
     assert told
     runs = {row["run"]: row for row in report.figures["rows"]}
     assert runs.keys() == {"exhaustive", "refined, 200 draws", "first order"}
     assert all(0 <= row["recall"] <= 1 and -1 <= row["spearman"] <= 1 for row in runs.values())
     assert runs["exhaustive"]["recall"] > 0.5  # they differ in the unlearning seed alone
-    told, again = finished(agreement.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))
+    told, again = finished(agreement.STUDIES[0].run(few, options, Kept(tmp_path)))
     assert told == []
     assert again == report
 
@@ -186,7 +188,8 @@ def test_the_sketch_study_runs_on_a_real_world_and_a_larger_sketch_is_nearer_to_
     monkeypatch.setattr(sketch, "SIZES", (16, 2048))
     monkeypatch.setattr(studies, "STEPS", 2)
     options = {"pictures": 1, "seed": 0}
-    _, report = finished(sketch.STUDIES[0].run(tiny_world, options, Kept(tmp_path)))
+    few = cut(tiny_world, 40, tmp_path / "few")
+    _, report = finished(sketch.STUDIES[0].run(few, options, Kept(tmp_path)))
     rows = {(row["curvature"], row["size"]): row for row in report.figures["rows"]}
     assert {curvature for curvature, _ in rows} == {"EK-FAC", "diagonal", "none"}
     for curvature in ("EK-FAC", "diagonal", "none"):
