@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from attribution.data.files import cache_root
 from attribution.gradients.curvature import Diagonal
 from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
@@ -36,7 +37,6 @@ from benchmarks.reports import Report, machine, small_print
 from benchmarks.rounding import PRECISIONS, Rounding, of_images, of_trained_model, open_rounded
 from benchmarks.scanning import PlainBatch, mean_losses, noise_ahead, noise_now
 from benchmarks.shapes import MSCOCO, Images, Shape, random_images, write_pipeline
-from demo.world import cache_root
 from evaluation.markdown import table
 
 SHORTLIST = 10_000
