@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from attribution.models.compiled_files import CompiledFile
 from attribution.models.engine_setting import OPENVINO, engine_version
 from attribution.models.folded_upsampling import fold_upsampling
-from attribution.models.layer_calls import Projected, Projections
+from attribution.models.layer_calls import Projections
 from attribution.models.skeletons import Place, Skeletons
 
 DEVICE = "CPU"
@@ -145,17 +145,28 @@ def compiled(denoiser: nn.Module, skeletons: Skeletons, example: Pass) -> Compil
     return CompiledDenoiser(found, rows, shapes)
 
 
-class _Traced(nn.Module):
-    """A denoiser whose selected layers give what it is called with."""
+class _Given:
+    """A layer's output, of which no gradient is wanted."""
 
-    def __init__(self, denoiser: nn.Module, places: dict[str, Place]):
+    def __init__(self, output: Tensor):
+        self.inputs: list[Tensor] = []
+        self.outputs = [output]
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        return self.outputs[0]
+
+
+class WithProjections(nn.Module):
+    """A denoiser as a function of what its selected layers give, too."""
+
+    def __init__(self, denoiser: nn.Module, places: Mapping[str, Place]):
         super().__init__()
         self.denoiser = denoiser
         self._places = tuple(places.values())
 
     def forward(self, noisy: Tensor, times: Tensor, tokens: Tensor, *outputs: Tensor) -> Tensor:
         for place, output in zip(self._places, outputs, strict=True):
-            place.call = Projected(tokens, output)
+            place.call = _Given(output)
         prediction: Tensor = self.denoiser(noisy, times, encoder_hidden_states=tokens).sample
         return prediction
 
@@ -170,7 +181,7 @@ def _graph(skeletons: Skeletons, example: Pass) -> Any:
         # That it is deprecated, and that shapes are taken as constants, as they are meant to be. What takes
         # its place (`torch.export`) makes a graph that is slower by 7%.
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(_Traced(denoiser, places).eval(), inputs, check_trace=False)
+        traced = torch.jit.trace(WithProjections(denoiser, places).eval(), inputs, check_trace=False)
     return _converted(traced, inputs)
 
 

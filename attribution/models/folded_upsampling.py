@@ -7,7 +7,7 @@ four outputs, is a transposed convolution of stride 2, with 4/9 of the multiplic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers.models.upsampling import Upsample2D
@@ -28,9 +28,8 @@ class FoldedUpsampling(nn.Module):
         self.plain = plain
         self.weight = nn.Parameter(folded(plain.conv.weight.detach()), requires_grad=False)
 
-    def forward(
-        self, hidden_states: Float[Tensor, "n c h w"], output_size: Sequence[int] | None = None
-    ) -> Float[Tensor, "n out height width"]:
+    def forward(self, hidden_states: Tensor, output_size: Any = None) -> Tensor:
+        """An image (n, c, h, w) => (n, out, 2 h, 2 w), or of the size that is asked for."""
         if output_size is not None:  # not always twice as large
             larger: Tensor = self.plain(hidden_states, output_size)
             return larger
