@@ -159,7 +159,8 @@ def _plain_scan(
         with torch.no_grad():
             tokens, t = captions[d.examples].tokens, d.timesteps.to(model.device)
             predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
-        losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().cpu().numpy()
+        errors = model.parametrisation.weight.applied((predicted - target).square(), t)
+        losses = errors.mean(dim=(1, 2, 3)).double().cpu().numpy()
         np.add.at(after, d.examples.numpy(), losses)
     before = workspace.load(LOSSES)[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
     scores: Float[ndarray, " n"] = (after - before) / (len(probe.timesteps) * probe.noises)
@@ -201,9 +202,10 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
         part = slice(start, start + PLAIN_BATCH)
         noise, t = draws.noise[part].to(model.device), draws.timesteps[part]
         noisy, target = _noisy(model, latent.expand(len(t), -1, -1, -1), noise, t)
-        tokens = caption.expand(len(t)).tokens
-        predicted = unet(noisy, t.to(model.device), encoder_hidden_states=tokens).sample
-        gradient = torch.autograd.grad((predicted - target).square().mean(), projections)
+        tokens, t = caption.expand(len(t)).tokens, t.to(model.device)
+        predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
+        errors = model.parametrisation.weight.applied((predicted - target).square(), t)
+        gradient = torch.autograd.grad(errors.mean(), projections)
     gradient[0].cpu()  # waits for what a GPU has not finished
     return time.perf_counter() - began
 
