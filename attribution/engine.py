@@ -51,7 +51,7 @@ def attribute(
     yield Attribution(
         context.described(),
         context.settings.to_json(chosen),
-        workspace.fingerprints,
+        workspace.provenance,
         {name: rankings[name] for name in dict.fromkeys(methods) if name in rankings},
         warnings,
     )

@@ -1,5 +1,6 @@
 """Whence beside a plain implementation of the published protocol, both sides in turn in one run.
 
+Ours is timed twice, by torch and by the engine that answers questions here (`attribution.models.engines`).
 Plain: every image at every timestep in single precision, the unlearned weights copied into a U-Net of
 their own, keys and values recomputed for every draw, and the gradient over as many draws as the paper
 takes. The losses before unlearning are taken as precomputed on both sides, and the noise is the same.
@@ -10,6 +11,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +24,9 @@ from torch import Tensor
 from attribution.engine import attribute
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import GRADIENTS
-from attribution.models.base import Weights
+from attribution.models.base import Weights, engine_of
 from attribution.models.draws import probe_draws, stratified_draws
+from attribution.models.engine_setting import TORCH, engine_set_to
 from attribution.models.losses import loss_sweep
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query, Settings
@@ -42,19 +45,24 @@ class Comparison:
     """Seconds, measured on a slice and scaled to all training images where it says so.
 
     Attributes:
-        plain_draw, our_draw: seconds a draw of the exhaustive scan, medians over rounds.
-        agreement: Spearman of the two sides' scores of the slice.
+        engine: what ours was timed with, beside torch.
+        plain_draw, torch_draw, our_draw: seconds a draw of the exhaustive scan, medians over rounds.
+        torch_agreement, agreement: Spearman of the plain scores of the slice and ours.
         plain_gradient: seconds of the published gradient, scaled from fewer draws.
         plain_scan: seconds of the plain scan of all training images, scaled from the slice.
-        refined: seconds of whole refined queries, measured.
+        torch_refined, refined: seconds of whole refined queries, measured.
         images, timed_draws: of the slice and of the plain gradient, from which is scaled.
     """
 
+    engine: str
     plain_draw: float
+    torch_draw: float
     our_draw: float
+    torch_agreement: float
     agreement: float
     plain_gradient: float
     plain_scan: float
+    torch_refined: tuple[float, ...]
     refined: tuple[float, ...]
     images: int
     timed_draws: int = TIMED_DRAWS
@@ -64,6 +72,10 @@ class Comparison:
         return self.plain_draw / self.our_draw
 
     @property
+    def torch_ratio(self) -> float:
+        return self.plain_draw / self.torch_draw
+
+    @property
     def refined_ratio(self) -> float:
         """Of the time to an answer."""
         return (self.plain_gradient + self.plain_scan) / statistics.median(self.refined)
@@ -71,30 +83,51 @@ class Comparison:
 
 def compared(workspace: Workspace, rows: list[int], images: int = 192, rounds: int = 3) -> Comparison:
     """Time both sides; `rows` are the training images asked about with their own captions."""
-    model = workspace.model
+    with engine_set_to(TORCH):
+        by_torch = Workspace.open(workspace.folder, workspace.device)
+        model = by_torch.model
     assert isinstance(model, PipelineModel)
     queries = [Query(workspace.training_set.image(r), workspace.training_set.captions[r]) for r in rows]
     weights = unlearned_weights(workspace, queries[0])
     slice_rows = np.linspace(0, len(workspace.training_set) - 1, images).astype(int)
-    plain, ours, scores = [], [], {}
-    for _ in range(rounds):
-        began = time.perf_counter()
-        scores["plain"] = _plain_scan(workspace, model, weights, slice_rows)
-        plain.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        scores["ours"] = _our_scan(workspace, weights, slice_rows, SETTINGS)
-        ours.append(time.perf_counter() - began)
+    for each in (workspace, by_torch):
+        training_latents(each, slice_rows)
+        _our_scan(each, weights, slice_rows[:1])  # compiles what is compiled once
+    sides = {
+        "plain": lambda: _plain_scan(by_torch, model, weights, slice_rows),
+        "torch": lambda: _our_scan(by_torch, weights, slice_rows),
+        "ours": lambda: _our_scan(workspace, weights, slice_rows),
+    }
+    seconds, scores = _in_turn(sides, rounds)
     draws = images * len(workspace.probe.timesteps) * workspace.probe.noises
-    plain_draw, our_draw = statistics.median(plain) / draws, statistics.median(ours) / draws
+    refined = [(_refined(by_torch, query), _refined(workspace, query)) for query in queries]
     return Comparison(
-        plain_draw,
-        our_draw,
-        spearman(scores["plain"], scores["ours"]),
-        _plain_gradient(workspace, model, queries[0]) * PUBLISHED_DRAWS / TIMED_DRAWS,
-        plain_draw * draws / images * len(workspace.training_set),
-        tuple(_refined(workspace, query) for query in queries),
-        images,
+        engine_of(workspace.model),
+        plain_draw=seconds["plain"] / draws,
+        torch_draw=seconds["torch"] / draws,
+        our_draw=seconds["ours"] / draws,
+        torch_agreement=spearman(scores["plain"], scores["torch"]),
+        agreement=spearman(scores["plain"], scores["ours"]),
+        plain_gradient=_plain_gradient(workspace, model, queries[0]) * PUBLISHED_DRAWS / TIMED_DRAWS,
+        plain_scan=seconds["plain"] / images * len(workspace.training_set),
+        torch_refined=tuple(seconds for seconds, _ in refined),
+        refined=tuple(seconds for _, seconds in refined),
+        images=images,
     )
+
+
+def _in_turn(
+    sides: Mapping[str, Callable[[], ndarray]], rounds: int
+) -> tuple[dict[str, float], dict[str, ndarray]]:
+    """The median seconds of each side over rounds of all of them, and what each returned."""
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    results = {}
+    for _ in range(rounds):
+        for side, run in sides.items():
+            began = time.perf_counter()
+            results[side] = run()
+            seconds[side].append(time.perf_counter() - began)
+    return {side: statistics.median(each) for side, each in seconds.items()}, results
 
 
 def _plain_unet(model: PipelineModel, weights: Weights) -> UNet2DConditionModel:
@@ -126,16 +159,15 @@ def _plain_scan(
         with torch.no_grad():
             tokens, t = captions[d.examples].tokens, d.timesteps.to(model.device)
             predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
-        losses = (predicted - target).square().mean(dim=(1, 2, 3)).double().cpu().numpy()
+        errors = model.parametrisation.weight.applied((predicted - target).square(), t)
+        losses = errors.mean(dim=(1, 2, 3)).double().cpu().numpy()
         np.add.at(after, d.examples.numpy(), losses)
     before = workspace.load(LOSSES)[rows][..., : probe.noises].astype(float).sum(axis=(1, 2))
     scores: Float[ndarray, " n"] = (after - before) / (len(probe.timesteps) * probe.noises)
     return scores
 
 
-def _our_scan(
-    workspace: Workspace, weights: Weights, rows: ndarray, settings: Settings
-) -> Float[ndarray, " n"]:
+def _our_scan(workspace: Workspace, weights: Weights, rows: ndarray) -> Float[ndarray, " n"]:
     model = workspace.model
     ids = [workspace.training_set.ids[row] for row in rows]
     captions = model.encode_captions([workspace.training_set.captions[row] for row in rows])
@@ -147,7 +179,7 @@ def _our_scan(
         captions,
         ids,
         workspace.probe,
-        settings.batch_size,
+        SETTINGS.batch_size,
     ):
         pass
     before = workspace.load(LOSSES)[rows][..., : workspace.probe.noises].astype(float)
@@ -170,9 +202,10 @@ def _plain_gradient(workspace: Workspace, model: PipelineModel, query: Query) ->
         part = slice(start, start + PLAIN_BATCH)
         noise, t = draws.noise[part].to(model.device), draws.timesteps[part]
         noisy, target = _noisy(model, latent.expand(len(t), -1, -1, -1), noise, t)
-        tokens = caption.expand(len(t)).tokens
-        predicted = unet(noisy, t.to(model.device), encoder_hidden_states=tokens).sample
-        gradient = torch.autograd.grad((predicted - target).square().mean(), projections)
+        tokens, t = caption.expand(len(t)).tokens, t.to(model.device)
+        predicted = unet(noisy, t, encoder_hidden_states=tokens).sample
+        errors = model.parametrisation.weight.applied((predicted - target).square(), t)
+        gradient = torch.autograd.grad(errors.mean(), projections)
     gradient[0].cpu()  # waits for what a GPU has not finished
     return time.perf_counter() - began
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from attribution.data.files import cache_root
 from attribution.gradients.curvature import Diagonal
 from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
@@ -32,11 +33,11 @@ from attribution.models.draws import Probe, stratified_draws, timestep_grid
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import calibrated_step, linear_step
+from benchmarks.compiling import CompiledByTorch
 from benchmarks.reports import Report, machine, small_print
 from benchmarks.rounding import PRECISIONS, Rounding, of_images, of_trained_model, open_rounded
 from benchmarks.scanning import PlainBatch, mean_losses, noise_ahead, noise_now
 from benchmarks.shapes import MSCOCO, Images, Shape, random_images, write_pipeline
-from demo.world import cache_root
 from evaluation.markdown import table
 
 SHORTLIST = 10_000
@@ -109,6 +110,9 @@ class PublishedShape:
         )
         parser.add_argument("--rounds", type=int, default=3, metavar="K")
         parser.add_argument("--precision", choices=PRECISIONS, help="default fp32 on cpu, bf16 on cuda")
+        parser.add_argument(
+            "--compile", action="store_true", help="time the U-Net compiled by torch.compile"
+        )
         parser.add_argument("--batch-size", type=int, metavar="B", help="default 64 on cpu, 4,096 on cuda")
         words = "images whose scores' rounding is measured (default 16 on cpu, 200 on cuda)"
         parser.add_argument("--rounded", type=int, metavar="N", help=words)
@@ -143,6 +147,8 @@ def benchmark(shape: Shape, options: argparse.Namespace, pool: Executor) -> Repo
     """Time, measure the rounding, report."""
     folder = write_pipeline(shape, options.cache)
     model = open_rounded(folder, options.device, options.precision)
+    if options.compile:
+        model = CompiledByTorch(folder, options.device, options.precision)
     images = random_images(shape, options.slice, options.device)
     probe = Probe(timestep_grid(model.num_train_timesteps, shape.timesteps), noises=1)
     step, fixed = unlearned(model, shape, options.batch_size)
@@ -226,7 +232,8 @@ def flops_of_a_draw(model: PipelineModel, shape: Shape) -> int:
     latent = one.latents.to(model.device)
     with FlopCounterMode(display=False) as counter:
         draw = Batch(latent, one.captions, torch.zeros_like(latent), torch.zeros(1, dtype=torch.long))
-        model.squared_errors(model.weights, draw)
+        with torch.no_grad():  # by torch, for nothing else is counted
+            model._errors(model._calls(model.weights, draw.conditioning), draw.to(model.device))
     return int(counter.get_total_flops())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from attribution.models.engine_setting import engine_asked_for
 from evaluation.reports import figures_as_json, update_block
 
 DOCUMENT = "PERFORMANCE.md"
@@ -44,6 +45,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "torch": torch.__version__,
+        "engine": engine_asked_for(device),
     }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from attribution.models.base import Weights
 from attribution.models.draws import Probe
+from attribution.models.engine_setting import TORCH, engine_set_to
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.query import Query
 from attribution.workspace.baseline import training_latents
@@ -31,6 +32,10 @@ class RoundedModel(PipelineModel):
 
     The update stays in single precision, for it is smaller than half a unit of a bfloat16 weight.
     """
+
+    def __init__(self, folder: Path, device: str):
+        with engine_set_to(TORCH):
+            super().__init__(folder, device)
 
     def _errors(self, *arguments: object) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16):

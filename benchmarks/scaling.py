@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from attribution.analysis.significance import CONTROLS
+from attribution.data.files import cache_root
 from attribution.engine import attribute
 from attribution.errors import SettingsError
 from attribution.gradients.features import D_TRAK, DAS, TRAK
@@ -34,7 +35,6 @@ from benchmarks.chart import Line, log_log
 from benchmarks.cutting import CURVATURE, adopt, cut
 from benchmarks.reports import Report, machine, small_print
 from demo.scenes import write_scenes
-from demo.world import cache_root
 from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +13,9 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 
+from attribution.data.files import cache_root
 from demo.sizes import DEFAULT, Sizes
 from training.loop import Recipe
-
-
-def cache_root() -> Path:
-    """Where checkpoints live: outside the work tree, `WHENCE_CACHE` or `~/.cache/whence`."""
-    return Path(os.environ.get("WHENCE_CACHE", Path.home() / ".cache" / "whence"))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import pytest
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main as precompute
 from tests.worlds import EMBEDDED, TINY, foreign
+
+# Models of a few layers are compiled only where a test is about that: elsewhere torch is as quick.
+os.environ.setdefault("WHENCE_ENGINE", "torch")
 
 QUICK = ["--chunk", "5", "--draws", "2", "--controls", "2", "--dimensions", "256", "--levels", "2"]
 

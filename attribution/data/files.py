@@ -1,8 +1,9 @@
-"""What every room needs of files from outside: their hash, and what is wrong with their JSON."""
+"""What every room needs of files: their hash, what is wrong with their JSON, and where a cache is."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import reprlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,11 @@ def file_sha256(path: Path) -> str:
     """
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def cache_root() -> Path:
+    """Where lies what is large and can be made again: `WHENCE_CACHE`, or `~/.cache/whence`."""
+    return Path(os.environ.get("WHENCE_CACHE", Path.home() / ".cache" / "whence"))
 
 
 def dotted(place: Place) -> str:

@@ -165,6 +165,21 @@ class HasCheckpoints(Protocol):
         ...
 
 
+@runtime_checkable
+class HasEngine(Protocol):
+    """A model whose passes without gradient may be run by something else than torch."""
+
+    @property
+    def engine(self) -> str:
+        """What runs them, and its version."""
+        ...
+
+
+def engine_of(model: DiffusionModel) -> str:
+    """What measures a model's losses: "torch 2.13.0", or what agrees with it to rounding."""
+    return model.engine if isinstance(model, HasEngine) else f"torch {torch.__version__}"
+
+
 def masked_mean(errors: Float[Tensor, "n c h w"], mask: Float[Tensor, "h w"] | None) -> Float[Tensor, " n"]:
     """The loss of each draw: its squared error's mean over the cells inside the mask."""
     if mask is None:

@@ -11,10 +11,11 @@ Where gradients are enabled, both keep what a gradient is taken with respect to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -67,17 +68,37 @@ class Applied:
         return output
 
 
-def projected(
-    weights: Weights, biases: Biases, tokens: Float[Tensor, "n tokens d"]
-) -> dict[str, Float[Tensor, "n tokens out"]]:
-    """What each layer makes of each draw's caption: computed once for each run of the same caption."""
+@dataclass(frozen=True, eq=False)
+class Projections:
+    """What layers make of captions, once for each run of draws with the same caption.
+
+    Attributes:
+        distinct: of each layer, by name.
+        run: which of them is each draw's.
+    """
+
+    distinct: Mapping[str, Float[Tensor, "runs tokens out"]]
+    run: Int[Tensor, " n"]
+
+    def of_each_draw(self) -> dict[str, Float[Tensor, "n tokens out"]]:
+        return {name: output[self.run] for name, output in self.distinct.items()}
+
+
+def projections(weights: Weights, biases: Biases, tokens: Float[Tensor, "n tokens d"]) -> Projections:
+    """What each layer makes of each draw's caption."""
     differs = (tokens[1:] != tokens[:-1]).flatten(1).any(dim=1)
     run = torch.cat([differs.new_zeros(1), differs]).cumsum(0)  # which run a draw belongs to
     first = torch.cat([differs.new_ones(1), differs])
     distinct = tokens[first]
-    return {
-        name: functional.linear(distinct, weight, biases[name])[run] for name, weight in weights.items()
-    }
+    outputs = {name: functional.linear(distinct, weight, biases[name]) for name, weight in weights.items()}
+    return Projections(outputs, run)
+
+
+def projected(
+    weights: Weights, biases: Biases, tokens: Float[Tensor, "n tokens d"]
+) -> dict[str, Float[Tensor, "n tokens out"]]:
+    """The same, with a row for each draw."""
+    return projections(weights, biases, tokens).of_each_draw()
 
 
 def draw_factors(losses: Float[Tensor, " n"], calls: Mapping[str, LayerCall]) -> dict[str, Factors]:

@@ -49,7 +49,7 @@ class Skeletons:
         try:
             skeleton = self._idle.pop()
         except IndexError:
-            skeleton = self._new()
+            skeleton = self.new()
         denoiser, places = skeleton
         try:
             for name, place in places.items():
@@ -60,7 +60,8 @@ class Skeletons:
                 place.call = None
             self._idle.append(skeleton)
 
-    def _new(self) -> tuple[nn.Module, dict[str, Place]]:
+    def new(self) -> tuple[nn.Module, dict[str, Place]]:
+        """One more, and the places of its selected layers by the names of their weights."""
         shared = {id(t): t for t in chain(self._denoiser.parameters(), self._denoiser.buffers())}
         denoiser = copy.deepcopy(self._denoiser, shared)
         places = {name: Place(weight) for name, weight in self._loaded.items()}

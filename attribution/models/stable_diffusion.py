@@ -26,12 +26,15 @@ from attribution.models.base import (
     preview_steps,
 )
 from attribution.models.batch import Batch, Conditioning
+from attribution.models.compiled import Pass
+from attribution.models.engines import Denoiser, Engine
 from attribution.models.layer_calls import (
     Applied,
     LayerCall,
     Projected,
     draw_factors,
     projected,
+    projections,
 )
 from attribution.models.layers import CROSS_ATTENTION_KV, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
@@ -55,12 +58,12 @@ class PipelineModel:
             m.to(self.device).eval().requires_grad_(False) for m in (pipeline.vae, pipeline.text_encoder)
         )
         self.layers = layers
-        self._take(pipeline.unet, folder)
-        self.fingerprint = fingerprint_of(folder)
         self.num_train_timesteps = int(self.scheduler.config.num_train_timesteps)
         self.parametrisation = weighted(
             parametrisation_of(self.scheduler, self.device, folder), recorded_loss_weight(self.scheduler)
         )
+        self._take(pipeline.unet, folder)
+        self.fingerprint = fingerprint_of(folder)
         factor = 2 ** (len(_block_channels(self.vae)) - 1)
         side = int(self.unet.config.sample_size)
         self.latent_shape = (int(self.unet.config.in_channels), side, side)
@@ -80,6 +83,25 @@ class PipelineModel:
             name: tuple(weight.shape) for name, weight in self.unet.named_parameters()
         }
         self._whole_skeletons = Skeletons(self.unet, {})
+        times = self.parametrisation.denoiser_times(
+            torch.arange(self.num_train_timesteps, device=self.device)
+        )
+        self._engine = Engine(
+            Denoiser(
+                self.unet,
+                self._skeletons,
+                self.weights,
+                self._biases,
+                self._reads_captions,
+                times,
+                self.device,
+            )
+        )
+
+    @property
+    def engine(self) -> str:
+        """What runs the U-Net where no gradient is wanted, and its version."""
+        return self._engine.name
 
     def at_checkpoint(self, folder: Path) -> PipelineModel:
         """The same pipeline with the U-Net of another folder: a pipeline's, or one that lies there alone.
@@ -120,7 +142,10 @@ class PipelineModel:
     @torch.no_grad()
     def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
         batch = batch.to(self.device)
-        return self._errors(self._calls(weights, batch.conditioning), batch)
+        predicted = self._compiled_prediction(weights, batch)
+        if predicted is None:
+            return self._errors(self._calls(weights, batch.conditioning), batch)
+        return self.parametrisation.squared_errors(predicted, batch)
 
     def loss_and_factors(
         self, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
@@ -189,6 +214,15 @@ class PipelineModel:
         with self._skeletons.using(calls) as unet:
             prediction = unet(noisy, times, **captions).sample
         return self.parametrisation.squared_errors(prediction, batch)
+
+    def _compiled_prediction(self, weights: Weights, batch: Batch) -> Tensor | None:
+        """By another engine than torch, or None where it is torch's to predict."""
+        if not self._engine.compiles:
+            return None
+        (noisy, times), captions = self._asked(batch)
+        tokens = captions["encoder_hidden_states"]
+        given = Pass(noisy, times, tokens, projections(weights, self._biases, tokens))
+        return self._engine.prediction(given)
 
     def _asked(self, batch: Batch) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
         """What the U-Net is given of a batch."""

@@ -22,7 +22,7 @@ from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
-from attribution.models.base import DiffusionModel, at_checkpoint, open_model
+from attribution.models.base import DiffusionModel, at_checkpoint, engine_of, open_model
 from attribution.models.draws import Probe
 from attribution.models.loss_weights import in_folder
 from attribution.workspace.artifacts import ArtifactKind
@@ -88,6 +88,12 @@ class Workspace:
     @property
     def fingerprints(self) -> dict[str, str]:
         return dict(self.config.fingerprints)
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """The fingerprints, and the engine that measures losses, if the model has been opened."""
+        engine = {} if self._model is None else {"engine": engine_of(self._model)}
+        return self.fingerprints | engine
 
     @property
     def probe(self) -> Probe:

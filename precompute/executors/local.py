@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from attribution.models.engine_setting import engine_asked_for
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Plan, Writer
 from precompute.jobs.base import Job
@@ -50,6 +51,7 @@ def plan(workspace: Workspace, job: Job, how: Execution) -> Plan:
         "chunk": how.chunk,
         "batch_size": how.batch_size,
         "device": workspace.device,
+        "engine": engine_asked_for(workspace.device),
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
     count = -(-job.count(workspace) // how.chunk)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,3 +43,14 @@ def test_noise_is_standard_normal() -> None:
     values = gaussian(0, "losses", "x", 0, (200_000,))
     assert abs(values.mean().item()) < 0.01
     assert abs(values.std().item() - 1) < 0.01
+
+
+def test_noise_is_what_a_generator_of_its_own_draws() -> None:
+    def drawn(draw: int, shape: tuple[int, ...]) -> np.ndarray:
+        return generator(3, "losses", "a", draw).standard_normal(shape, np.float32)
+
+    keys = [(draw, shape) for draw in range(30) for shape in ((1,), (7,), (4, 8, 8))]
+    expected = [drawn(*key) for key in keys]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda key: gaussian(3, "losses", "a", *key).numpy(), keys))
+    assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))

@@ -19,8 +19,9 @@ from attribution.models.losses import Probe, example_losses
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.workspace.workspace import Workspace
 from benchmarks import published_shape
+from benchmarks.compiling import CompiledByTorch
 from benchmarks.published_shape import Timing, duration, refined_draws
-from benchmarks.rounding import RoundedModel, rounding
+from benchmarks.rounding import RoundedModel, open_rounded, rounding
 from benchmarks.scanning import mean_losses, noise_ahead, noise_now
 from benchmarks.shapes import MSCOCO, Shape, random_images, write_pipeline
 
@@ -109,6 +110,20 @@ def test_a_rounded_model_projects_keys_and_values_in_single_precision(miniature:
     assert 0 < float((sides[0] - sides[1]).abs().max()) < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_torch_compiles_predicts_what_it_runs(miniature: Path, precision: str) -> None:
+    exact = open_rounded(miniature, "cpu", precision)
+    found = CompiledByTorch(miniature, "cpu", precision, backend="eager")
+    images = random_images(MINIATURE, 1)
+    noise, times = torch.ones_like(images.latents), torch.full((6,), 500)
+    batch = Batch(images.latents, images.captions, noise, times)
+    for weights in (exact.weights, {name: 1.5 * weight for name, weight in exact.weights.items()}):
+        sides = [model.squared_errors(weights, batch) for model in (exact, found)]
+        tolerance = 1e-5 if precision == "fp32" else 0.1
+        assert float((sides[0] - sides[1]).norm() / sides[0].norm()) < tolerance
+
+
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as made:
@@ -121,7 +136,12 @@ def test_the_published_shape_in_miniature(
 ) -> None:
     given = {"device": "cpu", "slice": 2, "rounds": 1, "precision": "bf16", "batch_size": 16, "rounded": 3}
     options = argparse.Namespace(
-        **given, noise_processes=1, cache=miniature, workspace=tiny_world.folder, threads=None
+        **given,
+        compile=False,
+        noise_processes=1,
+        cache=miniature,
+        workspace=tiny_world.folder,
+        threads=None,
     )
     report = published_shape.benchmark(MINIATURE, options, pool)
     assert report.figures["timing"]["draws"] == 2 * MINIATURE.draws_each

@@ -19,6 +19,9 @@ def test_the_table_has_medians_and_the_slowest_look_up() -> None:
 
 
 def test_both_ratios_of_the_comparison_follow_from_its_seconds() -> None:
-    found = Comparison(3e-3, 2e-3, 1.0, 300.0, 100.0, (5.0, 4.0, 50.0), images=10)
-    assert found.exhaustive_ratio == pytest.approx(1.5)
-    assert [row[-1] for row in table.comparison_rows(found)] == ["1.50", "1.00000", "80", "20"]
+    refined = (20.0, 10.0, 9.0), (5.0, 4.0, 50.0)
+    found = Comparison("torch 2", 3e-3, 2.5e-3, 2e-3, 1.0, 0.9, 300.0, 100.0, *refined, images=10)
+    assert (found.exhaustive_ratio, found.torch_ratio) == pytest.approx((1.5, 1.2))
+    rows = table.comparison_rows(found)
+    assert [row[-2:] for row in rows] == [("1.20", "1.50"), ("", ""), ("40", "80"), ("10", "20")]
+    assert rows[1][2:4] == ("1.00000", "0.90000")
