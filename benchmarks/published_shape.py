@@ -233,7 +233,7 @@ def flops_of_a_draw(model: PipelineModel, shape: Shape) -> int:
     with FlopCounterMode(display=False) as counter:
         draw = Batch(latent, one.captions, torch.zeros_like(latent), torch.zeros(1, dtype=torch.long))
         with torch.no_grad():  # by torch, for nothing else is counted
-            model._errors(model._calls(model.weights, draw.conditioning), draw.to(model.device))
+            model._predicted(model._calls(model.weights, draw.conditioning), draw.to(model.device))
     return int(counter.get_total_flops())
 
 

@@ -37,9 +37,9 @@ class RoundedModel(PipelineModel):
         with engine_set_to(TORCH):
             super().__init__(folder, device)
 
-    def _errors(self, *arguments: object) -> Tensor:
+    def _predicted(self, *arguments: object) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16):
-            return super()._errors(*arguments)  # type: ignore[arg-type]
+            return super()._predicted(*arguments)  # type: ignore[arg-type]
 
 
 def open_rounded(folder: Path, device: str, precision: str) -> PipelineModel:

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+import torch
+from jaxtyping import Float, Float32
 from numpy import ndarray
 from torch import Tensor
 
@@ -24,11 +25,11 @@ from attribution.gradients.curvature import (
 from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
 from attribution.gradients.stored import damped_curvature
-from attribution.models.base import DiffusionModel, Weights, open_model
+from attribution.models.base import DiffusionModel, Weights, masked_mean, open_model
 from attribution.models.batch import Batch, Conditioning
-from attribution.models.draws import Probe, stratified_draws
+from attribution.models.draws import Probe, probe_draws, stratified_draws
 from attribution.models.loss_weights import weighted
-from attribution.models.losses import example_losses
+from attribution.models.losses import check_finite
 from attribution.rng import generator
 from attribution.unlearning.calibration import calibrated_step, linear_step
 from attribution.unlearning.step import ascent_direction, stepped
@@ -93,6 +94,19 @@ VARIANTS = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The candidates under some weights, at each draw.
+
+    Attributes:
+        losses: the mean over noises.
+        predictions: example by example, timestep by timestep, noise by noise.
+    """
+
+    losses: PerTimestep
+    predictions: Float[Tensor, "draws c h w"]
+
+
 @dataclass
 class Laboratory:
     """Models and curvatures that variants share, and the candidates they measure."""
@@ -102,7 +116,7 @@ class Laboratory:
     probe: Probe
     _models: dict[tuple[str | None, str | None], DiffusionModel] = field(default_factory=dict)
     _curvatures: dict[tuple[Any, ...], Callable[[float], Curvature]] = field(default_factory=dict)
-    _before: dict[tuple[str | None, str | None], PerTimestep] = field(default_factory=dict)
+    _before: dict[tuple[str | None, str | None], Measured] = field(default_factory=dict)
 
     @cached_property
     def _candidates(self) -> tuple[Tensor, Conditioning, list[str]]:
@@ -146,30 +160,49 @@ class Laboratory:
         values = mean_of_chunks([eigenvalue_chunk(*given, bases, BATCH)])
         return lambda damping: EigenKronecker(bases, values, damping)
 
-    def losses(self, model: DiffusionModel, weights: Weights) -> PerTimestep:
-        """The candidates' losses, the mean over noises."""
-        losses = example_losses(model, weights, *self._candidates, self.probe, BATCH)
-        mean: PerTimestep = losses.mean(axis=2)
-        return mean
+    def measured(self, model: DiffusionModel, weights: Weights) -> Measured:
+        """The candidates under some weights."""
+        latents, captions, ids = self._candidates
+        grid = (len(ids), len(self.probe.timesteps), self.probe.noises)
+        losses, predictions = np.empty(grid, np.float32), []
+        for draws in probe_draws(self.probe, range(self.probe.noises), ids, model.latent_shape, BATCH):
+            batch = draws.of(latents, captions).to(model.device)
+            predictions.append(model.predict(weights, batch))
+            errors = model.parametrisation.squared_errors(predictions[-1], batch)
+            losses.reshape(-1)[draws.numbers] = masked_mean(errors, None).cpu().numpy()
+        check_finite(losses, ids)
+        return Measured(losses.mean(axis=2), torch.cat(predictions))
 
-    def rises(self, variant: Variant, asked: Asked) -> PerTimestep:
-        """How far each candidate's loss rises at each timestep when one question's picture is unlearned."""
+    def compared(self, variant: Variant, asked: Asked) -> Float32[ndarray, "measure candidates timesteps"]:
+        """What becomes of each candidate at each timestep when one question's picture is unlearned.
+
+        The divergence of its predictions, and the rise of its loss, as `MEASURES` has them.
+        """
         model, before = self.model(variant), self.before(variant)
         up = self.unlearned(variant, model, asked)
-        rises: PerTimestep = self.losses(model, up) - before
+        above = self.measured(model, up)
         if not variant.mirrored:
-            return rises
+            return np.stack([self._moved(model, above, before), above.losses - before.losses])
         down = {name: 2 * weight - up[name] for name, weight in model.weights.items()}
-        halved: PerTimestep = (rises - (self.losses(model, down) - before)) / 2
-        return halved
+        below = self.measured(model, down)
+        return np.stack([self._moved(model, above, below) / 4, (above.losses - below.losses) / 2])
 
-    def before(self, variant: Variant) -> PerTimestep:
-        """The candidates' losses under the loaded weights, measured once for each model."""
+    def before(self, variant: Variant) -> Measured:
+        """The candidates under the loaded weights, measured once for each model."""
         key = (variant.layers, variant.weight)
         if key not in self._before:
             model = self.model(variant)
-            self._before[key] = self.losses(model, model.weights)
+            self._before[key] = self.measured(model, model.weights)
         return self._before[key]
+
+    def _moved(self, model: DiffusionModel, one: Measured, other: Measured) -> PerTimestep:
+        """The squared change of the predictions, weighed as the loss is; the mean over noises."""
+        timesteps = torch.tensor(self.probe.timesteps, device=model.device)
+        times = timesteps.repeat_interleave(self.probe.noises).repeat(len(one.losses))
+        change = (one.predictions - other.predictions).square()
+        moved = masked_mean(model.parametrisation.weight.applied(change, times), None)
+        mean: PerTimestep = moved.reshape(*one.losses.shape, -1).mean(dim=2).cpu().numpy()
+        return mean
 
     def unlearned(self, variant: Variant, model: DiffusionModel, asked: Asked) -> Weights:
         """The weights after the variant's steps, whose share of the rise is the same for each."""
@@ -208,6 +241,8 @@ class Identity:
     def whitened(self, gradient: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return dict(gradient)
 
+
+MEASURES = ("divergence", "rise of loss")
 
 # (rises, losses before) of (questions, candidates, timesteps) => scores of (questions, candidates)
 STATISTICS: dict[str, Callable[[ndarray, ndarray], ndarray]] = {

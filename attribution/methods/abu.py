@@ -7,7 +7,7 @@ and timesteps on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
@@ -23,11 +23,14 @@ from attribution.query import Candidates, MethodOptions, checked_draws, checked_
 from attribution.results import Progress, Scores
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
-from attribution.unlearning.measuring import Remeasured, measured, self_check
+from attribution.unlearning.measuring import Remeasured, Worth, measured, self_check
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
+
+# Of a draw of a training image, and what an image costs with the noises of some numbers.
+Measurement = tuple[Worth, Callable[[range], int]]
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,7 @@ class AbU(RemembersUnlearned):
         workspace, options = context.workspace, context.settings.options_of(self)
         unlearned = yield from self.unlearn(context)
         self.remember(context, unlearned)
-        images = Remeasured(self.name, workspace, unlearned.weights, context.settings.batch_size)
-        control_rise = yield from images.control_rise(context.settings.seed)
+        control_rise = yield from self._remeasured(context, unlearned).control_rise(context.settings.seed)
         details: dict[str, Any] = {
             "alpha": unlearned.alpha,
             "curvature": self.curvature,
@@ -100,13 +102,21 @@ class AbU(RemembersUnlearned):
         warnings = self_check(unlearned.rise, control_rise)
         judged = judgement(workspace, context.gradient(options.draws), options.target_rise)
         details |= judged.details() if judged else {}
-        scored = measured(candidates, workspace.probe, context.settings, images.rises, images.draws_of)
-        for event in scored:
+        worth, draws_of = self.measurement(context, unlearned)
+        for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
             if isinstance(event, Scores):
                 z = judged.z[event.rows] if judged else None
                 yield replace(event, details={**details, **event.details}, warnings=warnings, z=z)
             else:
                 yield event
+
+    def measurement(self, context: QueryContext, unlearned: Unlearned) -> Measurement:
+        """What each draw of a training image is worth: the rise of its loss."""
+        images = self._remeasured(context, unlearned)
+        return images.rises, images.draws_of
+
+    def _remeasured(self, context: QueryContext, unlearned: Unlearned) -> Remeasured:
+        return Remeasured(self.name, context.workspace, unlearned.weights, context.settings.batch_size)
 
     def unlearn(self, context: QueryContext) -> Generator[Progress, None, Unlearned]:
         """Yield progress; return the weights that have forgotten the query."""

@@ -117,6 +117,10 @@ class DiffusionModel(Protocol):
         """What the denoiser is told of each; captions longer than the tokenizer allows are cut."""
         ...
 
+    def predict(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        """What the denoiser predicts of each draw, in its own parametrisation; no gradient."""
+        ...
+
     def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
         """The unreduced loss of each draw, as the model was trained.
 

@@ -82,8 +82,14 @@ class Parametrisation(ABC):
     def squared_errors(
         self, prediction: Float[Tensor, "n c h w"], batch: Batch
     ) -> Float[Tensor, "n c h w"]:
-        """The unreduced loss of each draw. The one place where the training weight is applied."""
+        """The unreduced loss of each draw, weighed as in training."""
         return self.weight.applied((prediction - self.target(batch)).square(), batch.times)
+
+    def squared_change(
+        self, one: Float[Tensor, "n c h w"], other: Float[Tensor, "n c h w"], batch: Batch
+    ) -> Float[Tensor, "n c h w"]:
+        """How far apart two predictions of each draw lie: the loss of one, were the other the truth."""
+        return self.weight.applied((one - other).square(), batch.times)
 
 
 class Epsilon(Parametrisation):

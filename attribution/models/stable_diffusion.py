@@ -140,12 +140,17 @@ class PipelineModel:
         return Conditioning(embeddings)
 
     @torch.no_grad()
-    def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+    def predict(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
         batch = batch.to(self.device)
         predicted = self._compiled_prediction(weights, batch)
         if predicted is None:
-            return self._errors(self._calls(weights, batch.conditioning), batch)
-        return self.parametrisation.squared_errors(predicted, batch)
+            return self._predicted(self._calls(weights, batch.conditioning), batch)
+        return predicted
+
+    @torch.no_grad()
+    def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        batch = batch.to(self.device)
+        return self.parametrisation.squared_errors(self.predict(weights, batch), batch)
 
     def loss_and_factors(
         self, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
@@ -153,7 +158,8 @@ class PipelineModel:
         batch = batch.to(self.device)
         with torch.enable_grad():
             calls = self._calls(weights, batch.conditioning)
-            losses = masked_mean(self._errors(calls, batch), mask)
+            predicted = self._predicted(calls, batch)
+            losses = masked_mean(self.parametrisation.squared_errors(predicted, batch), mask)
             factors = draw_factors(losses, calls)
         return losses.detach(), factors
 
@@ -209,11 +215,11 @@ class PipelineModel:
         outputs = projected(weights, self._biases, captions.tokens)
         return {name: Projected(captions.tokens, output) for name, output in outputs.items()}
 
-    def _errors(self, calls: Mapping[str, LayerCall], batch: Batch) -> Tensor:
+    def _predicted(self, calls: Mapping[str, LayerCall], batch: Batch) -> Tensor:
         (noisy, times), captions = self._asked(batch)
         with self._skeletons.using(calls) as unet:
-            prediction = unet(noisy, times, **captions).sample
-        return self.parametrisation.squared_errors(prediction, batch)
+            prediction: Tensor = unet(noisy, times, **captions).sample
+        return prediction
 
     def _compiled_prediction(self, weights: Weights, batch: Batch) -> Tensor | None:
         """By another engine than torch, or None where it is torch's to predict."""

@@ -23,12 +23,13 @@ from attribution.models.base import DiffusionModel
 from attribution.models.batch import Batch
 from attribution.query import Box, Query, Settings
 from attribution.rng import generator
+from attribution.unlearning.movement import spread_places
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import interval, table
 from evaluation.prompts import Grammar, two_object_prompts
 from evaluation.protocols.locality import LEFT, RIGHT, scenes_by_object
 from evaluation.reports import Report
-from evaluation.score_variants import STATISTICS, VARIANTS, Laboratory, Variant, drawn
+from evaluation.score_variants import MEASURES, STATISTICS, VARIANTS, Laboratory, Variant, drawn
 from evaluation.statistics import mean_interval, spearman
 from evaluation.studies import Kept
 
@@ -42,7 +43,8 @@ rise of 10%, in the loss of training. *Other object* is the precision for the ob
 brackets: 95% bootstrap intervals over questions.
 
 """
-MADE_OF = "\n\nWhat is made of the default's rises, timestep by timestep, for each image:\n\n"
+MADE_OF = "What is made of the default's measurements, timestep by timestep, for each image:\n\n"
+TIMESTEPS = (1, 2, 3, 5, 10)
 
 
 class Score:
@@ -66,17 +68,17 @@ class Score:
         laboratory = Laboratory(workspace, rows, replace(workspace.probe, noises=options["noises"]))
         pictures = kept.pictures(workspace, options["prompts"], seed)
         questions = [replace(picture, box=box) for picture in pictures for box in SIDES]
-        rises: dict[str, ndarray] = {}
+        found: dict[str, ndarray] = {}
         for variant in chosen:
-            found = []
+            answers = []
             for number, question in enumerate(questions):
                 name = f"{variant.name.replace(' ', '-').replace('%', '')}-{number:03d}"
-                found.append(kept.array(name, partial(_rises, laboratory, variant, question)))
-            rises[variant.name] = np.stack(found)
+                answers.append(kept.array(name, partial(_compared, laboratory, variant, question)))
+            found[variant.name] = np.stack(answers, axis=1)
             yield f"{variant.name}: done"
-        before = kept.array("before", partial(laboratory.before, chosen[0]))
+        before = kept.array("before", lambda: laboratory.before(chosen[0]).losses)
         boxed, other = _relevant(workspace, rows, options["prompts"], seed)
-        return _report(options, rises, before, boxed, other)
+        return _report(options, found, before, boxed, other)
 
 
 STUDIES = (Score(),)
@@ -89,13 +91,13 @@ def _chosen(names: Sequence[str]) -> list[Variant]:
     return [known[name] for name in names]
 
 
-def _rises(laboratory: Laboratory, variant: Variant, question: Query) -> ndarray:
+def _compared(laboratory: Laboratory, variant: Variant, question: Query) -> ndarray:
     context = QueryContext(laboratory.workspace, question, Settings(seed=variant.seed))
 
     def asked(model: DiffusionModel, purpose: str) -> tuple[Batch, Tensor | None]:
         return drawn(model, variant, context.latent, context.conditioning, purpose), context.mask
 
-    return laboratory.rises(variant, asked)
+    return laboratory.compared(variant, asked)
 
 
 def _relevant(
@@ -122,25 +124,36 @@ def _precision(
 
 def _report(
     options: Mapping[str, Any],
-    rises: Mapping[str, ndarray],
-    before: ndarray,
+    found: Mapping[str, Float[ndarray, "measure questions candidates timesteps"]],
+    before: Float[ndarray, "candidates timesteps"],
     boxed: Bool[ndarray, "questions candidates"],
     other: Bool[ndarray, "questions candidates"],
 ) -> Report:
-    first_name, first = next(iter(rises.items()))
-    mean = STATISTICS["mean"]
-    reference = mean(first, before)
-    line = {name: _line(mean(found, before), reference, boxed, other) for name, found in rises.items()}
-    made_of = {
-        name: _line(statistic(first, before[None]), reference, boxed, other)
-        for name, statistic in STATISTICS.items()
-    }
+    first_name, first = next(iter(found.items()))
     words = WORDS.format(
         questions=len(boxed), **{k: options[k] for k in ("prompts", "seed", "candidates", "noises")}
     )
-    text = words + _table(line, first_name) + MADE_OF + _table(made_of, "mean")
-    figures = {"base_rate": float(boxed.mean()), "variants": line, "statistics": made_of}
-    return Report(figures, text)
+    figures: dict[str, Any] = {"base_rate": float(boxed.mean())}
+    text = words
+    for number, measure in enumerate(MEASURES):
+        reference = first[number].mean(axis=2)
+        lines = {
+            name: _line(each[number].mean(axis=2), reference, boxed, other) for name, each in found.items()
+        }
+        figures[measure] = lines
+        text += f"By the {measure}:\n\n{_table(lines, first_name)}\n\n"
+    moved, rises = first
+    reference = rises.mean(axis=2)
+    made_of = {
+        name: _line(statistic(rises, before[None]), reference, boxed, other)
+        for name, statistic in STATISTICS.items()
+    }
+    for count in TIMESTEPS:
+        probe = spread_places(moved.shape[2], count)
+        name = f"divergence at {count} timestep{'s' * (count > 1)}"
+        made_of[name] = _line(moved[..., probe].mean(axis=2), reference, boxed, other)
+    figures["statistics"] = made_of
+    return Report(figures, text + MADE_OF + _table(made_of, "mean"))
 
 
 def _line(scores: ndarray, reference: ndarray, boxed: ndarray, other: ndarray) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from attribution.errors import SettingsError
 from attribution.gradients.query_context import QueryContext
@@ -15,9 +16,9 @@ from attribution.models.batch import Batch
 from attribution.query import Settings
 from attribution.workspace.workspace import Workspace
 from evaluation import studies
-from evaluation.score_variants import DEFAULT, STATISTICS, VARIANTS, Laboratory, Variant, drawn
+from evaluation.score_variants import DEFAULT, MEASURES, STATISTICS, VARIANTS, Laboratory, Variant, drawn
 from evaluation.studies import Kept
-from evaluation.studies.score import Score, _chosen, _rises
+from evaluation.studies.score import Score, _chosen, _compared
 from tests.attribution.methods.test_abu import final
 from tests.evaluation.test_studies import finished
 from tests.worlds.queries import query_of
@@ -27,19 +28,25 @@ ROWS = np.array([1, 5, 8])
 OPTIONS = {"seed": 11, "prompts": 1, "candidates": 24, "noises": 1, "variants": ["default", "mirrored"]}
 
 
-def rises(workspace: Workspace, variant: Variant) -> np.ndarray:
+def compared(workspace: Workspace, variant: Variant) -> np.ndarray:
     laboratory = Laboratory(workspace, ROWS, workspace.probe)
-    return _rises(laboratory, variant, query_of(workspace))
+    return _compared(laboratory, variant, query_of(workspace))
+
+
+def rises(workspace: Workspace, variant: Variant) -> np.ndarray:
+    found: np.ndarray = compared(workspace, variant)[MEASURES.index("rise of loss")]
+    return found
 
 
 def test_the_default_variant_is_abu_plus(tiny_world: Workspace) -> None:
-    """Law: The study's default is the method that is asked."""
+    """Law: The study's default is the methods that are asked."""
     ids = tuple(tiny_world.training_set.ids[row] for row in ROWS)
-    settings = quick({"draws": 256}, effort="exhaustive", candidates=ids)
-    ranking = final(tiny_world, query_of(tiny_world), settings, "abu-plus").rankings["abu-plus"]
-    scores = {entry.row: entry.score for entry in ranking.entries}
-    found = rises(tiny_world, DEFAULT).mean(axis=1)
-    np.testing.assert_allclose(found, [scores[row] for row in ROWS], rtol=2e-3, atol=1e-6)
+    settings = quick({"draws": 256, "timesteps": 10}, effort="exhaustive", candidates=ids)
+    answered = final(tiny_world, query_of(tiny_world), settings, "divergence", "abu-plus").rankings
+    found = compared(tiny_world, DEFAULT).mean(axis=2)
+    for method, measured in zip(("divergence", "abu-plus"), found, strict=True):
+        scores = {entry.row: entry.score for entry in answered[method].entries}
+        np.testing.assert_allclose(measured, [scores[row] for row in ROWS], rtol=2e-3, atol=1e-6)
 
 
 def test_mirrored_rises_are_half_of_what_ascent_and_descent_differ_by(tiny_world: Workspace) -> None:
@@ -52,8 +59,14 @@ def test_mirrored_rises_are_half_of_what_ascent_and_descent_differ_by(tiny_world
 
     up = laboratory.unlearned(variant, model, asked)
     down = {name: weight - (up[name] - weight) for name, weight in model.weights.items()}
-    expected = (laboratory.losses(model, up) - laboratory.losses(model, down)) / 2
-    np.testing.assert_allclose(rises(tiny_world, variant), expected, rtol=1e-4, atol=1e-6)
+    above, below = laboratory.measured(model, up), laboratory.measured(model, down)
+    moved, risen = compared(tiny_world, variant)
+    np.testing.assert_allclose(risen, (above.losses - below.losses) / 2, rtol=1e-4, atol=1e-6)
+    apart = ((above.predictions - below.predictions) / 2).square().mean()
+    times = torch.tensor(tiny_world.probe.timesteps)
+    weight = model.parametrisation.weight.table
+    assert weight is not None
+    assert 0 < moved.mean() < float(apart * weight[times].max())
 
 
 def test_many_steps_reach_the_same_rise(tiny_world: Workspace) -> None:
@@ -89,8 +102,10 @@ def test_the_study_runs_and_is_gone_on_with(
     monkeypatch.setattr(studies, "STEPS", 2)
     told, report = finished(Score().run(tiny_world, OPTIONS, Kept(tmp_path)))
     assert told == ["default: done", "mirrored: done"]
-    assert set(report.figures["variants"]) == {"default", "mirrored"}
-    assert report.figures["variants"]["default"]["apart"] == 0
+    for measure in MEASURES:
+        assert set(report.figures[measure]) == {"default", "mirrored"}
+        assert report.figures[measure]["default"]["apart"] == 0
+    assert "divergence at 2 timesteps" in report.figures["statistics"]
     assert "| mirrored |" in report.markdown
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npy")}
     finished(Score().run(tiny_world, OPTIONS, Kept(tmp_path)))

@@ -35,9 +35,11 @@ class LinearModel:
     def encode_captions(self, captions: Sequence[str]) -> Conditioning:
         raise NotImplementedError
 
+    def predict(self, weights: Weights, batch: Batch) -> Tensor:
+        return (batch.conditioning.tokens[:, 0] @ weights["w"].T)[:, None, None, :]
+
     def squared_errors(self, weights: Weights, batch: Batch) -> Tensor:
-        predicted = batch.conditioning.tokens[:, 0] @ weights["w"].T
-        return (predicted[:, None, None, :] - batch.noise).square()
+        return (self.predict(weights, batch) - batch.noise).square()
 
     def loss_and_factors(
         self, weights: Weights, batch: Batch, mask: Tensor | None = None

@@ -1,0 +1,95 @@
+"""How far a model's predictions for training images move when its weights do.
+
+The rise of a draw's loss is the squared change of the prediction, and twice that change times the error
+that was there before:
+
+    |f_u - y|^2 - |f_0 - y|^2  =  |f_u - f_0|^2  +  2 <f_0 - y, f_u - f_0>
+
+Were the model the best that could be, the second term would be nothing on average, for its error would have
+nothing to do with what it predicts. It is what a training image and a draw of noise happen to be, it has
+either sign, and over an image it is far the larger one: it drowns the first. This is the first alone. It is
+proportional to the divergence (Kullback-Leibler) of the two models' denoising distributions, by which DAS
+(Lin et al., ICLR 2025) compares models too, there to first order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64, Int
+from numpy import ndarray
+
+from attribution.errors import NonFiniteError
+from attribution.models.base import Weights, masked_mean
+from attribution.models.draws import Probe, probe_draws
+from attribution.results import Progress
+from attribution.unlearning.measuring import encoded
+from attribution.unlearning.racing import Rises
+from attribution.workspace.baseline import training_inputs
+from attribution.workspace.workspace import Workspace
+
+PASSES = 2  # of each draw: before and after
+
+
+def spread(probe: Probe, count: int) -> Probe:
+    """The same with `count` of its timesteps, evenly spread, or all if it has no more."""
+    places = spread_places(len(probe.timesteps), count)
+    return replace(probe, timesteps=tuple(probe.timesteps[place] for place in places))
+
+
+def spread_places(there: int, count: int) -> list[int]:
+    """`count` of the places 0 ... `there` - 1, evenly spread, or all if there are no more."""
+    count = min(count, there)
+    return [int((place + 0.5) * there / count) for place in range(count)]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The squared change of the predictions for training images, weighed as the loss is in training.
+
+    Attributes:
+        method: in whose name progress is yielded.
+        weights: those after.
+        probe: its timesteps, and what the noise belongs to.
+        batch_size: of forward passes.
+    """
+
+    method: str
+    workspace: Workspace
+    weights: Weights
+    probe: Probe
+    batch_size: int
+
+    def changes(
+        self, rows: Int[ndarray, " n"], noises: range, stage: str
+    ) -> Generator[Progress, None, Rises]:
+        """Yield progress; return every draw's mean over the latent's elements.
+
+        Raises:
+            NonFiniteError: one is not finite; names the images.
+        """
+        yield from encoded(self.method, self.workspace, rows, self.batch_size)
+        latents, captions, ids = training_inputs(self.workspace, rows)
+        model = self.workspace.model
+        changes: Float64[ndarray, "n timesteps noises"]
+        changes = np.empty((len(ids), len(self.probe.timesteps), len(noises)))
+        yield Progress(self.method, stage, 0, PASSES * changes.size)
+        for draws in probe_draws(self.probe, noises, ids, model.latent_shape, self.batch_size):
+            batch = draws.of(latents, captions).to(model.device)
+            one, other = (model.predict(weights, batch) for weights in (self.weights, model.weights))
+            moved = masked_mean(model.parametrisation.squared_change(one, other, batch), None)
+            changes.reshape(-1)[draws.numbers] = moved.cpu().numpy()
+            yield Progress(self.method, stage, PASSES * (int(draws.numbers[-1]) + 1), PASSES * changes.size)
+        bad = ~np.isfinite(changes).all(axis=(1, 2))
+        if bad.any():
+            named = ", ".join(ids[i] for i in np.flatnonzero(bad)[:5])
+            raise NonFiniteError(
+                f"the predictions for {int(bad.sum())} images are not finite, of {named}: lower the step"
+            )
+        return changes
+
+    def draws_of(self, noises: range) -> int:
+        """How many forward passes one image takes."""
+        return PASSES * len(self.probe.timesteps) * len(noises)
