@@ -4,7 +4,7 @@
 
     workspace = Workspace.open("assets/demo/workspace")
     query = Query(image, "a cat on a table", Box(0.5, 0.3, 1, 0.9))
-    for event in attribute(workspace, query, ["abu-plus", "clip"], Settings(seed=7)):
+    for event in attribute(workspace, query, ["divergence", "clip"], Settings(seed=7)):
         ...  # Progress, then a Ranking as soon as one stands, last the whole Attribution
 
 Importing this loads nothing; a name is imported when it is first asked for.

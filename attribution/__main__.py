@@ -40,7 +40,7 @@ from cli.parser import Parser, positive_count
 from cli.status import exit_status, exit_with
 
 SHOWN = 10  # lines of a table
-DEFAULT_METHODS = ("abu-plus", "first-order", "clip", "dino", "pixel", "random")
+DEFAULT_METHODS = ("divergence", "first-order", "clip", "dino", "pixel", "random")
 
 
 def parser() -> argparse.ArgumentParser:

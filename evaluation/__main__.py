@@ -35,7 +35,7 @@ from evaluation.reports import Report, figures_as_json, update_block
 from evaluation.runner import run_protocol, run_study
 from evaluation.studies import studies
 
-METHODS = ("abu", "clip", "dino", "pixel", "random")
+METHODS = ("divergence", "abu", "clip", "dino", "pixel", "random")
 NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads")
 
 

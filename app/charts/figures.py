@@ -14,6 +14,7 @@ GRID = "rgba(138,133,124,0.22)"
 COLOURS = {
     "abu": "#c8501f",
     "abu-plus": "#a23a4e",
+    "divergence": "#7d4fa0",
     "mucs": "#d0647a",
     "first-order": "#d08a3a",
     "influence": "#9c6b2f",

@@ -12,7 +12,7 @@ from attribution.query import Box, Settings
 from attribution.workspace.workspace import Workspace
 
 MAX_SEED = 2**31 - 1
-USUAL = ("abu-plus", "first-order", "clip", "dino")  # one that measures, and what to hold it against
+USUAL = ("divergence", "first-order", "clip", "dino")  # one that measures, and what to hold it against
 
 
 def offered_methods(workspace: Workspace) -> list[Method]:

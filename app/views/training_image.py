@@ -90,7 +90,7 @@ def _maps(maps: LossMaps) -> list[dict[str, str]]:
     return [
         {
             "title": title,
-            "picture": data_uri(overlaid(large, found.rises), MAP_SIDE),
+            "picture": data_uri(overlaid(large, found.cells), MAP_SIDE),
             "chart": timestep_chart(found, title),
         }
         for title, found in maps.forgotten.items()

@@ -2,6 +2,7 @@
 
 By latent cell it is a map, whose mean is the image's score: it says which part of it the picture came
 from. By timestep it says whether the image's layout (much noise) or its details (little) were lost.
+Where a method scores by the change of predictions, the map is of that.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class RemembersUnlearned:
 
     name: str
     options: MethodOptions
+    by_predictions: bool = False  # scores are changes of predictions, not rises of losses
 
     def remember(self, context: QueryContext, unlearned: Unlearned) -> None:
         """Keep the weights that have forgotten a query."""
@@ -37,7 +39,9 @@ class RemembersUnlearned:
     def loss_map(self, context: QueryContext, row: int) -> LossMap | None:
         """Return how a training image was forgotten; None unless the query was asked a short while ago."""
         known = self._remembered(context.workspace).get(self._key(context))
-        return None if known is None else measured_loss_map(context.workspace, known.weights, row)
+        if known is None:
+            return None
+        return measured_loss_map(context.workspace, known.weights, row, self.by_predictions)
 
     def _remembered(self, workspace: Workspace) -> Cache[Unlearned]:
         return workspace.cache(f"unlearned by {self.name}")
@@ -51,14 +55,15 @@ class LossMap:
     """One training image under the loaded weights and under those that unlearned the picture.
 
     Attributes:
-        rises: of its loss at every latent cell, mean over draws and channels.
+        cells: the rise of its loss at every latent cell, or the squared change of its predictions, mean
+            over draws and channels.
         timesteps: the probe's, ascending.
         before, after: its loss at each timestep, mean over the noises.
         before_stderr, after_stderr, rise_stderr: over the noises; NaN if there is but one. The rise is
             measured on the same noises, so its error is smaller than theirs.
     """
 
-    rises: Float64[ndarray, "h w"]
+    cells: Float64[ndarray, "h w"]
     timesteps: tuple[int, ...]
     before: Float64[ndarray, " timesteps"]
     after: Float64[ndarray, " timesteps"]
@@ -67,8 +72,14 @@ class LossMap:
     rise_stderr: Float64[ndarray, " timesteps"]
 
 
-def measured_loss_map(workspace: Workspace, unlearned: Weights, row: int, batch_size: int = 64) -> LossMap:
-    """Of one training image, on the draws of a full measurement: the mean rise is its exhaustive score."""
+def measured_loss_map(
+    workspace: Workspace, unlearned: Weights, row: int, by_predictions: bool = False, batch_size: int = 64
+) -> LossMap:
+    """Of one training image, on the draws of a full measurement: the mean rise is its exhaustive score.
+
+    Args:
+        by_predictions: whether the cells are to hold the change of the predictions.
+    """
     model, probe, training_set = workspace.model, workspace.probe, workspace.training_set
     latent = training_latents(workspace, [row]).to(model.device)
     caption = model.encode_captions([training_set.captions[row]])
@@ -77,9 +88,11 @@ def measured_loss_map(workspace: Workspace, unlearned: Weights, row: int, batch_
     for draws in probe_draws(probe, range(probe.noises), ids, model.latent_shape, batch_size):
         n = len(draws.timesteps)
         batch = Batch(latent.expand(n, -1, -1, -1), caption.expand(n), draws.noise, draws.timesteps)
-        before = model.squared_errors(model.weights, batch).double().cpu()
-        after = model.squared_errors(unlearned, batch).double().cpu()
-        total += (after - before).mean(dim=1).sum(dim=0)
+        one, other = (model.predict(weights, batch) for weights in (model.weights, unlearned))
+        objective, there = model.parametrisation, batch.to(model.device)
+        before, after = (objective.squared_errors(each, there).double().cpu() for each in (one, other))
+        moved = objective.squared_change(one, other, there).double().cpu()
+        total += (moved if by_predictions else after - before).mean(dim=1).sum(dim=0)
         befores.append(before.mean(dim=(1, 2, 3)))
         afters.append(after.mean(dim=(1, 2, 3)))
     grid = (len(probe.timesteps), probe.noises)

@@ -43,6 +43,7 @@ class Divergence(AbU):
         "model unlearns this picture."
     )
     curvature: str = "ekfac"
+    by_predictions: bool = True
     options: DivergenceOptions = field(default_factory=DivergenceOptions)
 
     def measurement(self, context: QueryContext, unlearned: Unlearned) -> Measurement:

@@ -75,7 +75,9 @@ class Orders:
             "--answers", type=Path, default=Path("build/evaluation/locality"), metavar="DIR",
             help="the folder of a locality run",
         )  # fmt: skip
-        parser.add_argument("--methods", nargs="+", default=["abu", "abu-plus"], metavar="METHOD")
+        parser.add_argument(
+            "--methods", nargs="+", default=["divergence", "abu", "abu-plus"], metavar="METHOD"
+        )
 
     def run(
         self, workspace: Workspace, options: Mapping[str, Any], kept: Kept

@@ -59,11 +59,11 @@ def test_the_chart_has_every_timestep_with_its_error_and_says_where_it_rose_most
 
 def test_a_chart_of_one_noise_has_no_errors_and_nothing_that_is_not_a_number() -> None:
     nothing = np.full(3, np.nan)
-    single = LossMap(FOUND.rises, FOUND.timesteps, FOUND.before, FOUND.after, nothing, nothing, nothing)
+    single = LossMap(FOUND.cells, FOUND.timesteps, FOUND.before, FOUND.after, nothing, nothing, nothing)
     chart = timestep_chart(single, "AbU")
     assert 'class="error"' not in chart
     assert "nan" not in chart
-    still = LossMap(FOUND.rises, (500,), *(np.zeros(1) for _ in range(5)))
+    still = LossMap(FOUND.cells, (500,), *(np.zeros(1) for _ in range(5)))
     assert "nan" not in timestep_chart(still, "AbU")
 
 

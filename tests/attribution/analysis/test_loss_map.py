@@ -40,8 +40,8 @@ def test_the_mean_of_the_map_is_the_score(tiny_world: Workspace) -> None:
     for row, value in zip(scores.rows, scores.values, strict=True):  # type: ignore[union-attr]
         found = method.loss_map(context, int(row))
         assert found is not None
-        assert found.rises.shape == tiny_world.model.latent_shape[1:]
-        assert found.rises.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
+        assert found.cells.shape == tiny_world.model.latent_shape[1:]
+        assert found.cells.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
         by_timestep = found.after - found.before
         assert by_timestep.mean() == pytest.approx(float(value), rel=1e-3, abs=1e-7)
 
@@ -61,7 +61,7 @@ def test_losses_by_timestep_are_those_that_were_precomputed(tiny_world: Workspac
 
 def test_the_loaded_weights_forget_nothing(tiny_world: Workspace) -> None:
     found = measured_loss_map(tiny_world, tiny_world.model.weights, 3)
-    assert not found.rises.any()
+    assert not found.cells.any()
     assert np.array_equal(found.before, found.after)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -93,6 +94,16 @@ def test_a_rise_is_the_divergence_and_twice_the_change_times_the_error(tiny_worl
     product = model.parametrisation.weight.applied(product, draw.times).mean(dim=(1, 2, 3))
     rise = (model.squared_errors(after, draw) - model.squared_errors(model.weights, draw)).mean((1, 2, 3))
     torch.testing.assert_close(rise, change + product, rtol=1e-3, atol=1e-6)
+
+
+def test_the_map_of_an_image_is_of_what_it_is_scored_by(tiny_world: Workspace) -> None:
+    everywhere = {"divergence": DivergenceOptions(draws=16, calibration_draws=8, timesteps=10)}
+    settings = dataclasses.replace(QUICK, options=everywhere)
+    best = ranked(tiny_world, settings).entries[0]
+    found = Divergence().loss_map(QueryContext(tiny_world, query_of(tiny_world), settings), best.row)
+    assert found is not None
+    assert found.cells.min() > 0
+    assert found.cells.mean() == pytest.approx(best.score, rel=1e-3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])
