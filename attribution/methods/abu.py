@@ -100,8 +100,11 @@ class AbU(RemembersUnlearned):
             "calibration_trials": unlearned.trials,
         }
         warnings = self_check(unlearned.rise, control_rise)
-        judged = judgement(workspace, context.gradient(options.draws), options.target_rise)
+        judged = None
+        if not self.by_predictions:  # the null is of first-order rises
+            judged = judgement(workspace, context.gradient(options.draws), options.target_rise)
         details |= judged.details() if judged else {}
+        candidates = yield from self.promising(context, unlearned, candidates)
         worth, draws_of = self.measurement(context, unlearned)
         for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
             if isinstance(event, Scores):
@@ -109,6 +112,13 @@ class AbU(RemembersUnlearned):
                 yield replace(event, details={**details, **event.details}, warnings=warnings, z=z)
             else:
                 yield event
+
+    def promising(
+        self, context: QueryContext, unlearned: Unlearned, candidates: Candidates
+    ) -> Generator[Progress, None, Candidates]:
+        """Yield progress; return the images that are measured, best first: those that were given."""
+        yield from ()
+        return candidates
 
     def measurement(self, context: QueryContext, unlearned: Unlearned) -> Measurement:
         """What each draw of a training image is worth: the rise of its loss."""

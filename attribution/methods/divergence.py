@@ -3,17 +3,29 @@
 The picture is unlearned as by AbU+ (Wang et al., NeurIPS 2024, with EK-FAC). A training image's score is
 not the rise of its loss but how far the model's predictions for it move
 (`attribution.unlearning.movement`): a few draws measure it, where the rise is mostly the luck of the draw.
+Where images are raced, those come first whose captions are read otherwise by the model that has unlearned
+(`attribution.unlearning.caption_change`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from attribution.errors import SettingsError
+from attribution.gradients.curvature import EigenKronecker
 from attribution.gradients.query_context import QueryContext
+from attribution.gradients.stored import damped_curvature
 from attribution.methods.abu import AbU, AbUOptions, Measurement
+from attribution.query import Candidates
+from attribution.results import Progress, Scores, ranked_rows
+from attribution.unlearning.caption_change import caption_changes, reads_captions
 from attribution.unlearning.movement import Moved, spread
 from attribution.unlearning.step import Unlearned
+
+MOST_READ = 20_000  # training images: of more, the captions of those that are promising anyway are read
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,18 @@ class Divergence(AbU):
     curvature: str = "ekfac"
     by_predictions: bool = True
     options: DivergenceOptions = field(default_factory=DivergenceOptions)
+
+    def promising(
+        self, context: QueryContext, unlearned: Unlearned, candidates: Candidates
+    ) -> Generator[Progress, None, Candidates]:
+        workspace, damped = context.workspace, damped_curvature(context.workspace, self.curvature, 0.0)
+        if not (candidates.race and reads_captions(workspace) and isinstance(damped, EigenKronecker)):
+            return candidates
+        total = len(workspace.training_set)
+        rows = np.arange(total) if total <= MOST_READ else np.sort(candidates.rows)
+        changes = yield from caption_changes(self.name, workspace, unlearned.weights, damped, rows)
+        first = ranked_rows(Scores(rows, changes), workspace.training_set)
+        return replace(candidates, rows=rows[first[: context.settings.shortlist]])
 
     def measurement(self, context: QueryContext, unlearned: Unlearned) -> Measurement:
         workspace, settings = context.workspace, context.settings
