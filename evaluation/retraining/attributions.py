@@ -1,0 +1,209 @@
+"""What each method says of a panel's pictures, as small committed files: plans need no workspace.
+
+One file a method and a workspace: the first images in exact order, and the scores of all in half precision.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from attribution.engine import attribute
+from attribution.errors import MismatchError, MissingArtifactError, SettingsError
+from attribution.methods.base import available, method, refusal
+from attribution.query import Query, Settings
+from attribution.results import Progress, Ranking
+from attribution.workspace.workspace import Workspace
+from evaluation.retraining.files import write_whole
+from evaluation.retraining.panel import CONTROL, REGIONS, Panel, PanelPicture
+from evaluation.studies import Kept
+
+TOP = 400  # ranks that are kept in exact order
+BOXED_BUDGET = 8_000  # draws of a boxed question where every image is measured
+
+
+@dataclass(frozen=True)
+class Question:
+    """One picture of the panel, as a whole or in a box."""
+
+    picture: PanelPicture
+    region: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.picture.name}-{self.region}"
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """What one method says, question by question.
+
+    Attributes:
+        questions: their keys, such as "target-00-whole".
+        scores: of all training images; NaN where an image was not scored. Half precision, each question in
+            units of its largest.
+        first: the rows ranked first, best first; -1 behind the last one that was ranked.
+    """
+
+    method: str
+    panel: str
+    training_set: str
+    model: str
+    questions: tuple[str, ...]
+    scores: Float[ndarray, "questions images"]
+    first: Int[ndarray, "questions top"]
+
+    def ranking(self, key: str) -> Int[ndarray, " ranked"]:
+        """The rows ranked first for a question.
+
+        Raises:
+            SettingsError: it was not asked.
+        """
+        rows = self.first[self._place(key)].astype(np.int64)
+        found: Int[ndarray, " ranked"] = rows[rows >= 0]
+        return found
+
+    def of(self, key: str) -> Float[ndarray, " images"]:
+        """The scores of all training images for a question."""
+        found: Float[ndarray, " images"] = self.scores[self._place(key)].astype(np.float64)
+        return found
+
+    def _place(self, key: str) -> int:
+        if key not in self.questions:
+            raise SettingsError(
+                f"{self.method} was not asked about {key}: run `python -m evaluation retraining attribute`"
+            )
+        return self.questions.index(key)
+
+    def write(self, folder: Path) -> None:
+        facts = {"method": self.method, "panel": self.panel, "training_set": self.training_set}
+        facts |= {"model": self.model, "questions": json.dumps(self.questions)}
+        arrays = {"scores": self.scores.astype(np.float16), "first": self.first.astype(np.int32)}
+        write_whole(folder / f"{self.method}.safetensors", save(arrays, metadata=facts))
+
+    @classmethod
+    def read(cls, path: Path) -> Attributions:
+        """One method's file.
+
+        Raises:
+            MissingArtifactError: it is not there; says how it is made.
+        """
+        if not path.exists():
+            raise MissingArtifactError(
+                f"there is no {path}: make it with `python -m evaluation retraining attribute`"
+            )
+        with safe_open(path, "numpy") as stored:
+            facts = dict(stored.metadata())
+            questions = tuple(json.loads(facts.pop("questions")))
+            scores, first = stored.get_tensor("scores"), stored.get_tensor("first")
+            return cls(**facts, questions=questions, scores=scores, first=first)
+
+
+def read_all(
+    folder: Path, panel: Panel, names: Sequence[str] | None = None, strict: bool = True
+) -> dict[str, Attributions]:
+    """Those of some methods, or of all that there are.
+
+    Args:
+        strict: refuse those of another panel, or else pass them over.
+
+    Raises:
+        MissingArtifactError: a method has not been asked.
+        MismatchError: they are of another panel.
+    """
+    chosen = sorted(path.stem for path in folder.glob("*.safetensors")) if names is None else names
+    found = {name: Attributions.read(folder / f"{name}.safetensors") for name in chosen}
+    others = [each for each in found.values() if each.panel != panel.digest]
+    if others and strict:
+        raise MismatchError(
+            f"{folder / others[0].method} is of panel {others[0].panel}, and {panel.name} is "
+            f"{panel.digest}: ask anew"
+        )
+    return {name: each for name, each in found.items() if each.panel == panel.digest}
+
+
+def questions_of(panel: Panel, boxed: bool) -> list[Question]:
+    """Every picture whole, and with `boxed` both halves of the targets."""
+    whole = [Question(picture, "whole") for picture in panel.pictures]
+    sides = [
+        Question(picture, side)
+        for picture in panel.pictures
+        if picture.role != CONTROL
+        for side in ("left", "right")
+    ]
+    return [*whole, *(sides if boxed else [])]
+
+
+def ask(
+    workspace: Workspace, panel: Panel, name: str, folder: Path, work: Path, boxed: bool, seed: int = 0
+) -> Iterator[str]:
+    """Ask one method about a panel and write its file; yields a line for each question.
+
+    Whole pictures are asked about exhaustively, so that every image has a score; boxed ones refined.
+    """
+    if (folder / f"{name}.safetensors").exists():
+        return
+    each, kept, total = method(name), Kept(work / name), len(workspace.training_set)
+    if workspace.training_set.fingerprint != panel.facts.training_set:
+        raise MismatchError(f"{workspace.folder} has another training set than the panel {panel.name}")
+    if not available(each, workspace):
+        yield f"{name}: not asked, {workspace.folder} lacks what it needs"
+        return
+    made_here = workspace.fingerprints["model"] == panel.facts.model
+    found: dict[str, ndarray] = {}
+    questions = questions_of(panel, boxed)
+    for done, question in enumerate(questions, 1):
+        generation = panel.generation(question.picture) if made_here else None
+        box = REGIONS[question.region]
+        query = Query(panel.image(question.picture), question.picture.prompt, box, generation)
+        if (why := refusal(each, query)) is not None:
+            yield f"{name}: {question.key} not asked: {why}"
+            continue
+        settings = Settings(seed=seed, effort="exhaustive")
+        if question.region != "whole":
+            settings = replace(settings, effort="refined", budget=BOXED_BUDGET, top_k=100)
+
+        def answer(query: Query = query, settings: Settings = settings) -> ndarray:
+            return _answer(workspace, query, name, settings)
+
+        found[question.key] = kept.array(question.key, answer)
+        yield f"{name}: {done} of {len(questions)} questions"
+    if found:
+        of_all = Attributions(
+            name, panel.digest, panel.facts.training_set, workspace.fingerprints["model"], tuple(found),
+            np.stack([_scaled(each[1]) for each in found.values()]),
+            np.stack([_padded(each[0], total) for each in found.values()]),
+        )  # fmt: skip
+        of_all.write(folder)
+
+
+def _answer(workspace: Workspace, query: Query, name: str, settings: Settings) -> ndarray:
+    """[rows in order (-1 where not ranked), score by row (NaN where not scored)]."""
+    ranking = None
+    for event in attribute(workspace, query, [name], settings):
+        if not isinstance(event, Progress) and isinstance(event, Ranking):
+            ranking = event
+    assert ranking is not None
+    answer = np.full((2, len(workspace.training_set)), np.nan)
+    answer[0, : len(ranking)] = ranking.rows
+    answer[0, len(ranking) :] = -1
+    answer[1, ranking.rows] = ranking.scores
+    return answer
+
+
+def _scaled(scores: ndarray) -> ndarray:
+    largest = np.nanmax(np.abs(scores))
+    return scores / largest if largest > 0 else scores
+
+
+def _padded(rows: ndarray, images: int) -> ndarray:
+    first = np.full(min(TOP, images), -1)
+    return np.concatenate([rows[:TOP], first])[: len(first)].astype(np.int64)
