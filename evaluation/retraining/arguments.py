@@ -85,6 +85,10 @@ def _attribute(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--name", default="reference", metavar="NAME", help=words)
     every = list(methods())
     verb.add_argument("--methods", nargs="+", default=every, metavar="METHOD", help="default: all")
+    words = (
+        "of whole pictures: exhaustive scores every image, which lds needs (default); refined takes minutes"
+    )
+    verb.add_argument("--effort", choices=["exhaustive", "refined"], default="exhaustive", help=words)
     words = "ask about both halves of the targets too"
     verb.add_argument("--boxed", action="store_true", help=words)
     _working(verb)

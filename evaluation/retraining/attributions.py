@@ -27,7 +27,7 @@ from evaluation.retraining.panel import CONTROL, REGIONS, Panel, PanelPicture
 from evaluation.studies import Kept
 
 TOP = 400  # ranks that are kept in exact order
-BOXED_BUDGET = 8_000  # draws of a boxed question where every image is measured
+REFINED_BUDGET, REFINED_TOP = 8_000, 100  # draws, and ranks that matter, of a question asked refined
 
 
 @dataclass(frozen=True)
@@ -143,11 +143,20 @@ def questions_of(panel: Panel, boxed: bool) -> list[Question]:
 
 
 def ask(
-    workspace: Workspace, panel: Panel, name: str, folder: Path, work: Path, boxed: bool, seed: int = 0
+    workspace: Workspace,
+    panel: Panel,
+    name: str,
+    folder: Path,
+    work: Path,
+    boxed: bool,
+    effort: str = "exhaustive",
 ) -> Iterator[str]:
     """Ask one method about a panel and write its file; yields a line for each question.
 
-    Whole pictures are asked about exhaustively, so that every image has a score; boxed ones refined.
+    Args:
+        work: keeps answers until there are all of them; another effort needs another folder.
+        effort: for whole pictures. Only an exhaustive answer has a score of every image, which the linear
+            datamodeling score needs; boxed questions are asked refined.
     """
     if (folder / f"{name}.safetensors").exists():
         return
@@ -167,9 +176,9 @@ def ask(
         if (why := refusal(each, query)) is not None:
             yield f"{name}: {question.key} not asked: {why}"
             continue
-        settings = Settings(seed=seed, effort="exhaustive")
-        if question.region != "whole":
-            settings = replace(settings, effort="refined", budget=BOXED_BUDGET, top_k=100)
+        settings = Settings(effort=effort)
+        if question.region != "whole" or effort == "refined":
+            settings = replace(settings, effort="refined", budget=REFINED_BUDGET, top_k=REFINED_TOP)
 
         def answer(query: Query = query, settings: Settings = settings) -> ndarray:
             return _answer(workspace, query, name, settings)

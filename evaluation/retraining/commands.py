@@ -70,12 +70,11 @@ def attribute(given: argparse.Namespace) -> None:
     for name in given.methods:
         method(name)  # an unknown one is refused before hours of work
     on, workspace = Panel.read(given.panel), Workspace.open(given.workspace, given.device)
-    work = given.work / "attributions" / given.name / on.digest
+    work = given.work / "attributions" / given.name / on.digest / given.effort
+    out = given.folder / "attributions" / given.name
     with _lowly(given.nice):
         for name in given.methods:
-            for line in ask(
-                workspace, on, name, given.folder / "attributions" / given.name, work, given.boxed
-            ):
+            for line in ask(workspace, on, name, out, work, given.boxed, given.effort):
                 _tell(line)
 
 

@@ -38,6 +38,12 @@ class Series:
         """How many different jobs are recorded."""
         return len({record.key for _, record in self.jobs})
 
+    @property
+    def made_with(self) -> list[str]:
+        """What the records were made with, such as "cpu (x86_64, torch 2.13.0)"."""
+        made = [record.made_with for _, record in self.jobs]
+        return sorted({f"{m.get('device')} ({m.get('machine')}, torch {m.get('torch')})" for m in made})
+
     def select(self, **labels: object) -> list[Measured]:
         """The jobs with these labels, each once."""
         found: dict[tuple[object, ...], Measured] = {}

@@ -74,7 +74,8 @@ class Fleet:
     def run(self, plans: Sequence[tuple[Path, Plan]], workers: int, told: Told) -> list[str]:
         """Work through plans in their order; returns the log files of what failed.
 
-        What another fleet has in hand is left to it, and what has failed is not tried again this time.
+        What another fleet has in hand is left to it, but looked at again at the end; what has failed is not
+        tried again this time.
 
         Raises:
             Cancelled: it was interrupted; its commands have been ended.
@@ -85,7 +86,7 @@ class Fleet:
             for recipe in [plan.sources()[0]]
             for n in range(len(plan.jobs))
         ]
-        waiting, failed, lock = iter(todo), list[str](), threading.Lock()
+        waiting, failed, lock = iter([*todo, *todo]), dict[str, str](), threading.Lock()
 
         def work() -> None:
             while not self._stop.is_set():
@@ -93,9 +94,11 @@ class Fleet:
                     mine = next(waiting, None)
                 if mine is None:
                     return
-                problem = self._job(*mine, told)
+                plan, number = mine[0].plan, mine[1]
+                key = plan.key(plan.jobs[number])
+                problem = None if key in failed else self._job(*mine, told)
                 if problem is not None:
-                    failed.append(problem)
+                    failed[key] = problem
 
         with ThreadPoolExecutor(workers) as pool:
             running = [pool.submit(work) for _ in range(workers)]
@@ -105,7 +108,7 @@ class Fleet:
             except BaseException:
                 self._stop.set()  # the commands are ended by the threads that wait for them
                 raise
-        return failed
+        return list(failed.values())
 
     def train(self, recipe: Recipe, plan: Plan, job: Job) -> Path:
         """Train a job's model without measuring it; returns its folder, which stays whoever records it.
@@ -192,13 +195,13 @@ class Fleet:
                 pass_fds=(held,),
                 start_new_session=True,  # Ctrl-C is ours; we end it
             )
-            while (ended := _ended(process)) is None:
+            while (seconds := _seconds(process, os.WNOHANG)) is None:
                 if self._stop.wait(0.2):
                     process.terminate()
-                    process.wait()
-                    return None
-        _spend(folder, ended)
-        return None if process.returncode == 0 else str(log)
+                    seconds = _seconds(process, 0)
+                    break
+        _spend(folder, seconds or 0.0)
+        return None if process.returncode == 0 or self._stop.is_set() else str(log)
 
     @contextmanager
     def _held(self, training_key: str) -> Iterator[int | None]:
@@ -220,9 +223,9 @@ class Fleet:
             os.close(handle)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> float | None:
+def _seconds(process: subprocess.Popen[bytes], how: int) -> float | None:
     """The seconds of processor time that a command took, if it has ended."""
-    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    pid, status, usage = os.wait4(process.pid, how)
     if pid == 0:
         return None
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -16,6 +16,7 @@ from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.panel import REGIONS, Panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
+from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import FORMAT, Record
 from evaluation.retraining.sections import SECTIONS
 from tests.worlds import ROOT
@@ -139,3 +140,13 @@ def test_the_committed_evidence_is_what_the_records_say() -> None:
     assert (ROOT / DOCUMENT).read_text(encoding="utf-8") == text
     for name, chart in charts.items():
         assert (ROOT / COMMITTED / name).read_text(encoding="utf-8") == chart
+
+
+def test_committed_plans_are_of_the_files_beside_them() -> None:
+    """Law: Every committed plan is of the recipe, the panel and the training set that are committed."""
+    plans = Evidence(ROOT / COMMITTED).plans
+    assert plans
+    for plan in plans:
+        assert Recipe.read(ROOT / plan.recipe).digest == plan.recipe_digest
+        panel = Panel.read(ROOT / plan.panel)
+        assert (panel.digest, panel.facts.training_set) == (plan.panel_digest, plan.training_set)
