@@ -6,8 +6,9 @@ One file a method and a workspace: the first images in exact order, and the scor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -157,41 +158,68 @@ def ask(
         work: keeps answers until there are all of them; another effort needs another folder.
         effort: for whole pictures. Only an exhaustive answer has a score of every image, which the linear
             datamodeling score needs; boxed questions are asked refined.
+
+    Raises:
+        MismatchError: there are answers of another panel or model, or the panel is of another training set.
     """
-    if (folder / f"{name}.safetensors").exists():
+    questions = questions_of(panel, boxed)
+    if _answered(folder / f"{name}.safetensors", workspace, panel, questions):
         return
-    each, kept, total = method(name), Kept(work / name), len(workspace.training_set)
-    if workspace.training_set.fingerprint != panel.facts.training_set:
-        raise MismatchError(f"{workspace.folder} has another training set than the panel {panel.name}")
+    each, kept = method(name), Kept(work / name)
     if not available(each, workspace):
         yield f"{name}: not asked, {workspace.folder} lacks what it needs"
         return
-    made_here = workspace.fingerprints["model"] == panel.facts.model
     found: dict[str, ndarray] = {}
-    questions = questions_of(panel, boxed)
     for done, question in enumerate(questions, 1):
-        generation = panel.generation(question.picture) if made_here else None
-        box = REGIONS[question.region]
-        query = Query(panel.image(question.picture), question.picture.prompt, box, generation)
+        query = _query(workspace, panel, question)
         if (why := refusal(each, query)) is not None:
             yield f"{name}: {question.key} not asked: {why}"
             continue
         settings = Settings(effort=effort)
         if question.region != "whole" or effort == "refined":
             settings = replace(settings, effort="refined", budget=REFINED_BUDGET, top_k=REFINED_TOP)
-
-        def answer(query: Query = query, settings: Settings = settings) -> ndarray:
-            return _answer(workspace, query, name, settings)
-
-        found[question.key] = kept.array(question.key, answer)
+        found[question.key] = kept.array(question.key, partial(_answer, workspace, query, name, settings))
         yield f"{name}: {done} of {len(questions)} questions"
     if found:
-        of_all = Attributions(
-            name, panel.digest, panel.facts.training_set, workspace.fingerprints["model"], tuple(found),
-            np.stack([_scaled(each[1]) for each in found.values()]),
-            np.stack([_padded(each[0], total) for each in found.values()]),
-        )  # fmt: skip
-        of_all.write(folder)
+        _of_answers(name, workspace, panel, found).write(folder)
+
+
+def _answered(path: Path, workspace: Workspace, panel: Panel, questions: Sequence[Question]) -> bool:
+    """Whether the file has answers to all of these questions."""
+    model = workspace.fingerprints["model"]
+    if workspace.training_set.fingerprint != panel.facts.training_set:
+        raise MismatchError(f"{workspace.folder} has another training set than the panel {panel.name}")
+    if not path.exists():
+        return False
+    found = Attributions.read(path)
+    if (found.panel, found.model) != (panel.digest, model):
+        raise MismatchError(
+            f"{path} is of panel {found.panel} and model {found.model[:12]}, not {panel.digest} and "
+            f"{model[:12]}: give another --name, or remove it"
+        )
+    return {question.key for question in questions} <= set(found.questions)
+
+
+def _query(workspace: Workspace, panel: Panel, question: Question) -> Query:
+    """How a picture was made is known to the model that made it alone."""
+    made_here = workspace.fingerprints["model"] == panel.facts.model
+    generation = panel.generation(question.picture) if made_here else None
+    image, caption = panel.image(question.picture), question.picture.prompt
+    return Query(image, caption, REGIONS[question.region], generation)
+
+
+def _of_answers(
+    name: str, workspace: Workspace, panel: Panel, answers: Mapping[str, ndarray]
+) -> Attributions:
+    return Attributions(
+        name,
+        panel.digest,
+        panel.facts.training_set,
+        workspace.fingerprints["model"],
+        tuple(answers),
+        np.stack([_scaled(scores) for _, scores in answers.values()]),
+        np.stack([_first(rows) for rows, _ in answers.values()]),
+    )
 
 
 def _answer(workspace: Workspace, query: Query, name: str, settings: Settings) -> ndarray:
@@ -213,6 +241,5 @@ def _scaled(scores: ndarray) -> ndarray:
     return scores / largest if largest > 0 else scores
 
 
-def _padded(rows: ndarray, images: int) -> ndarray:
-    first = np.full(min(TOP, images), -1)
-    return np.concatenate([rows[:TOP], first])[: len(first)].astype(np.int64)
+def _first(rows: ndarray) -> ndarray:
+    return rows[:TOP].astype(np.int64)

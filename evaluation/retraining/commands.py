@@ -70,7 +70,8 @@ def attribute(given: argparse.Namespace) -> None:
     for name in given.methods:
         method(name)  # an unknown one is refused before hours of work
     on, workspace = Panel.read(given.panel), Workspace.open(given.workspace, given.device)
-    work = given.work / "attributions" / given.name / on.digest / given.effort
+    model = workspace.fingerprints["model"][:16]
+    work = given.work / "attributions" / f"{on.digest}-{model}" / given.effort
     out = given.folder / "attributions" / given.name
     with _lowly(given.nice):
         for name in given.methods:

@@ -110,6 +110,9 @@ def test_kept_attributions_are_the_rankings_that_were_given(
             assert np.isfinite(scores).all()
             assert (np.diff(scores[ranking]) <= 0).all()
     other = Panel(panel.folder, replace(panel.facts, noises=3))
+    assert list(ask(tiny_world, panel, "pixel", attributions, attributions / "work", boxed=False)) == []
+    with pytest.raises(MismatchError, match="another --name"):
+        list(ask(tiny_world, other, "pixel", attributions, attributions / "work", boxed=False))
     assert read_all(attributions, other, strict=False) == {}
     with pytest.raises(MismatchError, match="ask anew"):
         read_all(attributions, other)
