@@ -13,6 +13,7 @@ from evaluation.retraining.evidence import Measured, Series, recognised
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import ORACLE
 from evaluation.retraining.records import Record, cpu_minutes
+from evaluation.statistics import ratio_interval
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -114,15 +115,21 @@ def effect(
 
 @dataclass(frozen=True)
 class UnionLine:
-    """What removing one union did to targets and controls, by outcome; `share`: of the oracle's effect."""
+    """What removing one union did to targets and controls, by outcome.
+
+    Attributes:
+        recognised: the share of the targets' objects that the judge names in the pictures made again.
+        share: of the oracle's effect on the targets' loss, and its interval over targets; None where the
+            oracle has none.
+    """
 
     method: str
     k: int
     left_out: int
     targets: dict[str, Effect]
     controls: dict[str, Effect]
-    recognised: float | None  # the targets' objects, in the pictures made again
-    share: float | None
+    recognised: float | None
+    share: tuple[float, Interval] | None
 
 
 def union_lines(series: Series) -> list[UnionLine]:
@@ -132,27 +139,31 @@ def union_lines(series: Series) -> list[UnionLine]:
         chance = series.chance(int(k))
         if not chance or any(job.seed not in series.references for job, _ in chance):
             continue
-        of_oracle = _first_effect(series, series.select(kind="union", method=ORACLE, k=k), chance)
+        oracle = series.select(kind="union", method=ORACLE, k=k)
         for method in series.values("method", "union"):
             for removal in series.select(kind="union", method=method, k=k)[:1]:
-                lines.append(_line(series, removal, chance, of_oracle))
+                share = _share(series, removal, oracle[0], chance) if oracle else None
+                lines.append(_line(series, removal, chance, share))
     return lines
 
 
-def _first_effect(series: Series, found: Sequence[Measured], chance: Sequence[Measured]) -> float | None:
-    first = effect(series, found[0], chance, TARGET) if found else None
-    return None if first is None else first.value
+def _share(
+    series: Series, removal: Measured, oracle: Measured, chance: Sequence[Measured]
+) -> tuple[float, Interval] | None:
+    rows = series.panel.rows(TARGET)
+    expected = np.mean([series.rises(each)[rows] for each in chance], axis=0)
+    found, most = (series.rises(each)[rows] - expected for each in (removal, oracle))
+    return None if most.mean() <= 0 else (float(found.mean() / most.mean()), ratio_interval(found, most))
 
 
 def _line(
-    series: Series, removal: Measured, chance: Sequence[Measured], of_oracle: float | None
+    series: Series, removal: Measured, chance: Sequence[Measured], share: tuple[float, Interval] | None
 ) -> UnionLine:
     job, record = removal
     targets, controls = (
         {name: e for name in OUTCOMES if (e := effect(series, removal, chance, role, name)) is not None}
         for role in (TARGET, CONTROL)
     )
-    share = targets["loss"].value / of_oracle if of_oracle is not None and of_oracle > 0 else None
     rows = series.panel.rows(TARGET)
     return UnionLine(
         str(job.labels["method"]), int(job.labels["k"]), job.left_out.count, targets, controls,

@@ -73,7 +73,7 @@ class Planner:
         """Raises SettingsError where plans need methods and no folder was given."""
         folder = self.choices.attributions
         if folder is None:
-            raise SettingsError("this plan removes what methods name: give --attributions FOLDER")
+            raise SettingsError("this plan removes what methods name: give --attributions NAME")
         found = read_all(folder, self._panel, self.choices.methods)
         if not found:
             raise SettingsError(f"{folder} holds no attributions: run `... retraining attribute` first")

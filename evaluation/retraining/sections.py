@@ -151,7 +151,7 @@ def _union_table(lines: Sequence[UnionLine]) -> str:
             f"`{x.method}`" if x.method not in (ORACLE, ORACLE_ALL) else f"*{x.method}*",
             _percent(x.targets["loss"]),
             "" if x.targets["loss"].spreads is None else f"{x.targets['loss'].spreads:+.1f}",
-            "" if x.share is None else f"{x.share:.2f}",
+            "" if x.share is None else f"{x.share[0]:.2f} {interval(x.share[1], 2)}",
             _percent(x.controls["loss"]),
             *(
                 _number(x.targets.get(name))
