@@ -195,11 +195,14 @@ class Fleet:
                 pass_fds=(held,),
                 start_new_session=True,  # Ctrl-C is ours; we end it
             )
-            while (seconds := _seconds(process, os.WNOHANG)) is None:
-                if self._stop.wait(0.2):
+            seconds = None
+            try:
+                while seconds is None and not self._stop.wait(0.2):
+                    seconds = _seconds(process, os.WNOHANG)
+            finally:  # stopped by another thread, or interrupted in this one
+                if seconds is None:
                     process.terminate()
                     seconds = _seconds(process, 0)
-                    break
         _spend(folder, seconds or 0.0)
         return None if process.returncode == 0 or self._stop.is_set() else str(log)
 

@@ -157,6 +157,26 @@ def test_a_fleet_that_is_stopped_ends_its_commands(fleet: Fleet, plan_of: Callab
     assert not list(fleet.work.glob("*/model"))
 
 
+def test_a_training_by_itself_that_is_interrupted_ends_its_command(
+    fleet: Fleet, plan_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan.read(plan_of((1,)))
+    fleet.work.mkdir()
+    (fleet.work / "slow").touch()
+    begun = fleet.folder(plan, plan.jobs[0]) / "begun"
+
+    def interrupted(seconds: float) -> bool:
+        time.sleep(seconds)
+        if begun.exists():
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(fleet._stop, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fleet.train(Recipe.read(Path(plan.recipe)), plan, plan.jobs[0])
+    assert not fleet.in_hand(plan, plan.jobs[0])
+
+
 def test_a_reference_can_be_trained_before_there_is_a_panel(
     fleet: Fleet, plan_of: Callable[..., Path], small_recipe: Path
 ) -> None:
