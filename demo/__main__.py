@@ -3,12 +3,15 @@
 python -m demo build                    # everything: scenes, models, encoders, judge, figures
 python -m demo train --only clip        # one stage
 python -m demo build --tiny --out tests/worlds/tiny
+python -m demo retrain --leave-out ids.txt --seed 0 --steps 2500 --out build/counterfactual
+python -m demo judge --pictures FOLDER  # what pictures show, as JSON
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -20,14 +23,21 @@ from cli.environment import prepare
 
 prepare(__name__, offline=True)
 
+import numpy as np
 import torch
 
+from attribution.data.images import read_image
+from attribution.errors import ImageError, ModelError
 from cli.commands import program_name
 from cli.parser import Parser, positive_count
 from cli.status import exit_status, exit_with
+from demo import diffusion
 from demo.build import STAGES, Progress
 from demo.glyphs import render_glyphs
+from demo.judge import likely_answers, load_judge
 from demo.quality import Generation, write_card
+from demo.retrain import Retraining
+from demo.scenes import SIZE
 from demo.sizes import DEFAULT, TINY
 from demo.world import World
 
@@ -142,12 +152,41 @@ def quality(given: argparse.Namespace) -> None:
     watch(write_card(world, Generation(given.pictures, given.steps, given.guidance), given.only))
 
 
+def retrain(given: argparse.Namespace) -> None:
+    """Train just the denoiser from scratch without some scenes, on the world's own autoencoder."""
+    torch.set_num_threads(given.threads)
+    world = world_of(given.world, given.device, given.leave_out)
+    world = replace(world, name="retraining", sizes=TINY if given.tiny else DEFAULT)
+    checkpoints = given.checkpoints or given.out.with_name(f"{given.out.name}.checkpoints")
+    watch(Retraining(world, given.seed, given.steps, given.out, checkpoints).run())
+
+
+def judge(given: argparse.Namespace) -> None:
+    """Say what the pictures in a folder show: how likely each answer is, as JSON."""
+    torch.set_num_threads(1)
+    folder = given.judge or world_of().judge_folder
+    if not (folder / "config.json").exists():
+        raise ModelError("there is no judge yet: train it with `python -m demo train --only judge`")
+    paths = sorted(given.pictures.glob("*.png"))
+    if not paths:
+        raise ImageError(f"{given.pictures} has no pictures: give a folder of PNG files")
+    pixels = np.stack([np.asarray(read_image(path)[0].resize((SIZE, SIZE))) for path in paths])
+    answers = likely_answers(load_judge(folder), pixels)
+    text = json.dumps(dict(zip([path.name for path in paths], answers, strict=True)), indent=1) + "\n"
+    if given.out is None:
+        print(text, end="")
+    else:
+        given.out.write_text(text, encoding="utf-8")
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "scenes": scenes,
     "train": train,
     "build": build,
     "glyphs": glyphs,
     "quality": quality,
+    "retrain": retrain,
+    "judge": judge,
 }
 
 
@@ -166,6 +205,9 @@ def parser() -> argparse.ArgumentParser:
                 "--font", type=existing_file, required=True, metavar="FILE", help="NotoColorEmoji.ttf"
             )
             sub.add_argument("--out", type=Path, metavar="DIR", help=f"default: {ASSETS / 'glyphs'}")
+            continue
+        if name in ("retrain", "judge"):
+            (_add_retraining if name == "retrain" else _add_judging)(sub)
             continue
         sub.add_argument(
             "--out", type=Path, default=ASSETS, metavar="DIR", help=f"the world's folder (default {ASSETS})"
@@ -202,6 +244,30 @@ def _add_stages(sub: argparse.ArgumentParser) -> None:
     stages = [stage.value for stage in Stage]
     words = f"just this stage, of {', '.join(stages)}; may be given several times"
     sub.add_argument("--only", action="append", choices=stages, metavar="STAGE", help=words)
+
+
+def _add_retraining(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new pipeline's folder")
+    words = "a file of scene ids, one a line, that the denoiser may not learn from"
+    sub.add_argument("--leave-out", type=existing_file, metavar="FILE", help=words)
+    words = "of initial weights, batches and noise (default 0, the shipped model's)"
+    sub.add_argument("--seed", type=int, default=0, metavar="S", help=words)
+    steps = diffusion.RECIPE.steps
+    words = f"the shipped recipe, stretched or shrunk to so many (default {steps})"
+    sub.add_argument("--steps", type=positive_count, default=steps, metavar="N", help=words)
+    words = "what a stopped training goes on from (default: beside --out)"
+    sub.add_argument("--checkpoints", type=Path, metavar="DIR", help=words)
+    words = f"the world whose scenes, autoencoder and tokenizer are used (default {ASSETS})"
+    sub.add_argument("--world", type=Path, default=ASSETS, metavar="DIR", help=words)
+    sub.add_argument("--tiny", action="store_true", help="a denoiser of the tiny world's size")
+    sub.add_argument("--device", default="cpu", metavar="cpu|cuda")
+    sub.add_argument("--threads", type=positive_count, default=1, metavar="N", help="(default 1)")
+
+
+def _add_judging(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--pictures", type=Path, required=True, metavar="DIR", help="a folder of PNG files")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
+    sub.add_argument("--judge", type=Path, metavar="DIR", help="default: beside the checkpoints")
 
 
 def _add_quality(sub: argparse.ArgumentParser) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from diffusers import AutoencoderTiny
 from torch import nn
 
 from demo import autoencoder, clip, diffusion, dino, judge
-from demo.saving import publish, save_encoder, save_pipeline
+from demo.pipeline import publish_pipeline
+from demo.saving import publish, save_encoder
 from demo.scenes import painted, write_scenes
 from demo.tokenizer import build_tokenizer
 from demo.world import World, load_vae
@@ -82,26 +83,9 @@ def build_diffusion(world: World) -> Progress:
     vae = AutoencoderTiny.from_pretrained(world.autoencoder_folder, dtype=torch.float32)
     latents = autoencoder.encode_all(vae, world.pixels) * vae.config.scaling_factor
     model = diffusion.Denoiser(world.sizes, latents.shape[1], tokenizer).to(world.device)
-    loss = diffusion.DenoisingLoss(
-        model,
-        latents,
-        diffusion.tokenize(tokenizer, [row["text"] for row in world.rows]),
-        diffusion.tokenize(tokenizer, [""])[0],
-        [row["id"] for row in world.rows],
-        recipe,
-    )
+    loss = diffusion.loss_on_scenes(model, latents, tokenizer, world.rows, recipe)
     yield from run_training(world, "diffusion", model, loss, recipe)
-    pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=model.text_encoder,
-        tokenizer=tokenizer,
-        unet=model.unet,
-        scheduler=diffusion.new_scheduler(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).to("cpu", torch.float16)
-    publish(lambda part: save_pipeline(pipeline, part), world.model_folder)
+    publish_pipeline(vae, model, tokenizer, world.model_folder)
 
 
 def build_clip(world: World) -> Progress:

@@ -6,7 +6,8 @@ captions dropped one time in ten for classifier-free guidance (Ho & Salimans 202
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -44,11 +45,11 @@ def new_scheduler() -> DDPMScheduler:
 
 
 class Denoiser(nn.Module):
-    """The two networks that are trained together."""
+    """The two networks that are trained together. `seed` decides their initial weights."""
 
-    def __init__(self, sizes: Sizes, latent_channels: int, tokenizer: CLIPTokenizer):
+    def __init__(self, sizes: Sizes, latent_channels: int, tokenizer: CLIPTokenizer, seed: int = 0):
         super().__init__()
-        torch.manual_seed(0)  # diffusers draws initial weights from the global generator
+        torch.manual_seed(seed)  # diffusers draws initial weights from the global generator
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=len(tokenizer),
@@ -125,6 +126,18 @@ class DenoisingLoss:
         error = (self.model(noisy, timesteps, tokens) - target).square().mean(dim=(1, 2, 3))
         loss: Tensor = (error * self.weights.to(device)[timesteps]).mean()
         return loss
+
+
+def loss_on_scenes(
+    model: Denoiser,
+    latents: Float[Tensor, "n c h w"],
+    tokenizer: CLIPTokenizer,
+    rows: Sequence[Mapping[str, Any]],
+    recipe: Recipe,
+) -> DenoisingLoss:
+    """The loss over the world's scenes. `rows` are the lines of their metadata, in order."""
+    captions, empty = tokenize(tokenizer, [row["text"] for row in rows]), tokenize(tokenizer, [""])[0]
+    return DenoisingLoss(model, latents, captions, empty, [row["id"] for row in rows], recipe)
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Int[Tensor, "n length"]:

@@ -196,6 +196,20 @@ def judged(model: Judge, pixels: UInt8[np.ndarray, "n 64 64 3"], batch: int = 12
     return verdicts
 
 
+@torch.no_grad()
+def likely_answers(
+    model: Judge, pixels: UInt8[np.ndarray, "n 64 64 3"], least: float = 0.001
+) -> list[dict[str, dict[str, float]]]:
+    """Of each picture, how likely each answer is by attribute; answers below `least` are left out."""
+    logits = model(to_model_range(pixels))
+    found: list[dict[str, dict[str, float]]] = [{} for _ in pixels]
+    for (attribute, answers), part in zip(ATTRIBUTES.items(), logits, strict=True):
+        for picture, shares in zip(found, part.softmax(1).tolist(), strict=True):
+            likely = {a: round(p, 4) for a, p in zip(answers, shares, strict=True) if p >= least}
+            picture[attribute] = likely
+    return found
+
+
 def save_judge(model: Judge, folder: Path) -> None:
     """Half-precision weights, and the answers they stand for."""
     folder.mkdir(parents=True, exist_ok=True)

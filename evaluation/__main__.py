@@ -3,6 +3,8 @@
     python -m evaluation locality       [--workspace DIR] [--prompts 24] [--candidates 400]
     python -m evaluation self-retrieval [--workspace DIR] [--images 10] [--others 400]
     python -m evaluation draws|sketch|agreement|verdict|orders   (studies of what the methods are made of)
+    python -m evaluation retraining train|panel|attribute|plan|run|status   (models without the images)
+    python -m evaluation report                                  (docs/EVIDENCE.md, from what was recorded)
 
 Answers, pictures and the report go to `--out` (`build/evaluation/<protocol>`); asked again, a run goes
 on where it was stopped. `--document FILE` also puts the report between its marks in that file, and
@@ -32,6 +34,7 @@ from cli.parser import Parser
 from cli.status import exit_status, exit_with
 from evaluation.protocols import protocols
 from evaluation.reports import Report, figures_as_json, update_block
+from evaluation.retraining.arguments import add_retraining
 from evaluation.runner import run_protocol, run_study
 from evaluation.studies import studies
 
@@ -52,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=study.description, description=study.description)
         _add_common(command)
         study.add_arguments(command)
+    add_retraining(commands)
     return main
 
 
@@ -109,7 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad input, 130 interrupted."""
     given = parser().parse_args(arguments)
     quiet_libraries()
-    return exit_status(lambda: evaluate(given), stopped="stopped; run the same command again to go on")
+    action = getattr(given, "action", evaluate)
+    return exit_status(lambda: action(given), stopped="stopped; run the same command again to go on")
 
 
 if __name__ == "__main__":

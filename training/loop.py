@@ -89,10 +89,14 @@ def train(
     last_saved = time.monotonic()
     model.train()
     for step in range(training.done, recipe.steps):
-        loss = loss_of_step(step, batches[step])
+        rows = batches[step]
+        loss = loss_of_step(step, rows) if rows else torch.zeros(())
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss is {loss.item()} at step {step}")
-        training.update(loss, recipe)
+        if rows:
+            training.update(loss, recipe)
+        else:  # all of its images are left out
+            training.done += 1
         if after_step is not None:
             after_step(step)
         if time.monotonic() - last_saved > checkpoint_seconds or training.done == recipe.steps:

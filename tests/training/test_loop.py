@@ -101,6 +101,23 @@ def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
         next(steps)
 
 
+def test_a_step_whose_images_are_all_left_out_changes_nothing(tmp_path: Path) -> None:
+    """Law: A training step whose images are all left out changes no weight."""
+    recipe = replace(RECIPE, steps=3, batch=4)
+    seen = Batches(COUNT, recipe)[1]
+    model = nn.Linear(2, 1)
+    weights = []
+
+    def loss(step: int, rows: list[int]) -> Tensor:
+        assert rows
+        weights.append(model.weight.detach().clone())
+        total: Tensor = model(torch.ones(2)).sum() ** 2
+        return total
+
+    assert len(list(train(model, loss, recipe, COUNT, tmp_path / "x.pt", frozenset(seen)))) == 3
+    assert len(weights) == 2  # of the first step and of the last
+
+
 def test_batches_with_some_left_out_are_the_full_ones_but_for_them() -> None:
     """Law: Leaving images out of a training changes nothing else in its batches."""
     left_out = frozenset({1, 5, 6})

@@ -1,0 +1,93 @@
+"""The denoiser trained again from scratch, with some scenes left out: what counterfactuals are made of.
+
+The U-Net and its text encoder learn anew. The autoencoder and the tokenizer are the world's own: they have
+seen all scenes, those left out too, so that latents mean the same under every model and losses can be
+compared. What is measured is thus the denoiser's debt to the images, not the autoencoder's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from jaxtyping import Float
+from torch import Tensor
+from transformers import CLIPTokenizer
+
+from attribution.errors import TrainingSetError
+from demo import autoencoder, diffusion
+from demo.pipeline import publish_pipeline
+from demo.world import World, load_vae
+from training.loop import Recipe, train
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """One denoiser to be trained.
+
+    Attributes:
+        world: whose scenes, autoencoder and tokenizer are used; its `left_out` are not learnt from.
+        seed: of initial weights, batches, timesteps and noise. Two trainings of one seed differ only in the
+            scenes that are left out; seed 0 is that of the shipped model.
+        steps: of the shipped recipe, stretched or shrunk to so many; all else of it stays.
+        out: the pipeline's folder; nothing is done where it is there.
+        checkpoints: the folder of what a stopped training is taken up from.
+    """
+
+    world: World
+    seed: int
+    steps: int
+    out: Path
+    checkpoints: Path
+
+    @property
+    def recipe(self) -> Recipe:
+        shipped = diffusion.RECIPE
+        return replace(shipped, steps=self.steps, warmup=min(shipped.warmup, self.steps), seed=self.seed)
+
+    def run(self) -> Iterator[tuple[str, int, int, str]]:
+        """Train, and write the pipeline; yields (stage, steps done, of, note).
+
+        Raises:
+            TrainingSetError: a scene is to be left out that the world does not have.
+        """
+        world = self.world
+        if unknown := world.left_out - {row["id"] for row in world.rows}:
+            raise TrainingSetError(
+                f"{len(unknown)} ids to be left out are no scenes of {world.scene_folder}, such as "
+                f"{min(unknown)}: give ids of its metadata.jsonl, one a line"
+            )
+        if (self.out / "model_index.json").exists():
+            return
+        vae = load_vae(world)
+        tokenizer = CLIPTokenizer.from_pretrained(world.model_folder / "tokenizer")
+        latents = scaled_latents(world, vae)
+        model = diffusion.Denoiser(world.sizes, latents.shape[1], tokenizer, self.seed).to(world.device)
+        loss = diffusion.loss_on_scenes(model, latents, tokenizer, world.rows, self.recipe)
+        checkpoint = self.checkpoints / "denoiser.pt"
+        steps = train(model, loss, self.recipe, len(world.rows), checkpoint, world.left_out_rows)
+        for done, value in steps:
+            yield "retraining", done, self.steps, f"loss {value:.4f}"
+        publish_pipeline(vae, model, tokenizer, self.out)
+
+
+def scaled_latents(world: World, vae: AutoencoderTiny) -> Float[Tensor, "n c h w"]:
+    """All scenes as the U-Net sees them; kept beside the checkpoints, since every retraining asks."""
+    digest = hashlib.sha256(world.pixels.tobytes())
+    for name, value in sorted(vae.state_dict().items()):
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    path = world.checkpoints / f"latents-{digest.hexdigest()[:16]}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        latents = autoencoder.encode_all(vae, world.pixels) * vae.config.scaling_factor
+        part = path.with_suffix(f".{os.getpid()}.part")  # several retrainings may begin at once
+        with part.open("wb") as handle:
+            np.save(handle, latents.numpy())
+        part.replace(path)
+    return torch.from_numpy(np.load(path))

@@ -1,0 +1,142 @@
+"""What `python -m evaluation retraining` and `report` take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from attribution.methods.base import methods
+from cli.parser import Parser, positive_count
+from evaluation.retraining import commands
+from evaluation.retraining.panel import Wanted
+from evaluation.retraining.plans import KINDS, Choices
+
+COMMITTED, WORK = Path("docs/evaluation/retraining"), Path("build/retraining")
+DOCUMENT = Path("docs/EVIDENCE.md")
+NICE = 15  # of at most 19: whatever else the machine does comes first
+
+
+def add_retraining(top: argparse._SubParsersAction[Parser]) -> None:
+    """Declare both commands; each sets `action` to what does it."""
+    words = "models trained again without images that attributions name"
+    verbs = top.add_parser("retraining", help=words, description=words).add_subparsers(
+        required=True, metavar="|".join(commands.VERBS)
+    )
+    add = {"train": _train, "panel": _panel, "attribute": _attribute, "plan": _plan, "run": _run}
+    add |= {"status": _status, "measure": _measure}
+    for name, action in commands.VERBS.items():
+        verb = verbs.add_parser(name, help=action.__doc__, description=action.__doc__)
+        verb.set_defaults(action=action)
+        add[name](verb)
+    words = f"write {DOCUMENT} from the committed records of retrainings"
+    report = top.add_parser("report", help=words, description=words)
+    report.set_defaults(action=commands.report)
+    _folder(report)
+    report.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
+
+
+def _folder(verb: argparse.ArgumentParser) -> None:
+    words = f"of panels, plans, attributions and records (default {COMMITTED})"
+    verb.add_argument("--folder", type=Path, default=COMMITTED, metavar="DIR", help=words)
+
+
+def _working(verb: argparse.ArgumentParser) -> None:
+    _folder(verb)
+    words = f"of checkpoints, models and logs (default {WORK})"
+    verb.add_argument("--work", type=Path, default=WORK, metavar="DIR", help=words)
+    verb.add_argument("--device", default="cpu", metavar="cpu|cuda")
+    words = f"added to the priority, 0 to 19: the more, the lower (default {NICE})"
+    verb.add_argument("--nice", type=int, default=NICE, metavar="N", help=words)
+
+
+def _train(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("recipe", type=Path, metavar="RECIPE.toml")
+    verb.add_argument("--seed", type=int, default=0, metavar="S")
+    _working(verb)
+
+
+def _panel(verb: argparse.ArgumentParser) -> None:
+    usual = Wanted()
+    verb.add_argument(
+        "--model", required=True, metavar="FOLDER", help="a pipeline, which makes the pictures"
+    )
+    verb.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="its training set")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="named as the panel shall be")
+    counts = {
+        "targets": "pictures of objects that no other target shows",
+        "controls": "pictures of none of their objects",
+        "timesteps": "at which losses are measured; must divide the model's",
+        "noises": "at each of them",
+        "steps": "of making a picture",
+    }
+    for name, words in counts.items():
+        default = getattr(usual, name)
+        words = f"{words} (default {default})"
+        verb.add_argument(f"--{name}", type=positive_count, default=default, metavar="N", help=words)
+    verb.add_argument("--guidance", type=float, default=usual.guidance, metavar="G")
+    verb.add_argument("--seed", type=int, default=usual.seed, metavar="S", help="of prompts and noise")
+    verb.add_argument("--device", default="cpu", metavar="cpu|cuda")
+
+
+def _attribute(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--panel", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--workspace", type=Path, required=True, metavar="DIR")
+    words = "what the answers are kept under: reference, or shipped for the model that is compared with it"
+    verb.add_argument("--name", default="reference", metavar="NAME", help=words)
+    every = list(methods())
+    verb.add_argument("--methods", nargs="+", default=every, metavar="METHOD", help="default: all")
+    words = (
+        "of whole pictures: exhaustive scores every image, which lds needs (default); refined takes minutes"
+    )
+    verb.add_argument("--effort", choices=["exhaustive", "refined"], default="exhaustive", help=words)
+    words = "ask about both halves of the targets too"
+    verb.add_argument("--boxed", action="store_true", help=words)
+    _working(verb)
+
+
+def _plan(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("kind", choices=list(KINDS), metavar="|".join(KINDS))
+    verb.add_argument("--recipe", type=Path, required=True, metavar="RECIPE.toml")
+    verb.add_argument("--panel", type=Path, required=True, metavar="DIR")
+    words = "answers of this name (see `attribute --name`) say what is removed"
+    verb.add_argument("--attributions", metavar="NAME", help=words)
+    verb.add_argument("--methods", nargs="+", metavar="METHOD", help="default: all that were asked")
+    usual = Choices(Path(), Path())
+    words = f"images removed a picture; several may be given (default {usual.k[0]})"
+    verb.add_argument("--k", nargs="+", type=positive_count, default=usual.k, metavar="K", help=words)
+    counts = {
+        "chance": "random removals of each size",
+        "seeds": "references",
+        "pictures": "targets, for `single`",
+        "models": "random halves, for `lds`",
+    }
+    for name, words in counts.items():
+        default = getattr(usual, name)
+        words = f"{words} (default {default})"
+        verb.add_argument(f"--{name}", type=positive_count, default=default, metavar="N", help=words)
+    words = f"of the halves, trained with a second seed too (default {usual.again})"
+    verb.add_argument("--again", type=int, default=usual.again, metavar="N", help=words)
+    verb.add_argument("--out", type=Path, metavar="FILE", help="default: named after the plan")
+    _folder(verb)
+
+
+def _run(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("plans", type=Path, nargs="+", metavar="PLAN.json")
+    words = "jobs at once, a process of one thread each (default 1)"
+    verb.add_argument("--workers", type=positive_count, default=1, metavar="N", help=words)
+    verb.add_argument("--keep", action="store_true", help="keep models that are recorded")
+    _working(verb)
+
+
+def _status(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("plans", type=Path, nargs="+", metavar="PLAN.json")
+    _working(verb)
+
+
+def _measure(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("plan", type=Path, metavar="PLAN.json")
+    verb.add_argument("job", type=int, metavar="NUMBER", help="its place in the plan, from 0")
+    verb.add_argument("--model", required=True, metavar="FOLDER")
+    verb.add_argument("--records", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--device", default="cpu", metavar="cpu|cuda")
+    verb.add_argument("--cpu-seconds", type=float, default=0.0, metavar="S", help="that training took")

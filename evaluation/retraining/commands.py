@@ -1,0 +1,160 @@
+"""`python -m evaluation retraining ...`: from a recipe to records, a verb a step.
+
+train       one model that leaves nothing out: the reference
+panel       fixed pictures of a model, to be measured
+attribute   ask methods about a panel, under a workspace
+plan        which models are to be trained for which question
+run         train and measure what is not recorded; it can be killed at any moment
+status      what is recorded, and what is in hand
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attribution.data.imagefolder import scan
+from attribution.methods.base import method
+from attribution.models.base import open_model
+from attribution.workspace.workspace import Workspace
+from evaluation.retraining.attributions import ask
+from evaluation.retraining.document import write_evidence
+from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.fleet import Fleet, stopped_by_termination
+from evaluation.retraining.job import REFERENCE, Job, Plan
+from evaluation.retraining.left_out import LeftOut
+from evaluation.retraining.measure import measured
+from evaluation.retraining.panel import Panel, Wanted, make_panel
+from evaluation.retraining.plans import KINDS, Choices, Planner
+from evaluation.retraining.recipe import Recipe
+from evaluation.retraining.records import Records, cpu_minutes
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train a recipe's model with nothing left out, and print its folder. The fleet knows it again."""
+    recipe = Recipe.read(given.recipe)
+    nothing = LeftOut.of((), recipe.training_set.ids)
+    job = Job(given.seed, nothing, {"kind": REFERENCE})
+    # Without a panel: a training's key knows of none.
+    plan = Plan(recipe.name, "", recipe.digest, "", "", recipe.training_set.fingerprint, False, (job,))
+    with _lowly(given.nice):
+        print(_fleet(given, keep=True).train(recipe, plan, job))
+
+
+def panel(given: argparse.Namespace) -> None:
+    """Generate targets and controls with a model, and fix the draws of their losses."""
+    model = open_model(given.model, given.device)
+    wanted = Wanted(
+        given.targets,
+        given.controls,
+        given.timesteps,
+        given.noises,
+        given.steps,
+        given.guidance,
+        given.seed,
+    )
+    for line in make_panel(given.out, model, scan(given.dataset), wanted):
+        _tell(line)
+
+
+def attribute(given: argparse.Namespace) -> None:
+    """Ask methods about a panel's pictures under a workspace; what is answered is not asked again."""
+    for name in given.methods:
+        method(name)  # an unknown one is refused before hours of work
+    on, workspace = Panel.read(given.panel), Workspace.open(given.workspace, given.device)
+    model = workspace.fingerprints["model"][:16]
+    work = given.work / "attributions" / f"{on.digest}-{model}" / given.effort
+    out = given.folder / "attributions" / given.name
+    with _lowly(given.nice):
+        for name in given.methods:
+            for line in ask(workspace, on, name, out, work, given.boxed, given.effort):
+                _tell(line)
+
+
+def plan(given: argparse.Namespace) -> None:
+    """Write which models are to be trained for a question. The same files give the same plan."""
+    attributions = (
+        None if given.attributions is None else given.folder / "attributions" / given.attributions
+    )
+    choices = Choices(
+        given.recipe, given.panel, attributions, None if given.methods is None else tuple(given.methods),
+        tuple(given.k), given.chance, given.seeds, given.pictures, given.models, given.again,
+    )  # fmt: skip
+    made = KINDS[given.kind](Planner(choices))
+    path = given.out or given.folder / "plans" / f"{made.name}.json"
+    made.write(path)
+    trainings = len({made.training_key(job) for job in made.jobs})
+    _tell(f"{path}: {trainings} models, of which {_recorded(made, given.folder)} are recorded")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Train and measure what is not recorded yet; exit status 1 where a command failed."""
+    plans = [(path, Plan.read(path)) for path in given.plans]
+    with _lowly(given.nice):
+        failed = _fleet(given, given.keep).run(plans, given.workers, _tell)
+    for log in failed:
+        _tell(f"failed: {log}")
+    return 1 if failed else 0
+
+
+def status(given: argparse.Namespace) -> None:
+    """Say of each plan what is recorded, what is in hand, and about how long the rest takes one worker."""
+    fleet = _fleet(given, keep=True)
+    for path in given.plans:
+        read = Plan.read(path)
+        found = fleet.records.of(read)
+        hand = sum(fleet.in_hand(read, job) for job in read.jobs)
+        left = len({read.key(job) for job in read.jobs}) - len({record.key for _, record in found})
+        minutes = cpu_minutes([record for _, record in found])
+        time = "" if minutes is None or not left else f", about {left * minutes / 60:.1f} h of one core"
+        print(f"{path}: {_recorded(read, given.folder)} recorded, {hand} in hand, {left} to do{time}")
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Measure one job's model and keep its record (what the fleet calls)."""
+    read = Plan.read(given.plan)
+    model = open_model(given.model, given.device)
+    record, sheet = measured(read, read.jobs[given.job], model, {"cpu_seconds": given.cpu_seconds})
+    Records(given.records).write(record, sheet)
+
+
+def report(given: argparse.Namespace) -> None:
+    """Write docs/EVIDENCE.md and its charts from the committed records."""
+    write_evidence(Evidence(given.folder), given.out)
+    _tell(str(given.out))
+
+
+def _recorded(made: Plan, folder: Path) -> int:
+    records = Records(folder / "records")
+    return len({key for job in made.jobs if records.has(key := made.key(job))})
+
+
+def _fleet(given: argparse.Namespace, keep: bool) -> Fleet:
+    return Fleet(given.work, Records(given.folder / "records"), given.device, keep)
+
+
+@contextmanager
+def _lowly(nice: int) -> Iterator[None]:
+    """Low priority, and `kill` as Ctrl-C, for what takes hours in the background."""
+    os.nice(max(0, nice - os.nice(0)))
+    with stopped_by_termination():
+        yield
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int | None]] = {
+    "train": train,
+    "panel": panel,
+    "attribute": attribute,
+    "plan": plan,
+    "run": run,
+    "status": status,
+    "measure": measure,
+}

@@ -1,0 +1,156 @@
+"""Single pictures, boxed questions, and how far two workspaces agree: what the other tables are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from evaluation.retraining.attributions import Attributions
+from evaluation.retraining.effects import Interval
+from evaluation.retraining.evidence import Measured, Series
+from evaluation.retraining.panel import TARGET
+from evaluation.retraining.plans import CHANCE, SIDES
+from evaluation.statistics import mean_interval, recall_at, spearman
+
+RECALLED = 50
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A method's rise of single pictures' losses beyond chance against K; the mean over `pictures`."""
+
+    method: str
+    points: tuple[tuple[int, float], ...]
+    pictures: int
+
+
+def single_curves(series: Series) -> list[Curve]:
+    """Loss against K when the images of one picture are removed; chance itself is the last curve."""
+    curves = []
+    names = [picture.name for picture in series.panel.pictures]
+    ks = sorted(int(k) for k in series.values("k", "single"))
+    for method in series.values("method", "single"):
+        points, pictures = [], set[str]()
+        for k in ks:
+            chance = series.chance(k, "single")
+            found = series.select(kind="single", method=method, k=k)
+            if not chance or not found or not _has_references(series, [*chance, *found]):
+                continue
+            expected = np.stack([series.rises(each) for each in chance]).mean(axis=0)
+            if method == CHANCE:
+                asked = {str(name) for name in series.values("picture", "single")}
+                rows = [names.index(name) for name in sorted(asked)]
+                points.append((k, float(expected[rows].mean())))
+                continue
+            rows = [names.index(str(job.labels["picture"])) for job, _ in found]
+            rises = [series.rises(each)[row] for each, row in zip(found, rows, strict=True)]
+            points.append((k, float(np.mean(rises))))
+            pictures |= {str(job.labels["picture"]) for job, _ in found}
+        if points:
+            curves.append(Curve(str(method), tuple(points), len(pictures)))
+    return sorted(curves, key=lambda curve: (curve.method == CHANCE, -curve.points[-1][1]))
+
+
+@dataclass(frozen=True)
+class BoxedLine:
+    """What removing the images of one boxed object did to that object and to the other one.
+
+    Attributes:
+        asked, other: mean rises, beyond chance, of the losses inside the asked and inside the other box.
+        contrast: their difference; the interval is over pictures, each the mean of its two sides.
+        unrecognised: how much less likely the judge finds the asked object than the other one, from where
+            each was under the reference; None without a judge.
+    """
+
+    method: str
+    k: int
+    asked: float
+    other: float
+    contrast: float
+    interval: Interval
+    unrecognised: float | None
+    unrecognised_interval: Interval | None
+
+
+def boxed_lines(series: Series) -> list[BoxedLine]:
+    """Each method and K for which both sides are recorded."""
+    lines = []
+    for k in series.values("k", "boxed"):
+        chance = series.chance(int(k))
+        for method in series.values("method", "boxed"):
+            found = {s: series.select(kind="boxed", method=method, k=k, side=s) for s in SIDES}
+            removals = {side: removal[0] for side, removal in found.items() if removal}
+            if len(removals) < len(SIDES) or not chance:
+                continue
+            if _has_references(series, [*chance, *removals.values()]):
+                lines.append(_boxed(series, str(method), int(k), removals, chance))
+    return lines
+
+
+def _boxed(
+    series: Series, method: str, k: int, removals: Mapping[str, Measured], chance: list[Measured]
+) -> BoxedLine:
+    rows = series.panel.rows(TARGET)
+    rises = {
+        (removed, region): series.rises(removal, region)[rows]
+        - np.stack([series.rises(each, region)[rows] for each in chance]).mean(axis=0)
+        for removed, removal in removals.items()
+        for region in SIDES
+    }
+    asked = (rises["left", "left"] + rises["right", "right"]) / 2
+    other = (rises["left", "right"] + rises["right", "left"]) / 2
+    lost = _lost(series, removals, rows)
+    return BoxedLine(
+        method, k, float(asked.mean()), float(other.mean()), float((asked - other).mean()),
+        mean_interval(asked - other), None if lost is None else float(lost.mean()),
+        None if lost is None else mean_interval(lost),
+    )  # fmt: skip
+
+
+def _lost(
+    series: Series, removals: Mapping[str, Measured], rows: list[int]
+) -> Float[ndarray, " targets"] | None:
+    """Per picture, how much more of the asked object's likelihood went than of the other's; both sides."""
+    total = np.zeros(len(rows))
+    for removed, (job, record) in removals.items():
+        for side in SIDES:
+            before, after = series.references[job.seed].shares(side), record.shares(side)
+            if before is None or after is None:
+                return None
+            gone = before[rows] - after[rows]
+            total += (gone if side == removed else -gone) / len(SIDES)
+    return total
+
+
+@dataclass(frozen=True)
+class AgreementLine:
+    """How far a method says the same under two workspaces; means over the panel's pictures."""
+
+    method: str
+    spearman: float
+    interval: Interval
+    recall: float
+
+
+def agreement_lines(
+    one: Mapping[str, Attributions], other: Mapping[str, Attributions]
+) -> list[AgreementLine]:
+    """Of every method that was asked under both."""
+    lines = []
+    for name in (name for name in one if name in other):
+        a, b = one[name], other[name]
+        keys = [key for key in a.questions if key in b.questions and key.endswith("-whole")]
+        if not keys:
+            continue
+        agree = np.array([spearman(a.of(key), b.of(key)) for key in keys])
+        first = [recall_at(RECALLED, a.ranking(key).tolist(), b.ranking(key).tolist()) for key in keys]
+        lines.append(AgreementLine(name, float(agree.mean()), mean_interval(agree), float(np.mean(first))))
+    return sorted(lines, key=lambda line: -line.spearman)
+
+
+def _has_references(series: Series, measured: list[Measured]) -> bool:
+    return all(job.seed in series.references for job, _ in measured)

@@ -1,0 +1,142 @@
+"""What is committed: plans, panels, records and attributions, brought together for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from evaluation.retraining.attributions import Attributions, read_all
+from evaluation.retraining.job import REFERENCE, Job, Plan
+from evaluation.retraining.panel import Panel
+from evaluation.retraining.plans import CHANCE
+from evaluation.retraining.records import Record, Records
+
+PILOT = "pilot"
+Measured = tuple[Job, Record]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Plans of one recipe and one panel, with those of their jobs that are recorded.
+
+    A job that stands in several plans is one job; what it is asked for is in its labels.
+    """
+
+    recipe: str
+    panel: Panel
+    jobs: tuple[Measured, ...]
+    planned: int
+
+    @property
+    def measured(self) -> int:
+        """How many different jobs are recorded."""
+        return len({record.key for _, record in self.jobs})
+
+    @property
+    def made_with(self) -> list[str]:
+        """What the records were made with, such as "cpu (x86_64, torch 2.13.0)"."""
+        made = [record.made_with for _, record in self.jobs]
+        return sorted({f"{m.get('device')} ({m.get('machine')}, torch {m.get('torch')})" for m in made})
+
+    def select(self, **labels: object) -> list[Measured]:
+        """The jobs with these labels, each once."""
+        found: dict[tuple[object, ...], Measured] = {}
+        for job, record in self.jobs:
+            if all(job.labels.get(name) == value for name, value in labels.items()):
+                found.setdefault((record.key, *sorted(job.labels.items())), (job, record))
+        return list(found.values())
+
+    @cached_property
+    def references(self) -> dict[int, Record]:
+        """What models without anything left out showed, by seed; those with pictures first."""
+        found: dict[int, Record] = {}
+        for job, record in self.select(kind=REFERENCE):
+            if job.seed not in found or record.likeness:
+                found[job.seed] = record
+        return found
+
+    def rises(self, measured: Measured, region: str = "whole") -> Float[ndarray, " pictures"]:
+        """Each picture's loss over that under the reference of the same seed, less 1."""
+        job, record = measured
+        before = self.references[job.seed].mean_losses(region)
+        found: Float[ndarray, " pictures"] = record.mean_losses(region) / before - 1
+        return found
+
+    def chance(self, k: int, kind: str = "union") -> list[Measured]:
+        """The random removals of as many images."""
+        return self.select(kind=kind, method=CHANCE, k=k)
+
+    def values(self, label: str, kind: str) -> list[str | int | float]:
+        """The values of a label among the recorded jobs of a kind, in the order of the plans."""
+        jobs = [job for job, _ in self.jobs if job.kind == kind]
+        return list(dict.fromkeys(job.labels[label] for job in jobs if label in job.labels))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The folder of everything that is committed."""
+
+    folder: Path
+
+    @property
+    def records(self) -> Records:
+        return Records(self.folder / "records")
+
+    @cached_property
+    def plans(self) -> list[Plan]:
+        return [Plan.read(path) for path in sorted((self.folder / "plans").glob("*.json"))]
+
+    def _series(self, plans: list[Plan]) -> Series | None:
+        if not plans:
+            return None
+        jobs = tuple(measured for plan in plans for measured in self.records.of(plan))
+        planned = len({plan.key(job) for plan in plans for job in plan.jobs})
+        return Series(Path(plans[0].recipe).stem, Panel.read(self._panel(plans[0])), jobs, planned)
+
+    def _panel(self, plan: Plan) -> Path:
+        """Where the panel lies; a plan names it from the folder that the fleet is started in."""
+        return self.folder / "panels" / Path(plan.panel).name
+
+    @cached_property
+    def main(self) -> Series | None:
+        """All that is not a pilot: of the recipe and the panel that most plans have."""
+        plans = [plan for plan in self.plans if not plan.name.startswith(PILOT)]
+        sources = [(plan.recipe_digest, plan.panel_digest) for plan in plans]
+        if not sources:
+            return None
+        chosen = max(dict.fromkeys(sources), key=sources.count)
+        return self._series([p for p in plans if (p.recipe_digest, p.panel_digest) == chosen])
+
+    @cached_property
+    def pilots(self) -> list[Series]:
+        """One a recipe."""
+        plans = [plan for plan in self.plans if plan.name.startswith(PILOT)]
+        digests = dict.fromkeys((plan.recipe_digest, plan.panel_digest) for plan in plans)
+        found = [
+            self._series([p for p in plans if (p.recipe_digest, p.panel_digest) == digest])
+            for digest in digests
+        ]
+        return [series for series in found if series is not None]
+
+    def attributions(self, name: str, panel: Panel) -> Mapping[str, Attributions]:
+        """What methods said under a workspace, by method; empty where none was asked about this panel."""
+        found = read_all(self.folder / "attributions" / name, panel, strict=False)
+        return dict(sorted(found.items()))
+
+
+def recognised(records: list[Record], panel: Panel, rows: list[int]) -> float | None:
+    """The share of these pictures' objects that the judge names, each on its side; None without a judge."""
+    right = [
+        said[row] == getattr(panel.pictures[row], side)
+        for record in records
+        for side in ("left", "right")
+        if (said := record.verdicts.get(f"said-{side}")) is not None
+        for row in rows
+    ]
+    return float(np.mean(right)) if right else None

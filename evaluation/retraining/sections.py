@@ -1,0 +1,275 @@
+"""The sections of docs/EVIDENCE.md, each made of the committed records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evaluation.markdown import interval, table
+from evaluation.retraining.charts import Line, Mark, interval_chart, line_chart
+from evaluation.retraining.contrasts import RECALLED, agreement_lines, boxed_lines, single_curves
+from evaluation.retraining.effects import Effect, UnionLine, pilot_lines, seed_spread, union_lines
+from evaluation.retraining.evidence import Evidence, recognised
+from evaluation.retraining.lds import lds_lines, reliability
+from evaluation.retraining.panel import CONTROL, TARGET
+from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+
+REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
+
+
+PILOT_WORDS = """\
+*Effect*: of removing the oracle's union (scenes with the targets' objects), less the mean of random \
+unions of the same size; that of the loss is relative. *Luck*: the standard deviation between random \
+unions. *Signal* is their ratio. Minutes are of training, on one thread.
+
+"""
+FOLDER = "evaluation/retraining"  # of the charts, from the document
+
+
+@dataclass(frozen=True)
+class Written:
+    """A section's text, the sentence that says it in plain words, and its charts by file name."""
+
+    text: str
+    plainly: str
+    charts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A question, and what answers it; `write` gives None where nothing is recorded."""
+
+    title: str
+    asks: str
+    write: Callable[[Evidence], Written | None]
+
+
+def pilot(evidence: Evidence) -> Written | None:
+    lines = [line for series in evidence.pilots for line in pilot_lines(series)]
+    if not lines:
+        return None
+    rows = []
+    for line in sorted(lines, key=lambda line: -(line.efficiency or line.signal)):
+        minutes = "" if line.minutes is None else f"{line.minutes:.1f}"
+        per_minute = "" if line.efficiency is None else f"{line.efficiency:.2f}"
+        rows.append(
+            (line.recipe, line.outcome, str(line.k), str(line.targets), f"{line.effect:+.4f}",
+             f"{line.luck:.4f}", f"{line.signal:.1f}", minutes, per_minute)
+        )  # fmt: skip
+    header = ("recipe", "outcome", "K", "targets", "effect", "luck", "signal", "CPU min", "signal² / min")
+    seen = []
+    for series in evidence.pilots:
+        records = list(series.references.values())
+        every = [*series.panel.rows(TARGET), *series.panel.rows(CONTROL)]
+        share, spread = recognised(records, series.panel, every), seed_spread(series)
+        seen.append(
+            (series.recipe, str(len(records)), "no judge" if share is None else f"{share:.3f}",
+             "" if spread is None else f"{spread:.1%}")
+        )  # fmt: skip
+    best = max(lines, key=lambda line: line.efficiency or line.signal)
+    plainly = (
+        f"Most signal for the time had {best.recipe}: {best.outcome}, K = {best.k}, {best.targets} targets."
+    )
+    judged = table(("recipe", "references", "objects recognised", "seeds' spread of the loss"), seen)
+    return Written(f"{PILOT_WORDS}{table(header, rows)}\n{judged}", plainly)
+
+
+def reference(evidence: Evidence) -> Written | None:
+    series = evidence.main
+    if series is None:
+        return None
+    shipped = evidence.attributions(SHIPPED_WORKSPACE, series.panel)
+    lines = agreement_lines(evidence.attributions(REFERENCE_WORKSPACE, series.panel), shipped)
+    records = list(series.references.values())
+    if not records and not lines:
+        return None
+    facts = [("references (seeds)", str(len(records)))]
+    every = list(range(len(series.panel.pictures)))
+    share = recognised(records, series.panel, every)
+    facts.append(("objects recognised by the judge", "not measured" if share is None else f"{share:.3f}"))
+    spread = seed_spread(series)
+    facts.append(
+        ("spread of the targets' mean loss", "not measured" if spread is None else f"{spread:.2%}")
+    )
+    agree = [
+        (f"`{x.method}`", f"{x.spearman:.3f} {interval(x.interval)}", f"{x.recall:.2f}") for x in lines
+    ]
+    text = table((f"recipe {series.recipe}", "measured"), facts)
+    plainly = f"The reference was trained with {len(records)} seeds."
+    if agree:
+        text += "\nThe same pictures asked about under the reference and under the shipped model:\n\n"
+        text += table(("method", "Spearman of all scores", f"recall@{RECALLED}"), agree)
+        mean = _mean([x.spearman for x in lines])
+        plainly += f" Scores under it and under the shipped model agree by {mean:.2f} (Spearman)."
+    return Written(text, plainly)
+
+
+def unions(evidence: Evidence) -> Written | None:
+    series = evidence.main
+    lines = [] if series is None else union_lines(series)
+    if series is None or not lines:
+        return None
+    parts, charts = [], {}
+    for k in dict.fromkeys(line.k for line in lines):
+        here = sorted((line for line in lines if line.k == k), key=lambda x: -x.targets["loss"].value)
+        named = [line for line in here if line.method != CHANCE]
+        head = f"K = {k}" if k else "Every scene with an object of a target"
+        draws = len(series.chance(k))
+        size = ", ".join(dict.fromkeys(str(line.left_out) for line in here))
+        parts.append(f"### {head}: {size} images left out, {draws} random unions\n\n{_union_table(named)}")
+        if k and named:
+            marks = [
+                (x.method, [Mark(e.value, e.interval) for e in (x.targets["loss"], x.controls["loss"])])
+                for x in named
+            ]
+            charts[f"union-{k}.svg"] = interval_chart(
+                marks, ("targets", "controls"), "rise of the loss beyond chance"
+            )
+            parts.append(f"![Rise of the loss of targets and controls]({FOLDER}/union-{k}.svg)\n")
+    ranked = [line for line in lines if line.k and line.method not in (CHANCE, ORACLE, ORACLE_ALL)]
+    if not ranked:
+        return Written("\n".join(parts), "No method's union has been removed yet.", charts)
+    best = max(ranked, key=lambda line: line.targets["loss"].value)
+    gain, still = best.targets["loss"], best.controls["loss"]
+    plainly = (
+        f"The largest effect of {len({line.method for line in ranked})} methods: without the "
+        f"{best.left_out} images that `{best.method}` names, the targets' loss rises {_percent(gain)} "
+        f"beyond chance, and that of the controls {_percent(still)}."
+    )
+    return Written("\n".join(parts), plainly, charts)
+
+
+def _union_table(lines: Sequence[UnionLine]) -> str:
+    header = (
+        "without the images of", "targets' loss", "in spreads of chance", "share of the oracle's",
+        "controls' loss", "pixels (MSE)", "CLIP", "DINO", "targets' objects recognised",
+    )  # fmt: skip
+    rows = [
+        (
+            f"`{x.method}`" if x.method not in (ORACLE, ORACLE_ALL) else f"*{x.method}*",
+            _percent(x.targets["loss"]),
+            "" if x.targets["loss"].spreads is None else f"{x.targets['loss'].spreads:+.1f}",
+            "" if x.share is None else f"{x.share[0]:.2f} {interval(x.share[1], 2)}",
+            _percent(x.controls["loss"]),
+            *(
+                _number(x.targets.get(name))
+                for name in ("pixels (MSE)", "CLIP (1 - cosine)", "DINO (1 - cosine)")
+            ),
+            "" if x.recognised is None else f"{x.recognised:.2f}",
+        )
+        for x in lines
+    ]
+    return table(header, rows)
+
+
+def singles(evidence: Evidence) -> Written | None:
+    curves = [] if evidence.main is None else single_curves(evidence.main)
+    if not curves:
+        return None
+    ks = sorted({k for curve in curves for k, _ in curve.points})
+    points = {curve.method: dict(curve.points) for curve in curves}
+    rows = [
+        (f"`{method}`", *(f"{found[k]:+.1%}" if k in found else "" for k in ks))
+        for method, found in points.items()
+    ]
+    lines = [Line(curve.method, curve.points) for curve in curves]
+    chart = line_chart(lines, "images left out", "rise of the picture's loss")
+    pictures = max(curve.pictures for curve in curves)
+    text = f"Means over {pictures} pictures, each retrained for by itself.\n\n" + table(
+        ("without the first", *(f"{k}" for k in ks)), rows
+    )
+    text += f"\n![Loss against K]({FOLDER}/single.svg)\n"
+    plainly = f"For single pictures ({pictures}) the loss was followed over K up to {ks[-1]}."
+    return Written(text, plainly, {"single.svg": chart})
+
+
+def datamodel(evidence: Evidence) -> Written | None:
+    series = evidence.main
+    if series is None:
+        return None
+    lines = lds_lines(series, evidence.attributions(REFERENCE_WORKSPACE, series.panel))
+    sure = reliability(series)
+    if sure is None:
+        return None
+    seeds = (
+        "not measured" if sure.seeds is None else f"{sure.seeds:.3f} ({sure.again} halves trained again)"
+    )
+    text = table(
+        ("how far measured losses can be repeated", "rank correlation"),
+        [
+            ("two halves of the noises", f"{sure.halves:.3f}"),
+            ("two seeds of training", seeds),
+            ("ceiling of the score", f"{sure.ceiling:.3f}"),
+        ],
+    )
+    rows = [
+        (
+            f"`{x.method}`",
+            f"{x.score:.3f} {interval(x.interval)}",
+            f"{x.score / sure.ceiling:.2f}" if sure.ceiling else "",
+        )
+        for x in lines
+    ]
+    text += "\n" + table(("method", "LDS", "share of the ceiling"), rows)
+    marks = [(x.method, [Mark(x.score, x.interval)]) for x in lines]
+    chart = {"lds.svg": interval_chart(marks, ("LDS",), "LDS", percent=False)} if marks else {}
+    if chart:
+        text += f"\n![Linear datamodeling score]({FOLDER}/lds.svg)\n"
+    best = f" The best, `{lines[0].method}`, reaches {lines[0].score:.2f}." if lines else ""
+    plainly = f"On {sure.models} models of random halves the score can reach {sure.ceiling:.2f}.{best}"
+    return Written(text, plainly, chart)
+
+
+def boxes(evidence: Evidence) -> Written | None:
+    lines = [] if evidence.main is None else boxed_lines(evidence.main)
+    if not lines:
+        return None
+    rows = [
+        (
+            f"`{x.method}`",
+            str(x.k),
+            f"{x.asked:+.1%}",
+            f"{x.other:+.1%}",
+            f"{x.contrast:+.1%} {_ends(x.interval)}",
+            "no judge"
+            if x.unrecognised is None or x.unrecognised_interval is None
+            else f"{x.unrecognised:+.3f} {interval(x.unrecognised_interval)}",
+        )
+        for x in sorted(lines, key=lambda x: -x.contrast)
+    ]
+    header = ("method", "K", "asked box", "other box", "difference", "recognised less than the other")
+    named = [x for x in lines if x.method != ORACLE]
+    good = [x for x in named if x.interval[0] > 0]
+    plainly = (
+        f"For {len(good)} of {len(named)} methods and K, removing what a boxed question names hurts that "
+        "object clearly more than the other one."
+    )
+    return Written(table(header, rows), plainly)
+
+
+SECTIONS = (
+    Section("Which protocol has most signal?", "pilot", pilot),
+    Section("The reference", "references", reference),
+    Section("Without the images that a method names", "union", unions),
+    Section("Single pictures: loss against K", "single", singles),
+    Section("Linear datamodeling score", "lds", datamodel),
+    Section("Boxed truth", "boxed", boxes),
+)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _percent(effect: Effect) -> str:
+    return f"{effect.value:+.1%}" + ("" if effect.interval is None else f" {_ends(effect.interval)}")
+
+
+def _number(effect: Effect | None) -> str:
+    return "" if effect is None else f"{effect.value:+.4f}"
+
+
+def _ends(ends: tuple[float, float]) -> str:
+    return f"[{ends[0]:+.1%}, {ends[1]:+.1%}]"

@@ -1,0 +1,152 @@
+"""Laws of docs/EVIDENCE.md."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attribution.rng import generator
+from evaluation.retraining.arguments import COMMITTED, DOCUMENT
+from evaluation.retraining.attributions import Attributions, questions_of
+from evaluation.retraining.document import NOT_YET, evidence_document
+from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.job import Job, Plan
+from evaluation.retraining.panel import REGIONS, Panel
+from evaluation.retraining.plans import KINDS, Choices, Planner
+from evaluation.retraining.recipe import Recipe
+from evaluation.retraining.records import FORMAT, Record
+from evaluation.retraining.sections import SECTIONS
+from tests.worlds import ROOT
+
+IMAGES = 96
+
+
+def influences(panel: Panel) -> np.ndarray:
+    """What each image is worth to each picture in this pretended world, its left half and its right."""
+    shape = (len(panel.pictures), 2, IMAGES)
+    return generator(0, "pretended influence").exponential(0.01, shape)
+
+
+def pretended(plan: Plan, job: Job, panel: Panel) -> Record:
+    """The record of a model whose losses are sums of known influences, and a little luck of its own."""
+    gone = influences(panel) @ job.left_out.mask(IMAGES).astype(float)
+    luck = 0.002 * generator(job.seed, "luck", job.left_out.sha256).standard_normal(gone.shape)
+    halves = 1 + gone + luck
+    by_region = {"whole": halves.mean(axis=1), "left": halves[:, 0], "right": halves[:, 1]}
+    draws = 1 + 0.001 * np.arange(panel.facts.noises)
+    losses = {region: (by_region[region][:, None] * draws).tolist() for region in REGIONS}
+    left = [float(p) for p in np.exp(-gone[:, 0])]
+    judged = {"left": left, "right": left, "said-left": [p.left for p in panel.pictures]}
+    judged["said-right"] = ["nothing" for _ in panel.pictures]
+    likeness = {"mse": gone.mean(axis=1).tolist(), "clip": left}
+    shown = (likeness, judged) if plan.pictures else ({}, {})
+    return Record(FORMAT, plan.key(job), plan.described(job), losses, *shown, {"cpu_seconds": 60.0})
+
+
+@pytest.fixture(scope="module")
+def evidence(
+    small_recipe: Path, small_panel: Path, panel: Panel, tmp_path_factory: pytest.TempPathFactory
+) -> Evidence:
+    """Everything recorded, in a world whose influences one method knows and another does not."""
+    tmp_path = tmp_path_factory.mktemp("evidence")
+    shutil.copytree(small_panel, tmp_path / "panels" / "small")
+    questions = questions_of(panel, boxed=True)
+    of_side = {"whole": influences(panel).sum(axis=1), "left": influences(panel)[:, 0]}
+    of_side["right"] = influences(panel)[:, 1]
+    rows = {picture.name: row for row, picture in enumerate(panel.pictures)}
+    known = np.stack([of_side[q.region][rows[q.picture.name]] for q in questions])
+    guessed = generator(0, "guess").random(known.shape)
+    for method, scores in (("knowing", known), ("guessing", guessed)):
+        for name in ("reference", "shipped"):
+            first = np.argsort(-scores, axis=1, kind="stable")
+            keys = tuple(question.key for question in questions)
+            made = Attributions(method, panel.digest, panel.facts.training_set, "m", keys, scores, first)
+            made.write(tmp_path / "attributions" / name)
+    choices = Choices(
+        small_recipe, small_panel, tmp_path / "attributions" / "reference", None, (2, 3), 4, 3, 2, 30, 10
+    )
+    found = Evidence(tmp_path)
+    for make in KINDS.values():
+        plan = make(Planner(choices))
+        plan.write(tmp_path / "plans" / f"{plan.name}.json")
+        for job in plan.jobs:
+            found.records.write(pretended(plan, job, panel))
+    return found
+
+
+def test_what_is_not_recorded_is_said_to_be_not_measured(tmp_path: Path) -> None:
+    """Law: Where there is no record, the evidence says that it is not measured yet."""
+    text, charts = evidence_document(Evidence(tmp_path))
+    assert text.count(NOT_YET) == 2 * len(SECTIONS)
+    assert charts == {}
+
+
+def test_all_sections_are_written_of_what_is_recorded(evidence: Evidence) -> None:
+    text, charts = evidence_document(evidence)
+    assert NOT_YET not in text
+    assert set(charts) == {"union-2.svg", "union-3.svg", "single.svg", "lds.svg"}
+    assert all(f"evaluation/retraining/{name}" in text for name in charts)
+    assert "nan" not in text
+    knowing = [line for line in text.splitlines() if line.startswith("| `knowing`")]
+    guessing = [line for line in text.splitlines() if line.startswith("| `guessing`")]
+    assert len(knowing) == len(guessing) == 7  # agreement, two K of unions and of boxes, single, LDS
+    best, *_, worst = [line for line in text[text.index("LDS") :].splitlines() if line.startswith("| `")][
+        :2
+    ]
+    assert best.startswith("| `knowing` | 0.9")
+    assert worst.startswith("| `guessing` | 0.1")
+
+
+def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
+    """Law: In a world of known influences, the evidence puts the method that knows them first."""
+    from evaluation.retraining.contrasts import boxed_lines
+    from evaluation.retraining.effects import union_lines
+    from evaluation.retraining.lds import lds_lines, reliability
+
+    series = evidence.main
+    assert series is not None
+    methods = evidence.attributions("reference", series.panel)
+    first, second = lds_lines(series, methods)
+    assert (first.method, second.method) == ("knowing", "guessing")
+    assert first.score > 0.8 > 0.4 > abs(second.score)
+    sure = reliability(series)
+    assert sure is not None
+    assert 0.8 < sure.ceiling <= 1
+    effects = {(x.method, x.k): x.targets["loss"] for x in union_lines(series)}
+    for k in (2, 3):
+        assert effects["knowing", k].value > effects["guessing", k].value
+        assert (effects["knowing", k].interval or (0, 0))[0] > 0
+    contrasts = {(x.method, x.k): x.contrast for x in boxed_lines(series)}
+    assert contrasts["knowing", 3] > contrasts["guessing", 3]
+
+
+def test_half_finished_plans_are_reported_as_far_as_they_are(evidence: Evidence, tmp_path: Path) -> None:
+    """Law: A report can be written at any moment, whatever is recorded by then."""
+    part = Evidence(Path(shutil.copytree(evidence.folder, tmp_path / "part")))
+    paths = sorted(part.records.folder.glob("*.json"))
+    for count in (len(paths) // 2, len(paths) // 5, 3, 1):
+        for path in paths[count:]:
+            path.unlink(missing_ok=True)
+        text, _ = evidence_document(Evidence(part.folder))
+        assert "nan" not in text
+
+
+def test_the_committed_evidence_is_what_the_records_say() -> None:
+    """Law: What docs/EVIDENCE.md says is what its command writes of the committed records."""
+    text, charts = evidence_document(Evidence(ROOT / COMMITTED))
+    assert (ROOT / DOCUMENT).read_text(encoding="utf-8") == text
+    for name, chart in charts.items():
+        assert (ROOT / COMMITTED / name).read_text(encoding="utf-8") == chart
+
+
+def test_committed_plans_are_of_the_files_beside_them() -> None:
+    """Law: Every committed plan is of the recipe, the panel and the training set that are committed."""
+    plans = Evidence(ROOT / COMMITTED).plans
+    assert plans
+    for plan in plans:
+        assert Recipe.read(ROOT / plan.recipe).digest == plan.recipe_digest
+        panel = Panel.read(ROOT / plan.panel)
+        assert (panel.digest, panel.facts.training_set) == (plan.panel_digest, plan.training_set)

@@ -1,0 +1,78 @@
+"""Laws of the figures: effects beyond chance, the linear datamodeling score, boxed contrasts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluation.retraining.charts import Line, Mark, Scale, interval_chart, line_chart
+from evaluation.retraining.effects import beyond_chance
+from evaluation.retraining.lds import lds, lds_interval, rank_correlations
+from evaluation.statistics import spearman
+
+
+def test_an_effect_is_beyond_what_chance_does() -> None:
+    """Law: A random removal has no effect beyond chance, on average."""
+    rng = np.random.default_rng(0)
+    chance = 0.2 + 0.02 * rng.standard_normal((6, 8))
+    effects = [beyond_chance(chance[k], np.delete(chance, k, axis=0)).value for k in range(6)]
+    assert np.mean(effects) == pytest.approx(0, abs=1e-12)
+    assert beyond_chance(chance[0] + 0.3, chance).value == pytest.approx(
+        chance[0].mean() + 0.3 - chance.mean()
+    )
+
+
+def test_intervals_hold_no_effect_as_often_as_they_say() -> None:
+    """Law: Intervals of effects hold the truth about as often as they say, luck of training included."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for trial in range(40):
+        luck = 0.05 * rng.standard_normal((7, 1)) + 0.01 * rng.standard_normal((7, 8))
+        rises = 0.1 + 0.05 * rng.standard_normal(8) + luck
+        low, high = beyond_chance(rises[0], rises[1:], seed=trial).interval or (0.0, 0.0)
+        held += low <= 0 <= high
+    assert held / 40 > 0.8  # six draws of chance are few
+
+
+def test_one_random_removal_gives_no_interval() -> None:
+    effect = beyond_chance(np.ones(3), np.zeros((1, 3)))
+    assert (effect.value, effect.interval, effect.spreads) == (1.0, None, None)
+
+
+def test_a_method_that_knows_the_losses_has_a_score_of_one() -> None:
+    """Law: The linear datamodeling score of the true influences is one, and that of none about zero."""
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal((3, 40))
+    left_out = rng.random((30, 40)) < 0.5
+    losses = 1 + left_out @ truth.T
+    assert lds(truth, left_out, losses) == pytest.approx(np.ones(3))
+    assert lds(-truth, left_out, losses) == pytest.approx(-np.ones(3))
+    chance = lds(rng.standard_normal((200, 40)), left_out, np.repeat(losses[:, :1], 200, axis=1))
+    assert abs(chance.mean()) < 0.05
+    low, high = lds_interval(truth + rng.standard_normal(truth.shape), left_out, losses)
+    assert 0.2 < low < high < 1
+
+
+def test_rank_correlations_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(5, size=(12, 4)), rng.integers(5, size=(12, 4))
+    expected = [spearman(one[:, k], other[:, k]) for k in range(4)]
+    assert rank_correlations(one, other) == pytest.approx(expected)
+    assert rank_correlations(np.ones((5, 1)), np.arange(5.0)[:, None]).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("values", [[0.013, -0.002], [4.0, 55.0], [0.0], [-3.0, -1.0]])
+def test_scales_have_zero_and_everything_and_round_ticks(values: list[float]) -> None:
+    scale = Scale.over(values, 10, 100)
+    assert scale.low <= min(0.0, *values)
+    assert scale.high >= max(0.0, *values)
+    assert 2 <= len(scale.ticks) <= 9
+    assert any(tick == pytest.approx(0, abs=1e-12) for tick in scale.ticks)
+
+
+def test_charts_escape_what_they_name() -> None:
+    drawn = interval_chart([("a<b", [Mark(0.1, (0.0, 0.2)), Mark(0.3)])], ("targets", "controls"), "rise")
+    assert "a&lt;b" in drawn
+    drawn = line_chart([Line("x&y", [(10, 0.1), (50, 0.4)])], "images left out", "rise")
+    assert "x&amp;y" in drawn
+    assert "40%" in drawn

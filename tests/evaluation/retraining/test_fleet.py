@@ -1,0 +1,195 @@
+"""Laws of the fleet. Its models are pretended: a folder that says what was left out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from attribution.errors import ResultError
+from evaluation.retraining.fleet import Fleet, Planned
+from evaluation.retraining.job import Job, Plan
+from evaluation.retraining.left_out import LeftOut
+from evaluation.retraining.recipe import Recipe
+from evaluation.retraining.records import Records
+
+RECORD = """
+import pathlib, sys
+model, record, log = map(pathlib.Path, sys.argv[1:4])
+record.parent.mkdir(exist_ok=True)
+with log.open("a") as lines:
+    lines.write(record.stem + "\\n")
+record.write_text(model.joinpath("ids").read_text())
+"""
+
+
+def recording(planned: Planned, number: int, model: Path, records: Records, seconds: float) -> list[str]:
+    """Writes a record that holds the ids, and notes every measurement in `measured`."""
+    path = records.path(planned.plan.key(planned.plan.jobs[number]))
+    return [sys.executable, "-c", RECORD, str(model), str(path), str(records.folder.parent / "measured")]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path / "work", Records(tmp_path / "records"), measuring=recording)
+
+
+def run(fleet: Fleet, path: Path, workers: int = 2) -> list[str]:
+    return fleet.run([(path, Plan.read(path))], workers, lambda line: None)
+
+
+def records(fleet: Fleet) -> list[str]:
+    return sorted(path.read_text() for path in fleet.records.folder.glob("*.json"))
+
+
+def measured(fleet: Fleet) -> list[str]:
+    return (fleet.records.folder.parent / "measured").read_text().split()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if happened():
+            return
+        time.sleep(0.02)
+    pytest.fail("it never happened")
+
+
+def test_every_job_is_recorded_and_none_is_done_twice(fleet: Fleet, plan_of: Callable[..., Path]) -> None:
+    """Law: A recorded job is never trained again, whatever plan it stands in."""
+    first, more = plan_of((), (1, 2), (3,)), plan_of((3,), (4,), (2, 1), name="more")
+    assert run(fleet, first) == []
+    ids = Recipe.read(Path(Plan.read(first).recipe)).training_set.ids
+    assert records(fleet) == sorted(["", f"{ids[1]}\n{ids[2]}\n", f"{ids[3]}\n"])
+    assert run(fleet, more) == []
+    assert len(measured(fleet)) == len(set(measured(fleet))) == 4
+    assert not list(fleet.work.glob("*/model"))  # they are recorded
+
+
+def test_models_are_kept_if_asked_for(fleet: Fleet, plan_of: Callable[..., Path]) -> None:
+    keeping = Fleet(fleet.work, fleet.records, keep=True, measuring=recording)
+    run(keeping, plan_of((), (1,)))
+    assert len(list(fleet.work.glob("*/model"))) == 2
+
+
+def test_two_fleets_never_do_the_same_job(fleet: Fleet, plan_of: Callable[..., Path]) -> None:
+    """Law: Two fleets on the same plans never do the same job."""
+    path = plan_of(*((row,) for row in range(6)))
+    other = Fleet(fleet.work, fleet.records, measuring=recording)
+    threads = [threading.Thread(target=run, args=(each, path)) for each in (fleet, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(measured(fleet)) == len(set(measured(fleet))) == 6
+
+
+def test_a_command_that_fails_is_named_by_its_log_and_the_others_go_on(
+    fleet: Fleet, plan_of: Callable[..., Path]
+) -> None:
+    path = plan_of((1,), (2,))
+    fleet.work.mkdir()
+    (fleet.work / "broken").touch()
+    failed = run(fleet, path)
+    assert len(failed) == 2
+    assert "it came apart" in Path(failed[0]).read_text()
+    (fleet.work / "broken").unlink()
+    assert run(fleet, path) == []
+    assert len(measured(fleet)) == 2
+
+
+ORPHANED = """
+import sys
+from pathlib import Path
+from evaluation.retraining.fleet import Fleet
+from evaluation.retraining.job import Plan
+from evaluation.retraining.records import Records
+path, work, records = map(Path, sys.argv[1:])
+Fleet(work, Records(records)).run([(path, Plan.read(path))], 1, print)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_that_outlives_its_fleet_still_holds_its_job(
+    fleet: Fleet, plan_of: Callable[..., Path]
+) -> None:
+    """Law: A fleet may be killed at any moment: what it began is nobody else's until it has ended."""
+    path = plan_of((1,))
+    plan = Plan.read(path)
+    fleet.work.mkdir()
+    (fleet.work / "slow").touch()
+    begun = fleet.folder(plan, plan.jobs[0]) / "begun"
+    arguments = [sys.executable, "-c", ORPHANED, str(path), str(fleet.work), str(fleet.records.folder)]
+    killed = subprocess.Popen(arguments)
+    until(begun.exists)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert fleet.in_hand(plan, plan.jobs[0])
+    assert run(fleet, path) == []
+    assert not fleet.records.has(plan.key(plan.jobs[0]))
+    (fleet.work / "slow").unlink()
+    until(lambda: not fleet.in_hand(plan, plan.jobs[0]))
+    begun.unlink()
+    run(fleet, path)
+    assert not begun.exists()  # its model was there
+    assert measured(fleet) == [plan.key(plan.jobs[0])]
+
+
+def test_a_fleet_that_is_stopped_ends_its_commands(fleet: Fleet, plan_of: Callable[..., Path]) -> None:
+    path = plan_of((1,), (2,))
+    plan = Plan.read(path)
+    fleet.work.mkdir()
+    (fleet.work / "slow").touch()
+    thread = threading.Thread(target=run, args=(fleet, path))
+    thread.start()
+    until(lambda: len(list(fleet.work.glob("*/begun"))) == 2)
+    assert all(fleet.in_hand(plan, job) for job in plan.jobs)
+    fleet._stop.set()
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+    assert not any(fleet.in_hand(plan, job) for job in plan.jobs)
+    assert not list(fleet.work.glob("*/model"))
+
+
+def test_a_training_by_itself_that_is_interrupted_ends_its_command(
+    fleet: Fleet, plan_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan.read(plan_of((1,)))
+    fleet.work.mkdir()
+    (fleet.work / "slow").touch()
+    begun = fleet.folder(plan, plan.jobs[0]) / "begun"
+
+    def interrupted(seconds: float) -> bool:
+        time.sleep(seconds)
+        if begun.exists():
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(fleet._stop, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fleet.train(Recipe.read(Path(plan.recipe)), plan, plan.jobs[0])
+    assert not fleet.in_hand(plan, plan.jobs[0])
+
+
+def test_a_reference_can_be_trained_before_there_is_a_panel(
+    fleet: Fleet, plan_of: Callable[..., Path], small_recipe: Path
+) -> None:
+    planned = Plan.read(plan_of(()))
+    recipe = Recipe.read(small_recipe)
+    job = Job(0, LeftOut.of((), recipe.training_set.ids), {})
+    alone = Plan("x", "", recipe.digest, "", "", recipe.training_set.fingerprint, False, (job,))
+    model = fleet.train(recipe, alone, job)
+    assert model.joinpath("ids").read_text() == ""
+    assert fleet.folder(planned, planned.jobs[0]) / "model" == model  # nothing is trained twice
+    run(fleet, plan_of(()))
+    assert len(records(fleet)) == 1
+    assert model.exists()  # asked for by itself, it stays when it is recorded
+    (fleet.work / "broken").touch()
+    with pytest.raises(ResultError, match=r"log\.txt"):
+        fleet.train(recipe, alone, Job(1, job.left_out, {}))
