@@ -25,7 +25,7 @@ LOOKED_UP = ("first-order", "clip", "clip-text", "dino", "pixel", "random")
 # Measuring every image under both curvatures would take twice as long and take the same path.
 METHODS = {
     "instant": LOOKED_UP,
-    "refined": ("abu", "abu-plus", *LOOKED_UP),
+    "refined": ("divergence", "abu", "abu-plus", *LOOKED_UP),
     "exhaustive": ("abu", *LOOKED_UP),
 }
 MAY_DIFFER = ("seconds", "engine")

@@ -80,7 +80,7 @@ def _visit(page: Any, address: str, prompt: str, seed: int, expect: Any) -> dict
     seconds["a picture, from Generate"] = time.perf_counter() - began
     began = time.perf_counter()
     page.locator("#attribute").click()
-    for method, stage in (("clip", "neighbours"), ("first-order", "first order"), ("abu-plus", "refined")):
+    for method, stage in (("clip", "neighbours"), ("first-order", "first order"), ("divergence", "refined")):
         page.locator(f'.strip[data-method="{method}"] .cell[data-id]').first.wait_for()
         seconds[f"{stage}, from Attribute"] = time.perf_counter() - began
     expect(page.locator("#status .status")).to_have_attribute("data-state", "done")

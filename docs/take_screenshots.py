@@ -69,7 +69,7 @@ def methods_of(part: str) -> Callable[[Page], None]:
     def do(page: Page) -> None:
         page.locator("#beside input").first.check(force=True)
         expect(page.locator("#shown-part")).to_be_visible()
-        first = page.locator('.strip[data-key="abu-plus"] .cell').first
+        first = page.locator('.strip[data-key="divergence"] .cell').first
         expect(first).to_be_visible()
         before = str(first.get_attribute("aria-label"))
         page.locator("#shown-part label").filter(has_text=part).click()
@@ -81,7 +81,7 @@ def methods_of(part: str) -> Callable[[Page], None]:
 def opened(page: Page) -> None:
     """A training image, looked at closely."""
     methods_of("Part B")(page)
-    page.locator('.strip[data-key="abu-plus"] .cell').nth(1).click()
+    page.locator('.strip[data-key="divergence"] .cell').nth(1).click()
     expect(page.locator("dialog.detail")).to_be_visible()
     expect(page.locator(".detail-map img").first).to_be_visible()
     page.wait_for_timeout(500)
