@@ -106,7 +106,7 @@ class CounterfactualEvents:
     def stop(self, request: gr.Request) -> Updates:
         """The test ends itself at its next step."""
         self.page.session(request).stop.set()
-        return self.page.answer.counterfactual.at_rest(status.idle("Stopping after this step."))
+        return self.page.answer.counterfactual.stopping()
 
 
 def connect_counterfactual(page: PageContext) -> None:
@@ -117,7 +117,7 @@ def connect_counterfactual(page: PageContext) -> None:
         events = CounterfactualEvents(page, check)
         begun = check.button.click(events.begin, fields, panel.outputs(), **AT_ONCE)
         begun.then(events.run, fields, [page.action.status, *panel.outputs()], **ON_THE_MODEL)
-    panel.stop.click(events.stop, None, panel.outputs(), **AT_ONCE)
+    panel.stop.click(events.stop, None, [panel.stop], **AT_ONCE)
 
 
 def strip_to_test(page: PageContext, session: Session, of: str | None, count: Any) -> tuple[Strip, int]:

@@ -68,11 +68,18 @@ class CounterfactualPanel:
         """No test runs."""
         return self._buttons(line, working=False)
 
+    def stopping(self) -> Updates:
+        """A test was told to stop.
+
+        Nothing that its own end writes: this may reach the page after that, and must not undo it.
+        """
+        return {self.stop: gr.update(value="Stopping …", interactive=False)}
+
     def _buttons(self, line: str, working: bool) -> Updates:
         return {
             self.top: gr.update(visible=not working),
             self.itself: gr.update(visible=not working),
-            self.stop: gr.update(visible=working),
+            self.stop: gr.update(visible=working, value="Stop", interactive=True),
             self.status: line,
         }
 
