@@ -24,6 +24,7 @@ told apart. *Interactive* is when the prompt can be written and Generate pressed
 
 """
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
+STAGES = {"clip": "neighbours", "first-order": "first order", "divergence": "refined"}  # by method
 
 
 class Opening:
@@ -80,7 +81,11 @@ def _visit(page: Any, address: str, prompt: str, seed: int, expect: Any) -> dict
     seconds["a picture, from Generate"] = time.perf_counter() - began
     began = time.perf_counter()
     page.locator("#attribute").click()
-    for method, stage in (("clip", "neighbours"), ("first-order", "first order"), ("divergence", "refined")):
+    for method, stage in (
+        ("clip", "neighbours"),
+        ("first-order", "first order"),
+        ("divergence", "refined"),
+    ):
         page.locator(f'.strip[data-method="{method}"] .cell[data-id]').first.wait_for()
         seconds[f"{stage}, from Attribute"] = time.perf_counter() - began
     expect(page.locator("#status .status")).to_have_attribute("data-state", "done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from evaluation.studies import Kept
 from evaluation.studies.fisher import Fisher
 from precompute.jobs.curvature import ENOUGH
 from tests.evaluation.test_studies import finished
-from tests.worlds import EMBEDDED
+from tests.worlds import EMBEDDED, ROOT
 
 
 @pytest.mark.parametrize("kind", [FISHER, KFAC, EKFAC], ids=lambda kind: kind.name)
@@ -35,3 +36,18 @@ def test_the_same_seed_has_the_same_traces_and_another_others(
     ratios = [ratio for (ratio,) in report.figures["ratios"].values()]
     assert all(0.5 < ratio < 2 and ratio != 1 for ratio in ratios)
     assert "| rests on |" in report.markdown
+
+
+def test_two_seeds_agree_in_every_layer_of_the_shipped_world() -> None:
+    """Law: On the shipped world another seed's Fisher information is within 10% in every layer.
+
+    As the study measured it (minutes); what is shipped must be what it was measured of.
+    """
+    found = json.loads((ROOT / "docs" / "evaluation" / "fisher.json").read_text(encoding="utf-8"))
+    manifest = Workspace.open(EMBEDDED / "workspace").artifact(FISHER).manifest
+    assert found["effective_draws"] == manifest["measured"]["effective_draws"]
+    assert found["cut_shares"] == manifest["measured"]["cut_shares"]
+    assert set(found["ratios"]) == set(found["effective_draws"])
+    for layer, ratios in found["ratios"].items():
+        assert ratios, layer
+        assert all(0.9 < ratio < 1.1 for ratio in ratios), layer
