@@ -1,0 +1,18 @@
+"""Every method has a colour of its own, the same one on the page as in its figures."""
+
+from __future__ import annotations
+
+import re
+
+from app.charts.figures import COLOURS
+from attribution.methods.base import methods
+from tests.worlds import ROOT
+
+
+def test_a_method_is_of_one_colour_on_the_page_and_in_figures() -> None:
+    styles = (ROOT / "assets" / "page" / "page.css").read_text(encoding="utf-8")
+    on_the_page = dict(re.findall(r"--dot-([\w-]+): (#\w+|var\(--accent\));", styles))
+    assert set(COLOURS) == set(on_the_page) == set(methods()) - {"random"}
+    assert len(set(COLOURS.values())) == len(COLOURS)
+    for name, colour in COLOURS.items():
+        assert on_the_page[name] in (colour, "var(--accent)"), name
