@@ -29,10 +29,9 @@ help:
 app: $(VENV)/.app
 	$(QUIET) $(BIN)/python app.py
 
-# Types take one core for half a minute: the unit tests fill the other one meanwhile.
-test: lint
-	$(MAKE) --jobs 2 --output-sync=line types unit
-	$(MAKE) e2e
+# Types take one core for half a minute, and the browser's tests leave more than that idle.
+test: lint unit
+	$(MAKE) --jobs 2 --output-sync=line types e2e
 
 quick: lint
 	$(PYTEST) --dist worksteal -m "not e2e and not slow"
