@@ -14,5 +14,7 @@ def test_a_method_is_of_one_colour_on_the_page_and_in_figures() -> None:
     on_the_page = dict(re.findall(r"--dot-([\w-]+): (#\w+|var\(--accent\));", styles))
     assert set(COLOURS) == set(on_the_page) == set(methods()) - {"random"}
     assert len(set(COLOURS.values())) == len(COLOURS)
+    used = set(re.findall(r"\[data-method=\"([\w-]+)\"\] \{ --dot: var\(--dot-\1\); \}", styles))
+    assert used == set(COLOURS)
     for name, colour in COLOURS.items():
         assert on_the_page[name] in (colour, "var(--accent)"), name
