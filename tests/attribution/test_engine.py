@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -23,23 +21,13 @@ from attribution.query import Box, Query, Settings
 from attribution.results import Attribution, Entry, Ranking
 from attribution.serialization import to_csv, to_json
 from attribution.workspace.workspace import Workspace
+from tests.worlds.generators import returned
 from tests.worlds.queries import query_of
 from tests.worlds.rankings import ranking_of
 from tests.worlds.settings import quick
 
-T = TypeVar("T")
 QUICK = quick({"draws": 8, "calibration_draws": 4}, candidates=6, batch_size=32)
 FAST = ("clip", "clip-text", "dino", "pixel", "random")
-
-
-def returned(steps: Generator[Any, None, T]) -> T:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            result: T = done.value
-            return result
 
 
 def shortlisted(workspace: Workspace, query: Query, count: int) -> np.ndarray:

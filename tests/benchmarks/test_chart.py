@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.chart import Line, Scale, apart, log_log
+from benchmarks.chart import Line, Scale, log_log
+from evaluation.svg import apart
 
 
 def test_a_tenfold_value_is_as_far_from_one_as_a_hundredfold_from_ten() -> None:

@@ -29,6 +29,7 @@ from attribution.unlearning.calibration import RISE_TOLERANCE, calibrated_step, 
 from attribution.unlearning.image_set import Ascent
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.generators import returned
 from tests.worlds.weights import checksum
 
 QUICK = CounterfactualSettings(
@@ -57,13 +58,7 @@ def last_of(events) -> CounterfactualCheck:  # type: ignore[no-untyped-def]
 
 
 def unlearned(workspace: Workspace, rows: tuple[int, ...], ascent: Ascent) -> unlearning.Unlearned:
-    steps = sets.unlearned_set(workspace, rows, ascent)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: unlearning.Unlearned = end.value
-            return result
+    return returned(sets.unlearned_set(workspace, rows, ascent))
 
 
 def test_a_set_of_one_is_that_image_unlearned(tiny_world: Workspace) -> None:

@@ -17,6 +17,7 @@ from attribution.methods.bm25 import BM25, BM25Options, CaptionIndex
 from attribution.query import Query, Settings
 from attribution.results import Attribution
 from attribution.workspace.workspace import Workspace
+from tests.worlds.generators import returned
 
 CAPTIONS = (
     "a cat and a dog", "a dog, a dog, a dog on a road", "", "two boats", "a red boat on the sea", "!?",
@@ -25,13 +26,7 @@ CAPTIONS = (
 
 
 def index_of(captions: Sequence[str], options: BM25Options | None = None) -> CaptionIndex:
-    steps = BM25()._made(tuple(captions), options or BM25Options())
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            index: CaptionIndex = done.value
-            return index
+    return returned(BM25()._made(tuple(captions), options or BM25Options()))
 
 
 def plain_bm25(query: str, captions: Sequence[str], k1: float, b: float) -> list[float]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -23,9 +21,9 @@ from attribution.unlearning.movement import Moved, spread
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.generators import returned
 from tests.worlds.queries import query_of
 
-T = TypeVar("T")
 QUICK = Settings(
     candidates=10,
     batch_size=32,
@@ -39,16 +37,6 @@ def ranked(workspace: Workspace, settings: Settings = QUICK, box: Box | None = N
     *_, answer = attribute(workspace, query_of(workspace, box=box), ["divergence"], settings)
     assert isinstance(answer, Attribution)
     return answer.rankings["divergence"]
-
-
-def returned(steps: Generator[object, None, T]) -> T:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: T = done.value
-            return found
 
 
 def unlearned(workspace: Workspace, box: Box | None = None) -> Unlearned:

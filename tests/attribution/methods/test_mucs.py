@@ -17,6 +17,7 @@ from attribution.results import Attribution, Ranking
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
+from tests.worlds.generators import returned
 from tests.worlds.queries import query_of
 from tests.worlds.weights import checksum
 
@@ -31,13 +32,7 @@ def ranked(workspace: Workspace, settings: Settings = QUICK, box: Box | None = N
 
 
 def second_model(workspace: Workspace, settings: Settings = QUICK, box: Box | None = None) -> Unlearned:
-    steps = Mucs().unlearn(QueryContext(workspace, query_of(workspace, box=box), settings))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            unlearned: Unlearned = done.value
-            return unlearned
+    return returned(Mucs().unlearn(QueryContext(workspace, query_of(workspace, box=box), settings)))
 
 
 @pytest.mark.parametrize("box", [None, Box(0.5, 0.25, 1.0, 0.75)])

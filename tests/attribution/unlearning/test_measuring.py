@@ -14,6 +14,7 @@ from attribution.results import Progress, Scores
 from attribution.unlearning.measuring import PART, Remeasured, measured, self_check
 from attribution.unlearning.racing import Rises, mean_and_error
 from attribution.workspace.workspace import Workspace
+from tests.worlds.generators import returned
 
 PROBE = Probe(timesteps=(100, 300), noises=2, pool=4)
 
@@ -23,16 +24,6 @@ def worth(rows: Int[ndarray, " n"], noises: range, stage: str) -> Generator[Prog
     yield Progress("test", stage, 0, len(rows))
     draws = [[[row + 0.01 * np.cos(row + t + k) for k in noises] for t in range(2)] for row in rows]
     return np.array(draws, np.float64)
-
-
-def returned(steps: Generator[Progress, None, Rises]) -> Rises:
-    """What a generator returns when it is done."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            rises: Rises = done.value
-            return rises
 
 
 def draws_of(noises: range) -> int:
