@@ -1,20 +1,15 @@
-"""A line chart as SVG, by hand: readable on light and on dark pages, nothing to install.
-
-Colours are of middle lightness and the ground is transparent, so that it needs to know of no theme.
-"""
+"""A line chart as SVG, by hand."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-WIDTH, HEIGHT = 720, 400
+from evaluation.svg import COLOURS, INK, RULE, WIDTH, apart, drawing, text
+
+HEIGHT = 400  # pixels
 LEFT, RIGHT, TOP, BOTTOM = 64, 116, 38, 64  # margins; names of lines stand at the right
-INK, RULE = "#768390", "#76839055"
-COLOURS = ("#d9622b", "#2f81f7", "#2da44e", "#a371f7")
-FONT = "font-family='system-ui,-apple-system,Segoe UI,Helvetica,Arial,sans-serif'"
 
 
 @dataclass(frozen=True)
@@ -52,24 +47,10 @@ def log_log(lines: Sequence[Line], x_title: str, y_title: str, note: str = "") -
     for line, colour, place in zip(lines, COLOURS, places, strict=False):
         parts.append(_line(line, colour, across, upwards, place))
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(_text(middle, HEIGHT - 22, x_title, INK, "middle"))
-    parts.append(_text(LEFT - 44, TOP - 20, y_title, INK, "start"))
-    parts.append(_text(WIDTH - 8, HEIGHT - 6, note, INK, "end", 12))
-    return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' "
-        f"height='{HEIGHT}' role='img' {FONT}>\n<title>{escape(y_title)} by {escape(x_title)}</title>\n"
-        + "\n".join(parts)
-        + "\n</svg>\n"
-    )
-
-
-def apart(places: Sequence[float], least: float = 17) -> list[float]:
-    """Heights of names, moved down where two would overlap; in the order given."""
-    moved = list(places)
-    last = -math.inf
-    for k in sorted(range(len(places)), key=lambda k: places[k]):
-        moved[k] = last = max(places[k], last + least)
-    return moved
+    parts.append(text(middle, HEIGHT - 22, x_title, INK, "middle"))
+    parts.append(text(LEFT - 44, TOP - 20, y_title, INK, "start"))
+    parts.append(text(WIDTH - 8, HEIGHT - 6, note, INK, "end", 12))
+    return drawing(HEIGHT, f"{y_title} by {x_title}", parts)
 
 
 def _line(line: Line, colour: str, across: Scale, upwards: Scale, place: float) -> str:
@@ -78,14 +59,14 @@ def _line(line: Line, colour: str, across: Scale, upwards: Scale, place: float) 
     dash = " stroke-dasharray='6 5'" if line.dashed else ""
     dots = "".join(f"<circle cx='{x:.1f}' cy='{y:.1f}' r='4' fill='{colour}'/>" for x, y in at)
     drawn = f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2.5'{dash}/>"
-    return drawn + dots + _text(at[-1][0] + 12, place + 5, line.name, colour, "start", 14, 600)
+    return drawn + dots + text(at[-1][0] + 12, place + 5, line.name, colour, "start", 14, 600)
 
 
 def _ticks_across(values: Sequence[float], scale: Scale) -> str:
     foot = HEIGHT - BOTTOM
     return "".join(
         f"<line x1='{scale(v):.1f}' x2='{scale(v):.1f}' y1='{foot}' y2='{foot + 5}' stroke='{INK}'/>"
-        + _text(scale(v), foot + 20, f"{v:,.0f}", INK, "middle")
+        + text(scale(v), foot + 20, f"{v:,.0f}", INK, "middle")
         for v in values
     )
 
@@ -94,13 +75,6 @@ def _ticks_upwards(low: float, high: float, scale: Scale) -> str:
     decades = range(round(math.log10(low)), round(math.log10(high)) + 1)
     return "".join(
         f"<line x1='{LEFT}' x2='{WIDTH - RIGHT + 4}' y1='{scale(10.0**d):.1f}' y2='{scale(10.0**d):.1f}' "
-        f"stroke='{RULE}'/>" + _text(LEFT - 8, scale(10.0**d) + 4, f"{10.0**d:,g}", INK, "end")
+        f"stroke='{RULE}'/>" + text(LEFT - 8, scale(10.0**d) + 4, f"{10.0**d:,g}", INK, "end")
         for d in decades
-    )
-
-
-def _text(x: float, y: float, words: str, ink: str, anchor: str, size: int = 13, weight: int = 400) -> str:
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' fill='{ink}' text-anchor='{anchor}' font-size='{size}' "
-        f"font-weight='{weight}'>{escape(words)}</text>"
     )

@@ -91,8 +91,10 @@ def measured_loss_map(
         one, other = (model.predict(weights, batch) for weights in (model.weights, unlearned))
         objective, there = model.parametrisation, batch.to(model.device)
         before, after = (objective.squared_errors(each, there).double().cpu() for each in (one, other))
-        moved = objective.squared_change(one, other, there).double().cpu()
-        total += (moved if by_predictions else after - before).mean(dim=1).sum(dim=0)
+        cells = (
+            objective.squared_change(one, other, there).double().cpu() if by_predictions else after - before
+        )
+        total += cells.mean(dim=1).sum(dim=0)
         befores.append(before.mean(dim=(1, 2, 3)))
         afters.append(after.mean(dim=(1, 2, 3)))
     grid = (len(probe.timesteps), probe.noises)

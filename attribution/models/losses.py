@@ -64,12 +64,14 @@ def example_losses(
     return losses
 
 
-def check_finite(losses: Float32[ndarray, "examples timesteps noises"], ids: Sequence[str]) -> None:
-    """Raise `NonFiniteError` naming the first examples whose losses are not finite."""
-    bad = ~np.isfinite(losses).all(axis=(1, 2))
+def check_finite(
+    measured: Float[ndarray, "examples timesteps noises"], ids: Sequence[str], what: str = "the loss"
+) -> None:
+    """Raise `NonFiniteError` naming the first examples of which what was measured is not finite."""
+    bad = ~np.isfinite(measured).all(axis=(1, 2))
     if bad.any():
         named = ", ".join(ids[i] for i in np.flatnonzero(bad)[:5])
-        raise NonFiniteError(f"the loss of {int(bad.sum())} images is not finite, of {named}")
+        raise NonFiniteError(f"{what} of {int(bad.sum())} images is not finite, of {named}")
 
 
 def draw_losses(

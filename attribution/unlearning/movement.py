@@ -21,9 +21,9 @@ import numpy as np
 from jaxtyping import Float64, Int
 from numpy import ndarray
 
-from attribution.errors import NonFiniteError
 from attribution.models.base import Weights, masked_mean
 from attribution.models.draws import Probe, probe_draws
+from attribution.models.losses import check_finite
 from attribution.results import Progress
 from attribution.unlearning.measuring import encoded
 from attribution.unlearning.racing import Rises
@@ -82,12 +82,7 @@ class Moved:
             moved = masked_mean(model.parametrisation.squared_change(one, other, batch), None)
             changes.reshape(-1)[draws.numbers] = moved.cpu().numpy()
             yield Progress(self.method, stage, PASSES * (int(draws.numbers[-1]) + 1), PASSES * changes.size)
-        bad = ~np.isfinite(changes).all(axis=(1, 2))
-        if bad.any():
-            named = ", ".join(ids[i] for i in np.flatnonzero(bad)[:5])
-            raise NonFiniteError(
-                f"the predictions for {int(bad.sum())} images are not finite, of {named}: lower the step"
-            )
+        check_finite(changes, ids, "the change of predictions")
         return changes
 
     def draws_of(self, noises: range) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from attribution.methods.base import methods
@@ -55,6 +56,14 @@ def _train(verb: argparse.ArgumentParser) -> None:
     _working(verb)
 
 
+def _counts(verb: argparse.ArgumentParser, words_of: Mapping[str, str], usual: object) -> None:
+    """Flags that are counts, each with the default that `usual` has under its name."""
+    for name, words in words_of.items():
+        default = getattr(usual, name)
+        words = f"{words} (default {default})"
+        verb.add_argument(f"--{name}", type=positive_count, default=default, metavar="N", help=words)
+
+
 def _panel(verb: argparse.ArgumentParser) -> None:
     usual = Wanted()
     verb.add_argument(
@@ -69,10 +78,7 @@ def _panel(verb: argparse.ArgumentParser) -> None:
         "noises": "at each of them",
         "steps": "of making a picture",
     }
-    for name, words in counts.items():
-        default = getattr(usual, name)
-        words = f"{words} (default {default})"
-        verb.add_argument(f"--{name}", type=positive_count, default=default, metavar="N", help=words)
+    _counts(verb, counts, usual)
     verb.add_argument("--guidance", type=float, default=usual.guidance, metavar="G")
     verb.add_argument("--seed", type=int, default=usual.seed, metavar="S", help="of prompts and noise")
     verb.add_argument("--device", default="cpu", metavar="cpu|cuda")
@@ -110,10 +116,7 @@ def _plan(verb: argparse.ArgumentParser) -> None:
         "pictures": "targets, for `single`",
         "models": "random halves, for `lds`",
     }
-    for name, words in counts.items():
-        default = getattr(usual, name)
-        words = f"{words} (default {default})"
-        verb.add_argument(f"--{name}", type=positive_count, default=default, metavar="N", help=words)
+    _counts(verb, counts, usual)
     words = f"of the halves, trained with a second seed too (default {usual.again})"
     verb.add_argument("--again", type=int, default=usual.again, metavar="N", help=words)
     verb.add_argument("--out", type=Path, metavar="FILE", help="default: named after the plan")

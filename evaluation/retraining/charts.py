@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-WIDTH, LEFT, RIGHT, TOP, FOOT, ROW = 720, 150, 130, 34, 52, 26  # pixels
-INK, RULE = "#768390", "#76839055"  # of middle lightness: the ground is transparent
-COLOURS = ("#d9622b", "#2f81f7", "#2da44e", "#a371f7", "#bf8700", "#db61a2", "#1b7c83", "#768390")
-FONT = "font-family='system-ui,-apple-system,Segoe UI,Helvetica,Arial,sans-serif'"
+from evaluation.svg import COLOURS, INK, RULE, WIDTH, apart, drawing, text
+
+LEFT, RIGHT, TOP, FOOT, ROW = 150, 130, 34, 52, 26  # pixels
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def interval_chart(
     parts = [_ticks_across(across, foot, percent)]
     for n, (name, marks) in enumerate(rows):
         y = TOP + ROW * (n + 0.5)
-        parts.append(_text(LEFT - 10, y + 4, name, INK, "end"))
+        parts.append(text(LEFT - 10, y + 4, name, INK, "end"))
         for k, mark in enumerate(marks):
             at, colour = y + 7 * (k - (len(marks) - 1) / 2), COLOURS[k]
             low, high = (across(end) for end in mark.ends)
@@ -88,9 +86,9 @@ def interval_chart(
                 f"fill='{colour}'/>"
             )
     for k, name in enumerate(names):
-        parts.append(_text(WIDTH - RIGHT + 14, TOP + 14 + 20 * k, name, COLOURS[k], "start", 600))
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, height - 12, x_title, INK, "middle"))
-    return _svg(height, x_title, parts)
+        parts.append(text(WIDTH - RIGHT + 14, TOP + 14 + 20 * k, name, COLOURS[k], "start", weight=600))
+    parts.append(text((LEFT + WIDTH - RIGHT) / 2, height - 12, x_title, INK, "middle"))
+    return drawing(height, x_title, parts)
 
 
 def line_chart(lines: Sequence[Line], x_title: str, y_title: str, percent: bool = True) -> str:
@@ -104,50 +102,28 @@ def line_chart(lines: Sequence[Line], x_title: str, y_title: str, percent: bool 
         y = upwards(tick)
         ends = f"x1='{LEFT / 2}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}'"
         parts.append(f"<line {ends} stroke='{RULE}'/>")
-        parts.append(_text(LEFT / 2 - 8, y + 4, _number(tick, percent), INK, "end"))
-    parts += [_text(across(x), height - FOOT + 18, f"{x:g}", INK, "middle") for x in xs]
+        parts.append(text(LEFT / 2 - 8, y + 4, _number(tick, percent), INK, "end"))
+    parts += [text(across(x), height - FOOT + 18, f"{x:g}", INK, "middle") for x in xs]
     places = apart([upwards(line.points[-1][1]) for line in lines])
     for line, colour, place in zip(lines, COLOURS, places, strict=False):
         path = " ".join(f"{across(x):.1f},{upwards(y):.1f}" for x, y in line.points)
         parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2.5'/>")
-        parts.append(_text(across(line.points[-1][0]) + 10, place + 4, line.name, colour, "start", 600))
-    parts.append(_text((LEFT / 2 + WIDTH - RIGHT) / 2, height - 10, x_title, INK, "middle"))
-    parts.append(_text(12, TOP - 16, y_title, INK, "start"))
-    return _svg(height, f"{y_title} by {x_title}", parts)
-
-
-def apart(places: Sequence[float], least: float = 17) -> list[float]:
-    """Heights of names, moved down where two would overlap; in the order given."""
-    moved, last = list(places), -math.inf
-    for k in sorted(range(len(places)), key=lambda k: places[k]):
-        moved[k] = last = max(places[k], last + least)
-    return moved
+        parts.append(
+            text(across(line.points[-1][0]) + 10, place + 4, line.name, colour, "start", weight=600)
+        )
+    parts.append(text((LEFT / 2 + WIDTH - RIGHT) / 2, height - 10, x_title, INK, "middle"))
+    parts.append(text(12, TOP - 16, y_title, INK, "start"))
+    return drawing(height, f"{y_title} by {x_title}", parts)
 
 
 def _ticks_across(across: Scale, foot: float, percent: bool) -> str:
     return "".join(
         f"<line x1='{across(tick):.1f}' x2='{across(tick):.1f}' y1='{TOP}' y2='{foot}' "
         f"stroke='{INK if tick == 0 else RULE}'/>"
-        + _text(across(tick), foot + 18, _number(tick, percent), INK, "middle")
+        + text(across(tick), foot + 18, _number(tick, percent), INK, "middle")
         for tick in across.ticks
     )
 
 
 def _number(value: float, percent: bool) -> str:
     return f"{round(100 * value, 6):g}%" if percent else f"{round(value, 6):g}"
-
-
-def _text(x: float, y: float, words: str, ink: str, anchor: str, weight: int = 400) -> str:
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' fill='{ink}' text-anchor='{anchor}' font-size='13' "
-        f"font-weight='{weight}'>{escape(words)}</text>"
-    )
-
-
-def _svg(height: float, title: str, parts: Sequence[str]) -> str:
-    return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:g}' width='{WIDTH}' "
-        f"height='{height:g}' role='img' {FONT}>\n<title>{escape(title)}</title>\n"
-        + "\n".join(parts)
-        + "\n</svg>\n"
-    )
