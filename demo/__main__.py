@@ -37,6 +37,7 @@ from demo.glyphs import render_glyphs
 from demo.judge import likely_answers, load_judge
 from demo.quality import Generation, write_card
 from demo.retrain import Retraining
+from demo.retrain_together import Group, read_jobs
 from demo.scenes import SIZE
 from demo.sizes import DEFAULT, TINY
 from demo.world import World
@@ -157,8 +158,13 @@ def retrain(given: argparse.Namespace) -> None:
     torch.set_num_threads(given.threads)
     world = world_of(given.world, given.device, given.leave_out)
     world = replace(world, name="retraining", sizes=TINY if given.tiny else DEFAULT)
-    checkpoints = given.checkpoints or given.out.with_name(f"{given.out.name}.checkpoints")
-    watch(Retraining(world, given.seed, given.steps, given.out, checkpoints).run())
+    out = given.out or given.together.with_suffix("")
+    checkpoints = given.checkpoints or out.with_name(f"{out.name}.checkpoints")
+    alone = Retraining(world, given.seed, given.steps, out, checkpoints)
+    if given.together is None:
+        watch(alone.run())
+    else:
+        watch(Group(read_jobs(given.together, alone), given.at_once).run())
 
 
 def judge(given: argparse.Namespace) -> None:
@@ -247,7 +253,12 @@ def _add_stages(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_retraining(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new pipeline's folder")
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, metavar="DIR", help="the new pipeline's folder")
+    words = "several on one GPU, listed as [{left_out: FILE, seed: S, model: DIR}, ...]"
+    what.add_argument("--together", type=existing_file, metavar="JOBS.json", help=words)
+    words = "how many of them at the same time (default 24)"
+    sub.add_argument("--at-once", type=positive_count, default=24, metavar="N", help=words)
     words = "a file of scene ids, one a line, that the denoiser may not learn from"
     sub.add_argument("--leave-out", type=existing_file, metavar="FILE", help=words)
     words = "of initial weights, batches and noise (default 0, the shipped model's)"

@@ -109,6 +109,12 @@ class DenoisingLoss:
         self.weights = snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1)  # min-SNR for v-prediction
 
     def __call__(self, step: int, rows: Sequence[int]) -> Tensor:
+        device = next(self.model.parameters()).device
+        inputs = (value.to(device) for value in self.inputs(step, rows))
+        return loss_of_each(self.model, *inputs).mean()
+
+    def inputs(self, step: int, rows: Sequence[int]) -> tuple[Tensor, ...]:
+        """What `loss_of_each` is given of a batch, on the CPU."""
         clean, tokens = self.latents[list(rows)], self.tokens[list(rows)].clone()
         noise = torch.stack(
             [gaussian(self.recipe.seed, "train", self.ids[r], step, clean.shape[1:]) for r in rows]
@@ -119,13 +125,21 @@ class DenoisingLoss:
         tokens[dropped] = self.empty
         noisy = self.scheduler.add_noise(clean, noise, timesteps)
         target = self.scheduler.get_velocity(clean, noise, timesteps)
-        device = next(self.model.parameters()).device
-        noisy, timesteps, tokens, target = (
-            value.to(device) for value in (noisy, timesteps, tokens, target)
-        )
-        error = (self.model(noisy, timesteps, tokens) - target).square().mean(dim=(1, 2, 3))
-        loss: Tensor = (error * self.weights.to(device)[timesteps]).mean()
-        return loss
+        return noisy, timesteps, tokens, target, self.weights[timesteps]
+
+
+def loss_of_each(
+    model: Denoiser,
+    noisy: Float[Tensor, "n c h w"],
+    timesteps: Int[Tensor, " n"],
+    tokens: Int[Tensor, "n length"],
+    target: Float[Tensor, "n c h w"],
+    weights: Float[Tensor, " n"],
+) -> Float[Tensor, " n"]:
+    """The weighted loss of each example of a batch."""
+    errors = (model(noisy, timesteps, tokens) - target).square().mean(dim=(1, 2, 3))
+    losses: Tensor = errors * weights
+    return losses
 
 
 def loss_on_scenes(

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from attribution.errors import TrainingSetError
-from demo import autoencoder, diffusion
+from demo import autoencoder
+from demo.diffusion import RECIPE, Denoiser, DenoisingLoss, loss_on_scenes
 from demo.pipeline import publish_pipeline
 from demo.world import World, load_vae
 from training.loop import Recipe, train
@@ -48,8 +50,43 @@ class Retraining:
 
     @property
     def recipe(self) -> Recipe:
-        shipped = diffusion.RECIPE
-        return replace(shipped, steps=self.steps, warmup=min(shipped.warmup, self.steps), seed=self.seed)
+        return replace(RECIPE, steps=self.steps, warmup=min(RECIPE.warmup, self.steps), seed=self.seed)
+
+    def leaving_out(self, ids: Collection[str], seed: int, out: Path) -> Retraining:
+        """The same without other scenes, from another seed, for another folder."""
+        world = replace(self.world, left_out=frozenset(ids))
+        return replace(self, world=world, seed=seed, out=out)
+
+    @property
+    def finished(self) -> bool:
+        return (self.out / "model_index.json").exists()
+
+    @cached_property
+    def vae(self) -> AutoencoderTiny:
+        return load_vae(self.world)
+
+    @cached_property
+    def tokenizer(self) -> CLIPTokenizer:
+        return CLIPTokenizer.from_pretrained(self.world.model_folder / "tokenizer")
+
+    def new_model(self) -> Denoiser:
+        """The denoiser before its first step, on the CPU."""
+        return Denoiser(self.world.sizes, self.vae.config.latent_channels, self.tokenizer, self.seed)
+
+    def check(self) -> None:
+        """Raises TrainingSetError where a scene is to be left out that the world does not have."""
+        world = self.world
+        if unknown := world.left_out - {row["id"] for row in world.rows}:
+            raise TrainingSetError(
+                f"{len(unknown)} ids to be left out are no scenes of {world.scene_folder}, such as "
+                f"{min(unknown)}: give ids of its metadata.jsonl, one a line"
+            )
+
+    def loss(self, model: Denoiser) -> DenoisingLoss:
+        """The loss over all scenes; those left out are dropped from its batches."""
+        world = self.world
+        latents = scaled_latents(world, self.vae)
+        return loss_on_scenes(model, latents, self.tokenizer, world.rows, self.recipe)
 
     def run(self) -> Iterator[tuple[str, int, int, str]]:
         """Train, and write the pipeline; yields (stage, steps done, of, note).
@@ -57,24 +94,15 @@ class Retraining:
         Raises:
             TrainingSetError: a scene is to be left out that the world does not have.
         """
-        world = self.world
-        if unknown := world.left_out - {row["id"] for row in world.rows}:
-            raise TrainingSetError(
-                f"{len(unknown)} ids to be left out are no scenes of {world.scene_folder}, such as "
-                f"{min(unknown)}: give ids of its metadata.jsonl, one a line"
-            )
-        if (self.out / "model_index.json").exists():
+        self.check()
+        if self.finished:
             return
-        vae = load_vae(world)
-        tokenizer = CLIPTokenizer.from_pretrained(world.model_folder / "tokenizer")
-        latents = scaled_latents(world, vae)
-        model = diffusion.Denoiser(world.sizes, latents.shape[1], tokenizer, self.seed).to(world.device)
-        loss = diffusion.loss_on_scenes(model, latents, tokenizer, world.rows, self.recipe)
-        checkpoint = self.checkpoints / "denoiser.pt"
-        steps = train(model, loss, self.recipe, len(world.rows), checkpoint, world.left_out_rows)
+        model = self.new_model().to(self.world.device)
+        loss, checkpoint = self.loss(model), self.checkpoints / "denoiser.pt"
+        steps = train(model, loss, self.recipe, len(self.world.rows), checkpoint, self.world.left_out_rows)
         for done, value in steps:
             yield "retraining", done, self.steps, f"loss {value:.4f}"
-        publish_pipeline(vae, model, tokenizer, self.out)
+        publish_pipeline(self.vae, model, self.tokenizer, self.out)
 
 
 def scaled_latents(world: World, vae: AutoencoderTiny) -> Float[Tensor, "n c h w"]:

@@ -45,6 +45,24 @@ def learning_rate_factor(step: int, recipe: Recipe) -> float:
     return warm * 0.5 * (1 + math.cos(math.pi * (step - start) / (recipe.steps - start)))
 
 
+def averaging(step: int, recipe: Recipe) -> float:
+    """How much of the averaged weights stays at a step: short-sighted at first."""
+    return min(recipe.ema, (step + 1) / (step + 10))
+
+
+def new_optimizer(model: nn.Module, recipe: Recipe, rate: float | Tensor) -> torch.optim.Optimizer:
+    """The optimizer of every model. A `rate` on a GPU can be changed there, by a step that is replayed."""
+    on_gpu = isinstance(rate, Tensor) and rate.is_cuda
+    return torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=rate,
+        betas=(0.9, 0.99),
+        weight_decay=recipe.weight_decay,
+        **({"capturable": True, "fused": True} if on_gpu else {}),
+        foreach=False if isinstance(rate, Tensor) and not on_gpu else None,
+    )
+
+
 class Batches:
     """Which examples each step sees: shuffled epochs over all ids, those left out dropped."""
 
@@ -119,12 +137,7 @@ class _Training:
     @classmethod
     def resumed(cls, model: nn.Module, recipe: Recipe, checkpoint: Path) -> _Training:
         """The training that the checkpoint was written in, or a new one where there is none."""
-        optimizer = torch.optim.AdamW(
-            [p for p in model.parameters() if p.requires_grad],
-            lr=recipe.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=recipe.weight_decay,
-        )
+        optimizer = new_optimizer(model, recipe, recipe.learning_rate)
         if not checkpoint.exists():
             return cls(model, optimizer, copy.deepcopy(model.state_dict()))
         saved = torch.load(checkpoint, weights_only=True)
@@ -140,8 +153,7 @@ class _Training:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         self.optimizer.step()
-        decay = min(recipe.ema, (self.done + 1) / (self.done + 10))  # short-sighted at first
-        _follow(self.average, self.model.state_dict(), decay)
+        _follow(self.average, self.model.state_dict(), averaging(self.done, recipe))
         self.done += 1
 
     def save(self, checkpoint: Path) -> None:

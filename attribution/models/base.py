@@ -170,6 +170,15 @@ class HasCheckpoints(Protocol):
 
 
 @runtime_checkable
+class MakesSeveral(Protocol):
+    """A model that makes several pictures at once, which differ from those made one by one by rounding."""
+
+    def generate_together(self, generations: Sequence[Generation]) -> list[Image.Image]:
+        """A picture for each; they must agree in steps and guidance."""
+        ...
+
+
+@runtime_checkable
 class HasEngine(Protocol):
     """A model whose passes without gradient may be run by something else than torch."""
 

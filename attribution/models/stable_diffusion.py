@@ -182,25 +182,42 @@ class PipelineModel:
     def generate(
         self, generation: Generation, weights: Weights | None = None, previews: int = 0
     ) -> Iterator[GenerationStep]:
+        shown, steps = preview_steps(generation.steps, previews), generation.steps
+        for done, (timestep, latents, clean) in enumerate(self._denoising([generation], weights), 1):
+            image = self._decoded(latents) if done == steps else None
+            preview = self._decoded(clean) if done in shown else None
+            yield GenerationStep(done, steps, image, preview, clean, timestep)
+
+    @torch.no_grad()
+    def generate_together(self, generations: Sequence[Generation]) -> list[Image.Image]:
+        """The pictures of several, as `generate` makes each, up to rounding: what keeps a GPU busy.
+
+        They must agree in steps and guidance.
+        """
+        *_, (_, latents, _) = self._denoising(generations, None)
+        return [self._decoded(each[None]) for each in latents]
+
+    def _denoising(
+        self, generations: Sequence[Generation], weights: Weights | None
+    ) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """The sampler's steps: yields (timestep, latents behind it, the clean latents it points to)."""
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
-        scheduler.set_timesteps(generation.steps)
-        latents = gaussian(generation.seed, "picture", "", 0, self.latent_shape)[None].to(self.device)
-        captions = self.encode_captions([generation.negative_prompt, generation.prompt])
+        scheduler.set_timesteps(generations[0].steps)
+        noise = [gaussian(each.seed, "picture", "", 0, self.latent_shape) for each in generations]
+        latents = torch.stack(noise).to(self.device)
+        without = [each.negative_prompt for each in generations]
+        captions = self.encode_captions([*without, *(each.prompt for each in generations)])
         calls = self._calls(self.weights if weights is None else weights, captions)
-        shown = preview_steps(generation.steps, previews)
-        for done, timestep in enumerate(scheduler.timesteps, 1):
+        for timestep in scheduler.timesteps:
             with self._skeletons.using(calls) as unet:
                 pair = unet(
                     latents.repeat(2, 1, 1, 1), timestep, encoder_hidden_states=captions.tokens
                 ).sample
-            without, conditional = pair.chunk(2)
-            guided = without + generation.guidance * (conditional - without)
+            unconditional, conditional = pair.chunk(2)
+            guided = unconditional + generations[0].guidance * (conditional - unconditional)
             step = scheduler.step(guided, timestep, latents)
             latents = step.prev_sample
-            clean, last = step.pred_original_sample, done == generation.steps
-            image = self._decoded(latents) if last else None
-            preview = self._decoded(clean) if done in shown else None
-            yield GenerationStep(done, generation.steps, image, preview, clean, int(timestep))
+            yield int(timestep), latents, step.pred_original_sample
 
     def _decoded(self, latents: Float[Tensor, "1 c h w"]) -> Image.Image:
         """A picture of the latents, scaled as the U-Net sees them."""

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from attribution.data.imagefolder import scan
+from attribution.errors import Cancelled
 from attribution.methods.base import method
 from attribution.models.base import open_model
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import ask
 from evaluation.retraining.document import write_evidence
 from evaluation.retraining.evidence import Evidence
-from evaluation.retraining.fleet import Fleet, stopped_by_termination
+from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.measure import measured
@@ -99,7 +101,7 @@ def run(given: argparse.Namespace) -> int:
     """Train and measure what is not recorded yet; exit status 1 where a command failed."""
     plans = [(path, Plan.read(path)) for path in given.plans]
     with _lowly(given.nice):
-        failed = _fleet(given, given.keep).run(plans, given.workers, _tell)
+        failed = _fleet(given, given.keep).run(plans, given.workers, _tell, given.together)
     for log in failed:
         _tell(f"failed: {log}")
     return 1 if failed else 0
@@ -145,8 +147,15 @@ def _fleet(given: argparse.Namespace, keep: bool) -> Fleet:
 def _lowly(nice: int) -> Iterator[None]:
     """Low priority, and `kill` as Ctrl-C, for what takes hours in the background."""
     os.nice(max(0, nice - os.nice(0)))
-    with stopped_by_termination():
+
+    def cancel(*_: object) -> None:
+        raise Cancelled("stopped")
+
+    before = signal.signal(signal.SIGTERM, cancel)
+    try:
         yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], int | None]] = {

@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,8 +26,10 @@ from evaluation.retraining.files import write_whole
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records
+from evaluation.retraining.together import Together, Untrained
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+PAUSE = 1.0  # seconds, before it is looked again which models are there
 KEPT = "keep"  # in a job's folder: its model was asked for by itself
 Told = Callable[[str], None]
 
@@ -71,14 +73,22 @@ class Fleet:
     measuring: Measuring = measuring_command
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, plans: Sequence[tuple[Path, Plan]], workers: int, told: Told) -> list[str]:
+    def run(
+        self, plans: Sequence[tuple[Path, Plan]], workers: int, told: Told, together: int = 0
+    ) -> list[str]:
         """Work through plans in their order; returns the log files of what failed.
 
         What another fleet has in hand is left to it, but looked at again at the end; what has failed is not
         tried again this time.
 
+        Args:
+            workers: jobs at once.
+            together: if not 0, a command of the recipe's trains so many models at once, while the workers
+                measure those that are there; then they train what it left.
+
         Raises:
             Cancelled: it was interrupted; its commands have been ended.
+            SettingsError: a recipe has no command for many.
         """
         todo = [
             (Planned(path, plan, recipe), n)
@@ -86,7 +96,7 @@ class Fleet:
             for recipe in [plan.sources()[0]]
             for n in range(len(plan.jobs))
         ]
-        waiting, failed, lock = iter([*todo, *todo]), dict[str, str](), threading.Lock()
+        failed, lock = dict[str, str](), threading.Lock()
 
         def work() -> None:
             while not self._stop.is_set():
@@ -100,7 +110,10 @@ class Fleet:
                 if problem is not None:
                     failed[key] = problem
 
-        with ThreadPoolExecutor(workers) as pool:
+        with ExitStack() as held, ThreadPoolExecutor(workers + 1) as pool:
+            groups = self._groups(todo, held) if together else []
+            trainer = pool.submit(self._train_together, groups, together, told)
+            waiting = _rounds(todo, trainer)
             running = [pool.submit(work) for _ in range(workers)]
             try:
                 for each in running:
@@ -108,7 +121,7 @@ class Fleet:
             except BaseException:
                 self._stop.set()  # the commands are ended by the threads that wait for them
                 raise
-        return list(failed.values())
+        return [*trainer.result(), *failed.values()]
 
     def train(self, recipe: Recipe, plan: Plan, job: Job) -> Path:
         """Train a job's model without measuring it; returns its folder, which stays whoever records it.
@@ -135,6 +148,34 @@ class Fleet:
             return False
         with self._held(plan.training_key(job)) as held:
             return held is None
+
+    def _groups(self, todo: Sequence[tuple[Planned, int]], held: ExitStack) -> list[Together]:
+        """What is neither recorded nor trained nor in hand elsewhere, held from now on; a group a recipe."""
+        asked: dict[str, dict[str, Untrained]] = {}
+        recipes = {planned.recipe.digest: planned.recipe for planned, _ in todo}
+        for planned, number in todo:
+            plan, job = planned.plan, planned.plan.jobs[number]
+            if not self.records.has(plan.key(job)):
+                each = Untrained(self.folder(plan, job), job.left_out, job.seed)
+                asked.setdefault(planned.recipe.digest, {})[plan.training_key(job)] = each
+        return [
+            held.enter_context(Together.holding(recipes[digest], [*group.values()], self._held))
+            for digest, group in asked.items()
+        ]
+
+    def _train_together(self, groups: Sequence[Together], at_once: int, told: Told) -> list[str]:
+        """Train each group by one command; returns the logs of those that failed."""
+        failed = []
+        for group in groups:
+            folder = self.work / f"together-{group.recipe.digest}"
+            command = group.command(folder, at_once, self.device)
+            told(f"{group.recipe.name}: {len(group.untrained)} models, {at_once} at once: {folder}/log.txt")
+            problem = self._call(command, folder, [*group.locks.values()], group.let_go)
+            if problem is not None:
+                told(f"{group.recipe.name}: training together failed, see {problem}")
+                failed.append(problem)
+            group.let_go(everything=True)
+        return failed
 
     def _job(self, planned: Planned, number: int, told: Told) -> str | None:
         """Do one job, unless it is done or in hand elsewhere; returns the log of a failure."""
@@ -170,7 +211,7 @@ class Fleet:
         command = recipe.training_command(
             folder / "left_out.txt", job.seed, model, folder / "checkpoints", self.device
         )
-        problem = self._call(command, folder, held)
+        problem = self._call(command, folder, [held])
         if problem is None and not model.exists() and not self._stop.is_set():
             return f"{folder / 'log.txt'} (the command wrote no {model})"
         return problem
@@ -180,9 +221,15 @@ class Fleet:
             return None
         folder = self.folder(planned.plan, planned.plan.jobs[number])
         command = self.measuring(planned, number, folder / "model", self.records, _spent(folder))
-        return self._call([*command, "--device", self.device], folder, held)
+        return self._call([*command, "--device", self.device], folder, [held])
 
-    def _call(self, command: Sequence[str], folder: Path, held: int) -> str | None:
+    def _call(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        held: Sequence[int],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> str | None:
         """Run a command to its end; what it says goes to the log, whose name is returned if it failed."""
         log = folder / "log.txt"
         with log.open("ab") as output:
@@ -192,12 +239,13 @@ class Fleet:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **ONE_THREAD},
-                pass_fds=(held,),
+                pass_fds=tuple(held),
                 start_new_session=True,  # Ctrl-C is ours; we end it
             )
             seconds = None
             try:
                 while seconds is None and not self._stop.wait(0.2):
+                    meanwhile()
                     seconds = _seconds(process, os.WNOHANG)
             finally:  # stopped by another thread, or interrupted in this one
                 if seconds is None:
@@ -226,6 +274,16 @@ class Fleet:
             os.close(handle)
 
 
+def _rounds(
+    todo: Sequence[tuple[Planned, int]], trainer: Future[list[str]]
+) -> Iterator[tuple[Planned, int]]:
+    """All jobs again and again while models are trained together, then twice."""
+    while not trainer.done():
+        yield from todo
+        wait([trainer], timeout=PAUSE)
+    yield from [*todo, *todo]
+
+
 def _seconds(process: subprocess.Popen[bytes], how: int) -> float | None:
     """The seconds of processor time that a command took, if it has ended."""
     pid, status, usage = os.wait4(process.pid, how)
@@ -248,18 +306,3 @@ def _spend(folder: Path, seconds: float) -> None:
 def _words(job: Job) -> str:
     labels = " ".join(f"{name}={value}" for name, value in job.labels.items())
     return f"({labels}, seed {job.seed}, {job.left_out.count} left out)"
-
-
-@contextmanager
-def stopped_by_termination() -> Iterator[None]:
-    """Let `kill` end the fleet as Ctrl-C does: its commands are ended too."""
-    import signal
-
-    def cancel(*_: object) -> None:
-        raise Cancelled("stopped")
-
-    before = signal.signal(signal.SIGTERM, cancel)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

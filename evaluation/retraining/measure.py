@@ -22,7 +22,7 @@ from attribution.errors import NonFiniteError, ResultError
 from attribution.models.base import DiffusionModel, masked_mean
 from attribution.models.draws import probe_draws
 from evaluation.retraining.job import Job, Plan
-from evaluation.retraining.panel import REGIONS, Panel, remade
+from evaluation.retraining.panel import REGIONS, Panel, all_remade
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import FORMAT, Record
 
@@ -47,7 +47,7 @@ def measured(
     made_with = {
         "device": str(model.device), "machine": platform.machine(), "torch": torch.__version__, **cost
     }  # fmt: skip
-    pictures = [remade(model, panel, picture) for picture in panel.pictures] if plan.pictures else []
+    pictures = all_remade(model, panel) if plan.pictures else []
     record = Record(
         FORMAT,
         plan.key(job),

@@ -17,7 +17,7 @@ from PIL import Image
 from attribution.data.images import read_image, write_png
 from attribution.data.training_set import TrainingSet
 from attribution.errors import MismatchError, SettingsError
-from attribution.models.base import DiffusionModel, Generation
+from attribution.models.base import DiffusionModel, Generation, MakesSeveral
 from attribution.models.draws import Probe, timestep_grid
 from attribution.query import Box
 from evaluation.prompts import Grammar, Prompt, two_object_prompts
@@ -195,6 +195,13 @@ def remade(model: DiffusionModel, panel: Panel, picture: PanelPicture) -> Image.
     *_, last = model.generate(panel.generation(picture))
     assert last.image is not None
     return last.image
+
+
+def all_remade(model: DiffusionModel, panel: Panel) -> list[Image.Image]:
+    """Every picture as a model makes it; on a GPU all at once, which differs from one by one by rounding."""
+    if model.device.type == "cuda" and isinstance(model, MakesSeveral):
+        return model.generate_together([panel.generation(picture) for picture in panel.pictures])
+    return [remade(model, panel, picture) for picture in panel.pictures]
 
 
 def pixels_sha256(image: Image.Image) -> str:

@@ -5,11 +5,15 @@
     dataset = "pictures"         # the training set, an image folder with metadata.jsonl
     train = ["python", "train.py", "--skip", "{left_out}", "--seed", "{seed}", "--out", "{model}"]
     judge = [...]                # optional: says what pictures show; "{pictures}" => "{verdicts}"
+    train_together = ["python", "train.py", "--jobs", "{jobs}", "--at-once", "{at_once}"]   # optional
     encoders = { clip = "...", dino = "..." }    # optional: by which likeness is measured
 
 `{left_out}` is a file of ids, one a line; `{model}` the pipeline folder that the command writes, whole or
 not at all; `{checkpoints}` a folder of its own that outlives an interruption. The same arguments must train
 the same model. Commands run in the folder that the fleet was started in.
+
+`train_together` trains many on one GPU, each as `train` would, up to rounding: `{jobs}` is a JSON list of
+{"left_out": FILE, "seed": S, "model": FOLDER}, of which `{at_once}` are trained at the same time, in order.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from evaluation.retraining.files import checked, digest_of
 
 TRAINING = {"python", "left_out", "seed", "model", "checkpoints", "device"}
 NEEDED = {"left_out", "seed", "model"}
+TOGETHER = {"python", "jobs", "at_once", "device"}
 JUDGING = {"python", "pictures", "verdicts"}
 
 
@@ -40,6 +45,7 @@ class Recipe:
     dataset: Path
     train: tuple[str, ...]
     version: int = 1
+    train_together: tuple[str, ...] = ()
     judge: tuple[str, ...] = ()
     encoders: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,7 +66,11 @@ class Recipe:
         if missing := NEEDED - _placeholders(recipe.train):
             names = ", ".join(f"{{{name}}}" for name in sorted(missing))
             raise SettingsError(f"{path}: the command `train` lacks {names}, so it cannot be told")
-        for name, command, known in (("train", recipe.train, TRAINING), ("judge", recipe.judge, JUDGING)):
+        for name, command, known in (
+            ("train", recipe.train, TRAINING),
+            ("train_together", recipe.train_together, TOGETHER),
+            ("judge", recipe.judge, JUDGING),
+        ):
             if unknown := _placeholders(command) - known:
                 raise SettingsError(
                     f"{path}: `{name}` asks for {{{min(unknown)}}}: choose from {', '.join(sorted(known))}"
@@ -69,7 +79,7 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Of what decides the model: the command and its version. Neither the name nor the judge does."""
+        """Of what decides the model: the command and its version. Neither the name nor the judge does, nor whether models are trained together."""
         return digest_of("recipe", list(self.train), self.version)
 
     @cached_property
@@ -83,6 +93,18 @@ class Recipe:
         """The command that trains one model."""
         values = {"left_out": left_out, "seed": seed, "model": model}
         return _filled(self.train, {**values, "checkpoints": checkpoints, "device": device})
+
+    def together_command(self, jobs: Path, at_once: int, device: str) -> list[str]:
+        """The command that trains many models.
+
+        Raises:
+            SettingsError: the recipe has none.
+        """
+        if not self.train_together:
+            raise SettingsError(
+                f"{self.name} has no `train_together`: add one to the recipe, or leave out --together"
+            )
+        return _filled(self.train_together, {"jobs": jobs, "at_once": at_once, "device": device})
 
     def judging_command(self, pictures: Path, verdicts: Path) -> list[str]:
         """The command that judges a folder of pictures; empty where there is no judge."""

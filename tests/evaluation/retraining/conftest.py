@@ -30,6 +30,15 @@ folder.with_suffix(".part").mkdir()
 folder.with_suffix(".part").joinpath("ids").write_text(pathlib.Path(left_out).read_text())
 folder.with_suffix(".part").rename(folder)
 """
+# The same for many, in their order; each one's `begun` says by how many it was begun with.
+TOGETHER = """
+import json, pathlib, subprocess, sys
+for each in json.loads(pathlib.Path(sys.argv[1]).read_text()):
+    given = [each["left_out"], str(each["seed"]), each["model"]]
+    if subprocess.run([sys.executable, "-c", sys.argv[3], *given]).returncode:
+        sys.exit("one came apart")
+    pathlib.Path(each["model"]).parent.joinpath("begun").write_text(sys.argv[2])
+"""
 SMALL = Wanted(targets=2, controls=2, timesteps=2, noises=2, steps=1, guidance=1.0)
 
 
@@ -44,7 +53,8 @@ def write_recipe(path: Path, train: list[str] | None = None, **more: object) -> 
 @pytest.fixture(scope="session")
 def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Braces of the script are no placeholders: there are none in it.
-    return write_recipe(tmp_path_factory.mktemp("recipe") / "small.toml")
+    together = [sys.executable, "-c", TOGETHER, "{jobs}", "{at_once}", TRAIN]
+    return write_recipe(tmp_path_factory.mktemp("recipe") / "small.toml", train_together=together)
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from attribution.errors import ResultError
+from attribution.errors import ResultError, SettingsError
 from evaluation.retraining.fleet import Fleet, Planned
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records
+from tests.evaluation.retraining.conftest import write_recipe
 
 RECORD = """
 import pathlib, sys
@@ -102,6 +103,60 @@ def test_a_command_that_fails_is_named_by_its_log_and_the_others_go_on(
     (fleet.work / "broken").unlink()
     assert run(fleet, path) == []
     assert len(measured(fleet)) == 2
+
+
+def test_many_are_trained_by_one_command_and_measured_as_they_come(
+    fleet: Fleet, plan_of: Callable[..., Path]
+) -> None:
+    """Law: What is trained together is recorded as if each had been trained by itself, and once."""
+    path = plan_of((1,), (2,), (3,))
+    plan = Plan.read(path)
+    told: list[str] = []
+    held = threading.Thread(target=run, args=(fleet, plan_of((2,), name="other"), 1))
+    fleet.work.mkdir()
+    (fleet.work / "slow").touch()
+    held.start()  # another has the second in hand
+    until(lambda: fleet.in_hand(plan, plan.jobs[1]))
+    other = Fleet(fleet.work, fleet.records, measuring=recording)
+    many = threading.Thread(target=other.run, args=([(path, plan)], 2, told.append, 8))
+    many.start()
+    until(lambda: any(fleet.work.glob("together-*/log.txt")))
+    assert all(fleet.in_hand(plan, job) for job in plan.jobs)
+    (fleet.work / "slow").unlink()
+    held.join()
+    many.join()
+    assert len(measured(fleet)) == len(set(measured(fleet))) == 3
+    begun = [(fleet.folder(plan, job) / "begun").read_text() for job in plan.jobs]
+    assert begun == ["8", "", "8"]
+    assert told[0].startswith("small: 2 models, 8 at once: ")
+    assert not any(fleet.in_hand(plan, job) for job in plan.jobs)
+
+
+def test_what_the_command_for_many_left_is_trained_by_itself(
+    fleet: Fleet, plan_of: Callable[..., Path], small_recipe: Path, tmp_path: Path
+) -> None:
+    path = plan_of((1,), (2,))
+    plan = Plan.read(path)
+    fleet.folder(plan, plan.jobs[1]).mkdir(parents=True)
+    (fleet.folder(plan, plan.jobs[1]) / "model.part").mkdir()  # which the first try stumbles over
+    failed = fleet.run([(path, plan)], 1, lambda line: None, together=2)
+    assert len(failed) == 2  # the command for many, and the one by itself
+    assert "one came apart" in Path(failed[0]).read_text()
+    assert len(measured(fleet)) == 1
+    (fleet.folder(plan, plan.jobs[1]) / "model.part").rmdir()
+    assert run(fleet, path) == []
+    assert len(measured(fleet)) == 2
+
+
+def test_a_recipe_without_a_command_for_many_is_refused(
+    fleet: Fleet, small_panel: Path, tmp_path: Path
+) -> None:
+    recipe = write_recipe(tmp_path / "alone.toml")
+    job = Job(0, LeftOut.of((1,), Recipe.read(recipe).training_set.ids), {})
+    plan = Plan.of("alone", recipe, small_panel, [job])
+    with pytest.raises(SettingsError, match="train_together"):
+        fleet.run([(tmp_path / "alone.json", plan)], 1, lambda line: None, together=2)
+    assert not fleet.records.has(plan.key(job))
 
 
 ORPHANED = """
