@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,10 +19,8 @@ from attribution.errors import NonFiniteError, SettingsError
 from demo import diffusion
 from demo.pipeline import publish_pipeline
 from demo.retrain import Retraining
-from training.loop import Batches, Recipe
+from training.loop import Batches
 from training.together import Lesson, kept_examples, train_together
-
-STEPS_AT_ONCE = 50  # whose draws one worker makes
 
 
 @dataclass(frozen=True)
@@ -34,12 +29,10 @@ class Group:
 
     Attributes:
         at_once: how many are on the GPU together; each takes about a gigabyte of its memory.
-        workers: processes that make the draws.
     """
 
     jobs: Sequence[Retraining]
     at_once: int
-    workers: int = os.cpu_count() or 1
 
     def run(self) -> Iterator[tuple[str, int, int, str]]:
         """Train what is not there yet, and write each pipeline as it is done.
@@ -88,22 +81,9 @@ class Group:
     def _tables(self, job: Retraining) -> list[Tensor]:
         """What every step of a seed is given: the draws of all examples, whoever leaves some out."""
         alone = replace(job, world=replace(job.world, left_out=frozenset()))
-        ranges = [
-            range(first, min(first + STEPS_AT_ONCE, job.steps)) for first in range(0, job.steps, STEPS_AT_ONCE)
-        ]
-        made = partial(_inputs, alone.loss(job.new_model()), Batches(len(job.world.rows), job.recipe))
-        if self.workers == 1:
-            parts = [made(steps) for steps in ranges]
-        else:
-            with ProcessPoolExecutor(self.workers) as pool:
-                parts = list(pool.map(made, ranges))
-        return [torch.cat([torch.from_numpy(part[k]) for part in parts]) for k in range(len(parts[0]))]
-
-
-def _inputs(loss: diffusion.DenoisingLoss, batches: Batches, steps: range) -> list[object]:
-    """The inputs of some steps, as arrays: they travel between processes by value."""
-    made = [loss.inputs(step, batches[step]) for step in steps]
-    return [torch.stack(each).numpy() for each in zip(*made, strict=True)]
+        loss, batches = alone.loss(job.new_model()), Batches(len(job.world.rows), job.recipe)
+        made = [loss.inputs(step, batches[step]) for step in range(job.steps)]
+        return [torch.stack(each) for each in zip(*made, strict=True)]
 
 
 def read_jobs(path: Path, usual: Retraining) -> list[Retraining]:
