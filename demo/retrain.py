@@ -7,11 +7,12 @@ compared. What is measured is thus the denoiser's debt to the images, not the au
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +62,14 @@ class Retraining:
     def finished(self) -> bool:
         return (self.out / "model_index.json").exists()
 
-    @cached_property
+    @property
     def vae(self) -> AutoencoderTiny:
-        return load_vae(self.world)
+        """The world's own, read once: not to be changed."""
+        return _vae(replace(self.world, left_out=frozenset()))
 
-    @cached_property
+    @property
     def tokenizer(self) -> CLIPTokenizer:
-        return CLIPTokenizer.from_pretrained(self.world.model_folder / "tokenizer")
+        return _tokenizer(self.world.model_folder / "tokenizer")
 
     def new_model(self) -> Denoiser:
         """The denoiser before its first step, on the CPU."""
@@ -102,7 +104,21 @@ class Retraining:
         steps = train(model, loss, self.recipe, len(self.world.rows), checkpoint, self.world.left_out_rows)
         for done, value in steps:
             yield "retraining", done, self.steps, f"loss {value:.4f}"
-        publish_pipeline(self.vae, model, self.tokenizer, self.out)
+        self.publish(model)
+
+    def publish(self, model: Denoiser) -> None:
+        """Write the pipeline with a trained denoiser, which is no longer of use then."""
+        publish_pipeline(copy.deepcopy(self.vae), model, self.tokenizer, self.out)
+
+
+@lru_cache
+def _vae(world: World) -> AutoencoderTiny:
+    return load_vae(world)
+
+
+@lru_cache
+def _tokenizer(folder: Path) -> CLIPTokenizer:
+    return CLIPTokenizer.from_pretrained(folder)
 
 
 def scaled_latents(world: World, vae: AutoencoderTiny) -> Float[Tensor, "n c h w"]:

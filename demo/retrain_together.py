@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from attribution.errors import NonFiniteError, SettingsError
 from demo import diffusion
-from demo.pipeline import publish_pipeline
 from demo.retrain import Retraining
 from training.loop import Batches
 from training.together import Lesson, kept_examples, train_together
@@ -28,62 +29,81 @@ class Group:
     """Retrainings of one recipe but for the seed, worked through in their order.
 
     Attributes:
-        at_once: how many are on the GPU together; each takes about a gigabyte of its memory.
+        at_once: how many are on the GPU together; each takes a third of a gigabyte of its memory.
+        apart: the folders of models whose training came apart.
+        published: pipelines that are written or being written.
     """
 
     jobs: Sequence[Retraining]
     at_once: int
+    apart: list[Path] = field(default_factory=list, init=False)
+    published: list[Future[None]] = field(default_factory=list, init=False)
 
     def run(self) -> Iterator[tuple[str, int, int, str]]:
         """Train what is not there yet, and write each pipeline as it is done.
 
         Raises:
             NonFiniteError: trainings came apart; they wrote nothing, and all others did.
+            TrainingSetError: a scene is to be left out that the world does not have.
         """
         torch.backends.cudnn.deterministic = True  # the same arguments train the same models
         todo = [job for job in self.jobs if not job.finished]
         for job in todo:
             job.check()
-        failed: list[Path] = []
         starts = range(0, len(todo), self.at_once)
-        for number, first in enumerate(starts, 1):
-            name = f"group {number} of {len(starts)}"
-            yield from self._trained(todo[first : first + self.at_once], name, failed)
-        if failed:
+        with ThreadPoolExecutor(1) as publisher:
+            for number, first in enumerate(starts, 1):
+                name = f"group {number} of {len(starts)}"
+                yield from self._trained(todo[first : first + self.at_once], name, publisher)
+        for each in self.published:
+            each.result()
+        if self.apart:
             raise NonFiniteError(
-                f"{len(failed)} trainings came apart, of {failed[0]} among others: train them by themselves"
+                f"{len(self.apart)} trainings came apart, such as that of {self.apart[0]}: train them by "
+                "themselves"
             )
 
     def _trained(
-        self, jobs: Sequence[Retraining], name: str, failed: list[Path]
+        self, jobs: Sequence[Retraining], name: str, publisher: ThreadPoolExecutor
     ) -> Iterator[tuple[str, int, int, str]]:
+        """Train one group. The GPU need not wait for what the thread of `publisher` writes."""
         device = jobs[0].world.device
-        tables = {
-            job.seed: [table.to(device) for table in self._tables(job)]
-            for job in {job.seed: job for job in jobs}.values()
-        }
+        given = {job.seed: _Given.by(job) for job in {job.seed: job for job in jobs}.values()}
+        models = [job.new_model().to(device) for job in jobs]
         lessons = []
-        for job in jobs:
-            count = len(job.world.rows)
-            kept = kept_examples(Batches(count, job.recipe), job.world.left_out_rows, job.steps)
-            lessons.append(Lesson(job.new_model().to(device), tables[job.seed], kept.to(device)))
+        for job, model in zip(jobs, models, strict=True):
+            shared = given[job.seed]
+            kept = kept_examples(shared.rows, job.world.left_out_rows).to(device)
+            lessons.append(Lesson(model, shared.tables, kept))
         values: list[float] = []
         for done, values in train_together(lessons, diffusion.loss_of_each, jobs[0].recipe):
             yield name, done, jobs[0].steps, f"mean loss {sum(values) / len(values):.4f}"
-        for job, lesson, value in zip(jobs, lessons, values, strict=True):
+        for job, model, value in zip(jobs, models, values, strict=True):
             if math.isfinite(value):
-                model = job.new_model()
-                model.load_state_dict(lesson.model.state_dict())
-                publish_pipeline(job.vae, model, job.tokenizer, job.out)
+                self.published.append(publisher.submit(job.publish, model.to("cpu")))
             else:
-                failed.append(job.out)
+                self.apart.append(job.out)
 
-    def _tables(self, job: Retraining) -> list[Tensor]:
-        """What every step of a seed is given: the draws of all examples, whoever leaves some out."""
-        alone = replace(job, world=replace(job.world, left_out=frozenset()))
-        loss, batches = alone.loss(job.new_model()), Batches(len(job.world.rows), job.recipe)
-        made = [loss.inputs(step, batches[step]) for step in range(job.steps)]
-        return [torch.stack(each) for each in zip(*made, strict=True)]
+
+@dataclass(frozen=True)
+class _Given:
+    """What is given at every step of a seed, whoever leaves some of it out.
+
+    Attributes:
+        tables: the inputs of `diffusion.loss_of_each`, on the device.
+        rows: which scene stands where, on the CPU.
+    """
+
+    tables: list[Tensor]
+    rows: Int[Tensor, "steps batch"]
+
+    @classmethod
+    def by(cls, job: Retraining) -> _Given:
+        batches = Batches(len(job.world.rows), job.recipe)
+        rows = [batches[step] for step in range(job.steps)]
+        loss = job.loss(job.new_model())
+        made = zip(*(loss.inputs(step, each) for step, each in enumerate(rows)), strict=True)
+        return cls([torch.stack(each).to(job.world.device) for each in made], torch.tensor(rows))
 
 
 def read_jobs(path: Path, usual: Retraining) -> list[Retraining]:

@@ -1,9 +1,9 @@
 """Several models trained at once on one GPU: each as `training.loop` trains it alone, up to rounding.
 
 A small model leaves a GPU idle: its kernels end before the processor has started the next. So the step of
-each model is recorded once as a CUDA graph, with everything that it reads in tables on the GPU (which step it
-is, too), and replayed on a stream of the model's own; the GPU runs what fits beside each other. An example
-that is left out of a model's training weighs nothing in its loss, whose shape stays.
+each model is recorded once as a CUDA graph, with everything that it reads in tables on the GPU (which step
+it is, too), and replayed on a stream of the model's own; the GPU runs what fits beside each other. An
+example that is left out of a model's training weighs nothing in its loss, whose shape stays.
 
 On a CPU the same steps are taken one by one, which is of use to tests alone.
 """
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from training.loop import Batches, Recipe, averaging, learning_rate_factor, new_optimizer
+from training.loop import Recipe, averaging, learning_rate_factor, new_optimizer
 
 SYNCHRONISED = 100  # after so many steps the processor waits for the GPU
 
@@ -40,16 +40,15 @@ class Lesson:
     kept: Float[Tensor, "steps batch"]
 
 
-def kept_examples(batches: Batches, left_out: frozenset[int], steps: int) -> Float[Tensor, "steps batch"]:
-    """Which places of each batch are learnt from.
-
-    Args:
-        batches: of all examples, none left out.
+def kept_examples(
+    rows: Int[Tensor, "steps batch"], left_out: frozenset[int]
+) -> Float[Tensor, "steps batch"]:
+    """Which places of each step's batch are learnt from.
 
     Raises:
         ValueError: a batch would be empty, so that training alone would skip a step.
     """
-    kept = torch.tensor([[row not in left_out for row in batches[step]] for step in range(steps)])
+    kept = ~torch.isin(rows, torch.tensor(sorted(left_out), dtype=rows.dtype))
     if not kept.any(dim=1).all():
         raise ValueError("a batch has no example left: train this model by itself")
     return kept.float()
@@ -58,24 +57,26 @@ def kept_examples(batches: Batches, left_out: frozenset[int], steps: int) -> Flo
 def train_together(
     lessons: Sequence[Lesson], loss_of_each: LossOfEach, recipe: Recipe
 ) -> Iterator[tuple[int, list[float]]]:
-    """Train all models in place; yields (steps done, each one's loss). At the end they hold averaged weights.
+    """Train all models in place; yields (steps done, each one's loss). Then they hold averaged weights.
 
-    A model whose training comes apart ends with a loss that is not finite; the others are not touched by it.
+    A model whose training comes apart ends with a loss that is not finite; it touches no other.
     """
-    students = [_Student(lesson, loss_of_each, recipe) for lesson in lessons]
+    students = [Student(lesson, loss_of_each, recipe) for lesson in lessons]
     for student in students:
         student.prepare()
     for done in range(1, recipe.steps + 1):
         for student in students:
             student.step()
         if done % SYNCHRONISED == 0 or done == recipe.steps:
+            for student in students:
+                student.wait()
             yield done, [float(student.curve[done - 1]) for student in students]
     for student in students:
         student.finish()
 
 
 @dataclass
-class _Student:
+class Student:
     lesson: Lesson
     loss_of_each: LossOfEach
     recipe: Recipe
@@ -88,7 +89,9 @@ class _Student:
         base = self.recipe.learning_rate
         rates = [base * learning_rate_factor(step, self.recipe) for step in range(steps)]
         self.rates = torch.tensor(rates, device=device)
-        self.averagings = torch.tensor([averaging(step, self.recipe) for step in range(steps)], device=device)
+        self.averagings = torch.tensor(
+            [averaging(step, self.recipe) for step in range(steps)], device=device
+        )
         self.rate = torch.zeros((), device=device)
         self.optimizer = new_optimizer(self.lesson.model, self.recipe, self.rate)
         floats = [value for value in self.lesson.model.state_dict().values() if value.is_floating_point()]
@@ -103,7 +106,7 @@ class _Student:
         before = [weight.clone() for weight in self.weights]
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            self._step()
+            self._take()
         self.stream.synchronize()
         with torch.no_grad():
             torch._foreach_copy_(self.weights, before)
@@ -115,15 +118,20 @@ class _Student:
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self.stream):
-            self._step()
+            self._take()
         self._replay = graph.replay
 
     def step(self) -> None:
         if self._replay is None:
-            self._step()
+            self._take()
             return
         with torch.cuda.stream(self.stream):
             self._replay()
+
+    def wait(self) -> None:
+        """Until the GPU has taken the steps: nothing may read what they write before."""
+        if self._replay is not None:
+            self.stream.synchronize()
 
     def finish(self) -> None:
         """Give the model its averaged weights."""
@@ -135,7 +143,7 @@ class _Student:
     def stream(self) -> torch.cuda.Stream:
         return torch.cuda.Stream()
 
-    def _step(self) -> None:
+    def _take(self) -> None:
         """One step, with nothing that the processor must know."""
         inputs = [self._of_now(table) for table in self.lesson.tables]
         kept = self._of_now(self.lesson.kept)

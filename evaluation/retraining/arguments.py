@@ -127,7 +127,9 @@ def _run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("plans", type=Path, nargs="+", metavar="PLAN.json")
     words = "jobs at once, a process of one thread each (default 1)"
     verb.add_argument("--workers", type=positive_count, default=1, metavar="N", help=words)
-    words = "models trained at once in one process on a GPU, by the recipe's `train_together`; workers measure"
+    words = (
+        "models trained at once in one process on a GPU, by the recipe's `train_together`; workers measure"
+    )
     verb.add_argument("--together", type=positive_count, default=0, metavar="N", help=words)
     verb.add_argument("--keep", action="store_true", help="keep models that are recorded")
     _working(verb)

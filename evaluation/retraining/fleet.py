@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from attribution.errors import Cancelled, ResultError
+from attribution.errors import ResultError
 from evaluation.retraining.files import write_whole
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.recipe import Recipe
@@ -150,7 +150,7 @@ class Fleet:
             return held is None
 
     def _groups(self, todo: Sequence[tuple[Planned, int]], held: ExitStack) -> list[Together]:
-        """What is neither recorded nor trained nor in hand elsewhere, held from now on; a group a recipe."""
+        """What is not there and in nobody's hand is held from now on; a group a recipe."""
         asked: dict[str, dict[str, Untrained]] = {}
         recipes = {planned.recipe.digest: planned.recipe for planned, _ in todo}
         for planned, number in todo:

@@ -198,7 +198,7 @@ def remade(model: DiffusionModel, panel: Panel, picture: PanelPicture) -> Image.
 
 
 def all_remade(model: DiffusionModel, panel: Panel) -> list[Image.Image]:
-    """Every picture as a model makes it; on a GPU all at once, which differs from one by one by rounding."""
+    """Every picture as a model makes it; on a GPU all at once, which differs by rounding."""
     if model.device.type == "cuda" and isinstance(model, MakesSeveral):
         return model.generate_together([panel.generation(picture) for picture in panel.pictures])
     return [remade(model, panel, picture) for picture in panel.pictures]

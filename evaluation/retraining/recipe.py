@@ -79,7 +79,7 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Of what decides the model: the command and its version. Neither the name nor the judge does, nor whether models are trained together."""
+        """Of what decides the model: the command `train` and its version, nothing else."""
         return digest_of("recipe", list(self.train), self.version)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Many models trained by one command: what the fleet does on a GPU while its workers measure what is done."""
+"""Many models trained by one command on a GPU, while the fleet's workers measure what is done."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Together:
         """Take what can be taken; the rest is left to who has it.
 
         Args:
-            held: takes the lock of a training by its key, which names the job's folder; None if it is taken.
+            held: takes the lock of a training by its key, the name of its folder; None if it is taken.
 
         Raises:
             SettingsError: the recipe has no command for many.

@@ -12,14 +12,13 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from attribution.errors import NonFiniteError, SettingsError, TrainingSetError
-from demo import retrain_together
 from demo.__main__ import main
+from demo.diffusion import Denoiser
 from demo.retrain import Retraining
 from demo.retrain_together import Group, read_jobs
 from demo.sizes import TINY as TINY_SIZES
 from demo.world import World
 from tests.worlds import GLYPHS, TINY
-from training.loop import Batches
 from training.together import kept_examples
 
 IDS = frozenset({"train-00003", "train-00050", "train-00007"})
@@ -38,7 +37,9 @@ def retraining(folder: Path, steps: int = 4) -> Retraining:
 def weights_of(folder: Path) -> dict[str, Tensor]:
     pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float16)
     parts = {"unet": pipeline.unet, "text_encoder": pipeline.text_encoder}
-    return {f"{part}.{k}": v.float() for part, model in parts.items() for k, v in model.state_dict().items()}
+    return {
+        f"{part}.{k}": v.float() for part, model in parts.items() for k, v in model.state_dict().items()
+    }
 
 
 def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -68,24 +69,25 @@ def test_what_comes_apart_stops_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     """Law: A training that comes apart writes nothing, and the others are written."""
     usual = retraining(tmp_path)
     jobs = [usual.leaving_out((), seed, tmp_path / str(seed)) for seed in (0, 1)]
-    tables = Group._tables
+    new_model = Retraining.new_model
 
-    def broken(self: Group, job: Retraining) -> list[Tensor]:
-        made = tables(self, job)
-        return made if job.seed == 0 else [each * float("nan") if each.is_floating_point() else each for each in made]
+    def broken(self: Retraining) -> Denoiser:
+        model = new_model(self)
+        if self.seed == 1:
+            model.unet.conv_in.bias.data[0] = float("nan")
+        return model
 
-    monkeypatch.setattr(Group, "_tables", broken)
+    monkeypatch.setattr(Retraining, "new_model", broken)
     with pytest.raises(NonFiniteError, match="1 trainings came apart"):
         list(Group(jobs, at_once=2).run())
     assert [job.out.exists() for job in jobs] == [True, False]
 
 
-def test_a_batch_that_would_be_empty_is_refused(tmp_path: Path) -> None:
-    job = retraining(tmp_path)
-    batches = Batches(4, replace(job.recipe, batch=2))
+def test_a_batch_that_would_be_empty_is_refused() -> None:
+    rows = torch.tensor([[0, 1], [2, 1]])
     with pytest.raises(ValueError, match="by itself"):
-        kept_examples(batches, frozenset(batches[0]), 2)
-    assert kept_examples(batches, frozenset(batches[0][:1]), 2).sum() == 3
+        kept_examples(rows, frozenset({0, 1}))
+    assert kept_examples(rows, frozenset({1})).tolist() == [[1, 0], [1, 0]]
 
 
 def test_the_command_reads_a_list_of_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
