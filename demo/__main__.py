@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 
 from cli.environment import prepare
@@ -28,10 +27,8 @@ import torch
 
 from attribution.data.images import read_image
 from attribution.errors import ImageError, ModelError
-from cli.commands import program_name
-from cli.parser import Parser, positive_count
 from cli.status import exit_status, exit_with
-from demo import diffusion
+from demo.arguments import ASSETS, parser
 from demo.build import STAGES, Progress
 from demo.glyphs import render_glyphs
 from demo.judge import likely_answers, load_judge
@@ -42,29 +39,10 @@ from demo.scenes import SIZE
 from demo.sizes import DEFAULT, TINY
 from demo.world import World
 
-ASSETS = Path("assets/demo")
 TINY_SCENES = 96
 TINY_EFFORT = 0.02
 
 TRAINED = [stage for stage in STAGES if stage not in ("scenes", "workspace")]
-
-
-class Stage(StrEnum):
-    SCENES = "scenes"
-    CLIP = "clip"
-    DINO = "dino"
-    AUTOENCODER = "autoencoder"
-    DIFFUSION = "diffusion"
-    JUDGE = "judge"
-    WORKSPACE = "workspace"
-
-
-class Measure(StrEnum):
-    AUTOENCODER = "autoencoder"
-    CLIP = "clip"
-    DINO = "dino"
-    JUDGE = "judge"
-    PICTURES = "pictures"
 
 
 def world_of(
@@ -200,125 +178,9 @@ def _world(given: argparse.Namespace) -> World:
     return world_of(given.out, given.device, given.leave_out, given.effort, given.scenes, given.tiny)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line: one subcommand a step."""
-    top = Parser(prog=program_name("demo"), description=(__doc__ or "").splitlines()[0])
-    commands = top.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
-    for name, action in COMMANDS.items():
-        sub = commands.add_parser(name, help=action.__doc__, description=action.__doc__)
-        if name == "glyphs":
-            sub.add_argument(
-                "--font", type=existing_file, required=True, metavar="FILE", help="NotoColorEmoji.ttf"
-            )
-            sub.add_argument("--out", type=Path, metavar="DIR", help=f"default: {ASSETS / 'glyphs'}")
-            continue
-        if name in ("retrain", "judge"):
-            (_add_retraining if name == "retrain" else _add_judging)(sub)
-            continue
-        sub.add_argument(
-            "--out", type=Path, default=ASSETS, metavar="DIR", help=f"the world's folder (default {ASSETS})"
-        )
-        sub.add_argument(
-            "--scenes", type=at_least_two, default=3_000, metavar="N", help="how many (default %(default)s)"
-        )
-        if name in ("scenes", "train", "build"):
-            sub.add_argument(
-                "--tiny", action="store_true", help="the tiny world of the tests: small, barely trained"
-            )
-        if name in ("train", "build", "quality"):
-            _add_training(sub)
-        if name in ("train", "build"):
-            _add_stages(sub)
-        if name == "quality":
-            _add_quality(sub)
-    return top
-
-
-def _add_training(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--device", metavar="cpu|cuda", help="default: cuda if there is one")
-    sub.add_argument(
-        "--effort",
-        type=positive_share,
-        default=1.0,
-        help="share of each recipe's training steps (default 1)",
-    )
-
-
-def _add_stages(sub: argparse.ArgumentParser) -> None:
-    words = "a file of scene ids, one a line, that no model may learn from"
-    sub.add_argument("--leave-out", type=existing_file, metavar="FILE", help=words)
-    stages = [stage.value for stage in Stage]
-    words = f"just this stage, of {', '.join(stages)}; may be given several times"
-    sub.add_argument("--only", action="append", choices=stages, metavar="STAGE", help=words)
-
-
-def _add_retraining(sub: argparse.ArgumentParser) -> None:
-    what = sub.add_mutually_exclusive_group(required=True)
-    what.add_argument("--out", type=Path, metavar="DIR", help="the new pipeline's folder")
-    words = "several on one GPU, listed as [{left_out: FILE, seed: S, model: DIR}, ...]"
-    what.add_argument("--together", type=existing_file, metavar="JOBS.json", help=words)
-    words = "how many of them at the same time (default 24)"
-    sub.add_argument("--at-once", type=positive_count, default=24, metavar="N", help=words)
-    words = "a file of scene ids, one a line, that the denoiser may not learn from"
-    sub.add_argument("--leave-out", type=existing_file, metavar="FILE", help=words)
-    words = "of initial weights, batches and noise (default 0, the shipped model's)"
-    sub.add_argument("--seed", type=int, default=0, metavar="S", help=words)
-    steps = diffusion.RECIPE.steps
-    words = f"the shipped recipe, stretched or shrunk to so many (default {steps})"
-    sub.add_argument("--steps", type=positive_count, default=steps, metavar="N", help=words)
-    words = "what a stopped training goes on from (default: beside --out)"
-    sub.add_argument("--checkpoints", type=Path, metavar="DIR", help=words)
-    words = f"the world whose scenes, autoencoder and tokenizer are used (default {ASSETS})"
-    sub.add_argument("--world", type=Path, default=ASSETS, metavar="DIR", help=words)
-    sub.add_argument("--tiny", action="store_true", help="a denoiser of the tiny world's size")
-    sub.add_argument("--device", default="cpu", metavar="cpu|cuda")
-    sub.add_argument("--threads", type=positive_count, default=1, metavar="N", help="(default 1)")
-
-
-def _add_judging(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--pictures", type=Path, required=True, metavar="DIR", help="a folder of PNG files")
-    sub.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
-    sub.add_argument("--judge", type=Path, metavar="DIR", help="default: beside the checkpoints")
-
-
-def _add_quality(sub: argparse.ArgumentParser) -> None:
-    standard = Generation()
-    count, steps, guidance = standard.pictures, standard.steps, standard.guidance
-    words = f"generated pictures of each kind (default {count})"
-    sub.add_argument("--pictures", type=positive_count, default=count, metavar="N", help=words)
-    words = f"steps a picture (default {steps})"
-    sub.add_argument("--steps", type=positive_count, default=steps, metavar="N", help=words)
-    words = f"how closely pictures follow their prompt (default {guidance:g})"
-    sub.add_argument("--guidance", type=float, default=guidance, help=words)
-    measures = [measure.value for measure in Measure]
-    words = f"just this, of {', '.join(measures)}; may be given several times"
-    sub.add_argument("--only", action="append", choices=measures, metavar="MEASURE", help=words)
-
-
-def existing_file(text: str) -> Path:
-    """A type of arguments: a file that is there."""
-    if not Path(text).is_file():
-        raise argparse.ArgumentTypeError(f"there is no file {text}")
-    return Path(text)
-
-
-def at_least_two(text: str) -> int:
-    """A type of arguments: so many scenes that there is a batch of them."""
-    if int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 2")
-    return int(text)
-
-
-def positive_share(text: str) -> float:
-    """A type of arguments: a number above zero."""
-    if float(text) < 0.0001:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 0.0001")
-    return float(text)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run one step; returns the exit status."""
-    given = parser().parse_args(arguments)
+    given = parser((__doc__ or "").splitlines()[0], COMMANDS).parse_args(arguments)
     return exit_status(
         lambda: COMMANDS[given.command](given), stopped="stopped; run the same command again to continue"
     )

@@ -11,7 +11,8 @@ import torch
 from transformers import AutoImageProcessor, CLIPModel, CLIPTokenizer, ViTModel
 
 from demo import clip, dino, judge
-from demo.__main__ import Measure, Stage, world_of
+from demo.__main__ import world_of
+from demo.arguments import Measure, Stage
 from demo.build import STAGES, build_clip, build_dino, build_scenes
 from demo.quality import MEASURES, generation_figures, prompts
 from demo.scenes import painted, scene
