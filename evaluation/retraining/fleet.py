@@ -96,25 +96,12 @@ class Fleet:
             for recipe in [plan.sources()[0]]
             for n in range(len(plan.jobs))
         ]
-        failed, lock = dict[str, str](), threading.Lock()
-
-        def work() -> None:
-            while not self._stop.is_set():
-                with lock:
-                    mine = next(waiting, None)
-                if mine is None:
-                    return
-                plan, number = mine[0].plan, mine[1]
-                key = plan.key(plan.jobs[number])
-                problem = None if key in failed else self._job(*mine, told)
-                if problem is not None:
-                    failed[key] = problem
-
+        failed: dict[str, str] = {}
         with ExitStack() as held, ThreadPoolExecutor(workers + 1) as pool:
             groups = self._groups(todo, held) if together else []
             trainer = pool.submit(self._train_together, groups, together, told)
-            waiting = _rounds(todo, trainer)
-            running = [pool.submit(work) for _ in range(workers)]
+            waiting = _Shared(_rounds(todo, trainer))
+            running = [pool.submit(self._work, waiting, failed, told) for _ in range(workers)]
             try:
                 for each in running:
                     each.result()
@@ -148,6 +135,16 @@ class Fleet:
             return False
         with self._held(plan.training_key(job)) as held:
             return held is None
+
+    def _work(self, waiting: Iterator[tuple[Planned, int]], failed: dict[str, str], told: Told) -> None:
+        """Do jobs until there are no more; the logs of failures are noted by the record's key."""
+        for planned, number in waiting:
+            if self._stop.is_set():
+                return
+            key = planned.plan.key(planned.plan.jobs[number])
+            problem = None if key in failed else self._job(planned, number, told)
+            if problem is not None:
+                failed[key] = problem
 
     def _groups(self, todo: Sequence[tuple[Planned, int]], held: ExitStack) -> list[Together]:
         """What is not there and in nobody's hand is held from now on; a group a recipe."""
@@ -272,6 +269,17 @@ class Fleet:
                 yield handle
         finally:
             os.close(handle)
+
+
+class _Shared(Iterator[tuple[Planned, int]]):
+    """What several threads take from, each thing going to one of them."""
+
+    def __init__(self, source: Iterator[tuple[Planned, int]]):
+        self._source, self._lock = source, threading.Lock()
+
+    def __next__(self) -> tuple[Planned, int]:
+        with self._lock:
+            return next(self._source)
 
 
 def _rounds(
