@@ -7,7 +7,7 @@ not postponed here: Gradio describes the endpoints by them.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import gradio as gr
@@ -20,6 +20,7 @@ from app.runs.question import checked_generation, measures, offered_methods
 from app.runs.request import boxes_of_lists, chosen_methods, count, number, sent_bytes, text, whole
 from app.runs.run import Picture, Run, parts_of
 from app.runtime.queue import QueuePlace
+from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
 from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import attribute
@@ -96,7 +97,10 @@ class Endpoints:
             return {"run": self._kept_id(run), **answer_json(run, returned)}
 
     def methods(self) -> list[Json]:
-        """The methods that this server offers: name, title, family, what they do, and if they measure."""
+        """The methods that this server offers: name, title, family, what they do, if they measure, and what
+        retraining found of them for this model: null where it was not measured.
+        """
+        found = evidence_of(self.page.workspace)
         return [
             {
                 "name": m.name,
@@ -104,6 +108,7 @@ class Endpoints:
                 "family": m.family.title,
                 "description": m.description,
                 "measures": measures(m),
+                "evidence": None if found is None else asdict(found.of(m.name)),
             }
             for m in offered_methods(self.page.workspace)
         ]

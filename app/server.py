@@ -24,16 +24,13 @@ from app.runs.archive import RunArchive
 from app.runtime.model_loader import ModelLoader
 from app.runtime.sessions import Upload, Uploads
 from app.views.pictures import MEDIA_TYPE, on_screen
+from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
 from attribution.errors import ImageError
 from attribution.workspace.workspace import Workspace
 
 MAX_UPLOAD = 20 * 2**20  # bytes
 THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
-HEAD = (
-    f'<link rel="stylesheet" href="page.css"><meta name="color-scheme" content="light dark">'
-    f"<script>{tips_script()}{script('page.js')}{script('tips.js')}</script>"
-)
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 
@@ -61,7 +58,7 @@ def build_server(workspace: Workspace, archive: RunArchive) -> FastAPI:
         pwa=False,
         enable_monitoring=False,
         theme=theme(),
-        head=HEAD,
+        head=head(workspace),
         favicon_path=str(FOLDER / "mark.png"),
     )
     # Gradio sets this of a page that it launches itself. Without it, it lets a request name any file of
@@ -70,6 +67,15 @@ def build_server(workspace: Workspace, archive: RunArchive) -> FastAPI:
     server.add_middleware(EarlyScript)
     loader.start()
     return server
+
+
+def head(workspace: Workspace) -> str:
+    """What stands in the page's head: its looks, and the scripts that it begins with."""
+    tips = tips_script(evidence_of(workspace))
+    return (
+        '<link rel="stylesheet" href="page.css"><meta name="color-scheme" content="light dark">'
+        f"<script>{tips}{script('page.js')}{script('tips.js')}</script>"
+    )
 
 
 def serve_assets(server: FastAPI) -> None:

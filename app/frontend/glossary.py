@@ -9,17 +9,24 @@ from __future__ import annotations
 import json
 
 from app.frontend.assets import script
+from app.frontend.evidence import evidence_in_words
+from attribution.analysis.evidence import Evidence
 from attribution.methods.base import methods
 
 
-def tips() -> dict[str, str]:
-    """The words by selector; those of the methods are the methods' own."""
+def tips(found: Evidence | None) -> dict[str, str]:
+    """The words by selector; those of the methods are the methods' own, and what retraining found of them.
+
+    Args:
+        found: for the model that the page is on.
+    """
     terms: dict[str, str] = json.loads(script("tips.json"))
-    of_methods = {f'#methods label:has([name="{m.name}"])': m.description for m in methods().values()}
-    of_strips = {f'.strip[data-method="{m.name}"] h3': m.description for m in methods().values()}
+    words = {m.name: f"{m.description} {evidence_in_words(found, m.name)}" for m in methods().values()}
+    of_methods = {f'#methods label:has([name="{name}"])': text for name, text in words.items()}
+    of_strips = {f'.strip[data-method="{name}"] h3': text for name, text in words.items()}
     return {**terms, **of_methods, **of_strips}
 
 
-def tips_script() -> str:
+def tips_script(found: Evidence | None) -> str:
     """For the page's head."""
-    return f"window.whenceTips = {json.dumps(tips()).replace('<', chr(92) + 'u003c')};"
+    return f"window.whenceTips = {json.dumps(tips(found)).replace('<', chr(92) + 'u003c')};"

@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from app.frontend.assets import report_styles
+from app.frontend.evidence import evidence_in_words
 from app.frontend.templates import render
 from app.runs.boxes import boxes_of_run
 from app.runs.export import fresh_folder, name_of, write_with_boxes
@@ -20,6 +21,7 @@ from app.runs.run import Part, Run
 from app.views.pictures import data_uri
 from app.views.report_glossary import CAUTIONS, TERMS
 from app.views.scores import Figures, figures_of, standing_out_words
+from attribution.analysis.evidence import evidence_of
 from attribution.errors import ImageError
 from attribution.methods.base import changed_options, method
 from attribution.results import Entry, Ranking
@@ -129,6 +131,7 @@ def _ranking(ranking: Ranking, workspace: Workspace) -> dict[str, Any]:
     return {
         "title": ranking.title,
         "about": method(ranking.method).description,
+        "evidence": evidence_in_words(evidence_of(workspace), ranking.method),
         "how": _how(ranking, figures),
         "warnings": ranking.warnings,
         "cells": [_cell(entry, figures, ranking, workspace) for entry in first],

@@ -34,6 +34,8 @@ def add_retraining(top: argparse._SubParsersAction[Parser]) -> None:
     report.set_defaults(action=commands.report)
     _folder(report)
     report.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
+    words = "write the figures that are quoted beside answers into this workspace too"
+    report.add_argument("--quote", type=Path, metavar="WORKSPACE", help=words)
 
 
 def _folder(verb: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from attribution.analysis.evidence import FILE
 from attribution.data.imagefolder import scan
 from attribution.errors import Cancelled
 from attribution.methods.base import method
@@ -26,12 +27,14 @@ from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import ask
 from evaluation.retraining.document import write_evidence
 from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.files import write_whole
 from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.measure import measured
 from evaluation.retraining.panel import Panel, Wanted, make_panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
+from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records, cpu_minutes
 
@@ -130,8 +133,14 @@ def measure(given: argparse.Namespace) -> None:
 
 def report(given: argparse.Namespace) -> None:
     """Write docs/EVIDENCE.md and its charts from the committed records."""
-    write_evidence(Evidence(given.folder), given.out)
+    evidence = Evidence(given.folder)
+    write_evidence(evidence, given.out)
     _tell(str(given.out))
+    found = quoted(evidence) if given.quote else None
+    if found is not None:
+        path = given.quote / FILE
+        write_whole(path, found.to_json().encode())
+        _tell(str(path))
 
 
 def _recorded(made: Plan, folder: Path) -> int:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from app.frontend.evidence import NOT_MEASURED
 from app.frontend.glossary import tips, tips_script
 from app.views.guide import GUIDE
+from attribution.analysis.evidence import Estimate, Evidence, MethodEvidence
 
 
 def test_every_term_is_explained_in_words_that_cannot_end_the_script() -> None:
-    words = tips()
+    words = tips(None)
     assert set(words) >= {'#methods label:has([name="abu"])', ".stderr", ".out"}
     assert all(text.endswith(".") for text in words.values())
-    assert "<" not in tips_script()
+    assert "<" not in tips_script(None)
     assert GUIDE.count("<li>") == 10
+
+
+def test_a_methods_words_quote_what_retraining_found_of_it() -> None:
+    """Law: What retraining found of a method is quoted for the model that it was found for alone."""
+    chip = '#methods label:has([name="{}"])'.format
+    assert all(tips(None)[chip(name)].endswith(NOT_MEASURED) for name in ("abu", "clip"))
+    removal, share = Estimate(0.123, 0.08, 0.15), Estimate(0.55, 0.4, 0.7)
+    found = Evidence(1, "t", ("m",), "demo-2500", 8, 50, {"abu": MethodEvidence(removal, share)})
+    assert tips(found)[chip("abu")].endswith(
+        "rises by 12.3% (8.0% to 15.0%) more than without random ones, 55% of what images of the same "
+        "objects do."
+    )
+    assert tips(found)[chip("clip")].endswith(NOT_MEASURED)

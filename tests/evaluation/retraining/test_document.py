@@ -16,6 +16,7 @@ from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.panel import REGIONS, Panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
+from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import FORMAT, Record
 from evaluation.retraining.sections import SECTIONS
@@ -123,6 +124,25 @@ def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
     assert contrasts["knowing", 3] > contrasts["guessing", 3]
 
 
+def test_what_is_quoted_is_what_the_tables_say(evidence: Evidence, tmp_path: Path) -> None:
+    """Law: The figures that are quoted beside answers are those of the evidence's tables."""
+    from evaluation.retraining.effects import union_lines
+
+    found, series = quoted(evidence), evidence.main
+    assert found is not None
+    assert series is not None
+    assert set(found.methods) == {"knowing", "guessing"}
+    assert (found.k, found.targets, set(found.models)) == (2, 2, {series.panel.facts.model, "m"})
+    removed = {line.method: line.targets["loss"].value for line in union_lines(series) if line.k == 2}
+    for name in found.methods:
+        told = found.of(name)
+        assert told.removal is not None
+        assert told.removal.value == pytest.approx(removed[name], abs=1e-6)
+        assert told.removal.low <= told.removal.value <= told.removal.high
+        assert None not in (told.controls, told.boxed, told.lds)
+    assert quoted(Evidence(tmp_path)) is None
+
+
 def test_half_finished_plans_are_reported_as_far_as_they_are(evidence: Evidence, tmp_path: Path) -> None:
     """Law: A report can be written at any moment, whatever is recorded by then."""
     part = Evidence(Path(shutil.copytree(evidence.folder, tmp_path / "part")))
@@ -131,6 +151,7 @@ def test_half_finished_plans_are_reported_as_far_as_they_are(evidence: Evidence,
         for path in paths[count:]:
             path.unlink(missing_ok=True)
         text, _ = evidence_document(Evidence(part.folder))
+        quoted(Evidence(part.folder))
         assert "nan" not in text
 
 

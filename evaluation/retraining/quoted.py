@@ -1,0 +1,60 @@
+"""The figures of the evidence that are quoted beside answers: a workspace's `evidence.json`."""
+
+from __future__ import annotations
+
+from attribution.analysis.evidence import FORMAT, Estimate, MethodEvidence
+from attribution.analysis.evidence import Evidence as Quoted
+from evaluation.retraining.contrasts import boxed_lines
+from evaluation.retraining.effects import Effect, Interval, union_lines
+from evaluation.retraining.evidence import Evidence, Series
+from evaluation.retraining.lds import lds_lines
+from evaluation.retraining.panel import TARGET
+from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.sections import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE
+
+
+def quoted(evidence: Evidence) -> Quoted | None:
+    """What the committed records say of each method; None before there are any.
+
+    It is of the reference, and of the model whose answers about the same pictures were compared with it.
+    """
+    series = evidence.main
+    if series is None or not series.jobs:
+        return None
+    k = _usual_k(series)
+    removals = {line.method: line for line in union_lines(series) if line.k == k}
+    boxed = {line.method: line for line in boxed_lines(series) if line.k == k}
+    said = evidence.attributions(REFERENCE_WORKSPACE, series.panel)
+    lds = {line.method: line for line in lds_lines(series, said)}
+    methods = {}
+    for name in sorted({*removals, *boxed, *lds} - {CHANCE, ORACLE, ORACLE_ALL}):
+        removal, box, datamodel = removals.get(name), boxed.get(name), lds.get(name)
+        methods[name] = MethodEvidence(
+            removal=_of(removal.targets["loss"]) if removal else None,
+            share=_estimate(*removal.share) if removal and removal.share else None,
+            controls=_of(removal.controls["loss"]) if removal else None,
+            boxed=_estimate(box.contrast, box.interval) if box else None,
+            lds=_estimate(datamodel.score, datamodel.interval) if datamodel else None,
+        )
+    facts, models = series.panel.facts, {series.panel.facts.model}
+    for name in (REFERENCE_WORKSPACE, SHIPPED_WORKSPACE):
+        models |= {each.model for each in evidence.attributions(name, series.panel).values()}
+    targets = len(series.panel.rows(TARGET))
+    return Quoted(FORMAT, facts.training_set, tuple(sorted(models)), series.recipe, targets, k, methods)
+
+
+def _usual_k(series: Series) -> int:
+    """The K of which most unions were removed; the smallest of those."""
+    counts: dict[int, int] = {}
+    for line in union_lines(series):
+        if line.k:
+            counts[line.k] = counts.get(line.k, 0) + 1
+    return min(counts, key=lambda k: (-counts[k], k), default=0)
+
+
+def _of(effect: Effect) -> Estimate | None:
+    return None if effect.interval is None else _estimate(effect.value, effect.interval)
+
+
+def _estimate(value: float, interval: Interval) -> Estimate:
+    return Estimate(*(round(number, 6) for number in (value, *interval)))
