@@ -19,7 +19,7 @@ from safetensors.numpy import save
 
 from attribution.engine import attribute
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
-from attribution.methods.base import available, method, refusal
+from attribution.methods.base import Cost, available, method, refusal
 from attribution.query import Query, Settings
 from attribution.results import Progress, Ranking
 from attribution.workspace.workspace import Workspace
@@ -131,9 +131,10 @@ def read_all(
     return {name: each for name, each in found.items() if each.panel == panel.digest}
 
 
-def questions_of(panel: Panel, boxed: bool) -> list[Question]:
-    """Every picture whole, and with `boxed` both halves of the targets."""
-    whole = [Question(picture, "whole") for picture in panel.pictures]
+def questions_of(panel: Panel, boxed: bool, controls: bool = True) -> list[Question]:
+    """Every picture whole, or the targets alone; and with `boxed` both halves of the targets."""
+    asked = [picture for picture in panel.pictures if controls or picture.role != CONTROL]
+    whole = [Question(picture, "whole") for picture in asked]
     sides = [
         Question(picture, side)
         for picture in panel.pictures
@@ -157,15 +158,17 @@ def ask(
     Args:
         work: keeps answers until there are all of them; another effort needs another folder.
         effort: for whole pictures. Only an exhaustive answer has a score of every image, which the linear
-            datamodeling score needs; boxed questions are asked refined.
+            datamodeling score needs: a method that would measure them is asked refined about targets alone.
+            Boxed questions are asked refined.
 
     Raises:
         MismatchError: there are answers of another panel or model, or the panel is of another training set.
     """
-    questions = questions_of(panel, boxed)
+    each, kept = method(name), Kept(work / name)
+    every = effort == "exhaustive" or each.cost != Cost.PER_EXAMPLE
+    questions = questions_of(panel, boxed, controls=every)
     if _answered(folder / f"{name}.safetensors", workspace, panel, questions):
         return
-    each, kept = method(name), Kept(work / name)
     if not available(each, workspace):
         yield f"{name}: not asked, {workspace.folder} lacks what it needs"
         return

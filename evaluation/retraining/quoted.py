@@ -10,7 +10,7 @@ from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.lds import lds_lines
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
-from evaluation.retraining.sections import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE
+from evaluation.retraining.sections import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, scores_of_all
 
 
 def quoted(evidence: Evidence) -> Quoted | None:
@@ -24,8 +24,7 @@ def quoted(evidence: Evidence) -> Quoted | None:
     k = _usual_k(series)
     removals = {line.method: line for line in union_lines(series) if line.k == k}
     boxed = {line.method: line for line in boxed_lines(series) if line.k == k}
-    said = evidence.attributions(REFERENCE_WORKSPACE, series.panel)
-    lds = {line.method: line for line in lds_lines(series, said)}
+    lds = {line.method: line for line in lds_lines(series, scores_of_all(evidence, series))}
     methods = {}
     for name in sorted({*removals, *boxed, *lds} - {CHANCE, ORACLE, ORACLE_ALL}):
         removal, box, datamodel = removals.get(name), boxed.get(name), lds.get(name)

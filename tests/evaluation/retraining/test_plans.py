@@ -109,6 +109,12 @@ def test_kept_attributions_are_the_rankings_that_were_given(
             assert sorted(ranking.tolist()) == list(range(images))
             assert np.isfinite(scores).all()
             assert (np.diff(scores[ranking]) <= 0).all()
+    refined = attributions / "refined"
+    for name in ("pixel", "abu"):
+        list(ask(tiny_world, panel, name, refined, refined / "work", boxed=False, effort="refined"))
+    asked = {name: each.questions for name, each in read_all(refined, panel).items()}
+    assert len(asked["pixel"]) == len(panel.pictures)
+    assert asked["abu"] == ("target-00-whole", "target-01-whole")
     other = Panel(panel.folder, replace(panel.facts, noises=3))
     assert list(ask(tiny_world, panel, "pixel", attributions, attributions / "work", boxed=False)) == []
     with pytest.raises(MismatchError, match="another --name"):
