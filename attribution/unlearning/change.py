@@ -12,9 +12,8 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from attribution.models.base import DiffusionModel, Weights
+from attribution.models.base import DiffusionModel, Weights, masked_mean
 from attribution.models.batch import Batch
-from attribution.models.losses import draw_losses
 from attribution.query import Box
 from attribution.workspace.workspace import Workspace
 
@@ -22,6 +21,9 @@ from attribution.workspace.workspace import Workspace
 @dataclass(frozen=True)
 class LossChange:
     """A picture's mean loss before and after, on the same draws, with standard errors.
+
+    `moved` is the squared change of the predictions, weighed as the loss is: what the rise would be, were
+    the model's error nothing but noise (see `attribution.unlearning.movement`).
 
     The errors are those of antithetic pairs taken as independent; the pairs are stratified over the
     schedule, so they are if anything too large.
@@ -33,6 +35,8 @@ class LossChange:
     after_stderr: float
     rise: float
     rise_stderr: float
+    moved: float
+    moved_stderr: float
 
     @property
     def relative(self) -> float:
@@ -61,9 +65,17 @@ def loss_change(
     mask: Float[Tensor, "h w"] | None = None,
 ) -> LossChange:
     """Of draws of one picture in antithetic pairs, under the loaded weights and under others."""
-    losses = (draw_losses(model, w, batch, mask) for w in (model.weights, weights))
-    before, after = (each.unflatten(0, (-1, 2)).mean(1).cpu().numpy() for each in losses)  # of pairs
-    figures = [figure for values in (before, after, after - before) for figure in mean_and_error(values)]
+    batch, of = batch.to(model.device), model.parametrisation
+    one, other = (model.predict(each, batch) for each in (model.weights, weights))
+    errors = (
+        of.squared_errors(one, batch),
+        of.squared_errors(other, batch),
+        of.squared_change(other, one, batch),
+    )
+    pairs = (masked_mean(each, mask).double().unflatten(0, (-1, 2)).mean(1) for each in errors)
+    before, after, moved = (each.cpu().numpy() for each in pairs)
+    measured = (before, after, after - before, moved)
+    figures = [figure for values in measured for figure in mean_and_error(values)]
     return LossChange(*map(float, figures))
 
 

@@ -24,7 +24,7 @@ def add_retraining(top: argparse._SubParsersAction[Parser]) -> None:
         required=True, metavar="|".join(commands.VERBS)
     )
     add = {"train": _train, "panel": _panel, "attribute": _attribute, "plan": _plan, "run": _run}
-    add |= {"status": _status, "measure": _measure}
+    add |= {"status": _status, "measure": _measure, "prove": _prove}
     for name, action in commands.VERBS.items():
         verb = verbs.add_parser(name, help=action.__doc__, description=action.__doc__)
         verb.set_defaults(action=action)
@@ -123,6 +123,20 @@ def _plan(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--again", type=int, default=usual.again, metavar="N", help=words)
     verb.add_argument("--out", type=Path, metavar="FILE", help="default: named after the plan")
     _folder(verb)
+
+
+def _prove(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--panel", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--workspace", type=Path, required=True, metavar="DIR")
+    words = "answers of this name are tested (default reference)"
+    verb.add_argument("--attributions", default="reference", metavar="NAME", help=words)
+    verb.add_argument("--methods", nargs="+", metavar="METHOD", help="default: all that were asked")
+    verb.add_argument(
+        "--k", type=positive_count, default=50, metavar="K", help="images of a set (default 50)"
+    )
+    words = "random sets (default 6)"
+    verb.add_argument("--controls", type=positive_count, default=6, metavar="N", help=words)
+    _working(verb)
 
 
 def _run(verb: argparse.ArgumentParser) -> None:

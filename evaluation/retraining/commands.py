@@ -3,6 +3,7 @@
 train       one model that leaves nothing out: the reference
 panel       fixed pictures of a model, to be measured
 attribute   ask methods about a panel, under a workspace
+prove       test their answers as the page does
 plan        which models are to be trained for which question
 run         train and measure what is not recorded; it can be killed at any moment
 status      what is recorded, and what is in hand
@@ -24,7 +25,7 @@ from attribution.errors import Cancelled
 from attribution.methods.base import method
 from attribution.models.base import open_model
 from attribution.workspace.workspace import Workspace
-from evaluation.retraining.attributions import ask
+from evaluation.retraining.attributions import ask, read_all
 from evaluation.retraining.document import write_evidence
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.files import write_whole
@@ -34,6 +35,7 @@ from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.measure import measured
 from evaluation.retraining.panel import Panel, Wanted, make_panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
+from evaluation.retraining.proofs import Prover
 from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records, cpu_minutes
@@ -98,6 +100,19 @@ def plan(given: argparse.Namespace) -> None:
     made.write(path)
     trainings = len({made.training_key(job) for job in made.jobs})
     _tell(f"{path}: {trainings} models, of which {_recorded(made, given.folder)} are recorded")
+
+
+def prove(given: argparse.Namespace) -> None:
+    """Unlearn what methods name for a panel's targets, and random sets, as the page tests an answer."""
+    on, workspace = Panel.read(given.panel), Workspace.open(given.workspace, given.device)
+    found = read_all(given.folder / "attributions" / given.attributions, on, given.methods)
+    prover = Prover(workspace, on, given.k, given.controls)
+    with _lowly(given.nice):
+        for line in prover.prove_chance(given.folder / "proofs"):
+            _tell(line)
+        for each in found.values():
+            for line in prover.prove(each, given.folder / "proofs"):
+                _tell(line)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -172,6 +187,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "panel": panel,
     "attribute": attribute,
     "plan": plan,
+    "prove": prove,
     "run": run,
     "status": status,
     "measure": measure,

@@ -15,6 +15,7 @@ from evaluation.retraining.attributions import Attributions, read_all
 from evaluation.retraining.job import REFERENCE, Job, Plan
 from evaluation.retraining.panel import Panel
 from evaluation.retraining.plans import CHANCE
+from evaluation.retraining.proofs import Proof
 from evaluation.retraining.records import Record, Records
 
 PILOT = "pilot"
@@ -128,6 +129,11 @@ class Evidence:
         """What methods said under a workspace, by method; empty where none was asked about this panel."""
         found = read_all(self.folder / "attributions" / name, panel, strict=False)
         return dict(sorted(found.items()))
+
+    def proofs(self, panel: Panel) -> Mapping[str, Proof]:
+        """What unlearning the answers about a panel showed, by method."""
+        found = [Proof.read(path) for path in sorted((self.folder / "proofs").glob("*.json"))]
+        return {proof.method: proof for proof in found if proof.panel == panel.digest}
 
 
 def recognised(records: list[Record], panel: Panel, rows: list[int]) -> float | None:

@@ -16,6 +16,7 @@ from evaluation.retraining.evidence import Evidence, Series, recognised
 from evaluation.retraining.lds import lds_lines, reliability
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.proof_lines import answers_of, proof_lines
 
 REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
 EXHAUSTIVE = "exhaustive"  # under the reference, of methods that are asked refined otherwise
@@ -25,6 +26,13 @@ PILOT_WORDS = """\
 *Effect*: of removing the oracle's union (scenes with the targets' objects), less the mean of random \
 unions of the same size; that of the loss is relative. *Luck*: the standard deviation between random \
 unions. *Signal* is their ratio. Minutes are of training, on one thread.
+
+"""
+PROOF_WORDS = """\
+What a method names for a target is unlearned, and as a control random sets of the same size. *Borne \
+out*: the target changes clearly more than under every control; *refuted*: clearly less than under one. \
+*Retraining agrees* where the target's loss rises more without the method's union than without any random \
+one, or does not.
 
 """
 FOLDER = "evaluation/retraining"  # of the charts, from the document
@@ -257,6 +265,28 @@ def scores_of_all(evidence: Evidence, series: Series) -> Mapping[str, Attributio
     return {k: v for name in names for k, v in evidence.attributions(name, series.panel).items()}
 
 
+def proofs(evidence: Evidence) -> Written | None:
+    series = evidence.main
+    lines = [] if series is None else proof_lines(answers_of(series, evidence.proofs(series.panel)))
+    if not lines:
+        return None
+    rows = [
+        (x.figure, str(x.answers), str(x.borne_out), str(x.right_yes), str(x.refuted), str(x.right_no),
+         f"{x.correlation:.2f}")
+        for x in lines
+    ]  # fmt: skip
+    header = (
+        "judged by", "answers", "borne out", "retraining agrees", "refuted", "retraining agrees",
+        "Spearman with the effect",
+    )  # fmt: skip
+    best = max(lines, key=lambda x: x.right_yes / max(x.borne_out, 1))
+    plainly = (
+        f"Judged by the {best.figure}, the page's test calls {best.borne_out} of {best.answers} answers "
+        f"borne out, and retraining agrees in {best.right_yes}."
+    )
+    return Written(f"{PROOF_WORDS}{table(header, rows)}", plainly)
+
+
 SECTIONS = (
     Section("Which protocol has most signal?", "pilot", pilot),
     Section("The reference", "references", reference),
@@ -264,6 +294,7 @@ SECTIONS = (
     Section("Single pictures: loss against K", "single", singles),
     Section("Linear datamodeling score", "lds", datamodel),
     Section("Boxed truth", "boxed", boxes),
+    Section("The page's test of an answer", "union", proofs),
 )
 
 

@@ -24,7 +24,7 @@ MADE = Generation("a dog <b>", seed=3)
 
 
 def loss(relative: float, error: float = 0.01) -> LossChange:
-    return LossChange(0.5, 0.02, 0.5 * (1 + relative), 0.02, 0.5 * relative, 0.5 * error)
+    return LossChange(0.5, 0.02, 0.5 * (1 + relative), 0.02, 0.5 * relative, 0.5 * error, 0.1, 0.01)
 
 
 def outcome(

@@ -42,7 +42,7 @@ from tests.worlds.strips import strip
 WHITE = solid("white", 16)
 ERRORS = np.full(2, 0.01)
 FOUND = LossMap(np.ones((2, 2)), (100, 900), np.ones(2), 2 * np.ones(2), ERRORS, ERRORS, ERRORS)
-LOSS = LossChange(0.5, 0.02, 0.6, 0.02, 0.1, 0.01)
+LOSS = LossChange(0.5, 0.02, 0.6, 0.02, 0.1, 0.01, 0.05, 0.01)
 
 
 def grid(words: str) -> str:

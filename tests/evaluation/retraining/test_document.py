@@ -16,6 +16,8 @@ from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.panel import REGIONS, Panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
+from evaluation.retraining.proof_lines import answers_of, proof_lines
+from evaluation.retraining.proofs import Proof, Shown
 from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import FORMAT, Record
@@ -66,6 +68,12 @@ def evidence(
             keys = tuple(question.key for question in questions)
             made = Attributions(method, panel.digest, panel.facts.training_set, "m", keys, scores, first)
             made.write(tmp_path / "attributions" / name)
+        moved = known if method == "knowing" else np.zeros_like(known)
+        of_targets = [(q.picture.name, row.max()) for q, row in zip(questions, moved, strict=True)][:2]
+        shown = tuple(Shown(name, 0.0, 0.1, value, 0.001, 1.0) for name, value in of_targets)
+        Proof(method, panel.digest, "m", 2, shown).write(tmp_path / "proofs")
+    random = tuple(Shown(f"target-0{k}", 0.0, 0.1, 0.01, 0.001, 1.0) for k in (0, 1, 0, 1))
+    Proof("chance", panel.digest, "m", 2, random).write(tmp_path / "proofs")
     choices = Choices(
         small_recipe, small_panel, tmp_path / "attributions" / "reference", None, (2, 3), 4, 3, 2, 30, 10
     )
@@ -141,6 +149,16 @@ def test_what_is_quoted_is_what_the_tables_say(evidence: Evidence, tmp_path: Pat
         assert told.removal.low <= told.removal.value <= told.removal.high
         assert None not in (told.controls, told.boxed, told.lds)
     assert quoted(Evidence(tmp_path)) is None
+
+
+def test_a_test_that_knows_is_agreed_with_by_retraining(evidence: Evidence) -> None:
+    series = evidence.main
+    assert series is not None
+    answers = answers_of(series, evidence.proofs(series.panel))
+    assert len(answers) == 4
+    moved = {line.figure: line for line in proof_lines(answers)}["change of the predictions"]
+    assert moved.borne_out == 2
+    assert moved.refuted == 2
 
 
 def test_half_finished_plans_are_reported_as_far_as_they_are(evidence: Evidence, tmp_path: Path) -> None:

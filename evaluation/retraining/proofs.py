@@ -1,0 +1,149 @@
+"""The page's test of an answer, asked about a panel: does it say what retraining says?
+
+What a method names for a target is unlearned as a set, and what becomes of the target's loss, of the
+model's predictions for it and of the picture made again is kept; beside it the same of random sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from attribution.analysis.counterfactual import CounterfactualSettings
+from attribution.data.preprocessing import prepared
+from attribution.gradients.query_context import QueryContext
+from attribution.models.base import Weights
+from attribution.models.draws import stratified_draws
+from attribution.query import Query, Settings
+from attribution.unlearning.change import loss_change, picture_change
+from attribution.unlearning.image_set import unlearned_set
+from attribution.workspace.workspace import Workspace
+from evaluation.retraining.attributions import Attributions
+from evaluation.retraining.files import as_text, checked, plain, read_json, write_whole
+from evaluation.retraining.panel import TARGET, Panel, PanelPicture, remade
+from evaluation.retraining.plans import CHANCE
+from evaluation.retraining.unions import random_rows
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What unlearning one set showed of one target; shares of the loss before, and levels of 255."""
+
+    picture: str
+    rise: float
+    rise_stderr: float
+    moved: float
+    moved_stderr: float
+    pixels: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What unlearning a method's sets showed: of each target its own set, or of chance every set of each.
+
+    Attributes:
+        k: images of a set.
+    """
+
+    method: str
+    panel: str
+    model: str
+    k: int
+    shown: tuple[Shown, ...]
+
+    def write(self, folder: Path) -> None:
+        write_whole(folder / f"{self.method}.json", as_text(plain(Proof, self)))
+
+    @classmethod
+    def read(cls, path: Path) -> Proof:
+        """One method's file.
+
+        Raises:
+            ResultError: it is not there, or damaged.
+        """
+        return checked(cls, read_json(path), path)
+
+
+def returned(steps: Generator[object, None, T]) -> T:
+    """What a generator returns, whatever it yields on its way."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+
+
+@dataclass(frozen=True)
+class Prover:
+    """Unlearns sets under one workspace.
+
+    Attributes:
+        k: images of a set.
+        controls: random sets.
+    """
+
+    workspace: Workspace
+    panel: Panel
+    k: int
+    controls: int = 6
+    settings: CounterfactualSettings = field(default_factory=CounterfactualSettings)
+
+    @property
+    def targets(self) -> list[PanelPicture]:
+        return [self.panel.pictures[row] for row in self.panel.rows(TARGET)]
+
+    def prove(self, found: Attributions, folder: Path) -> Iterator[str]:
+        """Unlearn what a method names for each target; yields a line for each. What is there is kept."""
+        if (folder / f"{found.method}.json").exists():
+            return
+        shown = []
+        for picture in self.targets:
+            weights = self._without(found.ranking(f"{picture.name}-whole")[: self.k])
+            shown.append(self._shown(picture, weights))
+            yield f"{found.method}: {picture.name}"
+        self._proof(found.method, shown).write(folder)
+
+    def prove_chance(self, folder: Path) -> Iterator[str]:
+        """Unlearn random sets, each of which is held against every target."""
+        if (folder / f"{CHANCE}.json").exists():
+            return
+        shown = []
+        for draw in range(self.controls):
+            rows = random_rows(len(self.workspace.training_set), self.k, draw)
+            weights = self._without(rows)
+            shown += [self._shown(picture, weights) for picture in self.targets]
+            yield f"{CHANCE}: {draw + 1} of {self.controls}"
+        self._proof(CHANCE, shown).write(folder)
+
+    def _proof(self, method: str, shown: Sequence[Shown]) -> Proof:
+        model = self.workspace.fingerprints["model"]
+        return Proof(method, self.panel.digest, model, self.k, tuple(shown))
+
+    def _without(self, rows: Sequence[int] | np.ndarray) -> Weights:
+        found = returned(unlearned_set(self.workspace, [int(row) for row in rows], self.settings.ascent))
+        return found.weights
+
+    def _shown(self, picture: PanelPicture, weights: Weights) -> Shown:
+        workspace, image = self.workspace, self.panel.image(picture)
+        context = QueryContext(workspace, Query(image, picture.prompt), Settings())
+        draws = stratified_draws(
+            workspace.model, self.settings.measuring_draws, self.settings.ascent.seed, "proof"
+        )
+        batch = draws.of(context.latent, context.conditioning)
+        loss = loss_change(workspace.model, weights, batch)
+        *_, last = workspace.model.generate(self.panel.generation(picture), weights)
+        assert last.image is not None
+        before = prepared(remade(workspace.model, self.panel, picture), workspace.resolution)
+        change = picture_change(workspace, before, prepared(last.image, workspace.resolution))
+        rise, rise_stderr, moved, moved_stderr = (
+            round(figure / loss.before, 6)
+            for figure in (loss.rise, loss.rise_stderr, loss.moved, loss.moved_stderr)
+        )
+        return Shown(picture.name, rise, rise_stderr, moved, moved_stderr, round(change.inside, 3))
