@@ -88,7 +88,6 @@ class AbU(RemembersUnlearned):
         workspace, options = context.workspace, context.settings.options_of(self)
         unlearned = yield from self.unlearn(context)
         self.remember(context, unlearned)
-        control_rise = yield from self._remeasured(context, unlearned).control_rise(context.settings.seed)
         details: dict[str, Any] = {
             "alpha": unlearned.alpha,
             "curvature": self.curvature,
@@ -96,22 +95,26 @@ class AbU(RemembersUnlearned):
             "query_loss_before": unlearned.loss_before,
             "query_loss_after": unlearned.loss_after,
             "query_rise": unlearned.rise,
-            "control_rise": control_rise,
             "calibration_trials": unlearned.trials,
         }
-        warnings = self_check(unlearned.rise, control_rise)
         judged = None
         if not self.by_predictions:  # the null is of first-order rises
             judged = judgement(workspace, context.gradient(options.draws), options.target_rise)
         details |= judged.details() if judged else {}
         candidates = yield from self.promising(context, unlearned, candidates)
         worth, draws_of = self.measurement(context, unlearned)
+        warnings: tuple[str, ...] | None = None
         for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
-            if isinstance(event, Scores):
-                z = judged.z[event.rows] if judged else None
-                yield replace(event, details={**details, **event.details}, warnings=warnings, z=z)
-            else:
+            if not isinstance(event, Scores):
                 yield event
+                continue
+            event = replace(event, z=judged.z[event.rows] if judged else None)
+            if warnings is None:  # what is to be seen first does not wait for the check
+                yield replace(event, details={**details, **event.details}, final=False)
+                remeasured = self._remeasured(context, unlearned)
+                details["control_rise"] = yield from remeasured.control_rise(context.settings.seed)
+                warnings = self_check(unlearned.rise, details["control_rise"])
+            yield replace(event, details={**details, **event.details}, warnings=warnings)
 
     def promising(
         self, context: QueryContext, unlearned: Unlearned, candidates: Candidates

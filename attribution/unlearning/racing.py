@@ -31,14 +31,14 @@ Measure = Callable[[Int[ndarray, " n"], int], Generator[object, None, Rises]]
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a race stands after a round.
+    """Where a race stands after a round, or within the first, of which every part is one.
 
     Attributes:
         values, stderr: of every image of the race in its order, NaN where nothing is measured yet.
         draws: of each image.
         racing: whether it is still in the race.
         spent: draws in all.
-        rounds: done.
+        rounds: done; 0 within the first.
         settled: whether the first k are separated from the others at the level of the race.
         over: whether this is the last one.
     """
@@ -72,7 +72,8 @@ def race(
 ) -> Generator[object, None, Standing]:
     """Find the best `k` of `count` images, which come in order of promise; yields each `Standing`.
 
-    Whatever `measure` yields is passed on. Returns the last standing.
+    The first round goes in parts of `2 k` images, so that there is something to be seen early; what it
+    decides, it decides of all. Whatever `measure` yields is passed on. Returns the last standing.
 
     Args:
         budget: draws to spend at most; the first `2 k` images are measured whatever it is.
@@ -81,11 +82,15 @@ def race(
     """
     screened = min(count, max(2 * k, int(SCREENING * budget) // cost))
     positions = np.arange(screened)
-    first = yield from measure(positions, 0)
     values, stderr = np.full(count, np.nan), np.full(count, np.nan)
-    values[:screened], stderr[:screened] = mean_and_error(first)
-    draws = np.zeros(count, np.int64)
-    draws[:screened] = cost
+    draws, everyone = np.zeros(count, np.int64), np.arange(count) < screened
+    for start in range(0, screened, 2 * k):
+        part = positions[start : start + 2 * k]
+        values[part], stderr[part] = mean_and_error((yield from measure(part, 0)))
+        draws[part] = cost
+        if part[-1] + 1 < screened:
+            spent = int(draws.sum())
+            yield Standing(values.copy(), stderr.copy(), draws.copy(), everyone, spent, 0, settled=False)
     spent = screened * cost
     afford = (budget - spent) // max(1, 2 * later_cost(1))  # enough for two rounds
     most = max(math.ceil(KEPT * k), afford)

@@ -101,7 +101,7 @@ def test_a_training_image_asked_about_is_its_own_nearest_neighbour(tiny_world: W
 def test_fast_methods_answer_first(tiny_world: Workspace) -> None:
     events = attribute(tiny_world, query_of(tiny_world), ["abu", "clip"], QUICK)
     order = [event.method for event in events if isinstance(event, Ranking)]
-    assert order == ["clip", "abu"]
+    assert list(dict.fromkeys(order)) == ["clip", "abu"]
 
 
 def test_results_are_written_in_the_order_asked_for(tiny_world: Workspace) -> None:

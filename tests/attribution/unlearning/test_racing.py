@@ -84,7 +84,7 @@ def test_survivors_are_estimated_without_the_draws_that_chose_them() -> None:
     chosen_by, fresh = [], []
     for seed in range(60):
         standings = run(np.zeros(60), 1.0, budget=2000, seed=seed)
-        first, final = standings[0], standings[-1]
+        first, final = next(each for each in standings if each.rounds == 1), standings[-1]
         survivors = np.flatnonzero(final.racing)
         chosen_by.append(first.values[survivors].mean())
         fresh.append(final.values[survivors].mean())
@@ -106,9 +106,22 @@ def test_standard_errors_are_honest() -> None:
 def test_a_race_is_over_when_the_best_are_apart() -> None:
     means = np.concatenate([np.full(5, 10.0), np.zeros(55)])
     standings = run(means, 0.1, budget=100_000)
-    assert len(standings) == 1
-    assert standings[0].settled
-    assert standings[0].over
+    assert [standing.rounds for standing in standings] == [0] * 5 + [1]
+    assert standings[-1].settled
+    assert standings[-1].over
+
+
+def test_what_is_seen_early_is_a_part_of_the_first_round() -> None:
+    """Law: What a race shows within its first round is a part of it, and decides nothing."""
+    *early, whole = [each for each in run(np.linspace(1, 0, 60), 0.3, 4000) if each.rounds < 2]
+    assert len(early) == 5
+    for number, standing in enumerate(early, 1):
+        known = ~np.isnan(standing.values)
+        assert np.flatnonzero(known).tolist() == list(range(10 * number))
+        assert standing.spent == standing.draws.sum() == 10 * number * COST
+        assert np.array_equal(standing.values[known], whole.values[known])
+        assert standing.racing.all()
+        assert not standing.settled
 
 
 def test_fewer_images_than_are_looked_for_are_all_measured() -> None:
