@@ -107,7 +107,8 @@ def reference(evidence: Evidence) -> Written | None:
         (f"`{x.method}`", f"{x.spearman:.3f} {interval(x.interval)}", f"{x.recall:.2f}") for x in lines
     ]
     text = table((f"recipe {series.recipe}", "measured"), facts)
-    plainly = f"The reference was trained with {len(records)} seeds."
+    seeds = "one seed" if len(records) == 1 else f"{len(records)} seeds"
+    plainly = f"The reference was trained with {seeds}."
     if agree:
         text += "\nThe same pictures asked about under the reference and under the shipped model:\n\n"
         text += table(("method", "Spearman of all scores", f"recall@{RECALLED}"), agree)
