@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -40,6 +39,7 @@ from attribution.models.layers import CROSS_ATTENTION_KV, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_files import downloaded, fingerprint_of, load, load_checkpoint
+from attribution.models.sampler import sampler_of
 from attribution.models.skeletons import Skeletons
 from attribution.rng import gaussian
 
@@ -201,21 +201,21 @@ class PipelineModel:
         self, generations: Sequence[Generation], weights: Weights | None
     ) -> Iterator[tuple[int, Tensor, Tensor]]:
         """The sampler's steps: yields (timestep, latents behind it, the clean latents it points to)."""
-        scheduler = DDIMScheduler.from_config(self.scheduler.config)
-        scheduler.set_timesteps(generations[0].steps)
+        sampler = sampler_of(self.scheduler)
+        sampler.set_timesteps(generations[0].steps)
         noise = [gaussian(each.seed, "picture", "", 0, self.latent_shape) for each in generations]
         latents = torch.stack(noise).to(self.device)
         without = [each.negative_prompt for each in generations]
         captions = self.encode_captions([*without, *(each.prompt for each in generations)])
         calls = self._calls(self.weights if weights is None else weights, captions)
-        for timestep in scheduler.timesteps:
+        for timestep in sampler.timesteps:
             with self._skeletons.using(calls) as unet:
                 pair = unet(
                     latents.repeat(2, 1, 1, 1), timestep, encoder_hidden_states=captions.tokens
                 ).sample
             unconditional, conditional = pair.chunk(2)
             guided = unconditional + generations[0].guidance * (conditional - unconditional)
-            step = scheduler.step(guided, timestep, latents)
+            step = sampler.step(guided, timestep, latents)
             latents = step.prev_sample
             yield int(timestep), latents, step.pred_original_sample
 
