@@ -43,7 +43,8 @@ from attribution.models.sampler import sampler_of
 from attribution.models.skeletons import Skeletons
 from attribution.rng import gaussian
 
-ENCODE_BATCH = 32
+ENCODE_BATCH = 32  # pictures that are encoded at once, at most
+ENCODE_PIXELS = 2**19  # of all of them together, if there is more than one
 
 
 class PipelineModel:
@@ -118,8 +119,9 @@ class PipelineModel:
     @torch.no_grad()
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]:
         parts = []
-        for start in range(0, len(images), ENCODE_BATCH):
-            batch = np.stack([np.asarray(im, np.float32) for im in images[start : start + ENCODE_BATCH]])
+        size = max(1, min(ENCODE_BATCH, ENCODE_PIXELS // self.resolution**2))
+        for start in range(0, len(images), size):
+            batch = np.stack([np.asarray(im, np.float32) for im in images[start : start + size]])
             pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
             encoded = self.vae.encode(pixels.to(self.device))
             # AutoencoderKL has a posterior, of which the mode is taken; AutoencoderTiny has none.
