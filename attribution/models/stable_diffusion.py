@@ -38,6 +38,7 @@ from attribution.models.layer_calls import (
 from attribution.models.layers import CROSS_ATTENTION_KV, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.parametrisation import parametrisation_of
+from attribution.models.pipeline_checks import latent_side
 from attribution.models.pipeline_files import downloaded, fingerprint_of, load, load_checkpoint
 from attribution.models.sampler import sampler_of
 from attribution.models.skeletons import Skeletons
@@ -66,7 +67,7 @@ class PipelineModel:
         self._take(pipeline.unet, folder)
         self.fingerprint = fingerprint_of(folder)
         factor = 2 ** (len(_block_channels(self.vae)) - 1)
-        side = int(self.unet.config.sample_size)
+        side = latent_side(self.unet.config, folder)
         self.latent_shape = (int(self.unet.config.in_channels), side, side)
         self.resolution = side * factor
 

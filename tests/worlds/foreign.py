@@ -21,6 +21,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from PIL import Image, ImageDraw
+from safetensors.torch import save_file
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -169,6 +170,13 @@ def draw_picture(seed: int, colour: str, shape: str) -> Image.Image:
     else:
         draw.rectangle((x, y, x + 11, y + (11 if shape == "square" else 4)), fill=colour)
     return image
+
+
+def stored(path: Path, *names: str) -> Path:
+    """Save a safetensors file that holds tensors of these names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: torch.ones(2, 2) for name in names or ("x",)}, path)
+    return path
 
 
 def altered(
