@@ -24,14 +24,17 @@ from attribution.models.pipeline_checks import (
     in_folder,
     read_json,
 )
-from attribution.models.training_schedule import scheduler_in
+from attribution.models.training_schedule import scheduler_in, training_schedule
 from attribution.models.weight_files import variant_of, variants
+
+SCHEDULE = "scheduler/scheduler_config.json"
 
 
 def fingerprint_of(folder: Path) -> str:
     """SHA-256 over the names and contents of everything that decides what the pipeline computes.
 
-    What a configuration says of its own history (`_name_or_path`, `_diffusers_version`) does not.
+    What a configuration says of its own history (`_name_or_path`, `_diffusers_version`) does not, nor how
+    pictures are sampled (see `attribution.models.training_schedule`).
     """
     return _digest_of(folder, [path for part in PARTS for path in sorted((folder / part).rglob("*"))])
 
@@ -42,7 +45,9 @@ def _digest_of(folder: Path, paths: list[Path]) -> str:
         if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
             name = path.relative_to(folder).as_posix()
             digest.update(name.encode())
-            if name.endswith("config.json"):
+            if name == SCHEDULE:
+                digest.update(_json_digest(training_schedule(folder)))
+            elif name.endswith("config.json"):
                 digest.update(_json_digest(json.loads(path.read_text(encoding="utf-8"))))
             else:
                 digest.update(bytes.fromhex(file_sha256(path)))
