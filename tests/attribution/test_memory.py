@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.__main__ import arguments as page_arguments
+from app.events.context import PageContext
+from attribution.__main__ import main as attribution_main
 from attribution.analysis.control_queries import control
 from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.analysis.counterfactual_check import check_picture, check_ranking
@@ -144,3 +149,22 @@ def test_large_pictures_are_encoded_one_by_one(
     monkeypatch.setattr(stable_diffusion, "ENCODE_PIXELS", 64 * 64)
     torch.testing.assert_close(model.encode_images(images), together)
     assert seen == [3, 1, 1, 1]
+
+
+def test_every_command_line_that_asks_takes_a_batch_size(tiny_world: Workspace, tmp_path: Path) -> None:
+    out, picture = tmp_path / "answer.json", tmp_path / "picture.png"
+    tiny_world.training_set.image(0).save(picture)
+    given = [picture, "--caption", "a bus", "--workspace", tiny_world.folder, "--method", "random"]
+    assert attribution_main([*map(str, given), "--batch-size", "3", "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["settings"]["batch_size"] == 3
+    assert page_arguments(["--batch-size", "3"]).batch_size == 3
+    assert page_arguments([]).batch_size is None  # as many as are quick
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), torch.OutOfMemoryError("CUDA: 1 GiB")])
+def test_the_page_says_what_mends_it_when_memory_runs_out(
+    problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PageContext, "at_rest", lambda _, words: words)
+    told = PageContext.failed(object.__new__(PageContext), problem)
+    assert "with a smaller --batch-size" in str(told)
