@@ -1,6 +1,7 @@
 """Open the page.
 
-python app.py [--workspace DIR] [--host H] [--port P] [--device cpu|cuda] [--threads N] [--runs DIR]
+python app.py [--workspace DIR] [--host H] [--port P] [--device cpu|cuda] [--threads N]
+              [--batch-size N] [--runs DIR]
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pathlib import Path
 from attribution.errors import SettingsError
 from cli.commands import EMBEDDED
 from cli.environment import set_environment
-from cli.parser import Parser, positive_count
-from cli.status import exit_status
+from cli.parser import Parser, add_batch_size, positive_count
+from cli.status import OUT_OF_MEMORY, exit_status
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,6 +30,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="CPU threads of the model")
+    add_batch_size(parser)
     parser.add_argument(
         "--runs",
         type=Path,
@@ -60,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     keep_to_ourselves(temporary, found.threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then, too
     try:
-        return exit_status(lambda: run(found), stopped="closed")
+        return exit_status(lambda: run(found), stopped="closed", out_of_memory=OUT_OF_MEMORY)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -74,9 +76,10 @@ def run(found: argparse.Namespace) -> None:
 
     from app.runs.archive import RunArchive, default_folder
     from app.server import build_server, serve
+    from attribution.models.batch import BATCH
     from attribution.workspace.workspace import Workspace
 
-    workspace = Workspace.open(found.workspace, device=found.device)
+    workspace = Workspace.open(found.workspace, found.device, found.batch_size or BATCH)
     server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace))
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
     print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)

@@ -36,8 +36,8 @@ from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
-from cli.parser import Parser, positive_count
-from cli.status import exit_status, exit_with
+from cli.parser import Parser, add_batch_size, positive_count
+from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 
 SHOWN = 10  # lines of a table
 DEFAULT_METHODS = ("divergence", "first-order", "clip", "dino", "pixel", "random")
@@ -93,6 +93,7 @@ def _add_settings(top: argparse.ArgumentParser) -> None:
     top.add_argument(
         "--seed", type=int, default=standard.seed, help="of the picture and every draw (default 0)"
     )
+    add_batch_size(top, standard.batch_size)
     top.add_argument("--alpha", type=float, help="a fixed unlearning step, undamped, as in the paper")
     top.add_argument(
         "--option",
@@ -125,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Answer one query; returns the exit status."""
     options = parser().parse_args(arguments)
     quiet_libraries()
-    return exit_status(lambda: _answer(options))
+    return exit_status(lambda: _answer(options), out_of_memory=OUT_OF_MEMORY)
 
 
 def _answer(options: argparse.Namespace) -> None:
@@ -181,6 +182,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         seed=options.seed,
         effort=options.effort,
         candidates=_candidates(options.candidates),
+        batch_size=options.batch_size,
         options=_method_options(options.option, options.alpha),
     )
 

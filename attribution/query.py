@@ -143,7 +143,7 @@ class Settings:
         top_k: how many of the first ranks "refined" tries to get right.
         candidates: N: rank the same N training images, drawn at random by the seed, under every
             method. Ids or file names: rank exactly those. None: each method ranks what it can.
-        batch_size: of forward passes; never changes a result beyond rounding.
+        batch_size: draws of one pass, forward or backward; never changes a result beyond rounding.
         options: the settings of single methods, by name; a method that is not there has its defaults.
     """
 

@@ -21,4 +21,16 @@ def positive_count(text: str) -> int:
     return value
 
 
+def add_batch_size(parser: argparse.ArgumentParser, default: int | None = None) -> None:
+    """Add the flag by which a person governs memory; where no default is given, it is the library's."""
+    words = "as many as are quick" if default is None else str(default)
+    parser.add_argument(
+        "--batch-size",
+        type=positive_count,
+        default=default,
+        metavar="N",
+        help=f"draws of one pass through the model, at most; fewer take less memory (default: {words})",
+    )
+
+
 positive_count.__name__ = "int"  # argparse says "invalid int value" for what is no number

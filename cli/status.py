@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 DONE, REFUSED, INTERRUPTED = 0, 2, 130
+OUT_OF_MEMORY = "out of memory: run it again with a smaller --batch-size"
 
 
 def exit_status(
@@ -35,7 +36,7 @@ def exit_status(
             return _interrupted(stopped)
         if status is not None:
             return refuse(str(problem))
-        if _is_out_of_memory(problem):
+        if is_out_of_memory(problem):
             return refuse(out_of_memory)
         raise
 
@@ -57,7 +58,8 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
     sys.exit(main())
 
 
-def _is_out_of_memory(problem: Exception) -> bool:
+def is_out_of_memory(problem: Exception) -> bool:
+    """Whether memory is used up, the machine's or a GPU's."""
     torch = sys.modules.get("torch")  # where it was never imported, it is not what failed
     return isinstance(problem, MemoryError) or (
         torch is not None and isinstance(problem, torch.OutOfMemoryError)

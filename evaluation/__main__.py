@@ -27,11 +27,12 @@ prepare(__name__, offline=True)
 import torch
 
 from attribution.methods import base as registry
+from attribution.models.batch import BATCH
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
-from cli.parser import Parser
-from cli.status import exit_status, exit_with
+from cli.parser import Parser, add_batch_size
+from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from evaluation.protocols import protocols
 from evaluation.reports import Report, figures_as_json, update_block
 from evaluation.retraining.arguments import add_retraining
@@ -39,7 +40,7 @@ from evaluation.runner import run_protocol, run_study
 from evaluation.studies import studies
 
 METHODS = ("divergence", "abu", "clip", "dino", "pixel", "random")
-NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads")
+NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads", "batch_size")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,6 +65,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw")
     command.add_argument("--device", default="cpu", metavar="cpu|cuda")
     command.add_argument("--threads", type=int, metavar="N")
+    add_batch_size(command, BATCH)
     command.add_argument("--out", type=Path, metavar="DIR", help="answers and report")
     command.add_argument("--document", type=Path, metavar="FILE", help="a Markdown file to update")
     command.add_argument("--figures", type=Path, metavar="FILE", help="the figures as JSON")
@@ -89,11 +91,11 @@ def _begun(
 ) -> Generator[str, None, Report]:
     protocol = protocols().get(given.protocol)
     if protocol is None:
-        workspace = Workspace.open(given.workspace, given.device)
+        workspace = Workspace.open(given.workspace, given.device, given.batch_size)
         return run_study(studies()[given.protocol], workspace, options, folder)
     for method in given.methods:
         registry.method(method)  # an unknown name is refused before hours of work
-    workspace = Workspace.open(given.workspace, given.device)
+    workspace = Workspace.open(given.workspace, given.device, given.batch_size)
     return run_protocol(protocol, workspace, options, folder)
 
 
@@ -114,7 +116,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     quiet_libraries()
     action = getattr(given, "action", evaluate)
-    return exit_status(lambda: action(given), stopped="stopped; run the same command again to go on")
+    return exit_status(
+        lambda: action(given),
+        stopped="stopped; run the same command again to go on",
+        out_of_memory=OUT_OF_MEMORY if "batch_size" in given else "out of memory",
+    )
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
 from attribution.workspace.workspace import Workspace
 from cli.commands import program_name
 from cli.environment import quiet_libraries
-from cli.parser import Parser, positive_count
-from cli.status import exit_status, exit_with
+from cli.parser import Parser, add_batch_size, positive_count
+from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, open_or_bind, use_encoders
 from precompute.executors.local import Execution, run
@@ -117,12 +117,7 @@ def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
         default=standard.chunk,
         help=f"training images a chunk, the unit that survives an interruption (default {standard.chunk})",
     )
-    sub.add_argument(
-        "--batch-size",
-        type=positive_count,
-        default=standard.batch_size,
-        help=f"of forward and backward passes (default {standard.batch_size})",
-    )
+    add_batch_size(sub, standard.batch_size)
     for name, (default, words) in _job_options(verb).items():
         sub.add_argument(
             f"--{name}", type=positive_count, default=default, help=f"{words} (default {default})"
@@ -143,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
     return exit_status(
         lambda: ACTIONS.get(options.verb, _run_jobs)(options),
         stopped="stopped; run the same command again to continue",
-        out_of_memory="out of memory: run it again with a smaller --batch-size",
+        out_of_memory=OUT_OF_MEMORY,
     )
 
 

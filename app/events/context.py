@@ -27,6 +27,7 @@ from app.views import status
 from app.views.stage import LatentGrid, legend, parts_view, stage_view
 from attribution.errors import Cancelled, RunError, WhenceError
 from attribution.workspace.workspace import Workspace
+from cli.status import is_out_of_memory
 
 READY = "Draw a box around a part, or just press Attribute."
 
@@ -143,6 +144,9 @@ class PageContext:
         if isinstance(problem, WhenceError):
             return self.at_rest(status.failed(sentence(str(problem))))
         log.error("a query failed", exc_info=problem)
+        if is_out_of_memory(problem):
+            words = "There is not enough memory: open the page again with a smaller --batch-size."
+            return self.at_rest(status.failed(words))
         return self.at_rest(status.failed("Something went wrong on the server; its log says what."))
 
     def wait_for_model(self, place: QueuePlace, stop: threading.Event, kind: str) -> Iterator[Updates]:

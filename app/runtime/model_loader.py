@@ -28,7 +28,7 @@ class ModelLoader:
 
     def _open(self) -> None:
         try:
-            self.draws_per_second = draws_per_second(self._workspace.model)
+            self.draws_per_second = draws_per_second(self._workspace.model, self._workspace.batch_size)
         except Exception as problem:  # told to whoever asks for the model first
             self._problem = problem
             log.error("the model cannot be opened: %s", problem)

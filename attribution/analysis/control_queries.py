@@ -14,6 +14,7 @@ from numpy import ndarray
 from attribution.gradients.query_context import TARGET_RISE, QueryContext
 from attribution.gradients.stored import GRADIENTS
 from attribution.models.base import Generation
+from attribution.models.batch import BATCH
 from attribution.query import Query, Settings
 from attribution.rng import generator
 from attribution.workspace.workspace import Workspace
@@ -35,13 +36,18 @@ class Control(NamedTuple):
     row: int
 
 
-def control(workspace: Workspace, seed: int) -> Control:
-    """The control query of a seed."""
+def control(workspace: Workspace, seed: int, batch_size: int = BATCH) -> Control:
+    """The control query of a seed.
+
+    Args:
+        batch_size: draws of one pass.
+    """
     row = int(generator(seed, "control-caption").integers(len(workspace.training_set)))
     caption = workspace.training_set.captions[row]
     *_, last = workspace.model.generate(Generation(caption, seed))
     assert last.image is not None
-    gradient = QueryContext(workspace, Query(last.image, caption), Settings(seed=seed)).gradient()
+    settings = Settings(seed=seed, batch_size=batch_size)
+    gradient = QueryContext(workspace, Query(last.image, caption), settings).gradient()
     first_order = workspace.load(GRADIENTS)
     _, unit = first_order.matched_step(gradient.mean, gradient.loss, TARGET_RISE)
     return Control(first_order.query_vector(gradient.mean), unit, row)

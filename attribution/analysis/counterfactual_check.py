@@ -243,7 +243,7 @@ def _loss_change(
 ) -> LossChange:
     """On draws that nothing was unlearned or calibrated with."""
     draws = stratified_draws(workspace.model, settings.measuring_draws, settings.ascent.seed, "proof")
-    return loss_change(workspace.model, weights, draws.of(*picture), mask)
+    return loss_change(workspace.model, weights, draws.of(*picture), mask, workspace.batch_size)
 
 
 def _made(

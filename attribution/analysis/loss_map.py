@@ -24,6 +24,8 @@ from attribution.workspace.baseline import training_latents
 from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
 
+MOST_AT_ONCE = 64  # draws of one pass
+
 
 class RemembersUnlearned:
     """A method that unlearns, keeps for a while the weights that it reached, and says what they forgot."""
@@ -41,7 +43,8 @@ class RemembersUnlearned:
         known = self._remembered(context.workspace).get(self._key(context))
         if known is None:
             return None
-        return measured_loss_map(context.workspace, known.weights, row, self.by_predictions)
+        most = min(context.batch_size, MOST_AT_ONCE)
+        return measured_loss_map(context.workspace, known.weights, row, self.by_predictions, most)
 
     def _remembered(self, workspace: Workspace) -> Cache[Unlearned]:
         return workspace.cache(f"unlearned by {self.name}")
@@ -73,7 +76,11 @@ class LossMap:
 
 
 def measured_loss_map(
-    workspace: Workspace, unlearned: Weights, row: int, by_predictions: bool = False, batch_size: int = 64
+    workspace: Workspace,
+    unlearned: Weights,
+    row: int,
+    by_predictions: bool = False,
+    batch_size: int = MOST_AT_ONCE,
 ) -> LossMap:
     """Of one training image, on the draws of a full measurement: the mean rise is its exhaustive score.
 

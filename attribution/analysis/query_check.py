@@ -11,6 +11,7 @@ from attribution.workspace.baseline import LOSSES
 from attribution.workspace.cache import Cache
 
 NAMED = 8  # unknown words at most
+MOST_AT_ONCE = 64  # draws of one pass
 
 
 def query_warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
@@ -51,6 +52,7 @@ def _unlike(context: QueryContext) -> str | None:
             context.conditioning,
             ["query"],
             workspace.probe,
+            min(context.batch_size, MOST_AT_ONCE),
         ).mean()
     )
     usual = workspace.load(LOSSES).mean(axis=(1, 2))

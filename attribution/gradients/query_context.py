@@ -24,7 +24,6 @@ from attribution.workspace.workspace import Workspace
 
 GRADIENT_DRAWS = 256  # of a query's gradient, unless a method is asked with others
 TARGET_RISE = 0.10  # of the query's own loss: how far it is unlearned, unless a method is asked otherwise
-GRADIENT_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,11 @@ class QueryContext:
     def about(self, query: Query) -> QueryContext:
         """Return the context of another query, asked in the same way."""
         return replace(self, query=query)
+
+    @property
+    def batch_size(self) -> int:
+        """Draws of one pass, at most: what was asked for, as far as the workspace's machine allows."""
+        return min(self.settings.batch_size, self.workspace.batch_size)
 
     @property
     def whole(self) -> QueryContext:
@@ -126,7 +130,7 @@ class QueryContext:
             self.latent, self.conditioning
         )
         last = None
-        for last in gradient_over_draws(model, batch, self.mask, GRADIENT_BATCH):
+        for last in gradient_over_draws(model, batch, self.mask, self.batch_size):
             yield last
         assert last is not None, "there are at least two draws"
         remembered.put(key, last)

@@ -7,7 +7,7 @@ backward pass sums over all of an example's draws, and the gradient is never kep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Float64
@@ -62,8 +62,7 @@ def projected_gradient(
     """
     size, total = min(batch_size, BATCH), len(batch)
     losses, feature = [], torch.zeros(sketch.dimensions, dtype=torch.float64)
-    for start in range(0, total, size):
-        part = batch[start : start + size]
+    for part in batch.parts(size):
         own, gradient = model.whole_gradient(part, objective, mask)
         losses.append(_finite(own).cpu())
         rows = {name: each[None] for name, each in gradient.items()}
@@ -78,27 +77,44 @@ def balanced_gradient(
     sketch: Sketch,
     timesteps: int,
     mask: Mask = None,
+    batch_size: int = BATCH,
 ) -> tuple[Float[Tensor, " draws"], Float64[Tensor, " dimensions"]]:
     """The same, but each timestep's gradient is brought to length 1 before the mean over timesteps.
 
     So that no timestep outweighs the others (DAS, Lin et al. 2025, arXiv 2410.18639, section 4.3).
 
     Args:
-        batch: as many draws of each of `timesteps` timesteps, one timestep after the other; those of one
-            are differentiated at once.
+        batch: as many draws of each of `timesteps` timesteps, one timestep after the other.
+        batch_size: draws of one pass.
     """
     each = len(batch) // timesteps
     losses: list[Tensor] = []
     mean: dict[str, Tensor] = {}
     for start in range(0, len(batch), each):
-        own, gradient = model.whole_gradient(batch[start : start + each], objective, mask)
-        losses.append(_finite(own).cpu())
+        own, gradient = _mean_gradient(model, batch[start : start + each], objective, mask, batch_size)
+        losses.append(own)
         squares = sum(float(torch.linalg.vector_norm(of_one)) ** 2 for of_one in gradient.values())
         share = 1 / (timesteps * max(squares, TINY) ** 0.5)
         for name, of_one in gradient.items():
             mean.setdefault(name, torch.zeros_like(of_one)).add_(of_one, alpha=share)
     vector = sketch({name: of_one[None] for name, of_one in mean.items()})[0]
     return torch.cat(losses), vector.double()
+
+
+def _mean_gradient(
+    model: DiffusionModel, batch: Batch, objective: Objective, mask: Mask, batch_size: int
+) -> tuple[Float[Tensor, " draws"], Mapping[str, Tensor]]:
+    """The losses, on the CPU, and the gradient of the mean objective over all draws, unprojected."""
+    losses: list[Tensor] = []
+    mean: dict[str, Tensor] = {}
+    for part in batch.parts(min(batch_size, BATCH)):
+        own, gradient = model.whole_gradient(part, objective, mask)
+        losses.append(_finite(own).cpu())
+        if len(part) == len(batch):
+            return losses[0], gradient
+        for name, of_one in gradient.items():
+            mean.setdefault(name, torch.zeros_like(of_one)).add_(of_one, alpha=len(part) / len(batch))
+    return torch.cat(losses), mean
 
 
 def _finite(losses: Float[Tensor, " draws"]) -> Float[Tensor, " draws"]:

@@ -129,7 +129,7 @@ class AbU(RemembersUnlearned):
         return images.rises, images.draws_of
 
     def _remeasured(self, context: QueryContext, unlearned: Unlearned) -> Remeasured:
-        return Remeasured(self.name, context.workspace, unlearned.weights, context.settings.batch_size)
+        return Remeasured(self.name, context.workspace, unlearned.weights, context.batch_size)
 
     def unlearn(self, context: QueryContext) -> Generator[Progress, None, Unlearned]:
         """Yield progress; return the weights that have forgotten the query."""
@@ -143,9 +143,13 @@ class AbU(RemembersUnlearned):
         draws = stratified_draws(model, options.calibration_draws, seed, "calibration")
         held_out = draws.of(context.latent, context.conditioning)
         if options.alpha is not None:
-            return unlearning.fixed_step(model, direction, held_out, options.alpha, context.mask)
+            return unlearning.fixed_step(
+                model, direction, held_out, options.alpha, context.mask, context.batch_size
+            )
         guess = linear_step(gradient, direction, options.target_rise)
-        trials = calibrated_step(model, direction, held_out, options.target_rise, context.mask, guess)
+        trials = calibrated_step(
+            model, direction, held_out, options.target_rise, context.mask, guess, context.batch_size
+        )
         for trial, unlearned in trials:
             if unlearned is not None:
                 return unlearned

@@ -63,7 +63,7 @@ class DiffusionAttributionScore:
         probe = Probe(features.timesteps, options.noises, context.settings.seed)
         batch = probe_batch(model, context.latent, context.conditioning, "query", probe)
         _, query = balanced_gradient(
-            model, batch, Objective.MEAN_OUTPUT, features.sketch, levels, context.mask
+            model, batch, Objective.MEAN_OUTPUT, features.sketch, levels, context.mask, context.batch_size
         )
         yield Progress(self.name, "projecting the gradient", 1, 1)
         kernel = features.scores(query.numpy()[None], rows, options.damping)[0] / len(features.lengths)

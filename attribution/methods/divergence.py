@@ -73,7 +73,7 @@ class Divergence(AbU):
     def measurement(self, context: QueryContext, unlearned: Unlearned) -> Measurement:
         workspace, settings = context.workspace, context.settings
         probe = spread(workspace.probe, settings.options_of(self).timesteps)
-        images = Moved(self.name, workspace, unlearned.weights, probe, settings.batch_size)
+        images = Moved(self.name, workspace, unlearned.weights, probe, context.batch_size)
         return images.changes, images.draws_of
 
 

@@ -27,9 +27,9 @@ from numpy import ndarray
 
 from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
-from attribution.gradients.draw_gradient import BACKWARD
+from attribution.gradients.draw_gradient import BACKWARD, BLOCK
 from attribution.gradients.per_example import product_sweep
-from attribution.gradients.query_context import GRADIENT_BATCH, GRADIENT_DRAWS, TARGET_RISE, QueryContext
+from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import EKFAC, KFAC, damped_curvature
 from attribution.methods.base import Cost, Family
 from attribution.models.base import Weights
@@ -122,9 +122,9 @@ class Influence:
         stage: str,
     ) -> Generator[Progress, None, Rises]:
         """Yield progress; return the rise of every draw's loss to first order, at the matched step."""
-        workspace, batch_size = context.workspace, min(context.settings.batch_size, GRADIENT_BATCH)
+        workspace, batch_size = context.workspace, min(context.batch_size, BLOCK)
         probe, model = workspace.probe, workspace.model
-        yield from encoded(self.name, workspace, rows, context.settings.batch_size)
+        yield from encoded(self.name, workspace, rows, context.batch_size)
         latents, captions, ids = training_inputs(workspace, rows)
         total = len(rows) * len(probe.timesteps) * len(noises)
         products = np.empty(0)

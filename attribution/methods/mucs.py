@@ -96,7 +96,7 @@ class Mucs(RemembersUnlearned):
         workspace, settings = context.workspace, context.settings
         unlearned = yield from self.unlearn(context)
         self.remember(context, unlearned)
-        images = Remeasured(self.name, workspace, unlearned.weights, settings.batch_size)
+        images = Remeasured(self.name, workspace, unlearned.weights, context.batch_size)
         control_rise = yield from images.control_rise(settings.seed)
         details: dict[str, Any] = {
             "learning_rate": unlearned.alpha,
@@ -134,11 +134,15 @@ class Mucs(RemembersUnlearned):
             context.latent, context.conditioning
         )
         yield Progress(self.name, "unlearning in small steps", 0, options.steps)
-        before = own_loss(model, model.weights, held_out, context.mask)
+        measured_at = (held_out, context.mask, context.batch_size)
+        before = own_loss(model, model.weights, *measured_at)
         unlearned = Unlearned(model.weights, options.learning_rate, before, before, 0)
-        for step in mirrored_ascent(model, draws, options.steps, options.learning_rate, context.mask):
+        stands = mirrored_ascent(
+            model, draws, options.steps, options.learning_rate, context.mask, context.batch_size
+        )
+        for step in stands:
             yield Progress(self.name, "unlearning in small steps", step.steps, options.steps)
-            after = own_loss(model, step.weights, held_out, context.mask)
+            after = own_loss(model, step.weights, *measured_at)
             unlearned = Unlearned(step.weights, options.learning_rate, before, after, step.steps)
             if unlearned.rise >= options.target_rise:
                 break

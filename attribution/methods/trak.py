@@ -102,7 +102,8 @@ class Trak:
         rows = []
         for k in range(noises):
             part = batch[k::noises]  # every place once
-            rows.append(projected_gradient(model, part, self.objective, features.sketch, context.mask)[1])
+            given = (model, part, self.objective, features.sketch, context.mask, context.batch_size)
+            rows.append(projected_gradient(*given)[1])
             yield Progress(self.name, stage, number * noises + k + 1, kinds * noises)
         found = np.stack([row.numpy() for row in rows])
         remembered.put(key, found)

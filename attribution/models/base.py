@@ -22,6 +22,7 @@ from attribution.errors import ModelError
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import weighted
+from attribution.models.not_pipelines import not_a_pipeline
 from attribution.models.parametrisation import Parametrisation
 from attribution.plugins import plugins
 from attribution.query import Generation as Generation  # a value of the question, made here
@@ -244,6 +245,4 @@ def open_model(
             if loss_weight is not None:
                 model.parametrisation = weighted(model.parametrisation, loss_weight)
             return model
-    raise ModelError(
-        f"{name} is not a diffusers pipeline: give a folder with a model_index.json, or a hub id"
-    )
+    raise ModelError(not_a_pipeline(name))

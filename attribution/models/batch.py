@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
+
+BATCH = 256  # draws of one pass, unless it is asked for another
 
 Rows = slice | Int[Tensor, " rows"]
 
@@ -84,6 +86,10 @@ class Batch:
     def __getitem__(self, rows: Rows) -> Batch:
         """Some of the draws."""
         return Batch(self.latents[rows], self.conditioning[rows], self.noise[rows], self.times[rows])
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """Yields the draws in order, `size` at a time."""
+        yield from (self[start : start + size] for start in range(0, len(self), size))
 
     def to(self, device: torch.device) -> Batch:
         return Batch(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float32
 from numpy import ndarray
 from torch import Tensor
 
 from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel, Weights, masked_mean
-from attribution.models.batch import Batch, Conditioning
+from attribution.models.batch import BATCH, Batch, Conditioning
 from attribution.models.draws import Probe, probe_draws
 
 
@@ -79,9 +80,15 @@ def draw_losses(
     weights: Weights,
     batch: Batch,
     mask: Float[Tensor, "h w"] | None = None,
+    batch_size: int = BATCH,
 ) -> Float[Tensor, " draws"]:
-    """The loss of each draw, float64; antithetic pairs stand side by side."""
-    return masked_mean(model.squared_errors(weights, batch), mask).double()
+    """The loss of each draw, float64; antithetic pairs stand side by side.
+
+    Args:
+        batch_size: draws of one pass.
+    """
+    losses = [masked_mean(model.squared_errors(weights, part), mask) for part in batch.parts(batch_size)]
+    return torch.cat(losses).double()
 
 
 def own_loss(
@@ -89,6 +96,7 @@ def own_loss(
     weights: Weights,
     batch: Batch,
     mask: Float[Tensor, "h w"] | None = None,
+    batch_size: int = BATCH,
 ) -> float:
     """The picture's mean loss over some draws."""
-    return draw_losses(model, weights, batch, mask).mean().item()
+    return draw_losses(model, weights, batch, mask, batch_size).mean().item()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from attribution.errors import ModelError
@@ -145,7 +145,7 @@ def parametrisation_of(scheduler: Any, device: torch.device, source: str | Path)
     """Read off a scheduler of the diffusers library, which came with the model at `source`.
 
     Raises:
-        ModelError: the denoiser predicts something else.
+        ModelError: the denoiser predicts something else, or the noise where there is nothing else.
     """
     if not hasattr(scheduler, "alphas_cumprod"):  # of flow matching, from much noise to little
         noise = scheduler.sigmas.flip(0).double()
@@ -153,7 +153,24 @@ def parametrisation_of(scheduler: Any, device: torch.device, source: str | Path)
     predicted = str(scheduler.config.prediction_type)
     if predicted not in PREDICTIONS:
         raise ModelError(f"{source} predicts {predicted!r}: only {' and '.join(PREDICTIONS)} are read")
-    variance = scheduler.alphas_cumprod.double()
+    variance = signal_variance(scheduler)
+    if predicted == Epsilon.predicts and variance[-1] == 0:
+        raise ModelError(
+            f"{source} ends its schedule in pure noise (rescale_betas_zero_snr), where a denoiser that "
+            "predicts epsilon says nothing of the picture: write into scheduler/scheduler_config.json what "
+            'it was trained with, "prediction_type": "v_prediction" or "rescale_betas_zero_snr": false'
+        )
     return PREDICTIONS[predicted](
         variance.sqrt().float().to(device), (1 - variance).sqrt().float().to(device)
     )
+
+
+def signal_variance(scheduler: Any) -> Float64[Tensor, " times"]:
+    """Return `signal^2` at each time of a scheduler of the diffusers library (its `alphas_cumprod`).
+
+    Where a schedule is rescaled to end in pure noise it is 0 there; some samplers put 2^-24 in its place.
+    """
+    variance: Tensor = scheduler.alphas_cumprod.double().clone()
+    if scheduler.config.get("rescale_betas_zero_snr"):
+        variance[-1] = 0
+    return variance

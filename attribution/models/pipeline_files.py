@@ -5,22 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DDPMScheduler, DiffusionPipeline, UNet2DConditionModel
 
 from attribution.data.files import file_sha256
 from attribution.errors import ModelError
+from attribution.models.adapter_files import check_beside, tensor_names
+from attribution.models.parametrisation import parametrisation_of
+from attribution.models.pipeline_checks import (
+    INDEX,
+    PARTS,
+    Config,
+    check_configuration,
+    in_folder,
+    read_json,
+)
+from attribution.models.training_schedule import scheduler_in, training_schedule
+from attribution.models.weight_files import variant_of, variants
 
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+SCHEDULE = "scheduler/scheduler_config.json"
 
 
 def fingerprint_of(folder: Path) -> str:
     """SHA-256 over the names and contents of everything that decides what the pipeline computes.
 
-    What a configuration says of its own history (`_name_or_path`, `_diffusers_version`) does not.
+    What a configuration says of its own history (`_name_or_path`, `_diffusers_version`) does not, nor how
+    pictures are sampled (see `attribution.models.training_schedule`).
     """
     return _digest_of(folder, [path for part in PARTS for path in sorted((folder / part).rglob("*"))])
 
@@ -29,14 +43,18 @@ def _digest_of(folder: Path, paths: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
-            digest.update(path.relative_to(folder).as_posix().encode())
-            config = path.name.endswith("config.json")
-            digest.update(_config_digest(path) if config else bytes.fromhex(file_sha256(path)))
+            name = path.relative_to(folder).as_posix()
+            digest.update(name.encode())
+            if name == SCHEDULE:
+                digest.update(_json_digest(training_schedule(folder)))
+            elif name.endswith("config.json"):
+                digest.update(_json_digest(json.loads(path.read_text(encoding="utf-8"))))
+            else:
+                digest.update(bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()
 
 
-def _config_digest(path: Path) -> bytes:
-    config = json.loads(path.read_text(encoding="utf-8"))
+def _json_digest(config: Mapping[str, Any]) -> bytes:
     kept = {key: value for key, value in config.items() if not key.startswith("_")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest()
 
@@ -45,9 +63,14 @@ def load(folder: Path) -> Any:
     """The pipeline of a folder, single precision, without what attribution does not need.
 
     Raises:
-        ModelError: it cannot be read, or is no Stable Diffusion pipeline.
+        ModelError: it cannot be read, is no Stable Diffusion pipeline, or would not be used whole. What a
+            configuration or a file's name says is found before any weight is read.
     """
-    index = json.loads((folder / "model_index.json").read_text())
+    check_configuration(folder, in_folder(folder))
+    check_beside(folder, PARTS)
+    parametrisation_of(scheduler_in(folder), torch.device("cpu"), folder)
+    variant = variant_of(_names(folder), folder)
+    index = read_json(folder / "model_index.json")
     absent: dict[str, None] = {
         name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index
     }
@@ -55,15 +78,33 @@ def load(folder: Path) -> Any:
         absent |= {"requires_safety_checker": False}  # type: ignore[dict-item]
     try:
         pipeline = DiffusionPipeline.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, **absent
+            folder, dtype=torch.float32, use_safetensors=True, variant=variant, **absent
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{folder} could not be read as a diffusers pipeline: {first_line}") from error
-    missing = [part for part in PARTS if getattr(pipeline, part, None) is None]
-    if missing:
-        raise ModelError(f"{folder} is not a Stable Diffusion pipeline: it has no {', '.join(missing)}")
+    _check_tensors(pipeline.unet, folder / "unet", variant)
     return pipeline
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+
+def _check_tensors(unet: Any, part: Path, variant: str | None) -> None:
+    """Refuse a U-Net whose files lack weights, which are then random, or have others, left out."""
+    files = [
+        path
+        for path in part.glob("*.safetensors")
+        if variants([path.name], "safetensors") == {variant or ""}
+    ]
+    stored = {name for path in files for name in tensor_names(path)}
+    wrong = sorted(stored ^ set(unet.state_dict()))
+    if wrong:
+        raise ModelError(
+            f"{part} does not hold the weights that its config.json asks for ({len(wrong)} are missing or "
+            f"too many, such as {wrong[0]}): copy it again, or save it again without what was added to it"
+        )
 
 
 def load_checkpoint(folder: Path, kind: type[Any]) -> tuple[Any, str]:
@@ -77,23 +118,36 @@ def load_checkpoint(folder: Path, kind: type[Any]) -> tuple[Any, str]:
         raise ModelError(
             f"{folder} is no checkpoint: give a pipeline folder, or a folder with a U-Net's weights"
         )
+    variant = variant_of([path.name for path in own.iterdir()], own, [""])
     try:
-        unet = kind.from_pretrained(own, torch_dtype=torch.float32, use_safetensors=True)
+        unet = kind.from_pretrained(own, torch_dtype=torch.float32, use_safetensors=True, variant=variant)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"the U-Net in {folder} could not be read: {first_line}") from error
+    _check_tensors(unet, own, variant)
     return unet, _digest_of(own, sorted(own.rglob("*")))
 
 
 def downloaded(name: str) -> Path:
-    """The folder of a pipeline of the hub.
+    """The folder of a pipeline of the hub; its weights come last, when all else says that they are wanted.
 
     Raises:
-        ModelError: the hub may not be asked, or did not give it.
+        ModelError: the hub may not be asked, did not give it, or it cannot be asked about.
     """
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         raise ModelError(f"there is no folder {name}, and HF_HUB_OFFLINE=1 forbids asking the hub for it")
     try:
+        check_configuration(name, lambda part: _of_hub(name, part))
         return Path(DiffusionPipeline.download(name, use_safetensors=True))
     except (OSError, ValueError) as error:
         raise ModelError(f"there is no folder {name}, and the hub did not give it: {error}") from error
+
+
+def _of_hub(name: str, part: str) -> Config:
+    """One configuration of a pipeline of the hub, and no more of it."""
+    if part == INDEX:
+        told = DiffusionPipeline.load_config(name)
+    else:  # these classes know the names of such files; nothing is made of them
+        kind = DDPMScheduler if part == "scheduler" else UNet2DConditionModel
+        told = kind.load_config(name, subfolder=part)
+    return dict(told)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -39,11 +38,14 @@ from attribution.models.layer_calls import (
 from attribution.models.layers import CROSS_ATTENTION_KV, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.parametrisation import parametrisation_of
+from attribution.models.pipeline_checks import latent_side
 from attribution.models.pipeline_files import downloaded, fingerprint_of, load, load_checkpoint
+from attribution.models.sampler import sampler_of
 from attribution.models.skeletons import Skeletons
 from attribution.rng import gaussian
 
-ENCODE_BATCH = 32
+ENCODE_BATCH = 32  # pictures that are encoded at once, at most
+ENCODE_PIXELS = 2**19  # of all of them together, if there is more than one
 
 
 class PipelineModel:
@@ -65,7 +67,7 @@ class PipelineModel:
         self._take(pipeline.unet, folder)
         self.fingerprint = fingerprint_of(folder)
         factor = 2 ** (len(_block_channels(self.vae)) - 1)
-        side = int(self.unet.config.sample_size)
+        side = latent_side(self.unet.config, folder)
         self.latent_shape = (int(self.unet.config.in_channels), side, side)
         self.resolution = side * factor
 
@@ -118,8 +120,9 @@ class PipelineModel:
     @torch.no_grad()
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]:
         parts = []
-        for start in range(0, len(images), ENCODE_BATCH):
-            batch = np.stack([np.asarray(im, np.float32) for im in images[start : start + ENCODE_BATCH]])
+        size = max(1, min(ENCODE_BATCH, ENCODE_PIXELS // self.resolution**2))
+        for start in range(0, len(images), size):
+            batch = np.stack([np.asarray(im, np.float32) for im in images[start : start + size]])
             pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
             encoded = self.vae.encode(pixels.to(self.device))
             # AutoencoderKL has a posterior, of which the mode is taken; AutoencoderTiny has none.
@@ -201,21 +204,21 @@ class PipelineModel:
         self, generations: Sequence[Generation], weights: Weights | None
     ) -> Iterator[tuple[int, Tensor, Tensor]]:
         """The sampler's steps: yields (timestep, latents behind it, the clean latents it points to)."""
-        scheduler = DDIMScheduler.from_config(self.scheduler.config)
-        scheduler.set_timesteps(generations[0].steps)
+        sampler = sampler_of(self.scheduler)
+        sampler.set_timesteps(generations[0].steps)
         noise = [gaussian(each.seed, "picture", "", 0, self.latent_shape) for each in generations]
         latents = torch.stack(noise).to(self.device)
         without = [each.negative_prompt for each in generations]
         captions = self.encode_captions([*without, *(each.prompt for each in generations)])
         calls = self._calls(self.weights if weights is None else weights, captions)
-        for timestep in scheduler.timesteps:
+        for timestep in sampler.timesteps:
             with self._skeletons.using(calls) as unet:
                 pair = unet(
                     latents.repeat(2, 1, 1, 1), timestep, encoder_hidden_states=captions.tokens
                 ).sample
             unconditional, conditional = pair.chunk(2)
             guided = unconditional + generations[0].guidance * (conditional - unconditional)
-            step = scheduler.step(guided, timestep, latents)
+            step = sampler.step(guided, timestep, latents)
             latents = step.prev_sample
             yield int(timestep), latents, step.pred_original_sample
 

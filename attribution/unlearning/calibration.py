@@ -14,7 +14,7 @@ from torch import Tensor
 from attribution.errors import CalibrationError
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.models.base import DiffusionModel, Weights
-from attribution.models.batch import Batch
+from attribution.models.batch import BATCH, Batch
 from attribution.models.losses import own_loss
 from attribution.unlearning.step import Unlearned, stepped
 
@@ -29,6 +29,7 @@ def calibrated_step(
     target_rise: float,
     mask: Float[Tensor, "h w"] | None = None,
     guess: float | None = None,
+    batch_size: int = BATCH,
 ) -> Iterator[tuple[int, Unlearned | None]]:
     """Try alphas until the picture's own loss rises by `target_rise`; yields (trials, result).
 
@@ -36,17 +37,18 @@ def calibrated_step(
 
     Args:
         guess: the first alpha tried; see `linear_step`.
+        batch_size: draws of one pass.
 
     Raises:
         CalibrationError: the rise cannot be reached.
     """
-    before = own_loss(model, model.weights, held_out, mask)
+    before = own_loss(model, model.weights, held_out, mask, batch_size)
     low, high = (0.0, 0.0), (float("inf"), float("inf"))  # (alpha, rise): too small, too large
     alpha = _first_guess(model.weights, direction) if guess is None else guess
     rise = float("nan")
     for trial in range(1, MAX_TRIALS + 1):
         weights = stepped(model.weights, direction, alpha)
-        after = own_loss(model, weights, held_out, mask)
+        after = own_loss(model, weights, held_out, mask, batch_size)
         rise = after / before - 1
         if abs(rise - target_rise) <= RISE_TOLERANCE:
             yield trial, Unlearned(weights, alpha, before, after, trial)

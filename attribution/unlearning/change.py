@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.models.base import DiffusionModel, Weights, masked_mean
-from attribution.models.batch import Batch
+from attribution.models.batch import BATCH, Batch
 from attribution.query import Box
 from attribution.workspace.workspace import Workspace
 
@@ -63,16 +63,23 @@ def loss_change(
     weights: Weights,
     batch: Batch,
     mask: Float[Tensor, "h w"] | None = None,
+    batch_size: int = BATCH,
 ) -> LossChange:
-    """Of draws of one picture in antithetic pairs, under the loaded weights and under others."""
-    batch, of = batch.to(model.device), model.parametrisation
-    one, other = (model.predict(each, batch) for each in (model.weights, weights))
-    errors = (
-        of.squared_errors(one, batch),
-        of.squared_errors(other, batch),
-        of.squared_change(other, one, batch),
-    )
-    pairs = (masked_mean(each, mask).double().unflatten(0, (-1, 2)).mean(1) for each in errors)
+    """Of draws of one picture in antithetic pairs, under the loaded weights and under others.
+
+    Args:
+        batch_size: draws of one pass.
+    """
+    of, parts = model.parametrisation, []
+    for part in batch.to(model.device).parts(batch_size):
+        one, other = (model.predict(each, part) for each in (model.weights, weights))
+        errors = (
+            of.squared_errors(one, part),
+            of.squared_errors(other, part),
+            of.squared_change(other, one, part),
+        )
+        parts.append([masked_mean(each, mask).double() for each in errors])
+    pairs = (torch.cat(each).unflatten(0, (-1, 2)).mean(1) for each in zip(*parts, strict=True))
     before, after, moved = (each.cpu().numpy() for each in pairs)
     measured = (before, after, after - before, moved)
     figures = [figure for values in measured for figure in mean_and_error(values)]

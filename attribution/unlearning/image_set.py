@@ -27,8 +27,6 @@ from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
 
-GRADIENT_BATCH = 64
-
 
 @dataclass(frozen=True)
 class Ascent:
@@ -90,7 +88,7 @@ def unlearned_set(
         SettingsError: the set is empty.
     """
     batch = set_draws(workspace, rows, ascent.draws, ascent.seed, "unlearning")
-    gradients = gradient_over_draws(workspace.model, batch, batch_size=GRADIENT_BATCH)
+    gradients = gradient_over_draws(workspace.model, batch, batch_size=workspace.batch_size)
     held_out = set_draws(workspace, rows, ascent.calibration_draws, ascent.seed, "calibration")
     return (yield from ascended(workspace, gradients, held_out, ascent, subject))
 
@@ -113,7 +111,9 @@ def ascended(
     damped = damped_curvature(workspace, kind, ascent.damping)
     direction = unlearning.ascent_direction(gradient.mean, damped, len(workspace.training_set))
     guess = linear_step(gradient, direction, ascent.target_rise)
-    trials = calibrated_step(workspace.model, direction, held_out, ascent.target_rise, mask, guess)
+    trials = calibrated_step(
+        workspace.model, direction, held_out, ascent.target_rise, mask, guess, workspace.batch_size
+    )
     for trial, unlearned in trials:
         if unlearned is not None:
             return unlearned

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel, Weights, masked_mean
-from attribution.models.batch import Batch
+from attribution.models.batch import BATCH, Batch
 
 MOMENTS, TINY = (0.9, 0.999), 1e-8  # of Adam, as published
 
@@ -50,12 +50,14 @@ def mirrored_ascent(
     steps: int,
     learning_rate: float,
     mask: Float[Tensor, "h w"] | None = None,
+    batch_size: int = BATCH,
 ) -> Iterator[MirroredStep]:
     """Yields the weights after each step.
 
     Args:
         draws: number of the step, from 0 => the picture's draws.
         learning_rate: a share of the root mean square of each layer's weights.
+        batch_size: draws of one pass.
 
     Raises:
         NonFiniteError: a loss is not finite.
@@ -65,7 +67,7 @@ def mirrored_ascent(
     first = {name: torch.zeros_like(w) for name, w in weights.items()}
     second = {name: torch.zeros_like(w) for name, w in weights.items()}
     for number in range(1, steps + 1):
-        loss, mirrored, gradient = mirrored_gradient(model, weights, draws(number - 1), mask)
+        loss, mirrored, gradient = mirrored_gradient(model, weights, draws(number - 1), mask, batch_size)
         for name, g in gradient.items():
             first[name] = MOMENTS[0] * first[name] + (1 - MOMENTS[0]) * g
             second[name] = MOMENTS[1] * second[name] + (1 - MOMENTS[1]) * g.square()
@@ -76,25 +78,32 @@ def mirrored_ascent(
 
 
 def mirrored_gradient(
-    model: DiffusionModel, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
+    model: DiffusionModel,
+    weights: Weights,
+    batch: Batch,
+    mask: Float[Tensor, "h w"] | None = None,
+    batch_size: int = BATCH,
 ) -> tuple[float, float, Mapping[str, Float[Tensor, "out in"]]]:
     """The mean loss of some draws, their mean distance from the null loss, and its gradient.
 
     Raises:
         NonFiniteError: a loss is not finite.
     """
-    losses, factors = model.loss_and_factors(weights, batch, mask)
-    if not torch.isfinite(losses).all():
-        raise NonFiniteError(
-            "the picture's own loss is not finite while it is unlearned: take smaller steps"
-        )
-    distance = null_losses(model, batch, mask) - losses
-    away = -distance.sign()[:, None, None]  # each draw's own side of the mirror
-    gradient = {
-        name: torch.einsum("bto,bti->oi", away * factor.outputs, factor.inputs) / len(losses)
-        for name, factor in factors.items()
-    }
-    return float(losses.double().mean()), float(distance.double().abs().mean()), gradient
+    losses, distances, gradient = [], [], dict[str, Tensor]()
+    for part in batch.parts(batch_size):
+        own, factors = model.loss_and_factors(weights, part, mask)
+        if not torch.isfinite(own).all():
+            raise NonFiniteError(
+                "the picture's own loss is not finite while it is unlearned: take smaller steps"
+            )
+        distance = null_losses(model, part, mask) - own
+        away = -distance.sign()[:, None, None]  # each draw's own side of the mirror
+        for name, factor in factors.items():
+            summed = torch.einsum("bto,bti->oi", away * factor.outputs, factor.inputs) / len(batch)
+            gradient[name] = gradient[name] + summed if name in gradient else summed
+        losses.append(own.double())
+        distances.append(distance.double().abs())
+    return float(torch.cat(losses).mean()), float(torch.cat(distances).mean()), gradient
 
 
 def null_losses(

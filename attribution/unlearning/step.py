@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attribution.gradients.curvature import Curvature
 from attribution.models.base import DiffusionModel, Weights
-from attribution.models.batch import Batch
+from attribution.models.batch import BATCH, Batch
 from attribution.models.losses import own_loss
 
 
@@ -59,9 +59,14 @@ def fixed_step(
     held_out: Batch,
     alpha: float,
     mask: Float[Tensor, "h w"] | None = None,
+    batch_size: int = BATCH,
 ) -> Unlearned:
-    """The step of AbU eq. 6 with a given alpha, and what it does to the picture's own loss."""
+    """The step of AbU eq. 6 with a given alpha, and what it does to the picture's own loss.
+
+    Args:
+        batch_size: draws of one pass.
+    """
     weights = stepped(model.weights, direction, alpha)
-    before = own_loss(model, model.weights, held_out, mask)
-    after = own_loss(model, weights, held_out, mask)
+    before = own_loss(model, model.weights, held_out, mask, batch_size)
+    after = own_loss(model, weights, held_out, mask, batch_size)
     return Unlearned(weights, alpha, before, after, trials=0)

@@ -23,6 +23,7 @@ from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError
 from attribution.models.base import DiffusionModel, at_checkpoint, engine_of, open_model
+from attribution.models.batch import BATCH
 from attribution.models.draws import Probe
 from attribution.models.loss_weights import in_folder
 from attribution.workspace.artifacts import ArtifactKind
@@ -39,6 +40,7 @@ class Workspace:
 
     Args:
         model, encoders: those that are open already.
+        batch_size: draws of one pass through the model, at most: what the device has memory for.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class Workspace:
         device: str = "cpu",
         model: DiffusionModel | None = None,
         encoders: Mapping[str, Encoder] | None = None,
+        batch_size: int = BATCH,
     ):
         self.folder, self.config, self.device = folder, config, checked_device(device)
+        self.batch_size = batch_size
         self.store = Store(folder)
         self._model, self._encoders = model, dict(encoders or {})
         self._checkpoints: dict[str, DiffusionModel] = {}
@@ -59,15 +63,18 @@ class Workspace:
         self._lock = threading.RLock()  # two queries must not load the same model at once
 
     @classmethod
-    def open(cls, folder: Path | str, device: str = "cpu") -> Workspace:
+    def open(cls, folder: Path | str, device: str = "cpu", batch_size: int = BATCH) -> Workspace:
         """Read the configuration and the training set's index; no model is loaded yet.
+
+        Args:
+            batch_size: draws of one pass through the model, at most.
 
         Raises:
             WorkspaceError: the folder is not a workspace.
             TrainingSetError: the training set is gone or has changed.
         """
         folder = Path(folder)
-        workspace = cls(folder, Config.load(folder), device)
+        workspace = cls(folder, Config.load(folder), device, batch_size=batch_size)
         workspace.training_set  # noqa: B018  fails here rather than in the middle of a query
         return workspace
 

@@ -44,7 +44,7 @@ class Controls(PerExample):
         }
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        asked = [control(workspace, SEED + number) for number in rows]
+        asked = [control(workspace, SEED + number, batch_size) for number in rows]
         return {
             "vectors": np.stack([vector for vector, _, _ in asked]).astype(np.float16),
             "units": np.array([unit for _, unit, _ in asked]),

@@ -111,7 +111,7 @@ class BalancedGradients(ProjectedGradients):
     ) -> tuple[Float[Tensor, " draws"], Float64[Tensor, " dimensions"]]:
         noises, levels = workspace.probe.noises, spread_levels(workspace.probe.timesteps, self.levels)
         part = batch[torch.tensor([level * noises + k for level in levels for k in range(noises)])]
-        return balanced_gradient(model, part, self.objective, sketch, len(levels))
+        return balanced_gradient(model, part, self.objective, sketch, len(levels), batch_size=batch_size)
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
         parts = list(chunks)

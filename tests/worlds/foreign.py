@@ -7,12 +7,21 @@ DINOv2 of other sizes, and a folder of captioned pictures that are not square.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    SchedulerMixin,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from PIL import Image, ImageDraw
+from safetensors.torch import save_file
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -29,6 +38,7 @@ SHAPES = ("square", "circle", "bar")
 TOKENS = 16  # of a caption
 PICTURE = (30, 20)  # pixels
 RESOLUTION = 16  # pixels; an 8 x 8 latent
+OMITTED = object()  # in place of a value that a configuration is not to have
 
 
 def make_tokenizer() -> CLIPTokenizer:
@@ -160,3 +170,33 @@ def draw_picture(seed: int, colour: str, shape: str) -> Image.Image:
     else:
         draw.rectangle((x, y, x + 11, y + (11 if shape == "square" else 4)), fill=colour)
     return image
+
+
+def stored(path: Path, *names: str) -> Path:
+    """Save a safetensors file that holds tensors of these names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: torch.ones(2, 2) for name in names or ("x",)}, path)
+    return path
+
+
+def altered(
+    pipeline: Path, folder: Path, saved: SchedulerMixin | None = None, **parts: dict[str, Any]
+) -> Path:
+    """Copy a pipeline, with another scheduler and with other values in the configurations of its parts.
+
+    Args:
+        saved: the scheduler that lies there in place of the pipeline's.
+        parts: values by the name of the part whose configuration they go into; `index` for that of the
+            pipeline itself.
+    """
+    shutil.copytree(pipeline, folder)
+    if saved is not None:
+        saved.save_pretrained(folder / "scheduler")
+        parts["index"] = {"scheduler": ["diffusers", type(saved).__name__], **parts.get("index", {})}
+    for part, values in parts.items():
+        name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        path = folder / "model_index.json" if part == "index" else folder / part / name
+        told = json.loads(path.read_text(encoding="utf-8")) | values
+        told = {key: value for key, value in told.items() if value is not OMITTED}
+        path.write_text(json.dumps(told), encoding="utf-8")
+    return folder

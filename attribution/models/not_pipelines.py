@@ -1,0 +1,62 @@
+"""What people give for a pipeline and is none: what it is, and what makes a pipeline of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from attribution.errors import ModelError
+from attribution.models.adapter_files import WEIGHTS, adapter_kind, is_whole, tensor_names
+
+SINGLE = (
+    "make a pipeline folder of it with diffusers (StableDiffusionPipeline.from_single_file, then "
+    "save_pretrained) and give that"
+)
+GIVE = "give a folder with a model_index.json, or a hub id"
+STATE = r"checkpoint-\d+|optimizer\.|random_states|rng_state"  # names that training scripts give
+PLAIN = "pass it as a checkpoint of its pipeline (`init --model PIPELINE --checkpoint NAME=FOLDER`)"
+
+
+def not_a_pipeline(name: str | Path) -> str:
+    """Say in one line what a path is, and what to give instead."""
+    path = Path(name)
+    if path.is_file():
+        return _file(path)
+    if not path.is_dir():
+        return f"{name} is not a diffusers pipeline: {GIVE}"
+    found = sorted(each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file())
+    for each in found:
+        told = adapter_kind(each)
+        if told is not None and Path(each).suffix in WEIGHTS:
+            return f"{path} has {told[0]} ({each}) without the pipeline it was trained for: {told[1]}"
+    if re.search(STATE, path.name) or any(re.search(STATE, each) for each in found):
+        return (
+            f"{path} is what a training script left on its way, no diffusers pipeline: give the pipeline "
+            f"that it saved at the end, or {PLAIN}"
+        )
+    if (path / "unet").is_dir() or (path / "config.json").is_file():
+        return (
+            f"{path} is a part of a pipeline, not a diffusers pipeline: give the folder above, or {PLAIN}"
+        )
+    whole = next((each for each in found if Path(each).suffix in WEIGHTS), None)
+    if whole is not None:
+        return f"{path} is not a diffusers pipeline: if {whole} is a whole model, {SINGLE}"
+    return f"{path} is not a diffusers pipeline: {GIVE}"
+
+
+def _file(path: Path) -> str:
+    told = adapter_kind(path.name)
+    if path.suffix == ".safetensors":
+        try:
+            inside = tensor_names(path)
+        except ModelError as problem:
+            return str(problem)
+        if is_whole(path, inside):
+            told = None
+        elif told is None and any("lora" in each for each in inside):
+            told = adapter_kind("lora")
+    if told is not None:
+        return f"{path} is {told[0]} without the pipeline it was trained for: {told[1]}"
+    if path.suffix in WEIGHTS:
+        return f"{path} is one file, not a diffusers pipeline folder: if it is a whole model, {SINGLE}"
+    return f"{path} is a file, not a diffusers pipeline: {GIVE}"
