@@ -20,6 +20,7 @@ prepare(__name__)
 from rich.console import Console
 from rich.table import Table
 
+from attribution.data import columns
 from attribution.encoders.base import encoder_readers
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
 from attribution.workspace.workspace import Workspace
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", help="diffusers pipeline folder or hub id")
-    sub.add_argument("--dataset", metavar="DIR", help="folder of pictures with a metadata.jsonl")
+    _add_training_set(sub)
     sub.add_argument(
         "--timesteps", type=positive_count, help="of the probe; must divide the model's (default 10)"
     )
@@ -96,6 +97,27 @@ def _add_sources(sub: argparse.ArgumentParser) -> None:
         metavar="NAME=FOLDER",
         help="further weights of the model (a pipeline folder, or one with just a U-Net), over which TRAK "
         "and its kin are averaged; may be repeated; NAME=none takes one away",
+    )
+
+
+def _add_training_set(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--dataset",
+        metavar="DIR",
+        help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files",
+    )
+    sub.add_argument(
+        "--image-column", metavar="NAME", help="of the metadata: the pictures' files (default file_name)"
+    )
+    sub.add_argument(
+        "--caption-column",
+        metavar="NAME",
+        help="of the metadata: their captions (default text, else caption or prompt)",
+    )
+    sub.add_argument(
+        "--captions",
+        choices=(columns.FIRST, columns.EACH),
+        help="of a picture with several: the first alone, or each as a training image of its own",
     )
 
 
@@ -159,6 +181,9 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.layers,
         options.loss_weight,
         dict(options.checkpoint),
+        options.image_column,
+        options.caption_column,
+        options.captions,
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from attribution.data.columns import Columns
 from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import TABLE, canonical, in_folder, read_table
-from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config
+from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config, stored_path
 from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
 
@@ -33,6 +34,8 @@ class Sources:
         layers: the name of a selector of the layers that are unlearned and differentiated.
         loss_weight: of each draw's loss in training; what a new model's pipeline says of it.
         checkpoints: folders of further weights of the denoiser (or "none") by name; others are as above.
+        image_column, caption_column, captions: see `attribution.data.columns`; those of another dataset
+            are the defaults.
     """
 
     model: str | None = None
@@ -45,6 +48,9 @@ class Sources:
     layers: str | None = None
     loss_weight: str | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
+    image_column: str | None = None
+    caption_column: str | None = None
+    captions: str | None = None
 
 
 def bind(
@@ -74,8 +80,20 @@ def bind(
     if weight is None and old is not None and sources.model is None:
         weight = in_folder(old.loss_weight, folder)
     checkpoints = _checkpoints(folder, sources.checkpoints, old)
+    columns = _columns(folder, sources, old)
     return create_workspace(
-        folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints
+        folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints, columns
+    )
+
+
+def _columns(folder: Path, sources: Sources, old: Config | None) -> Columns:
+    kept = Columns()
+    if old is not None and (sources.dataset is None or stored_path(folder, sources.dataset) == old.dataset):
+        kept = old.columns
+    return Columns(
+        sources.image_column or kept.image,
+        sources.caption_column or kept.caption,
+        sources.captions or kept.captions,
     )
 
 
@@ -133,8 +151,11 @@ def open_or_bind(
         ("dataset", sources.dataset, config.dataset),
         ("layers", sources.layers, config.fingerprints["layers"]),
         ("loss-weight", _as_bound(sources.loss_weight, config, folder), config.loss_weight),
+        ("image-column", sources.image_column, config.columns.image),
+        ("caption-column", sources.caption_column, config.columns.caption),
+        ("captions", sources.captions, config.columns.captions),
     ):
-        if asked is not None and workspace.stored(asked) != bound:
+        if asked is not None and bound not in (asked, workspace.stored(asked)):
             raise WorkspaceError(
                 f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
                 f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"

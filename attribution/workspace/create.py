@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attribution.data import imagefolder
+from attribution.data.columns import Columns
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.models.base import DiffusionModel, at_checkpoint, open_model
@@ -28,27 +29,26 @@ def create_workspace(
     layers: str = CROSS_ATTENTION_KV,
     loss_weight: str | None = None,
     checkpoints: Mapping[str, Path | str] | None = None,
+    columns: Columns | None = None,
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
     Args:
-        encoders: checkpoint folders or hub ids by encoder name.
+        encoders, checkpoints: folders or hub ids, by name: of encoders, of further weights of the denoiser.
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
         layers, loss_weight: by name: see `open_model`.
-        checkpoints: folders of further weights of the model's denoiser, by name.
+        columns: of the training set's metadata; None for the usual ones.
 
     Raises:
         WhenceError: anything that is not what it should be. Nothing is written then.
     """
-    folder = Path(folder)
-    opened = open_model(str(model), checked_device(device), layers, loss_weight)
+    folder, device = Path(folder), checked_device(device)
+    opened = open_model(str(model), device, layers, loss_weight)
     sources, further = _named(encoders), _named(checkpoints)
     loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
-    training_set = imagefolder.scan(dataset, progress)
-    if not isinstance(probe, Probe):
-        probe = (probe or default_probe)(opened.num_train_timesteps)
-    weight = opened.parametrisation.weight
+    training_set = imagefolder.scan(dataset, progress, columns)
+    probe, weight = _probe(probe, opened), opened.parametrisation.weight
     config = Config(
         stored_path(folder, model),
         stored_path(folder, dataset),
@@ -59,9 +59,14 @@ def create_workspace(
         opened.latent_shape,
         f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
         _stored(folder, further),
+        columns or Columns(),
     )
     _save(folder, config, training_set, weight)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
+
+
+def _probe(given: Probe | Callable[[int], Probe] | None, model: DiffusionModel) -> Probe:
+    return given if isinstance(given, Probe) else (given or default_probe)(model.num_train_timesteps)
 
 
 def _named(sources: Mapping[str, Path | str] | None) -> dict[str, str]:

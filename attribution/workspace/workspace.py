@@ -106,7 +106,8 @@ class Workspace:
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        return imagefolder.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
+        dataset = (self.folder / self.config.dataset).resolve()
+        return imagefolder.load(self.folder / INDEX, dataset, self.config.columns)
 
     @property
     def model(self) -> DiffusionModel:

@@ -69,9 +69,10 @@ def test_a_damaged_training_picture_is_named(
 ) -> None:
     picture = foreign_copy.dataset / "pictures" / "004.png"
     picture.write_bytes(picture.read_bytes()[:150])
-    assert main(["init", "--workspace", str(foreign_copy.workspace)]) == 0
-    assert main(["latents", "--workspace", str(foreign_copy.workspace)]) == 2
+    assert main(["latents", "--workspace", str(foreign_copy.workspace), "--remake"]) == 2
     assert "004.png' is cut short or damaged" in capsys.readouterr().err
+    assert main(["init", "--workspace", str(foreign_copy.workspace)]) == 2
+    assert "1 picture is cut short or damaged ['pictures/004.png']" in capsys.readouterr().err
 
 
 def test_an_unreachable_hub_is_one_line_that_says_what_to_do(
