@@ -146,14 +146,12 @@ def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
         help=f"of forward and backward passes (default {standard.batch_size})",
     )
     for name, (default, words) in _job_options(verb).items():
-        sub.add_argument(
-            f"--{name}", type=positive_count, default=default, help=f"{words} (default {default})"
-        )
+        sub.add_argument(f"--{name}", type=positive_count, default=default, help=words)
     if verb != "all":
         sub.add_argument("--remake", action="store_true", help="make it even if it is there")
 
 
-def _job_options(verb: str) -> dict[str, tuple[int, str]]:
+def _job_options(verb: str) -> dict[str, tuple[int | None, str]]:
     """What the jobs of a command declare, one flag each; several may share one."""
     return {name: words for job in jobs_of(verb) for name, words in options_of(job).items()}
 

@@ -110,18 +110,23 @@ class PerExample:
         return None
 
 
-def option(default: int, words: str) -> Any:
-    """Return a field of a job that is a flag of its command: a number that is at least 1."""
-    return field(default=default, metadata={"words": words})
+def option(default: int | None, words: str, otherwise: str = "") -> Any:
+    """Return a field of a job that is a flag of its command: a number that is at least 1.
+
+    Args:
+        default: None where it depends on the workspace; `otherwise` says how.
+    """
+    shown = f"{words} (default {otherwise or default})"
+    return field(default=default, metadata={"words": shown})
 
 
-def options_of(job: Job) -> dict[str, tuple[int, str]]:
+def options_of(job: Job) -> dict[str, tuple[int | None, str]]:
     """Return (default, words) of every option of a job, by name."""
     found = (each for each in fields(job) if "words" in each.metadata)  # type: ignore[arg-type]
-    return {each.name: (int(each.default), each.metadata["words"]) for each in found}  # type: ignore[arg-type]
+    return {each.name: (each.default, each.metadata["words"]) for each in found}  # type: ignore[misc]
 
 
-def with_options(job: J, given: Mapping[str, int]) -> J:
+def with_options(job: J, given: Mapping[str, int | None]) -> J:
     """Return a job with those options replaced that it has."""
     known = options_of(job)
     chosen = {name: value for name, value in given.items() if name in known}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from attribution.analysis.control_queries import SEED, control
+from attribution.analysis.control_queries import FEW, MANY, SEED, control, controls_for
 from attribution.analysis.significance import CONTROLS
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE
 from attribution.gradients.stored import GRADIENTS, gradient_space
@@ -29,14 +29,16 @@ class Controls(PerExample):
     description: str = "ask control queries, by which scores are judged"
     unit: str = "controls"
     reads: tuple[Kind, ...] = (GRADIENTS,)
-    controls: int = option(200, "how many control queries are asked")
+    controls: int | None = option(
+        None, "how many control queries are asked", f"one for each image, but from {FEW} to {MANY}"
+    )
 
     def count(self, workspace: Workspace) -> int:
-        return self.controls
+        return self.controls or controls_for(len(workspace.training_set))
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {
-            "controls": self.controls,
+            "controls": self.count(workspace),
             "seed": SEED,
             "unlearning_draws": GRADIENT_DRAWS,
             "target_rise": TARGET_RISE,
