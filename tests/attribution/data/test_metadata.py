@@ -13,6 +13,7 @@ from PIL import Image
 
 from attribution.data import imagefolder
 from attribution.data.columns import Columns
+from attribution.data.files import file_sha256
 from attribution.data.training_set import TrainingSet
 from attribution.errors import SettingsError, TrainingSetError
 from tests.worlds import EMBEDDED, TINY, foreign
@@ -312,8 +313,6 @@ def test_an_empty_caption_that_was_once_let_in_still_opens(captioned_folder: Mak
     imagefolder.save(imagefolder.scan(folder), index)
     path = folder / "metadata.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace("a red square", " "), encoding="utf-8")
-    from attribution.data.files import file_sha256
-
     found = json.loads(index.read_text()) | {"metadata_sha256": file_sha256(path)}
     index.write_text(json.dumps(found))
     assert imagefolder.load(index, folder).captions[0] == " "
