@@ -23,13 +23,14 @@ from rich.table import Table
 from attribution.data import columns
 from attribution.encoders.base import encoder_readers
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
+from attribution.workspace.config import CONFIG
 from attribution.workspace.workspace import Workspace
 from cli.commands import program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser, positive_count
 from cli.status import exit_status, exit_with
 from precompute.bars import counting, show
-from precompute.binding import Sources, bind, open_or_bind, use_encoders
+from precompute.binding import Sources, bind, gone_without, open_or_bind, use_encoders
 from precompute.executors.local import Execution, run
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
 from precompute.status import problems, states
@@ -191,16 +192,24 @@ def _encoders(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _init(options: argparse.Namespace) -> int:
-    with counting("training set") as progress:
-        workspace = bind(options.workspace, _sources(options), options.device, progress)
+    workspace = _bound(bind, options)
     print(f"{options.workspace}: {len(workspace.training_set):,} training images", file=sys.stderr)
     return 0
 
 
+def _bound(how: Callable[..., Workspace], options: argparse.Namespace) -> Workspace:
+    """The workspace; of a new one, it is said once which encoders could not be had."""
+    fresh, sources = not (options.workspace / CONFIG).exists(), _sources(options)
+    with counting("training set") as progress:
+        workspace = how(options.workspace, sources, options.device, progress)
+    if fresh and (words := gone_without(workspace, sources.encoders)):
+        print(f"{options.workspace} {words}", file=sys.stderr)
+    return workspace
+
+
 def _run_jobs(options: argparse.Namespace) -> int:
     if options.verb == "all":
-        with counting("training set") as progress:
-            workspace = open_or_bind(options.workspace, _sources(options), options.device, progress)
+        workspace = _bound(open_or_bind, options)
     else:
         workspace = Workspace.open(options.workspace, options.device)
         use_encoders(workspace, _encoders(options))

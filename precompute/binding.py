@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +82,31 @@ def bind(
         weight = in_folder(old.loss_weight, folder)
     checkpoints = _checkpoints(folder, sources.checkpoints, old)
     columns = _columns(folder, sources, old)
+    optional = [name for name in encoders if name not in sources.encoders and old is None]
     return create_workspace(
-        folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints, columns
+        folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints,
+        columns, optional,
+    )  # fmt: skip
+
+
+def gone_without(workspace: Workspace, given: Mapping[str, str]) -> str | None:
+    """What to say of default encoders that a new workspace could not have; None if it has them all.
+
+    Args:
+        given: the encoders that somebody named, whose absence is an error or what was asked for.
+    """
+    absent = [
+        reader
+        for name, reader in encoder_readers().items()
+        if reader.default is not None and name not in given and name not in workspace.config.encoders
+    ]
+    if not absent:
+        return None
+    named = " and ".join(f"{reader.name.upper()} ({reader.default})" for reader in absent)
+    flags = " ".join(f"--{reader.name} FOLDER" for reader in absent)
+    return (
+        f"goes on without {named}, which could not be had here: give it folders at any time with `python "
+        f"-m precompute embeddings {flags} --workspace {shlex.quote(str(workspace.folder))}`"
     )
 
 
