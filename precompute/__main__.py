@@ -17,11 +17,9 @@ from cli.environment import prepare
 
 prepare(__name__)
 
-from rich.console import Console
-from rich.table import Table
-
 from attribution.data import columns
 from attribution.encoders.base import encoder_readers
+from attribution.errors import SettingsError
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
 from attribution.workspace.config import CONFIG
 from attribution.workspace.workspace import Workspace
@@ -31,11 +29,14 @@ from cli.parser import Parser, positive_count
 from cli.status import exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, gone_without, open_or_bind, use_encoders
+from precompute.doctor import examine
 from precompute.executors.local import Execution, run
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
-from precompute.status import problems, states
+from precompute.status import problems
+from precompute.tables import print_examination, print_status
 
 FIRST = {
+    "doctor": "say what a model and a training set are, what is wrong with them and what they will take",
     "all": "make the workspace if there is none, then every artifact",
     "init": "make a workspace, or bind one anew to a changed model, training set or encoder",
 }
@@ -46,20 +47,24 @@ LAST = {
 VERBS = {**FIRST, **{job.kind.command: job.description for job in all_jobs()}, **LAST}
 
 
+SOURCED = ("doctor", "all", "init")  # they are given a model and a training set
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = Parser(prog=program_name("precompute"), description=__doc__.splitlines()[0])
     verbs = top.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
     for verb, words in VERBS.items():
         sub = verbs.add_parser(verb, help=words, description=f"{words[0].upper()}{words[1:]}.")
-        sub.add_argument(
-            "--workspace", required=True, type=Path, metavar="DIR", help="the workspace's folder"
-        )
+        if verb != "doctor":
+            sub.add_argument(
+                "--workspace", required=True, type=Path, metavar="DIR", help="the workspace's folder"
+            )
         if verb != "status":
             sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-        if verb in ("all", "init"):
+        if verb in SOURCED:
             _add_sources(sub)
-        if verb in ("all", "init", "embeddings"):
+        if verb in (*SOURCED, "embeddings"):
             for name, reader in encoder_readers().items():
                 if reader.default is not None:
                     kept = f"; a new workspace takes {reader.default}" if verb != "embeddings" else ""
@@ -148,12 +153,13 @@ def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
     )
     for name, (default, words) in _job_options(verb).items():
         sub.add_argument(f"--{name}", type=positive_count, default=default, help=words)
-    if verb != "all":
+    if verb not in ("all", "doctor"):
         sub.add_argument("--remake", action="store_true", help="make it even if it is there")
 
 
 def _job_options(verb: str) -> dict[str, tuple[int | None, str]]:
     """What the jobs of a command declare, one flag each; several may share one."""
+    verb = "all" if verb == "doctor" else verb
     return {name: words for job in jobs_of(verb) for name, words in options_of(job).items()}
 
 
@@ -221,13 +227,18 @@ def _run_jobs(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    if options.model is None or options.dataset is None:
+        raise SettingsError("give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER")
+    chosen = {name: getattr(options, name) for name in _job_options("all")}
+    with counting("training set") as progress:
+        found = examine(_sources(options), chosen, options.chunk, options.device, progress)
+    print_examination(found, options.device)
+    return 2 if found.refused else 0
+
+
 def _status(options: argparse.Namespace) -> int:
-    workspace = Workspace.open(options.workspace)
-    table = Table("artifact", "state", "size", "", title=str(options.workspace), title_justify="left")
-    for state in states(workspace):
-        size = f"{state.bytes / 2**20:,.1f} MB" if state.bytes else ""
-        table.add_row(state.artifact, state.state, size, state.detail)
-    Console().print(table)
+    print_status(Workspace.open(options.workspace))
     return 0
 
 
@@ -243,6 +254,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "doctor": _doctor,
     "init": _init,
     "status": _status,
     "verify": _verify,

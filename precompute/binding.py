@@ -73,15 +73,15 @@ def bind(
         raise WorkspaceError(
             f"{folder} is not a workspace yet: give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER"
         )
-    encoders = _encoders(folder, sources.encoders, old)
-    make_probe = _probe(sources, None if old is None else old.probe)
+    encoders = chosen_encoders(folder, sources.encoders, old)
+    make_probe = chosen_probe(sources, None if old is None else old.probe)
     kept = CROSS_ATTENTION_KV if old is None else old.fingerprints["layers"]
     layers = sources.layers or kept
     weight = sources.loss_weight
     if weight is None and old is not None and sources.model is None:
         weight = in_folder(old.loss_weight, folder)
     checkpoints = _checkpoints(folder, sources.checkpoints, old)
-    columns = _columns(folder, sources, old)
+    columns = chosen_columns(folder, sources, old)
     optional = [name for name in encoders if name not in sources.encoders and old is None]
     return create_workspace(
         folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints,
@@ -110,7 +110,8 @@ def gone_without(workspace: Workspace, given: Mapping[str, str]) -> str | None:
     )
 
 
-def _columns(folder: Path, sources: Sources, old: Config | None) -> Columns:
+def chosen_columns(folder: Path, sources: Sources, old: Config | None) -> Columns:
+    """Those given, else those of an old workspace of the same dataset, else the defaults."""
     kept = Columns()
     if old is not None and (sources.dataset is None or stored_path(folder, sources.dataset) == old.dataset):
         kept = old.columns
@@ -121,7 +122,8 @@ def _columns(folder: Path, sources: Sources, old: Config | None) -> Columns:
     )
 
 
-def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
+def chosen_encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
+    """The sources of encoders, by name: those given, else those of an old workspace, else the defaults."""
     chosen = {}
     for reader in encoder_readers().values():
         if reader.default is None:
@@ -145,7 +147,8 @@ def _checkpoints(folder: Path, given: Mapping[str, str], old: Config | None) -> 
     return {name: source for name, source in (chosen | dict(given)).items() if source != NONE}
 
 
-def _probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
+def chosen_probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
+    """What makes the probe from the model's number of timesteps: as given, as it was, or the default."""
     if old is None or sources.timesteps is not None:
         count = TIMESTEPS if sources.timesteps is None else sources.timesteps
         grid = None

@@ -24,6 +24,7 @@ from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
+from precompute.work import Work
 
 Kind = ArtifactKind[Any]
 J = TypeVar("J", bound="Job")
@@ -74,6 +75,10 @@ class Job(Protocol):
         """Return the choices that change what the artifact is, beyond rounding."""
         ...
 
+    def work(self, workspace: Workspace) -> Work:
+        """Return what one of its rows takes, as far as that can be reckoned beforehand."""
+        ...
+
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         """Return the arrays of some consecutive rows; a function of nothing else."""
         ...
@@ -105,6 +110,9 @@ class PerExample:
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {}
+
+    def work(self, workspace: Workspace) -> Work:
+        return Work()
 
     def doubt(self, measured: Mapping[str, Any]) -> str | None:
         return None

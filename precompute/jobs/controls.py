@@ -18,9 +18,12 @@ from attribution.analysis.control_queries import FEW, MANY, SEED, control, contr
 from attribution.analysis.significance import CONTROLS
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE
 from attribution.gradients.stored import GRADIENTS, gradient_space
+from attribution.query import Generation
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, concatenated, option
+from precompute.jobs.gradients import DIMENSIONS
+from precompute.work import Work
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Controls(PerExample):
             "target_rise": TARGET_RISE,
             "space": gradient_space(workspace),
         }
+
+    def work(self, workspace: Workspace) -> Work:
+        picture = Generation("any")  # guided: two passes a step; then decoded, and encoded as a query is
+        stored = (2 * DIMENSIONS + 16) * self.count(workspace)
+        return Work(2, 2 * picture.steps, GRADIENT_DRAWS, stored=stored)
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         asked = [control(workspace, SEED + number) for number in rows]
