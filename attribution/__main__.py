@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from attribution.data.images import read_image, write_png
-from attribution.engine import attribute
+from attribution.engine import attribute, check_any_left, unprepared
 from attribution.errors import CaptionError, ImageError, SettingsError
 from attribution.methods.base import by_family, method, methods, with_options
 from attribution.models.base import Generation
@@ -150,8 +150,8 @@ def _answer(options: argparse.Namespace) -> None:
     generation = None if options.prompt is None else _generation(options)
     workspace = Workspace.open(options.workspace, options.device)
     names = options.method or [name for name in DEFAULT_METHODS if _has_encoder(workspace, name)]
-    for kind in (kind for name in names for kind in method(name).needs(workspace)):
-        workspace.artifact(kind)
+    asked = [method(name) for name in names]
+    check_any_left(asked, unprepared(asked, workspace))
     if generation is not None:
         given = _generated(workspace, generation, box, options.save_image)
     assert given is not None, "there is an image or a prompt"
@@ -292,6 +292,8 @@ def _print(answer: Attribution, top_k: int | None) -> None:
         console.print(_table(ranking, top_k))
         for warning in ranking.warnings:
             console.print(Text(f"warning: {warning}", style="yellow"))
+    for name, problem in answer.problems.items():
+        console.print(Text(f"{method(name).title} has no answer: {problem}", style="yellow"))
     for warning in answer.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
 

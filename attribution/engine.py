@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from attribution.analysis.query_check import query_warnings
 from attribution.candidates import Known, candidates_for
-from attribution.errors import Cancelled, SettingsError
+from attribution.errors import Cancelled, InputError, SettingsError, WhenceError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, Method, check_answerable, method
 from attribution.query import Candidates, Query, Settings
@@ -25,36 +25,102 @@ def attribute(
 ) -> Iterator[Progress | Ranking | Attribution]:
     """Yield progress, each method's ranking as soon as it stands (fast ones first), then the whole.
 
-    Nothing outside the returned values changes, so queries may run at once, be stopped or fail.
+    Nothing outside the returned values changes, so queries may run at once, be stopped or fail. A method
+    that fails has its problem in the answer, and the others' rankings stand.
 
     Raises:
         Cancelled: `stop` was set; noticed between any two steps.
-        InputError, ArtifactError, CalibrationError, NonFiniteError: see `attribution.errors`.
+        InputError, ArtifactError, CalibrationError, NonFiniteError: what was asked makes no sense, or every
+            method has failed; see `attribution.errors`.
     """
     context = QueryContext(workspace, query, settings or Settings())
     chosen = _chosen(methods, context.settings)
     for each in chosen:
         context.settings.options_of(each)
-        check_answerable(each, query)
-        for kind in each.needs(workspace):
-            workspace.artifact(kind)  # all that is missing is said before anything is computed
-    warnings = query_warnings(context, measured=any(each.cost is not Cost.LOOKUP for each in chosen))
+    problems = dict(_beforehand(chosen, workspace, query))  # said before anything is computed
+    check_any_left(chosen, problems)
+    able = [each for each in chosen if each.name not in problems]
+    warnings = _warnings(context, measured=any(each.cost is not Cost.LOOKUP for each in able))
     rankings: dict[str, Ranking] = {}
     known: Known = {}
+    for each in able:
+        failed = yield from _asked(each, context, known, rankings, stop)
+        if failed is not None:
+            problems[each.name] = failed
+    check_any_left(chosen, problems)
+    names = list(dict.fromkeys(methods))
+    yield Attribution(
+        context.described(),
+        context.settings.to_json(chosen),
+        workspace.provenance,
+        {name: rankings[name] for name in names if name in rankings},
+        warnings,
+        {name: str(problems[name]) for name in names if name in problems},
+    )
+
+
+def check_any_left(chosen: Sequence[Method], problems: Mapping[str, WhenceError]) -> None:
+    """Raise what is wrong if every method has a problem; of several kinds of problem, all are told."""
+    if any(each.name not in problems for each in chosen):
+        return
+    told: dict[str, WhenceError] = {}
+    for problem in problems.values():
+        told.setdefault(str(problem), problem)
+    first = next(iter(told.values()))
+    raise first if len(told) == 1 else type(first)("; ".join(told))
+
+
+def unprepared(chosen: Sequence[Method], workspace: Workspace) -> dict[str, WhenceError]:
+    """What keeps methods from being asked anything in a workspace, by name."""
+    return dict(_beforehand(chosen, workspace, None))
+
+
+def _beforehand(
+    chosen: Sequence[Method], workspace: Workspace, query: Query | None
+) -> Iterator[tuple[str, WhenceError]]:
+    """Each method that cannot be asked, and why."""
     for each in chosen:
+        try:
+            if query is not None:
+                check_answerable(each, query)
+            for kind in each.needs(workspace):
+                workspace.artifact(kind)
+        except WhenceError as problem:
+            yield each.name, problem
+
+
+def _warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
+    """What should be known of the query; if that cannot be found out, so much is said of it."""
+    try:
+        return query_warnings(context, measured)
+    except InputError:
+        raise
+    except WhenceError as problem:
+        unmeasured = f"whether this picture is like the training images was not measured: {problem}"
+        return (*query_warnings(context, measured=False), unmeasured)
+
+
+def _asked(
+    each: Method,
+    context: QueryContext,
+    known: Known,
+    rankings: dict[str, Ranking],
+    stop: threading.Event | None,
+) -> Generator[Progress | Ranking, None, WhenceError | None]:
+    """Yield what one method finds, its last ranking kept in `rankings`; return why it has none."""
+    try:
         for event in _ranked(each, context, known):
             if stop is not None and stop.is_set():
                 raise Cancelled("stopped")
             if isinstance(event, Ranking):
                 rankings[each.name] = event
             yield event
-    yield Attribution(
-        context.described(),
-        context.settings.to_json(chosen),
-        workspace.provenance,
-        {name: rankings[name] for name in dict.fromkeys(methods) if name in rankings},
-        warnings,
-    )
+    except Cancelled:
+        raise
+    except WhenceError as problem:
+        rankings.pop(each.name, None)  # it was still to get better
+        return problem
+    return None
 
 
 def _chosen(names: Sequence[str], settings: Settings) -> list[Method]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64, Int, Int64
 from numpy import ndarray
 
 from attribution.data.training_set import TrainingSet
-from attribution.errors import NonFiniteError
+from attribution.errors import NonFiniteError, WhenceError
 
 
 @dataclass(frozen=True)
@@ -201,13 +201,24 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Attribution:
-    """The whole answer to one query."""
+    """The whole answer to one query.
 
-    query: Mapping[str, Any]  # caption, box, snapped_box, image_sha256, size
+    Attributes:
+        query: caption, box, snapped_box, image_sha256, size.
+        problems: why each method that was asked and has no ranking has none, by name.
+    """
+
+    query: Mapping[str, Any]
     settings: Mapping[str, Any]
     fingerprints: Mapping[str, str]
     rankings: Mapping[str, Ranking]
     warnings: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def check_whole(self) -> None:
+        """Raise `WhenceError` if a method that was asked has no ranking."""
+        for name, problem in self.problems.items():
+            raise WhenceError(f"{name} has no answer: {problem}")
 
 
 def ranked_rows(scores: Scores, training_set: TrainingSet) -> Int64[ndarray, " candidates"]:

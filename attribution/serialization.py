@@ -49,6 +49,7 @@ class _Answer(_Model):
     fingerprints: dict[str, str]
     warnings: list[str]
     methods: dict[str, _Ranked]
+    problems: dict[str, str] = {}  # answers that were kept before they were told have none
 
 
 def to_json(answer: Attribution, top_k: int | None = None) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def to_json(answer: Attribution, top_k: int | None = None) -> dict[str, Any]:
             }
             for name, ranking in answer.rankings.items()
         },
+        "problems": dict(answer.problems),
     }
 
 
@@ -99,13 +101,15 @@ def from_json(data: Any, training_set: TrainingSet) -> Attribution:
         raise _no_answer(first_problem(refused, _place)) from None
     rankings = {name: _ranking(name, each, training_set) for name, each in found.methods.items()}
     query, settings = _values(found.query), _values(found.settings)
-    return Attribution(query, settings, found.fingerprints, rankings, tuple(found.warnings))
+    warnings = tuple(found.warnings)
+    return Attribution(query, settings, found.fingerprints, rankings, warnings, found.problems)
 
 
 def to_csv(answer: Attribution, top_k: int | None = None) -> str:
     """One line per method and image, behind comment lines with seed and fingerprints."""
     out = io.StringIO()
-    for key, value in {**answer.query, **answer.settings, **answer.fingerprints}.items():
+    problems = {f"{name} has no answer": problem for name, problem in answer.problems.items()}
+    for key, value in {**answer.query, **answer.settings, **answer.fingerprints, **problems}.items():
         out.write(f"# {key}: {' '.join(str(value).split())}\n")
     writer = csv.writer(out)
     writer.writerow(["method", "rank", "id", "file_name", "caption", "score", "stderr", "z"])

@@ -122,6 +122,8 @@ def _stages(workspace: Workspace, query: Query) -> dict[str, float]:
         elif isinstance(event, Ranking):
             spent[event.method] = event.seconds
             stage = f"{event.method}: shown"
+        else:
+            event.check_whole()
     spent["whole query, all methods"] = time.perf_counter() - began
     return spent
 

@@ -110,6 +110,7 @@ class Run:
                     yield Step(done, len(tasks), task.key, note)
                 elif isinstance(event, Attribution):
                     self.folder.record(task.key, event, task.facts)
+                    event.check_whole()
                 else:
                     assert isinstance(event, Ranking)
             yield Step(done + 1, len(tasks), task.key, "answered", time.perf_counter() - began)

@@ -17,23 +17,26 @@ from cli.environment import prepare
 
 prepare(__name__)
 
-from rich.console import Console
-from rich.table import Table
-
+from attribution.data import columns
 from attribution.encoders.base import encoder_readers
+from attribution.errors import SettingsError
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
+from attribution.workspace.config import CONFIG
 from attribution.workspace.workspace import Workspace
 from cli.commands import program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser, add_batch_size, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
-from precompute.binding import Sources, bind, open_or_bind, use_encoders
+from precompute.binding import Sources, bind, gone_without, open_or_bind, use_encoders
+from precompute.doctor import examine
 from precompute.executors.local import Execution, run
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
-from precompute.status import problems, states
+from precompute.status import problems
+from precompute.tables import print_examination, print_status
 
 FIRST = {
+    "doctor": "say what a model and a training set are, what is wrong with them and what they will take",
     "all": "make the workspace if there is none, then every artifact",
     "init": "make a workspace, or bind one anew to a changed model, training set or encoder",
 }
@@ -44,20 +47,24 @@ LAST = {
 VERBS = {**FIRST, **{job.kind.command: job.description for job in all_jobs()}, **LAST}
 
 
+SOURCED = ("doctor", "all", "init")  # they are given a model and a training set
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = Parser(prog=program_name("precompute"), description=__doc__.splitlines()[0])
     verbs = top.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
     for verb, words in VERBS.items():
         sub = verbs.add_parser(verb, help=words, description=f"{words[0].upper()}{words[1:]}.")
-        sub.add_argument(
-            "--workspace", required=True, type=Path, metavar="DIR", help="the workspace's folder"
-        )
+        if verb != "doctor":
+            sub.add_argument(
+                "--workspace", required=True, type=Path, metavar="DIR", help="the workspace's folder"
+            )
         if verb != "status":
             sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-        if verb in ("all", "init"):
+        if verb in SOURCED:
             _add_sources(sub)
-        if verb in ("all", "init", "embeddings"):
+        if verb in (*SOURCED, "embeddings"):
             for name, reader in encoder_readers().items():
                 if reader.default is not None:
                     kept = f"; a new workspace takes {reader.default}" if verb != "embeddings" else ""
@@ -70,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", help="diffusers pipeline folder or hub id")
-    sub.add_argument("--dataset", metavar="DIR", help="folder of pictures with a metadata.jsonl")
+    _add_training_set(sub)
     sub.add_argument(
         "--timesteps", type=positive_count, help="of the probe; must divide the model's (default 10)"
     )
@@ -99,6 +106,27 @@ def _add_sources(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_training_set(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--dataset",
+        metavar="DIR",
+        help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files",
+    )
+    sub.add_argument(
+        "--image-column", metavar="NAME", help="of the metadata: the pictures' files (default file_name)"
+    )
+    sub.add_argument(
+        "--caption-column",
+        metavar="NAME",
+        help="of the metadata: their captions (default text, else caption or prompt)",
+    )
+    sub.add_argument(
+        "--captions",
+        choices=(columns.FIRST, columns.EACH),
+        help="of a picture with several: the first alone, or each as a training image of its own",
+    )
+
+
 def named_folder(words: str) -> tuple[str, str]:
     """NAME=FOLDER, apart."""
     name, _, folder = words.partition("=")
@@ -119,15 +147,14 @@ def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
     )
     add_batch_size(sub, standard.batch_size)
     for name, (default, words) in _job_options(verb).items():
-        sub.add_argument(
-            f"--{name}", type=positive_count, default=default, help=f"{words} (default {default})"
-        )
-    if verb != "all":
+        sub.add_argument(f"--{name}", type=positive_count, default=default, help=words)
+    if verb not in ("all", "doctor"):
         sub.add_argument("--remake", action="store_true", help="make it even if it is there")
 
 
-def _job_options(verb: str) -> dict[str, tuple[int, str]]:
+def _job_options(verb: str) -> dict[str, tuple[int | None, str]]:
     """What the jobs of a command declare, one flag each; several may share one."""
+    verb = "all" if verb == "doctor" else verb
     return {name: words for job in jobs_of(verb) for name, words in options_of(job).items()}
 
 
@@ -154,6 +181,9 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.layers,
         options.loss_weight,
         dict(options.checkpoint),
+        options.image_column,
+        options.caption_column,
+        options.captions,
     )
 
 
@@ -163,16 +193,24 @@ def _encoders(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _init(options: argparse.Namespace) -> int:
-    with counting("training set") as progress:
-        workspace = bind(options.workspace, _sources(options), options.device, progress)
+    workspace = _bound(bind, options)
     print(f"{options.workspace}: {len(workspace.training_set):,} training images", file=sys.stderr)
     return 0
 
 
+def _bound(how: Callable[..., Workspace], options: argparse.Namespace) -> Workspace:
+    """The workspace; of a new one, it is said once which encoders could not be had."""
+    fresh, sources = not (options.workspace / CONFIG).exists(), _sources(options)
+    with counting("training set") as progress:
+        workspace = how(options.workspace, sources, options.device, progress)
+    if fresh and (words := gone_without(workspace, sources.encoders)):
+        print(f"{options.workspace} {words}", file=sys.stderr)
+    return workspace
+
+
 def _run_jobs(options: argparse.Namespace) -> int:
     if options.verb == "all":
-        with counting("training set") as progress:
-            workspace = open_or_bind(options.workspace, _sources(options), options.device, progress)
+        workspace = _bound(open_or_bind, options)
     else:
         workspace = Workspace.open(options.workspace, options.device)
         use_encoders(workspace, _encoders(options))
@@ -184,13 +222,18 @@ def _run_jobs(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    if options.model is None or options.dataset is None:
+        raise SettingsError("give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER")
+    chosen = {name: getattr(options, name) for name in _job_options("all")}
+    with counting("training set") as progress:
+        found = examine(_sources(options), chosen, options.chunk, options.device, progress)
+    print_examination(found, options.device)
+    return 2 if found.refused else 0
+
+
 def _status(options: argparse.Namespace) -> int:
-    workspace = Workspace.open(options.workspace)
-    table = Table("artifact", "state", "size", "", title=str(options.workspace), title_justify="left")
-    for state in states(workspace):
-        size = f"{state.bytes / 2**20:,.1f} MB" if state.bytes else ""
-        table.add_row(state.artifact, state.state, size, state.detail)
-    Console().print(table)
+    print_status(Workspace.open(options.workspace))
     return 0
 
 
@@ -206,6 +249,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "doctor": _doctor,
     "init": _init,
     "status": _status,
     "verify": _verify,

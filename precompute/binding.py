@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from attribution.data.columns import Columns
 from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import TABLE, canonical, in_folder, read_table
-from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config
+from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config, stored_path
 from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
 
@@ -33,6 +35,8 @@ class Sources:
         layers: the name of a selector of the layers that are unlearned and differentiated.
         loss_weight: of each draw's loss in training; what a new model's pipeline says of it.
         checkpoints: folders of further weights of the denoiser (or "none") by name; others are as above.
+        image_column, caption_column, captions: see `attribution.data.columns`; those of another dataset
+            are the defaults.
     """
 
     model: str | None = None
@@ -45,6 +49,9 @@ class Sources:
     layers: str | None = None
     loss_weight: str | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
+    image_column: str | None = None
+    caption_column: str | None = None
+    captions: str | None = None
 
 
 def bind(
@@ -66,20 +73,57 @@ def bind(
         raise WorkspaceError(
             f"{folder} is not a workspace yet: give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER"
         )
-    encoders = _encoders(folder, sources.encoders, old)
-    make_probe = _probe(sources, None if old is None else old.probe)
+    encoders = chosen_encoders(folder, sources.encoders, old)
+    make_probe = chosen_probe(sources, None if old is None else old.probe)
     kept = CROSS_ATTENTION_KV if old is None else old.fingerprints["layers"]
     layers = sources.layers or kept
     weight = sources.loss_weight
     if weight is None and old is not None and sources.model is None:
         weight = in_folder(old.loss_weight, folder)
     checkpoints = _checkpoints(folder, sources.checkpoints, old)
+    columns = chosen_columns(folder, sources, old)
+    optional = [name for name in encoders if name not in sources.encoders and old is None]
     return create_workspace(
-        folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints
+        folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints,
+        columns, optional,
+    )  # fmt: skip
+
+
+def gone_without(workspace: Workspace, given: Mapping[str, str]) -> str | None:
+    """What to say of default encoders that a new workspace could not have; None if it has them all.
+
+    Args:
+        given: the encoders that somebody named, whose absence is an error or what was asked for.
+    """
+    absent = [
+        reader
+        for name, reader in encoder_readers().items()
+        if reader.default is not None and name not in given and name not in workspace.config.encoders
+    ]
+    if not absent:
+        return None
+    named = " and ".join(f"{reader.name.upper()} ({reader.default})" for reader in absent)
+    flags = " ".join(f"--{reader.name} FOLDER" for reader in absent)
+    return (
+        f"goes on without {named}, which could not be had here: give it folders at any time with `python "
+        f"-m precompute embeddings {flags} --workspace {shlex.quote(str(workspace.folder))}`"
     )
 
 
-def _encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
+def chosen_columns(folder: Path, sources: Sources, old: Config | None) -> Columns:
+    """Those given, else those of an old workspace of the same dataset, else the defaults."""
+    kept = Columns()
+    if old is not None and (sources.dataset is None or stored_path(folder, sources.dataset) == old.dataset):
+        kept = old.columns
+    return Columns(
+        sources.image_column or kept.image,
+        sources.caption_column or kept.caption,
+        sources.captions or kept.captions,
+    )
+
+
+def chosen_encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
+    """The sources of encoders, by name: those given, else those of an old workspace, else the defaults."""
     chosen = {}
     for reader in encoder_readers().values():
         if reader.default is None:
@@ -103,7 +147,8 @@ def _checkpoints(folder: Path, given: Mapping[str, str], old: Config | None) -> 
     return {name: source for name, source in (chosen | dict(given)).items() if source != NONE}
 
 
-def _probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
+def chosen_probe(sources: Sources, old: Probe | None) -> Callable[[int], Probe]:
+    """What makes the probe from the model's number of timesteps: as given, as it was, or the default."""
     if old is None or sources.timesteps is not None:
         count = TIMESTEPS if sources.timesteps is None else sources.timesteps
         grid = None
@@ -133,8 +178,11 @@ def open_or_bind(
         ("dataset", sources.dataset, config.dataset),
         ("layers", sources.layers, config.fingerprints["layers"]),
         ("loss-weight", _as_bound(sources.loss_weight, config, folder), config.loss_weight),
+        ("image-column", sources.image_column, config.columns.image),
+        ("caption-column", sources.caption_column, config.columns.caption),
+        ("captions", sources.captions, config.columns.captions),
     ):
-        if asked is not None and workspace.stored(asked) != bound:
+        if asked is not None and bound not in (asked, workspace.stored(asked)):
             raise WorkspaceError(
                 f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
                 f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"

@@ -164,4 +164,8 @@ def summary(run: Run) -> str:
     measured = {r.title: r for r in rankings if measures(method(r.method))}
     far = "; ".join(f"{title} measured {ranking.candidates}" for title, ranking in measured.items())
     parts = f" for {len(run.parts)} parts" if len(run.parts) > 1 else ""
-    return f"Done in {seconds:.1f} s{parts}. {far or 'Nothing was measured: it was all looked up'}."
+    answers = [part.attribution for part in run.parts if part.attribution is not None]
+    failed = dict.fromkeys(method(name).title for answer in answers for name in answer.problems)
+    without = f" No answer from {', '.join(failed)}." if failed else ""
+    done = f"Done in {seconds:.1f} s{parts}."
+    return f"{done} {far or 'Nothing was measured: it was all looked up'}.{without}"

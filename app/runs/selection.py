@@ -35,13 +35,19 @@ class Selection:
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of the results grid: a ranking under a name, or the place where it will be."""
+    """One row of the results grid: a ranking under a name, or the place where it will be.
 
-    key: str  # of this strip among those shown with it
+    Attributes:
+        key: of this strip among those shown with it.
+        problem: why there will be none; "" where there is one, or may still be.
+    """
+
+    key: str
     title: str
     method: Method
     ranking: Ranking | None
     part: Part
+    problem: str = ""
 
 
 def strips(run: Run, selection: Selection, earlier: Mapping[str, Run] | None = None) -> list[Strip]:
@@ -86,4 +92,5 @@ def shared_method(run: Run, chosen: str, earlier: Iterable[Run]) -> str:
 
 
 def _strip(key: str, title: str, shown: Method, part: Part) -> Strip:
-    return Strip(key, title, shown, part.rankings.get(shown.name), part)
+    problem = "" if part.attribution is None else part.attribution.problems.get(shown.name, "")
+    return Strip(key, title, shown, part.rankings.get(shown.name), part, problem)

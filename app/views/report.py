@@ -122,6 +122,10 @@ def _part(part: Part, run: Run, workspace: Workspace) -> dict[str, Any]:
         "box": None if box is None else box.as_tuple(),
         "crop": "" if box is None else data_uri(box.crop(run.picture.image), SMALL),
         "rankings": [_ranking(ranking, workspace) for ranking in part.rankings.values()],
+        "problems": [
+            {"title": method(name).title, "words": words}
+            for name, words in (part.attribution.problems if part.attribution else {}).items()
+        ],
     }
 
 

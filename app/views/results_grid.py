@@ -29,7 +29,7 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
     rows = [
         _blank(strip) if strip.ranking is None else _answered(strip, strip.ranking, ranks)
         for strip in shown
-        if strip.ranking is not None or waiting
+        if strip.ranking is not None or strip.problem or waiting
     ]
     said = [*warnings, *(words for _, ranking in answered(shown) for words in ranking.warnings)]
     return render(
@@ -74,7 +74,8 @@ def _answered(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, i
 
 
 def _blank(strip: Strip) -> dict[str, Any]:
-    return {**_head(strip), "how": "waiting", "unit": "", "cells": []}
+    how = "no answer" if strip.problem else "waiting"
+    return {**_head(strip), "how": how, "unit": "", "cells": []}
 
 
 def _head(strip: Strip) -> dict[str, Any]:
@@ -84,6 +85,7 @@ def _head(strip: Strip) -> dict[str, Any]:
         "key": strip.key,
         "about": strip.method.description,
         "title": strip.title,
+        "problem": f"{strip.problem[:1].upper()}{strip.problem[1:]}",
         "crop": _crop(strip) if name != strip.key else "",
     }
 

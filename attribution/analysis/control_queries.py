@@ -20,6 +20,19 @@ from attribution.rng import generator
 from attribution.workspace.workspace import Workspace
 
 SEED = 7_000_000  # of the first control's picture and draws; people begin at 0
+FEW, MANY = 60, 200  # controls of a small training set, and of one that has so many images or more
+STEP = 20  # of which the one with the largest z stands out by chance, at the level of one in twenty
+
+
+def controls_for(images: int) -> int:
+    """How many control queries a training set of so many images is judged by.
+
+    As many as there are images: a further one would ask with a caption that was asked with before. By
+    `MANY` the null is known well enough. With fewer than `FEW`, images that share a word with every fourth
+    control would be left with too few unrelated ones (`significance.FEWEST`), and far fewer would stand out
+    that should; with `FEW`, as many do as with `MANY`, and no more of those that should not.
+    """
+    return min(MANY, max(FEW, -(-images // STEP) * STEP))
 
 
 class Control(NamedTuple):

@@ -1,7 +1,8 @@
 """A captioned image folder as a training set.
 
-The form is `imagefolder`'s: pictures, and beside them `metadata.jsonl` with one object a line,
-`file_name` and `text`, optionally `id`, and any further columns (artist, license, source, ...).
+Pictures, and what says their captions: see `attribution.data.metadata`. The usual form is `imagefolder`'s:
+a `metadata.jsonl` with one object a line, `file_name` and `text`, optionally `id`, and any further columns
+(artist, license, source, ...).
 """
 
 from __future__ import annotations
@@ -10,20 +11,27 @@ import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from attribution.data.files import file_sha256
-from attribution.data.images import FORMATS
+from attribution.data.columns import EACH, FIRST, ID, Columns
+from attribution.data.images import Fault, fault_of
+from attribution.data.metadata import METADATA as METADATA
+from attribution.data.metadata import Line, Metadata, read_metadata
+from attribution.data.problems import Problem, Problems
 from attribution.data.training_set import Example, TrainingSet
-from attribution.errors import ImageError, TrainingSetError
+from attribution.errors import TrainingSetError
 
-METADATA = "metadata.jsonl"
 INDEX_FORMAT = 1
+FAULTS = {
+    Fault.FOREIGN: Problem.NO_PICTURE,
+    Fault.DAMAGED: Problem.BROKEN,
+    Fault.TOO_LARGE: Problem.TOO_LARGE,
+}
 
 
 class _Index(BaseModel):
@@ -37,35 +45,35 @@ class _Index(BaseModel):
     sha256: list[str]
 
 
-class _Record(BaseModel):
-    """One line of the metadata; its further columns are whatever they are."""
+@dataclass(frozen=True)
+class _Record:
+    """What is said of one picture, all its lines together."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
-
+    id: str
     file_name: str
-    text: str
-    id: Any = None  # a number is taken as its digits; the file name, where the line has none
-
-    @property
-    def name(self) -> str:
-        """The example's id."""
-        return str(self.id) if "id" in self.model_fields_set else self.file_name
+    captions: tuple[str, ...]
+    further: dict[str, Any]
 
 
-def scan(folder: Path | str, progress: Callable[[int, int], None] | None = None) -> TrainingSet:
-    """Read the metadata and hash every picture; `progress(done, total)` after each.
+def scan(
+    folder: Path | str,
+    progress: Callable[[int, int], None] | None = None,
+    columns: Columns | None = None,
+) -> TrainingSet:
+    """Read the metadata, hash and decode every picture; `progress(done, total)` after each.
 
     Raises:
-        TrainingSetError: the folder is not a captioned image folder.
+        TrainingSetError: the folder is not a captioned image folder; all that is wrong is told at once.
     """
-    folder = Path(folder)
-    records, metadata_sha256 = _read_metadata(folder)
+    folder, problems = Path(folder), Problems()
+    records, metadata = _read(folder, columns or Columns(), problems)
     hashes = []
     for done, record in enumerate(records, 1):
-        hashes.append(_picture_sha256(folder, record.file_name))
+        hashes.append(_picture_sha256(folder, record.file_name, problems))
         if progress is not None:
             progress(done, len(records))
-    return TrainingSet(folder, _examples(records, hashes), metadata_sha256)
+    problems.check(metadata.source, metadata.remedy)
+    return TrainingSet(folder, _examples(records, hashes), metadata.sha256)
 
 
 def save(training_set: TrainingSet, index_path: Path) -> None:
@@ -81,73 +89,102 @@ def save(training_set: TrainingSet, index_path: Path) -> None:
     part.replace(index_path)
 
 
-def load(index_path: Path, folder: Path | str) -> TrainingSet:
+def load(index_path: Path, folder: Path | str, columns: Columns | None = None) -> TrainingSet:
     """The training set as it was scanned. Pictures are not hashed again (`verify` does that).
 
     Raises:
         TrainingSetError: the metadata has changed since, or something is missing.
     """
-    folder = Path(folder)
-    records, metadata_sha256 = _read_metadata(folder)
+    folder, problems = Path(folder), Problems()
+    records, metadata = _read(folder, columns or Columns(), problems)
+    # An empty caption was once let in; it troubles nobody until it is asked about.
+    problems.check(metadata.source, metadata.remedy, but=(Problem.EMPTY,))
     try:
         index = _Index.model_validate_json(index_path.read_bytes())
     except (OSError, ValidationError):
         raise TrainingSetError(f"{index_path} is missing or damaged: {_scan_again(index_path)}") from None
-    if metadata_sha256 != index.metadata_sha256 or len(index.sha256) != len(records):
+    if metadata.sha256 != index.metadata_sha256 or len(index.sha256) != len(records):
         raise TrainingSetError(
-            f"{folder / METADATA} has changed since it was scanned (its sha256 is "
-            f"{metadata_sha256[:12]}, was {index.metadata_sha256[:12]}): {_scan_again(index_path)}"
+            f"{metadata.source} has changed since it was scanned (its sha256 is "
+            f"{metadata.sha256[:12]}, was {index.metadata_sha256[:12]}): {_scan_again(index_path)}"
         )
-    return TrainingSet(folder, _examples(records, index.sha256), metadata_sha256)
+    return TrainingSet(folder, _examples(records, index.sha256), metadata.sha256)
 
 
 def _scan_again(index_path: Path) -> str:
     return f"run `python -m precompute init --workspace {shlex.quote(str(index_path.parent))}`"
 
 
-def _read_metadata(folder: Path) -> tuple[list[_Record], str]:
-    """The checked lines of the metadata, and its sha256."""
-    path = folder / METADATA
-    try:
-        data = path.read_bytes()
-    except OSError:
-        what = "is not a folder" if not folder.is_dir() else f"has no {METADATA}"
-        raise TrainingSetError(
-            f"{folder} {what}: a training set is a folder of pictures with a {METADATA}, one "
-            '{"file_name": ..., "text": ...} a line'
-        ) from None
-    try:
-        lines = data.decode("utf-8").split("\n")  # not splitlines: captions may hold odd separators
-    except UnicodeDecodeError:
-        raise TrainingSetError(f"{path} is not UTF-8 text") from None
-    records = [_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
-    if not records:
-        raise TrainingSetError(f"{path} names no pictures")
-    named = {"id": [each.name for each in records], "file_name": [each.file_name for each in records]}
-    for key, values in named.items():
-        value, count = Counter(values).most_common(1)[0]
+def _read(folder: Path, columns: Columns, problems: Problems) -> tuple[list[_Record], Metadata]:
+    """What the metadata says of each picture (or of each picture and caption), and the metadata."""
+    metadata = read_metadata(folder, problems)
+    there = {name: None for line in metadata.lines for name in line.values}
+    if not metadata.lines:
+        problems.check(metadata.source, metadata.remedy)
+        raise TrainingSetError(f"{metadata.source} names no pictures")
+    image, caption = columns.found(there, metadata.source)
+    said = (_record(line, image, caption, problems) for line in metadata.lines)
+    together = _together([record for record in said if record is not None], problems)
+    records = [each for record in together for each in _one_caption_each(record, columns, problems)]
+    for name, count in Counter(record.id for record in records).items():
         if count > 1:
-            raise TrainingSetError(f"{path} has the {key} {value!r} {count} times: they must be unique")
-    return records, hashlib.sha256(data).hexdigest()
+            problems.add(Problem.SAME_ID, repr(name))
+    return records, metadata
 
 
-def _record(path: Path, number: int, line: str) -> _Record:
-    where = f"{path} line {number}"
-    try:
-        # JSON and record apart, so that each has its own error.
-        record = _Record.model_validate(json.loads(line))
-    except ValidationError as refused:
-        if refused.errors()[0]["loc"] == ("text",):
-            raise TrainingSetError(f'{where} has no "text": every picture needs its caption') from None
-        raise TrainingSetError(f'{where} has no "file_name"') from None
-    except (ValueError, RecursionError):
-        raise TrainingSetError(f"{where} is not JSON") from None
-    name = PurePosixPath(record.file_name)
-    if name.is_absolute() or ".." in name.parts or not name.parts or not _plain(record.file_name):
-        raise TrainingSetError(f"{where}: file name {record.file_name!r} leaves the folder")
-    if not record.name or not _plain(record.name):
-        raise TrainingSetError(f"{where}: id {record.name!r} is empty or has control characters")
-    return record
+def _record(line: Line, image: str, caption: str, problems: Problems) -> _Record | None:
+    """One line; None if nothing can be made of it."""
+    values = dict(line.values)
+    name, said = values.pop(image, None), values.pop(caption, None)
+    if isinstance(name, dict | bytes):
+        raise TrainingSetError(
+            f"{line.where} has a picture's bytes in {image!r}: write the pictures out as files, and their "
+            "names in this column"
+        )
+    if not isinstance(name, str) or not name:
+        problems.add(Problem.NO_FILE, line.where)
+        return None
+    captions = said if isinstance(said, list) else [said]
+    if not captions or not all(isinstance(each, str) for each in captions):
+        problems.add(Problem.NO_CAPTION, f"{line.where}: {name!r}")
+        return None
+    path = PurePosixPath(line.inside + name)
+    if path.is_absolute() or ".." in path.parts or not PurePosixPath(name).parts or not _plain(name):
+        problems.add(Problem.LEAVES, f"{line.where}: {name!r}")
+        return None
+    file_name = line.inside + name
+    own = str(values.pop(ID)) if ID in values else file_name
+    if not own or not _plain(own):
+        problems.add(Problem.BAD_ID, f"{line.where}: {own!r}")
+    return _Record(own, file_name, tuple(captions), values)
+
+
+def _together(records: Sequence[_Record], problems: Problems) -> list[_Record]:
+    """The lines of one picture as one, where the first of them is."""
+    found: dict[str, _Record] = {}
+    for record in records:
+        other = found.get(record.file_name)
+        if other is None:
+            found[record.file_name] = record
+        elif other.id != record.id:
+            problems.add(Problem.SAME_FILE, repr(record.file_name))
+        else:
+            found[record.file_name] = replace(other, captions=other.captions + record.captions)
+    return list(found.values())
+
+
+def _one_caption_each(record: _Record, columns: Columns, problems: Problems) -> Iterable[_Record]:
+    """A picture with several captions as `columns.captions` has it."""
+    captions = record.captions[:1] if columns.captions == FIRST else record.captions
+    if any(not caption.strip() for caption in captions):
+        problems.add(Problem.EMPTY, f"of {record.file_name!r}")
+    if len(captions) == 1:
+        return [replace(record, captions=captions)]
+    if columns.captions == EACH:
+        numbered = enumerate(captions, 1)
+        return [replace(record, id=f"{record.id}#{k}", captions=(each,)) for k, each in numbered]
+    problems.add(Problem.SEVERAL, repr(record.file_name))
+    return [record]
 
 
 def _plain(text: str) -> bool:
@@ -155,24 +192,22 @@ def _plain(text: str) -> bool:
     return not any(ord(character) < 32 or ord(character) == 127 for character in text)
 
 
-def _picture_sha256(folder: Path, file_name: str) -> str:
-    path = folder / file_name
+def _picture_sha256(folder: Path, file_name: str, problems: Problems) -> str:
+    """The hash of a picture's file; what is wrong with it is added to the problems."""
     try:
-        found = file_sha256(path)
-        with Image.open(path, formats=FORMATS):
-            pass  # the header alone; a cut file shows when it is encoded
+        data = (folder / file_name).read_bytes()
     except OSError as problem:
-        missing = isinstance(problem, FileNotFoundError)
-        raise TrainingSetError(
-            f"{path} {'does not exist' if missing else 'is not a PNG, JPEG or WEBP'}"
-        ) from None
-    except Image.DecompressionBombError:
-        raise ImageError(f"{path} has too many pixels") from None
-    return found
+        gone = isinstance(problem, FileNotFoundError | NotADirectoryError)
+        problems.add(Problem.GONE if gone else Problem.NO_PICTURE, repr(file_name))
+        return ""
+    fault = fault_of(data)
+    if fault is not None:
+        problems.add(FAULTS[fault], repr(file_name))
+    return hashlib.sha256(data).hexdigest()
 
 
 def _examples(records: Sequence[_Record], hashes: Sequence[str]) -> list[Example]:
     return [
-        Example(row, record.name, record.file_name, record.text, sha256, record.model_extra or {})
+        Example(row, record.id, record.file_name, record.captions[0], sha256, record.further)
         for row, (record, sha256) in enumerate(zip(records, hashes, strict=True))
     ]

@@ -55,7 +55,7 @@ class TrainingSet:
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        by_file = {example.file_name: example.row for example in self.examples}
+        by_file = {example.file_name: example.row for example in reversed(self.examples)}  # the first
         return by_file | {example.id: example.row for example in self.examples}  # an id comes first
 
     def row_of(self, name: str) -> int:

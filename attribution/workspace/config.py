@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from attribution.data.columns import Columns
 from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import NONE
@@ -49,6 +50,7 @@ class _StoredConfig(_Stored):
     latent_shape: tuple[int, int, int] | None = None
     loss_weight: str = NONE
     checkpoints: dict[str, str] = {}
+    columns: Columns = Columns()
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Config:
         loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`; a
             table lies in the workspace's folder, under the name `LOSS_TABLE`.
         checkpoints: folders of further weights of the model's denoiser, by name.
+        columns: of the training set's metadata; written down only where somebody has named them.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -81,9 +84,12 @@ class Config:
     latent_shape: tuple[int, int, int] | None = None
     loss_weight: str = NONE
     checkpoints: Mapping[str, str] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
 
     def save(self, folder: Path) -> None:
         data = {"format": FORMAT, **asdict(self)}
+        if self.columns == Columns():
+            del data["columns"]
         part = folder / f"{CONFIG}.part"
         part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         part.replace(folder / CONFIG)
@@ -95,7 +101,8 @@ class Config:
         try:
             found = _StoredConfig.model_validate_json(path.read_bytes())
             probe = Probe(**found.probe.model_dump())
-            return cls(**found.model_dump(exclude={"format", "probe"}), probe=probe)
+            plain = found.model_dump(exclude={"format", "probe", "columns"})
+            return cls(**plain, probe=probe, columns=found.columns)
         except (FileNotFoundError, NotADirectoryError):
             raise WorkspaceError(
                 f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "

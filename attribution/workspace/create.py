@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from attribution.data import imagefolder
+from attribution.data.columns import Columns
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
+from attribution.errors import ModelError
 from attribution.models.base import DiffusionModel, at_checkpoint, open_model
 from attribution.models.draws import Probe
 from attribution.models.layers import CROSS_ATTENTION_KV
@@ -28,40 +30,58 @@ def create_workspace(
     layers: str = CROSS_ATTENTION_KV,
     loss_weight: str | None = None,
     checkpoints: Mapping[str, Path | str] | None = None,
+    columns: Columns | None = None,
+    optional: Collection[str] = (),
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
     Args:
-        encoders: checkpoint folders or hub ids by encoder name.
+        encoders, checkpoints: folders or hub ids, by name: of encoders, of further weights of the denoiser.
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
-        layers, loss_weight: by name: see `open_model`.
-        checkpoints: folders of further weights of the model's denoiser, by name.
+        layers, loss_weight, columns: see `open_model` and `Columns`.
+        optional: names of encoders that are gone without where they cannot be opened.
 
     Raises:
         WhenceError: anything that is not what it should be. Nothing is written then.
     """
-    folder = Path(folder)
-    opened = open_model(str(model), checked_device(device), layers, loss_weight)
-    sources, further = _named(encoders), _named(checkpoints)
-    loaded = {name: encoder_reader(name).open(source, device) for name, source in sources.items()}
-    training_set = imagefolder.scan(dataset, progress)
-    if not isinstance(probe, Probe):
-        probe = (probe or default_probe)(opened.num_train_timesteps)
-    weight = opened.parametrisation.weight
+    folder, device = Path(folder), checked_device(device)
+    opened = open_model(str(model), device, layers, loss_weight)
+    loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
+    training_set = imagefolder.scan(dataset, progress, columns)
+    probe, weight = _probe(probe, opened), opened.parametrisation.weight
     config = Config(
         stored_path(folder, model),
         stored_path(folder, dataset),
-        _stored(folder, sources),
+        _stored(folder, {name: str((encoders or {})[name]) for name in loaded}),
         probe,
         opened.resolution,
         _fingerprints(opened, training_set, loaded, probe, device, further),
         opened.latent_shape,
         f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
         _stored(folder, further),
+        columns or Columns(),
     )
     _save(folder, config, training_set, weight)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
+
+
+def _probe(given: Probe | Callable[[int], Probe] | None, model: DiffusionModel) -> Probe:
+    return given if isinstance(given, Probe) else (given or default_probe)(model.num_train_timesteps)
+
+
+def _opened(
+    sources: Mapping[str, Path | str], device: str, optional: Collection[str]
+) -> dict[str, Encoder]:
+    """The encoders, by name, without those that may be gone without and cannot be opened."""
+    opened = {}
+    for name, source in sources.items():
+        try:
+            opened[name] = encoder_reader(name).open(str(source), device)
+        except ModelError:
+            if name not in optional:
+                raise
+    return opened
 
 
 def _named(sources: Mapping[str, Path | str] | None) -> dict[str, str]:

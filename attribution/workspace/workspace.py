@@ -39,7 +39,7 @@ class Workspace:
     """One model, one training set, and their artifacts. Models are loaded when first asked for.
 
     Args:
-        model, encoders: those that are open already.
+        model, encoders, training_set: those that are open already.
         batch_size: draws of one pass through the model, at most: what the device has memory for.
     """
 
@@ -50,12 +50,14 @@ class Workspace:
         device: str = "cpu",
         model: DiffusionModel | None = None,
         encoders: Mapping[str, Encoder] | None = None,
+        training_set: TrainingSet | None = None,
         batch_size: int = BATCH,
     ):
         self.folder, self.config, self.device = folder, config, checked_device(device)
         self.batch_size = batch_size
         self.store = Store(folder)
         self._model, self._encoders = model, dict(encoders or {})
+        self._training_set = training_set
         self._checkpoints: dict[str, DiffusionModel] = {}
         self._artifacts: dict[ArtifactKind[Any], Artifact] = {}
         self._loaded: dict[ArtifactKind[Any], Any] = {}
@@ -113,7 +115,10 @@ class Workspace:
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        return imagefolder.load(self.folder / INDEX, (self.folder / self.config.dataset).resolve())
+        if self._training_set is not None:
+            return self._training_set
+        dataset = (self.folder / self.config.dataset).resolve()
+        return imagefolder.load(self.folder / INDEX, dataset, self.config.columns)
 
     @property
     def model(self) -> DiffusionModel:

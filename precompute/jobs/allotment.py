@@ -18,6 +18,7 @@ from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, concatenated, option
+from precompute.work import Work
 
 SEED = 1  # of the pilot; what it decides is measured with other draws
 DRAWS = 8  # of each image
@@ -36,6 +37,9 @@ class PilotJob(PerExample):
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {"pilot": self.pilot, "draws": DRAWS, "seed": SEED, "largest": LARGEST}
+
+    def work(self, workspace: Workspace) -> Work:
+        return Work(gradients=DRAWS, stored=8 * workspace.model.num_train_timesteps)
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         model, order = workspace.model, generator(SEED, "pilot").permutation(len(workspace.training_set))

@@ -24,6 +24,7 @@ from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
+from precompute.work import Work
 
 Kind = ArtifactKind[Any]
 J = TypeVar("J", bound="Job")
@@ -74,6 +75,10 @@ class Job(Protocol):
         """Return the choices that change what the artifact is, beyond rounding."""
         ...
 
+    def work(self, workspace: Workspace) -> Work:
+        """Return what one of its rows takes, as far as that can be reckoned beforehand."""
+        ...
+
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         """Return the arrays of some consecutive rows; a function of nothing else."""
         ...
@@ -106,22 +111,30 @@ class PerExample:
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {}
 
+    def work(self, workspace: Workspace) -> Work:
+        return Work()
+
     def doubt(self, measured: Mapping[str, Any]) -> str | None:
         return None
 
 
-def option(default: int, words: str) -> Any:
-    """Return a field of a job that is a flag of its command: a number that is at least 1."""
-    return field(default=default, metadata={"words": words})
+def option(default: int | None, words: str, otherwise: str = "") -> Any:
+    """Return a field of a job that is a flag of its command: a number that is at least 1.
+
+    Args:
+        default: None where it depends on the workspace; `otherwise` says how.
+    """
+    shown = f"{words} (default {otherwise or default})"
+    return field(default=default, metadata={"words": shown})
 
 
-def options_of(job: Job) -> dict[str, tuple[int, str]]:
+def options_of(job: Job) -> dict[str, tuple[int | None, str]]:
     """Return (default, words) of every option of a job, by name."""
     found = (each for each in fields(job) if "words" in each.metadata)  # type: ignore[arg-type]
-    return {each.name: (int(each.default), each.metadata["words"]) for each in found}  # type: ignore[arg-type]
+    return {each.name: (each.default, each.metadata["words"]) for each in found}  # type: ignore[misc]
 
 
-def with_options(job: J, given: Mapping[str, int]) -> J:
+def with_options(job: J, given: Mapping[str, int | None]) -> J:
     """Return a job with those options replaced that it has."""
     known = options_of(job)
     chosen = {name: value for name, value in given.items() if name in known}

@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from attribution.analysis.control_queries import SEED, control
+from attribution.analysis.control_queries import FEW, MANY, SEED, control, controls_for
 from attribution.analysis.significance import CONTROLS
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE
 from attribution.gradients.stored import GRADIENTS, gradient_space
+from attribution.query import Generation
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, concatenated, option
+from precompute.jobs.gradients import DIMENSIONS
+from precompute.work import Work
 
 
 @dataclass(frozen=True)
@@ -29,19 +32,26 @@ class Controls(PerExample):
     description: str = "ask control queries, by which scores are judged"
     unit: str = "controls"
     reads: tuple[Kind, ...] = (GRADIENTS,)
-    controls: int = option(200, "how many control queries are asked")
+    controls: int | None = option(
+        None, "how many control queries are asked", f"one for each image, but from {FEW} to {MANY}"
+    )
 
     def count(self, workspace: Workspace) -> int:
-        return self.controls
+        return self.controls or controls_for(len(workspace.training_set))
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {
-            "controls": self.controls,
+            "controls": self.count(workspace),
             "seed": SEED,
             "unlearning_draws": GRADIENT_DRAWS,
             "target_rise": TARGET_RISE,
             "space": gradient_space(workspace),
         }
+
+    def work(self, workspace: Workspace) -> Work:
+        picture = Generation("any")  # guided: two passes a step; then decoded, and encoded as a query is
+        stored = (2 * DIMENSIONS + 16) * self.count(workspace)
+        return Work(2, 2 * picture.steps, GRADIENT_DRAWS, stored=stored)
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         asked = [control(workspace, SEED + number, batch_size) for number in rows]

@@ -24,6 +24,7 @@ from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, option
+from precompute.work import Work, basis_bytes, weight_bytes
 
 COUNT = "draws in the sums"
 SIZE = "size of "  # before a name: what tells how many draws an estimate effectively rests on
@@ -63,6 +64,10 @@ class Expectation(PerExample):
         if KFAC in self.reads:
             settings["bases"] = workspace.artifact(KFAC).checksum
         return settings
+
+    def work(self, workspace: Workspace) -> Work:
+        stored = (basis_bytes if self.kind == KFAC else weight_bytes)(workspace.model)
+        return Work(gradients=self.draws, stored=stored, sums=2 * stored)  # sums are in double precision
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         return chunk_of(self.sums(workspace, rows, self.draws, self.seed, batch_size))

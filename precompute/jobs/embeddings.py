@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from safetensors.torch import save
 
 from attribution.data.preprocessing import prepared
@@ -22,6 +23,7 @@ from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample
+from precompute.work import Work
 
 WHITENED_BITS = 4  # a number of a whitened vector; a cosine among 192 is then right to about 0.01
 
@@ -54,6 +56,12 @@ class Embeddings(PerExample):
         if not self.whitened:
             return {}
         return {"components": COMPONENTS, "shrinkage": SHRINKAGE, "bits": WHITENED_BITS}
+
+    def work(self, workspace: Workspace) -> Work:
+        blank = Image.new("RGB", (workspace.resolution,) * 2)
+        dimensions = workspace.encoder(self.encoder).images([blank]).shape[1]
+        own = min(COMPONENTS, dimensions) * WHITENED_BITS // 8 if self.whitened else dimensions
+        return Work(encoder="" if self.captions else self.encoder, stored=own * self.count(workspace))
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         encoder, training_set = workspace.encoder(self.encoder), workspace.training_set

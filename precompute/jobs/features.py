@@ -26,6 +26,7 @@ from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Job, Kind, PerExample, directed, option, write_directed
+from precompute.work import Work, index_bytes
 
 BITS = (4, 8)  # a dimension: docs/PERFORMANCE.md has what the fewer cost
 
@@ -58,6 +59,15 @@ class ProjectedGradients(PerExample):
             "sketch_seed": self._sketch_seed,
             "bits": self.bits,
         }
+
+    def work(self, workspace: Workspace) -> Work:
+        draws = self._levels(workspace) * workspace.probe.noises
+        stored = index_bytes(self.count(workspace), self.dimensions, self.bits)
+        return Work(whole=draws, stored=stored)
+
+    def _levels(self, workspace: Workspace) -> int:
+        """At how many of the probe's timesteps it differentiates."""
+        return len(workspace.probe.timesteps)
 
     @property
     def _sketch_seed(self) -> int:
@@ -100,6 +110,9 @@ class BalancedGradients(ProjectedGradients):
 
     def variants(self, workspace: Workspace) -> tuple[Job, ...]:
         return (self,)
+
+    def _levels(self, workspace: Workspace) -> int:
+        return len(spread_levels(workspace.probe.timesteps, self.levels))
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         timesteps = workspace.probe.timesteps

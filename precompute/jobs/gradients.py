@@ -25,9 +25,11 @@ from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, directed, option, write_directed
+from precompute.work import Work, index_bytes
 
 DAMPING = 0.1  # of the mean eigenvalue of each layer (FastGDA)
 SKETCH_SEED = 0
+DIMENSIONS = 2048
 BITS = 4  # a dimension: docs/PERFORMANCE.md has what that costs
 
 
@@ -37,7 +39,7 @@ class Gradients(PerExample):
     description: str = "whiten and sketch the gradient of every training image, for first-order answers"
     reads: tuple[Kind, ...] = (LATENTS, ALLOTMENT, KFAC, EKFAC)
     together: tuple[Kind, ...] = (ALLOTMENT, KFAC, EKFAC)
-    dimensions: int = option(2048, "of a sketched gradient")
+    dimensions: int = option(DIMENSIONS, "of a sketched gradient")
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         return {
@@ -48,6 +50,11 @@ class Gradients(PerExample):
             "damping": DAMPING,
             "curvature_checksum": curvature_checksum(workspace, EKFAC.name),
         }
+
+    def work(self, workspace: Workspace) -> Work:
+        draws = len(workspace.probe.timesteps) * workspace.probe.noises
+        stored = index_bytes(self.count(workspace), self.dimensions, BITS)
+        return Work(gradients=draws, stored=stored)
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         latents, captions, ids = training_inputs(workspace, rows)

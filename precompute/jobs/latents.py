@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,16 @@ from attribution.workspace.baseline import LATENTS
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, write_array
+from precompute.work import Work
 
 
 @dataclass(frozen=True)
 class Latents(PerExample):
     kind: Kind = LATENTS
     description: str = "encode the training images"
+
+    def work(self, workspace: Workspace) -> Work:
+        return Work(pictures=1, stored=4 * prod(workspace.latent_shape) * self.count(workspace))
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         model, training_set = workspace.model, workspace.training_set

@@ -11,6 +11,7 @@ from attribution.workspace.baseline import LATENTS, LOSSES, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, write_array
+from precompute.work import Work
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Losses(PerExample):
     kind: Kind = LOSSES
     description: str = "measure the loss of every training image"
     reads: tuple[Kind, ...] = (LATENTS,)
+
+    def work(self, workspace: Workspace) -> Work:
+        draws = len(workspace.probe.timesteps) * workspace.probe.pool
+        return Work(passes=draws, stored=4 * draws * self.count(workspace))
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         latents, captions, ids = training_inputs(workspace, rows)

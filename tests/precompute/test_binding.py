@@ -75,6 +75,28 @@ def test_a_workspace_may_go_without_latents(
     assert "left out" in capsys.readouterr().out
 
 
+def test_columns_are_remembered(foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]) -> None:
+    """Law: Everything after `init` reads the columns that were named there."""
+    metadata = foreign_copy.dataset / "metadata.jsonl"
+    renamed = metadata.read_text(encoding="utf-8").replace('"text"', '"words"').replace("file_name", "path")
+    metadata.write_text(renamed, encoding="utf-8")
+    init = ["init", "--workspace", str(foreign_copy.workspace)]
+    assert main(init) == 2
+    assert 'has no "file_name"' in capsys.readouterr().err
+    named = ["--image-column", "path", "--caption-column", "words"]
+    assert main([*init, *named]) == 0
+    assert main(init) == 0
+    workspace = Workspace.open(foreign_copy.workspace)
+    assert workspace.training_set.captions[0] == "a red square"
+    assert workspace.artifact(LOSSES), "the training set is the same one"
+    assert main([*foreign_copy.arguments(), *named]) == 0
+    assert main([*foreign_copy.arguments(), "--caption-column", "text"]) == 2
+    assert "is bound to the caption-column words, not text" in capsys.readouterr().err
+    other = foreign.make_training_set(foreign_copy.root / "other")
+    assert main([*init, "--dataset", str(other)]) == 0
+    assert "columns" not in (foreign_copy.workspace / "workspace.json").read_text(encoding="utf-8")
+
+
 def test_losses_weighed_otherwise_make_another_workspace(
     foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from tests.conftest import Foreign
 
@@ -69,9 +70,10 @@ def test_a_damaged_training_picture_is_named(
 ) -> None:
     picture = foreign_copy.dataset / "pictures" / "004.png"
     picture.write_bytes(picture.read_bytes()[:150])
-    assert main(["init", "--workspace", str(foreign_copy.workspace)]) == 0
-    assert main(["latents", "--workspace", str(foreign_copy.workspace)]) == 2
+    assert main(["latents", "--workspace", str(foreign_copy.workspace), "--remake"]) == 2
     assert "004.png' is cut short or damaged" in capsys.readouterr().err
+    assert main(["init", "--workspace", str(foreign_copy.workspace)]) == 2
+    assert "1 picture is cut short or damaged ['pictures/004.png']" in capsys.readouterr().err
 
 
 def test_an_unreachable_hub_is_one_line_that_says_what_to_do(
@@ -80,15 +82,48 @@ def test_an_unreachable_hub_is_one_line_that_says_what_to_do(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from transformers import CLIPModel
-
-    def unreachable(*_: object, **__: object) -> None:
-        raise OSError("We couldn't connect\nto the hub\n\nat all")
-
-    monkeypatch.setattr(CLIPModel, "from_pretrained", unreachable)
+    without_a_hub(monkeypatch)
     arguments = ["init", "--model", foreign_copy.model, "--dataset", foreign_copy.dataset]
-    assert main([*map(str, arguments), "--workspace", str(tmp_path / "new")]) == 2
+    given = [*map(str, arguments), "--workspace", str(tmp_path / "new")]
+    assert main([*given, "--clip", "openai/clip-vit-base-patch32"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     for word in ("openai/clip-vit-base-patch32", "--clip FOLDER", "--clip none"):
         assert word in lines[0]
+    assert not (tmp_path / "new").exists()
+
+
+def test_default_encoders_that_cannot_be_had_are_gone_without(
+    foreign_copy: Foreign,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Law: Encoders that nobody named and no hub gives are gone without, which is said once."""
+    without_a_hub(monkeypatch)
+    folder = tmp_path / "new"
+    given = ["init", "--model", str(foreign_copy.model), "--dataset", str(foreign_copy.dataset)]
+    assert main([*given, "--workspace", str(folder)]) == 0
+    said, count = capsys.readouterr().err.splitlines()
+    assert "22 training images" in count
+    assert said.startswith(
+        f"{folder} goes on without CLIP (openai/clip-vit-base-patch32) and DINO (facebook/"
+    )
+    assert f"precompute embeddings --clip FOLDER --dino FOLDER --workspace {folder}" in said
+    workspace = Workspace.open(folder)
+    assert not workspace.config.encoders
+    assert main(["embeddings", "--workspace", str(folder)]) == 0
+    assert (folder / "embeddings-pixel").is_dir()
+    capsys.readouterr()
+    assert main(["init", "--workspace", str(folder)]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1, "it is said once"
+
+
+def without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoConfig, CLIPModel
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError("We couldn't connect\nto the hub\n\nat all")
+
+    for kind in (AutoConfig, CLIPModel):
+        monkeypatch.setattr(kind, "from_pretrained", unreachable)

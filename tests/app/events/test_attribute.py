@@ -12,9 +12,13 @@ from app.events.context import PageContext
 from app.events.history import HistoryEvents
 from app.events.selection import SelectionEvents
 from app.events.training_image import TrainingImageEvents
+from app.runs.export import answer_json
 from app.runs.run import Part, Picture, Run
 from app.runs.selection import METHODS, PARTS
 from app.runtime.sessions import Session
+from app.views.report import report
+from attribution.errors import CalibrationError
+from attribution.methods.base import method
 from attribution.query import Box, Query, Settings
 from attribution.results import Entry, Ranking
 from tests.worlds.answers import solid
@@ -153,6 +157,34 @@ def test_a_stopped_question_leaves_the_invitation_or_what_was_measured(
     session.stop.set()
     *_, last = updates
     assert "What was measured is shown" in last[page.action.status]
+
+
+def test_a_method_that_fails_leaves_the_others_answers_on_the_page(
+    page: PageContext,
+    attribute: AttributeEvents,
+    session: Session,
+    request_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Law: A run in which a method failed is shown, kept and restored with what the others answered."""
+
+    def failing(*_: object) -> Any:
+        raise CalibrationError("no step raised the loss")
+        yield
+
+    monkeypatch.setattr(type(method("pixel")), "score", failing)
+    attribute.begin(["random", "pixel"], "instant", "", *NO_BOX, request_of)
+    *_, whole, kept = attribute.run(request_of)
+    assert "No answer from Raw pixels." in whole[page.action.status]
+    assert "No step raised the loss" in whole[page.answer.grid]
+    assert kept[page.answer.history]["does"] == "shown"
+    assert session.run is not None
+    (part,) = page.archive.read(session.run.id).parts
+    assert part.attribution is not None
+    assert (list(part.rankings), list(part.attribution.problems)) == (["random"], ["pixel"])
+    written = report(session.run, page.workspace)
+    assert "No answer: no step raised the loss" in written
+    assert answer_json(session.run)["problems"] == {"pixel": "no step raised the loss"}
 
 
 def run_of(rankings: dict[str, Ranking]) -> Run:

@@ -46,6 +46,20 @@ def test_a_method_still_at_work_has_a_blank_strip_and_a_stopped_one_none() -> No
     assert 'data-method="b"' not in results_grid(strips_of(done))
 
 
+def test_a_method_that_failed_says_why_in_its_row() -> None:
+    """Law: A method that failed says why in its own row, and the others' rows are as they are."""
+    shown = [
+        *strips_of({"a": ranking([1, 2], "a")}, "a"),
+        Strip("b", "B", named("b"), None, PART, "no step raised the <loss>"),
+    ]
+    for waiting in (True, False):
+        row = results_grid(shown, waiting=waiting).split('data-method="b"')[1]
+        assert '<p class="strip-problem">No step raised the &lt;loss&gt;</p>' in row
+        assert "no answer" in row
+        assert "waiting" not in row
+        assert 'class="cell' not in row
+
+
 @pytest.mark.parametrize("markup", [HOSTILE, '"><script>alert(1)</script>', "a & b"])
 def test_captions_ids_and_warnings_are_escaped(markup: str) -> None:
     answer = {"a": ranking([1, 2], "a", caption=markup)}

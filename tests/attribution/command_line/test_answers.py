@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,19 @@ def test_a_real_process_answers_and_keeps_the_libraries_quiet(
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert set(json.loads(done.stdout)["methods"]) == {"clip", "dino"}
+
+
+def test_a_method_that_fails_is_said_beside_the_others_answers(
+    run: Run, picture: Path, foreign_copy: Foreign
+) -> None:
+    """Law: The command line shows the answers that there are, and says why a method has none."""
+    shutil.rmtree(foreign_copy.workspace / "embeddings-dino")
+    arguments = (picture, *CAPTION, "--method", "pixel", "dino")
+    status, shown, errors = run(*arguments, workspace=foreign_copy.workspace)
+    assert (status, errors) == (0, "")
+    assert "Raw pixels" in shown
+    assert "DINO has no answer: " in shown
+    assert "precompute embeddings" in " ".join(shown.split())
+    status, out, _ = run(*arguments, "--json", "-", workspace=foreign_copy.workspace)
+    answer = json.loads(out)
+    assert (status, list(answer["methods"]), list(answer["problems"])) == (0, ["pixel"], ["dino"])

@@ -1,0 +1,235 @@
+"""What a model and a training set are, what is wrong with them, and what they will take."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from attribution.data import imagefolder
+from attribution.data.training_set import TrainingSet
+from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
+from attribution.errors import ModelError, WhenceError
+from attribution.models.base import DiffusionModel, open_model
+from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.workspace.config import Config, stored_path
+from attribution.workspace.workspace import Workspace, checked_device
+from precompute.binding import Sources, chosen_columns, chosen_encoders, chosen_probe
+from precompute.jobs.base import all_jobs, jobs_in, with_options
+from precompute.work import Work, measured_pace
+
+Progress = Callable[[int, int], None]
+T = TypeVar("T")
+NAMED = 3  # pictures that a finding names
+TOKENIZED = 1000  # captions at once
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong. `refused`: nothing sound would come of it as it is."""
+
+    words: str
+    refused: bool
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One artifact that would be made. Seconds and bytes are reckoned; 0 where a job does not say."""
+
+    artifact: str
+    rows: int
+    unit: str
+    seconds: float
+    bytes: int
+    sums: int  # bytes on the way to it
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found.
+
+    Attributes:
+        facts: what was recognised, by name.
+        planned: what would be computed, in order; nothing where one of both cannot be read.
+        findings: what is wrong, first what is refused.
+    """
+
+    facts: Mapping[str, str]
+    planned: Sequence[Planned] = ()
+    findings: Sequence[Finding] = field(default_factory=tuple)
+
+    @property
+    def refused(self) -> bool:
+        """Whether something must be mended first."""
+        return any(finding.refused for finding in self.findings)
+
+
+def examine(
+    sources: Sources,
+    options: Mapping[str, int | None],
+    chunk: int,
+    device: str,
+    progress: Progress | None = None,
+) -> Examination:
+    """Open what there is, and say all that is wrong at once; nothing is written.
+
+    Args:
+        options: of the jobs, by name.
+        chunk: training images a chunk.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    device, findings, facts = checked_device(device), list[Finding](), dict[str, str]()
+    model = _tried(lambda: _opened_model(sources, device), findings)
+    columns = chosen_columns(Path(), sources, None)
+    training_set = _tried(lambda: imagefolder.scan(sources.dataset or "", progress, columns), findings)
+    if model is not None:
+        facts |= dict(_model_facts(model, sources.model or ""))
+    if training_set is not None:
+        facts |= _training_set_facts(training_set)
+        findings += _nonsense(training_set)
+        findings += _cut_captions(model, training_set)
+    encoders = dict(_opened_encoders(sources, device, findings))
+    facts["encoders"] = ", ".join(f"{name} {source}".strip() for name, (source, _) in encoders.items())
+    planned: list[Planned] | None = None
+    if model is not None and training_set is not None:
+        made = (sources, model, training_set, encoders, device)
+        planned = _tried(lambda: _planned(options, chunk, *made), findings)
+    return Examination(facts, planned or (), sorted(findings, key=lambda finding: not finding.refused))
+
+
+def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
+    """What was read; None if it cannot be, which is then among the findings."""
+    try:
+        return read()
+    except WhenceError as problem:
+        findings.append(Finding(str(problem), refused=True))
+        return None
+
+
+def _opened_model(sources: Sources, device: str) -> DiffusionModel:
+    layers = sources.layers or CROSS_ATTENTION_KV
+    return open_model(sources.model or "", device, layers, sources.loss_weight)
+
+
+def _opened_encoders(
+    sources: Sources, device: str, findings: list[Finding]
+) -> Iterator[tuple[str, tuple[str, Encoder]]]:
+    """Each encoder with its source, which is "" for those that need no checkpoint."""
+    needed = chosen_encoders(Path(), sources.encoders, None)
+    free = {name: "" for name, reader in encoder_readers().items() if reader.default is None}
+    for name, source in {**needed, **free}.items():
+        try:
+            yield name, (source, encoder_reader(name).open(source, device))
+        except ModelError as problem:
+            findings.append(Finding(str(problem), refused=name in sources.encoders))
+
+
+def _planned(
+    options: Mapping[str, int | None],
+    chunk: int,
+    sources: Sources,
+    model: DiffusionModel,
+    training_set: TrainingSet,
+    encoders: Mapping[str, tuple[str, Encoder]],
+    device: str,
+) -> list[Planned]:
+    """What all jobs would do in the workspace that would be made."""
+    opened = {name: encoder for name, (_, encoder) in encoders.items()}
+    planned = []
+    with tempfile.TemporaryDirectory() as folder:
+        config = Config(
+            str(sources.model),
+            stored_path(Path(folder), str(sources.dataset)),
+            {name: source for name, (source, _) in encoders.items() if source},
+            chosen_probe(sources, None)(model.num_train_timesteps),
+            model.resolution,
+            {},
+            model.latent_shape,
+            checkpoints=dict(sources.checkpoints),
+        )
+        workspace = Workspace(Path(folder), config, device, model, opened, training_set)
+        pace = measured_pace(model, opened)
+        for job in (with_options(job, options) for job in jobs_in(workspace, all_jobs())):
+            rows, work = job.count(workspace), job.work(workspace)
+            seconds = 0.0 if work == Work() else rows * pace.seconds(work)
+            sums = work.sums * -(-rows // chunk)
+            planned.append(Planned(job.kind.folder, rows, job.unit, seconds, work.stored, sums))
+    return planned
+
+
+def _model_facts(model: DiffusionModel, source: str) -> Iterator[tuple[str, str]]:
+    channels, height, width = model.latent_shape
+    weights = sum(weight.numel() for weight in model.weights.values())
+    yield "model", f"{_class_of(source)} at {source}"
+    yield "loss", f"{model.parametrisation.fingerprint} (what is predicted, and the weight in training)"
+    yield "layers", f"{model.layers}: {len(model.weights)} matrices, {weights:,} weights"
+    yield "resolution", f"{model.resolution} pixels, a latent of {channels} x {height} x {width}"
+    yield "timesteps", f"{model.num_train_timesteps:,}"
+
+
+def _class_of(source: str) -> str:
+    """The pipeline's own word for itself."""
+    try:
+        index = json.loads((Path(source) / "model_index.json").read_text(encoding="utf-8"))
+        return str(index["_class_name"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "a model"
+
+
+def _training_set_facts(training_set: TrainingSet) -> dict[str, str]:
+    pictures = Counter(example.sha256 for example in training_set.examples)
+    captions = set(training_set.captions)
+    longest = max(len(caption.split()) for caption in captions)
+    return {
+        "images": f"{len(training_set):,} in {training_set.folder}, {len(pictures):,} different files",
+        "captions": f"{len(captions):,} different ones, of up to {longest:,} words",
+    }
+
+
+def _nonsense(training_set: TrainingSet) -> Iterator[Finding]:
+    """What no model could be traced to."""
+    if len(training_set) == 1:
+        yield Finding("there is one image: an answer ranks many, so bring the others", refused=True)
+    elif len(set(training_set.captions)) == 1:
+        alike = training_set.captions[0][:60]
+        yield Finding(
+            f"all captions are alike ({alike!r}): nothing is unrelated to anything, so no score can be "
+            "judged; give each picture the caption that it was trained with",
+            refused=True,
+        )
+    first: dict[str, str] = {}
+    copies = []
+    for example in training_set.examples:
+        original = first.setdefault(example.sha256, example.id)
+        if original != example.id:
+            copies.append(f"{example.id} is {original}")
+    if copies:
+        named = ", ".join(copies[:NAMED]) + (", ..." if len(copies) > NAMED else "")
+        count = f"{len(copies):,} picture{'s are copies' if len(copies) > 1 else ' is a copy'}"
+        yield Finding(f"{count} of another ({named}): copies share what they are credited with", False)
+
+
+def _cut_captions(model: DiffusionModel | None, training_set: TrainingSet) -> Iterator[Finding]:
+    """Captions of which the model sees the beginning alone; a model without a tokenizer cuts none."""
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        return
+    most, captions, cut = int(tokenizer.model_max_length), training_set.captions, []
+    for start in range(0, len(captions), TOKENIZED):
+        found = tokenizer(list(captions[start : start + TOKENIZED])).input_ids
+        cut += [start + place for place, tokens in enumerate(found) if len(tokens) > most]
+    if cut:
+        named = ", ".join(training_set.ids[row] for row in cut[:NAMED])
+        mostly = 2 * len(cut) > len(captions)
+        yield Finding(
+            f"{len(cut):,} of {len(captions):,} captions are longer than the {most} tokens that the model "
+            f"reads, and are cut ({named}{', ...' if len(cut) > NAMED else ''})"
+            + (": most of what they say is not what it was trained with; shorten them" if mostly else ""),
+            refused=mostly,
+        )
