@@ -81,17 +81,8 @@ def race(
         later_cost: of one image in round 1, 2, ..., which are on fresh noise.
     """
     screened = min(count, max(2 * k, int(SCREENING * budget) // cost))
-    positions = np.arange(screened)
-    values, stderr = np.full(count, np.nan), np.full(count, np.nan)
-    draws, everyone = np.zeros(count, np.int64), np.arange(count) < screened
-    for start in range(0, screened, 2 * k):
-        part = positions[start : start + 2 * k]
-        values[part], stderr[part] = mean_and_error((yield from measure(part, 0)))
-        draws[part] = cost
-        if part[-1] + 1 < screened:
-            spent = int(draws.sum())
-            yield Standing(values.copy(), stderr.copy(), draws.copy(), everyone, spent, 0, settled=False)
-    spent = screened * cost
+    positions, spent = np.arange(screened), screened * cost
+    values, stderr, draws = yield from _first_round(count, screened, 2 * k, cost, measure)
     afford = (budget - spent) // max(1, 2 * later_cost(1))  # enough for two rounds
     most = max(math.ceil(KEPT * k), afford)
     inside = _survivors(values, stderr, positions, k, screened, 1, most)
@@ -117,6 +108,26 @@ def race(
         spent += len(inside) * price
         round_number += 1
         inside = _survivors(values, stderr, inside, k, screened, round_number, len(inside))
+
+
+def _first_round(
+    count: int, screened: int, part: int, cost: int, measure: Measure
+) -> Generator[object, None, tuple[Float64[ndarray, " n"], Float64[ndarray, " n"], Int[ndarray, " n"]]]:
+    """Measure the first `screened` images; yields a `Standing` after each part but the last.
+
+    Returns their values, standard errors and draws.
+    """
+    values, stderr = np.full(count, np.nan), np.full(count, np.nan)
+    draws, racing = np.zeros(count, np.int64), np.arange(count) < screened
+    for start in range(0, screened, part):
+        end = min(start + part, screened)
+        found = yield from measure(np.arange(start, end), 0)
+        values[start:end], stderr[start:end] = mean_and_error(found)
+        draws[start:end] = cost
+        if end < screened:
+            spent = int(draws.sum())
+            yield Standing(values.copy(), stderr.copy(), draws.copy(), racing, spent, 0, settled=False)
+    return values, stderr, draws
 
 
 def _survivors(
