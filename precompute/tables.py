@@ -32,7 +32,7 @@ def print_examination(found: Examination, device: str) -> None:
         Console().print(_plan(found))
         Console().print(
             f"Seconds: measured in a few passes on {device} just now, and a guess: a busy machine makes "
-            "them longer; reading, projections and eigenbases are not counted. Bytes: reckoned from shapes.",
+            "them longer; reading, projections and eigenbases not counted. Bytes: reckoned from shapes.",
             style="dim",
         )
     for finding in found.findings:
