@@ -31,8 +31,8 @@ def print_examination(found: Examination, device: str) -> None:
     if found.planned:
         Console().print(_plan(found))
         Console().print(
-            f"Seconds: from a few passes on {device} just now: a guess, to within a factor of two or so; "
-            "reading, projections and eigenbases not counted. Bytes: reckoned from shapes.",
+            f"Seconds: measured in a few passes on {device} just now, and a guess: a busy machine makes "
+            "them longer; reading, projections and eigenbases not counted. Bytes: reckoned from shapes.",
             style="dim",
         )
     for finding in found.findings:

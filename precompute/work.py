@@ -19,8 +19,8 @@ from attribution.models.batch import Batch
 from attribution.models.draws import stratified_draws
 from attribution.models.layers import selector
 
-FEW, MORE = 2, 16  # draws of a measured pass; as many as `MORE` if it is quick
-QUICK = 0.5  # seconds of a pass of few draws
+BATCHES = (2, 16, 64)  # draws of a measured pass: larger ones as long as they are quick
+QUICK = 2.0  # seconds of a pass after which a larger one is tried
 TIMES = 2  # that each is measured; the first call may compile
 
 
@@ -90,11 +90,14 @@ def measured_pace(model: DiffusionModel, encoders: Mapping[str, Encoder]) -> Pac
 
 
 def _seconds_each(call: Callable[[int], object]) -> float:
-    """Seconds of one of several that are done together."""
-    few = min(_timed(call, FEW) for _ in range(TIMES))
-    if few > QUICK:
-        return few / FEW
-    return min(_timed(call, MORE) for _ in range(TIMES)) / MORE
+    """Seconds of one of several that are done together, as many as are done quickly."""
+    each = float("inf")
+    for count in BATCHES:
+        seconds = min(_timed(call, count) for _ in range(TIMES))
+        each = min(each, seconds / count)
+        if seconds > QUICK:
+            break
+    return each
 
 
 def _timed(call: Callable[[int], object], count: int) -> float:

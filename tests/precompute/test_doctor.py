@@ -9,17 +9,24 @@ from pathlib import Path
 import pytest
 
 from attribution.workspace.workspace import Workspace
+from precompute import doctor
 from precompute.__main__ import main
 from precompute.binding import Sources
 from precompute.doctor import examine
 from precompute.jobs.base import all_jobs, jobs_in, with_options
 from precompute.tables import duration, size_words
-from precompute.work import Pace, Work
+from precompute.work import Pace, Work, measured_pace
 from tests.conftest import QUICK, Foreign
 from tests.worlds import foreign
 
 Say = Callable[..., tuple[int, str, list[str]]]
 OPTIONS = {"draws": 2, "controls": 2, "dimensions": 256, "levels": 2}
+
+
+@pytest.fixture(autouse=True)
+def at_a_known_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test but the one below waits for a measurement."""
+    monkeypatch.setattr(doctor, "measured_pace", lambda model, encoders: Pace(1.0, 1.0, 1.0, 1.0))
 
 
 @pytest.fixture
@@ -142,6 +149,13 @@ def test_reckoned_sizes_are_those_of_what_is_made(foreign_world: Foreign) -> Non
         headers = 6_000  # of files, tables of quantizers, a whitening: nothing that grows with the images
         assert 0 < work.stored < made + 100 or job.kind.name == "controls", job.kind.folder
         assert made < 1.2 * work.stored + headers, job.kind.folder
+
+
+def test_a_measured_pace_is_of_everything_that_a_job_may_take(foreign_world: Foreign) -> None:
+    workspace = Workspace.open(foreign_world.workspace)
+    pace = measured_pace(workspace.model, {"clip": workspace.encoder("clip")})
+    assert all(0 < each < 10 for each in (pace.picture, pace.one_pass, pace.gradient, pace.whole))
+    assert pace.encoders["clip"] > 0
 
 
 def test_reckoned_time_is_a_sum_of_what_is_done() -> None:
