@@ -26,7 +26,9 @@ OPTIONS = {"draws": 2, "controls": 2, "dimensions": 256, "levels": 2}
 @pytest.fixture(autouse=True)
 def at_a_known_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test but the one below waits for a measurement."""
-    monkeypatch.setattr(doctor, "measured_pace", lambda model, encoders: Pace(1.0, 1.0, 1.0, 1.0))
+    monkeypatch.setattr(
+        doctor, "measured_pace", lambda model, encoders: Pace(1, 1, 1, 1, dict.fromkeys(encoders, 1))
+    )
 
 
 @pytest.fixture
