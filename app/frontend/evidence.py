@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attribution.analysis.evidence import Estimate, Evidence
 
-NOT_MEASURED = "Retraining without what it names: not measured for this model."
+NOT_MEASURED = "By retraining: not measured for this model."
 
 
 def evidence_in_words(found: Evidence | None, name: str) -> str:
@@ -17,11 +17,12 @@ def evidence_in_words(found: Evidence | None, name: str) -> str:
     if found is None or measured is None or measured.removal is None:
         return NOT_MEASURED
     words = (
-        f"Models retrained without the first {found.k} images that it names for each of {found.targets} "
-        f"pictures: the pictures' loss rises by {_percent(measured.removal)} more than without random ones"
+        f"By retraining ({found.recipe}): without the first {found.k} images that it names for each of "
+        f"{found.targets} pictures, the model's loss on them rises by {_percent(measured.removal)} beyond "
+        "chance"
     )
     if measured.share is not None:
-        words += f", {max(measured.share.value, 0.0):.0%} of what images of the same objects do"
+        words += f"; {max(measured.share.value, 0.0):.0%} of what images of the same objects do"
     return f"{words}."
 
 

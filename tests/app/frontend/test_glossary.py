@@ -23,7 +23,6 @@ def test_a_methods_words_quote_what_retraining_found_of_it() -> None:
     removal, share = Estimate(0.123, 0.08, 0.15), Estimate(0.55, 0.4, 0.7)
     found = Evidence(1, "t", ("m",), "demo-2500", 8, 50, {"abu": MethodEvidence(removal, share)})
     assert tips(found)[chip("abu")].endswith(
-        "rises by 12.3% (8.0% to 15.0%) more than without random ones, 55% of what images of the same "
-        "objects do."
+        "rises by 12.3% (8.0% to 15.0%) beyond chance; 55% of what images of the same objects do."
     )
     assert tips(found)[chip("clip")].endswith(NOT_MEASURED)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attribution.analysis.evidence import FILE
 from attribution.rng import generator
 from evaluation.retraining.arguments import COMMITTED, DOCUMENT
 from evaluation.retraining.attributions import Attributions, questions_of
@@ -189,3 +190,10 @@ def test_committed_plans_are_of_the_files_beside_them() -> None:
         assert Recipe.read(ROOT / plan.recipe).digest == plan.recipe_digest
         panel = Panel.read(ROOT / plan.panel)
         assert (panel.digest, panel.facts.training_set) == (plan.panel_digest, plan.training_set)
+
+
+def test_what_the_embedded_world_quotes_is_what_the_records_say() -> None:
+    """Law: What is quoted of the embedded world's methods is what the committed records say."""
+    found = quoted(Evidence(ROOT / COMMITTED))
+    assert found is not None
+    assert (ROOT / "assets/demo/workspace" / FILE).read_text(encoding="utf-8") == found.to_json()
