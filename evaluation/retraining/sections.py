@@ -268,8 +268,8 @@ def scores_of_all(evidence: Evidence, series: Series) -> Mapping[str, Attributio
 
 def proofs(evidence: Evidence) -> Written | None:
     series = evidence.main
-    lines = [] if series is None else proof_lines(answers_of(series, evidence.proofs(series.panel)))
-    if not lines:
+    answers = [] if series is None else answers_of(series, evidence.proofs(series.panel))
+    if not (lines := proof_lines(answers)):
         return None
     rows = [
         (x.figure, str(x.answers), str(x.borne_out), str(x.right_yes), str(x.refuted), str(x.right_no),
@@ -285,7 +285,8 @@ def proofs(evidence: Evidence) -> Written | None:
         f"Judged by the {best.figure}, the page's test calls {best.borne_out} of {best.answers} answers "
         f"borne out, and retraining agrees in {best.right_yes}."
     )
-    return Written(f"{PROOF_WORDS}{table(header, rows)}", plainly)
+    held = f"By retraining, {sum(x.depends for x in answers)} of {len(answers)} answers hold."
+    return Written(f"{PROOF_WORDS}{held}\n\n{table(header, rows)}", f"{held} {plainly}")
 
 
 SECTIONS = (
