@@ -14,7 +14,7 @@ from attribution.errors import MissingArtifactError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, Method, discovered
 from attribution.query import Candidates
-from attribution.results import Progress, Scores, ranked_rows
+from attribution.results import Progress, Scores, ranked_rows, returned
 from attribution.rng import generator
 
 Known = dict[str, Scores]  # final scores of all training images for this query, by method
@@ -113,10 +113,4 @@ def _scored(
 
 def _final(each: Method, context: QueryContext, known: Known | None) -> Scores:
     """Return a method's final scores of all training images."""
-    steps = _scored(each, context, known, each.name)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            scores: Scores = done.value
-            return scores
+    return returned(_scored(each, context, known, each.name))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64
@@ -13,6 +13,8 @@ from numpy import ndarray
 
 from attribution.data.training_set import TrainingSet
 from attribution.errors import NonFiniteError, WhenceError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -232,3 +234,13 @@ def ranked_rows(scores: Scores, training_set: TrainingSet) -> Int64[ndarray, " c
         named = ", ".join(training_set.ids[row] for row in scores.rows[bad][:5])
         raise NonFiniteError(f"{int(bad.sum())} scores are not finite, of {named}: lower the step")
     return np.lexsort((training_set.places_of_ids[scores.rows], -scores.values)).astype(np.int64)
+
+
+def returned(steps: Generator[Any, None, T]) -> T:
+    """What a generator returns at its end, whatever it yields on its way."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result

@@ -21,7 +21,7 @@ from app.runs.run import Part, Run
 from app.views.pictures import data_uri
 from app.views.report_glossary import CAUTIONS, TERMS
 from app.views.scores import Figures, figures_of, standing_out_words
-from attribution.analysis.evidence import evidence_of
+from attribution.analysis.evidence import Evidence, evidence_of
 from attribution.errors import ImageError
 from attribution.methods.base import changed_options, method
 from attribution.results import Entry, Ranking
@@ -35,6 +35,7 @@ def report(run: Run, workspace: Workspace) -> str:
     """The whole document. Every text that a person or a training set brought is escaped."""
     assert run.answered, "a report is of a whole answer"
     answers = [part.attribution for part in run.parts if part.attribution is not None]
+    found = evidence_of(workspace)
     hashes = {"picture (sha256 of its pixels)": answers[0].query.get("image_sha256", "")}
     return render(
         "report.html",
@@ -44,7 +45,7 @@ def report(run: Run, workspace: Workspace) -> str:
         picture=data_uri(run.picture.image, LARGE),
         question=_facts(_question(run)),
         warnings=list(dict.fromkeys(words for answer in answers for words in answer.warnings)),
-        parts=[_part(part, run, workspace) for part in run.parts],
+        parts=[_part(part, run, workspace, found) for part in run.parts],
         terms=TERMS,
         cautions=CAUTIONS,
         png=_png_uri(run),
@@ -114,14 +115,14 @@ def _box_words(part: Part) -> str:
     return f"{x0:.1%} to {x1:.1%} across, {y0:.1%} to {y1:.1%} down"
 
 
-def _part(part: Part, run: Run, workspace: Workspace) -> dict[str, Any]:
+def _part(part: Part, run: Run, workspace: Workspace, found: Evidence | None) -> dict[str, Any]:
     box = part.query.box
     return {
         "label": part.label,
         "title": part.title,
         "box": None if box is None else box.as_tuple(),
         "crop": "" if box is None else data_uri(box.crop(run.picture.image), SMALL),
-        "rankings": [_ranking(ranking, workspace) for ranking in part.rankings.values()],
+        "rankings": [_ranking(ranking, workspace, found) for ranking in part.rankings.values()],
         "problems": [
             {"title": method(name).title, "words": words}
             for name, words in (part.attribution.problems if part.attribution else {}).items()
@@ -129,13 +130,13 @@ def _part(part: Part, run: Run, workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _ranking(ranking: Ranking, workspace: Workspace) -> dict[str, Any]:
+def _ranking(ranking: Ranking, workspace: Workspace, found: Evidence | None) -> dict[str, Any]:
     first = tuple(ranking.entries[:SHOWN])
     figures = figures_of(first)
     return {
         "title": ranking.title,
         "about": method(ranking.method).description,
-        "evidence": evidence_in_words(evidence_of(workspace), ranking.method),
+        "evidence": evidence_in_words(found, ranking.method),
         "how": _how(ranking, figures),
         "warnings": ranking.warnings,
         "cells": [_cell(entry, figures, ranking, workspace) for entry in first],

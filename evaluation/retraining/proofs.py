@@ -6,10 +6,9 @@ model's predictions for it and of the picture made again is kept; beside it the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Weights
 from attribution.models.draws import stratified_draws
 from attribution.query import Query, Settings
+from attribution.results import returned
 from attribution.unlearning.change import loss_change, picture_change
 from attribution.unlearning.image_set import unlearned_set
 from attribution.workspace.workspace import Workspace
@@ -27,8 +27,6 @@ from evaluation.retraining.files import as_text, checked, plain, read_json, writ
 from evaluation.retraining.panel import TARGET, Panel, PanelPicture, remade
 from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.unions import random_rows
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,16 +66,6 @@ class Proof:
             ResultError: it is not there, or damaged.
         """
         return checked(cls, read_json(path), path)
-
-
-def returned(steps: Generator[object, None, T]) -> T:
-    """What a generator returns, whatever it yields on its way."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            value: T = done.value
-            return value
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,9 @@ from attribution.gradients.query_context import QueryContext
 from attribution.methods.abu import AbUOptions
 from attribution.methods.base import method, methods, settings_from_json, with_options
 from attribution.query import Box, Query, Settings
-from attribution.results import Attribution, Entry, Ranking
+from attribution.results import Attribution, Entry, Ranking, returned
 from attribution.serialization import to_csv, to_json
 from attribution.workspace.workspace import Workspace
-from tests.worlds.generators import returned
 from tests.worlds.queries import query_of
 from tests.worlds.rankings import ranking_of
 from tests.worlds.settings import quick

@@ -22,14 +22,13 @@ from attribution.gradients.stored import damped_curvature
 from attribution.models.base import Generation
 from attribution.models.draws import stratified_draws
 from attribution.query import Box, Query
-from attribution.results import Progress
+from attribution.results import Progress, returned
 from attribution.unlearning import image_set as sets
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import RISE_TOLERANCE, calibrated_step, linear_step
 from attribution.unlearning.image_set import Ascent
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
-from tests.worlds.generators import returned
 from tests.worlds.weights import checksum
 
 QUICK = CounterfactualSettings(

@@ -15,9 +15,8 @@ from attribution.engine import attribute
 from attribution.errors import SettingsError
 from attribution.methods.bm25 import BM25, BM25Options, CaptionIndex
 from attribution.query import Query, Settings
-from attribution.results import Attribution
+from attribution.results import Attribution, returned
 from attribution.workspace.workspace import Workspace
-from tests.worlds.generators import returned
 
 CAPTIONS = (
     "a cat and a dog", "a dog, a dog, a dog on a road", "", "two boats", "a red boat on the sea", "!?",

@@ -15,13 +15,12 @@ from attribution.methods.divergence import Divergence, DivergenceOptions
 from attribution.models.base import Weights
 from attribution.models.batch import Batch
 from attribution.query import Box, Settings
-from attribution.results import Attribution, Ranking
+from attribution.results import Attribution, Ranking, returned
 from attribution.rng import gaussian
 from attribution.unlearning.movement import Moved, spread
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
-from tests.worlds.generators import returned
 from tests.worlds.queries import query_of
 
 QUICK = Settings(

@@ -13,11 +13,10 @@ from attribution.gradients.query_context import QueryContext
 from attribution.methods.mucs import Mucs, MucsOptions, skew
 from attribution.models.losses import example_losses
 from attribution.query import Box, Settings
-from attribution.results import Attribution, Ranking
+from attribution.results import Attribution, Ranking, returned
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import training_latents
 from attribution.workspace.workspace import Workspace
-from tests.worlds.generators import returned
 from tests.worlds.queries import query_of
 from tests.worlds.weights import checksum
 

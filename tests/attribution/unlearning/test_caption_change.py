@@ -8,11 +8,11 @@ import torch
 
 from attribution.gradients.curvature import EigenKronecker
 from attribution.gradients.stored import damped_curvature
+from attribution.results import returned
 from attribution.unlearning import caption_change
 from attribution.unlearning.caption_change import caption_changes, reads_captions
 from attribution.workspace.workspace import Workspace
 from tests.attribution.methods.test_divergence import changes, unlearned
-from tests.worlds.generators import returned
 
 ROWS = np.arange(24)
 

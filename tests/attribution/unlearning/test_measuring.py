@@ -10,11 +10,10 @@ from numpy import ndarray
 
 from attribution.models.draws import Probe
 from attribution.query import Candidates, Settings
-from attribution.results import Progress, Scores
+from attribution.results import Progress, Scores, returned
 from attribution.unlearning.measuring import PART, Remeasured, measured, self_check
 from attribution.unlearning.racing import Rises, mean_and_error
 from attribution.workspace.workspace import Workspace
-from tests.worlds.generators import returned
 
 PROBE = Probe(timesteps=(100, 300), noises=2, pool=4)
 
