@@ -29,10 +29,9 @@ help:
 app: $(VENV)/.app
 	$(QUIET) $(BIN)/python app.py
 
-# The browser's tests wait half of their time, for a page or a person's patience: what is left of the
-# cores then goes to the others, which stand back for them.
-test: lint $(VENV)/.dev chromium
-	$(MAKE) --jobs 3 --output-sync=line types unit e2e
+# Types take one core for half a minute, and the browser's tests leave more than that idle.
+test: lint unit
+	$(MAKE) --jobs 2 --output-sync=line types e2e
 
 quick: lint
 	$(PYTEST) --dist worksteal -m "not e2e and not slow"
@@ -43,11 +42,11 @@ lint: $(VENV)/.dev
 
 # `app.py` and the package `app` share a name, so the script is checked apart, as a text.
 types: $(VENV)/.dev
-	nice -n 10 $(BIN)/mypy $(PACKAGES:%=-p %) -m docs.take_screenshots
-	nice -n 10 $(BIN)/mypy -c "$$(cat app.py)"
+	$(BIN)/mypy $(PACKAGES:%=-p %) -m docs.take_screenshots
+	$(BIN)/mypy -c "$$(cat app.py)"
 
 unit: $(VENV)/.dev
-	nice -n 10 env $(PYTEST) --dist worksteal -m "not e2e"
+	$(PYTEST) --dist worksteal -m "not e2e"
 
 # A worker has a server and a browser of its own, and whole files: what is asked once a file stays so.
 e2e: $(VENV)/.dev chromium
