@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.stats import ConstantInputWarning, bootstrap, spearmanr
+from scipy.stats import ConstantInputWarning, bootstrap, mannwhitneyu, spearmanr
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -51,6 +51,11 @@ def locality(
     left = left_box_left_object - right_box_left_object
     right = right_box_right_object - left_box_right_object
     return np.asarray((left + right) / 2)
+
+
+def auc(positive: Float[ndarray, " n"], negative: Float[ndarray, " m"]) -> float:
+    """How often a value of the one is above one of the other: the area under the ROC curve."""
+    return float(mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative)))
 
 
 def bootstrap_interval(

@@ -10,12 +10,17 @@ from typing import Any
 from app.frontend.templates import render
 from app.views.pictures import data_uri
 from attribution.analysis.counterfactual import CounterfactualCheck, Outcome, Survivor
+from attribution.analysis.verdict import bears_out
 from attribution.unlearning.change import Change, LossChange
 
 SIDE = 256  # pixels of a picture on the screen
 CLEAR = 2.0  # standard errors between two rises that are told apart
 MINUS = "\N{MINUS SIGN}"
 
+NOT_AGAINST = (
+    "That says nothing against the answer: between them, random images show much of what the picture does, "
+    "and unlearning them changes it too."
+)
 NOT_SHOWN = (
     "Unlearning stands in for training without these images. It is an approximation: a model that had "
     "never seen them might have found another way to this picture.",
@@ -51,9 +56,7 @@ def top_view(check: CounterfactualCheck | None, words: str) -> str:
             _column(control, f"Without {count} {which}" if count else f"Without {which}", "control")
         )
     verdict = top_verdict(check) if check.final else None
-    return _rendered(
-        check, columns, verdict, rises=_rises(check), survivors=None, missing=0, notes=NOT_SHOWN
-    )
+    return _rendered(check, columns, verdict, bars=_bars(check), survivors=None, missing=0, notes=NOT_SHOWN)
 
 
 def picture_view(check: CounterfactualCheck | None) -> str:
@@ -64,7 +67,7 @@ def picture_view(check: CounterfactualCheck | None) -> str:
         check,
         [_before(check), _column(check.outcome, "Unlearned", "the picture itself")],
         picture_verdict(check) if check.final else None,
-        rises=[],
+        bars=[],
         survivors=[_survivor(survivor) for survivor in check.survivors],
         missing=0 if check.final else max(check.settings.survivors - len(check.survivors), 0),
         notes=NOT_SHOWN_OF_ITSELF,
@@ -95,17 +98,18 @@ def top_verdict(check: CounterfactualCheck) -> tuple[str, str]:
     """(a headline, what was measured), for a test of the first ranks that has ended."""
     assert check.outcome is not None
     loss, count = check.outcome.loss, len(check.outcome.ids)
-    where = "in the box " if check.query.get("box") else ""
-    rises = f"Unlearning the first {count} raised the picture's own loss {where}by {_rise(loss)}"
+    what = "this part" if check.query.get("box") else "the picture"
+    changed = f"Unlearning the first {count} changed what the model predicts for {what} by {_change(loss)}"
     if not check.controls:
-        return "There is no control to compare with.", f"{rises}."
-    others = _listed([_rise(control.loss) for control in check.controls])
-    measured = f"{rises}; unlearning as many random ones, by {others}. {_picture_words(check)}"
-    if all(_above(loss, control.loss) for control in check.controls):
+        return "There is no control to compare with.", f"{changed} of its loss."
+    others = _listed([_change(control.loss) for control in check.controls])
+    measured = (
+        f"{changed} of its loss; unlearning as many random ones, by {others}. {_picture_words(check)}"
+    )
+    controls = [control.loss.relative_change for control in check.controls]
+    if bears_out(loss.relative_change, controls):
         return "The picture depends on these images more than on random ones.", measured
-    if any(_above(control.loss, loss) for control in check.controls):
-        return "Random images mattered as much here: this answer is not borne out.", measured
-    return "The difference is within the error: this neither supports nor refutes the answer.", measured
+    return "This test cannot tell these images from random ones.", f"{measured} {NOT_AGAINST}"
 
 
 def picture_verdict(check: CounterfactualCheck) -> tuple[str, str]:
@@ -160,7 +164,8 @@ def _column(outcome: Outcome | None, title: str, words: str) -> dict[str, Any]:
     if outcome is None:
         return {**head, "pictures": [], "facts": []}
     pictures = [data_uri(image, SIDE) for image in outcome.pictures]
-    facts = [("own loss", _signed(_rise(outcome.loss))), *_changes(outcome.changes)]
+    loss = outcome.loss
+    facts = [("predictions", _change(loss)), ("own loss", _signed(_rise(loss))), *_changes(outcome.changes)]
     return {**head, "pictures": pictures, "facts": facts}
 
 
@@ -186,26 +191,24 @@ def _survivor(survivor: Survivor) -> dict[str, str]:
     }
 
 
-def _rises(check: CounterfactualCheck) -> list[dict[str, Any]]:
-    """The rise of the picture's own loss under each set, as bars with one standard error."""
+def _bars(check: CounterfactualCheck) -> list[dict[str, Any]]:
+    """How much each set changed the predictions for the picture, as bars with one standard error."""
     outcomes = [o for o in (check.outcome, *check.controls) if o is not None]
-    errors = [o.loss.rise_stderr / o.loss.before for o in outcomes]
-    most = max((o.loss.relative + error for o, error in zip(outcomes, errors, strict=True)), default=0.0)
-    scale = 100 / max(most, 0.01)
-    rises = []
-    for outcome, error in zip(outcomes, errors, strict=True):
-        share = outcome.loss.relative
-        left, right = scale * max(share - error, 0), scale * max(share + error, 0)
-        rises.append(
+    scale = 100 / max((sum(o.loss.relative_change) for o in outcomes), default=1.0)
+    bars = []
+    for outcome in outcomes:
+        share, error = outcome.loss.relative_change
+        left = scale * max(share - error, 0)
+        bars.append(
             {
                 "images": len(outcome.ids),
-                "width": f"{max(scale * share, 0):.1f}",
+                "width": f"{scale * share:.1f}",
                 "left": f"{left:.1f}",
-                "error": f"{right - left:.1f}",
-                "words": _rise(outcome.loss),
+                "error": f"{scale * (share + error) - left:.1f}",
+                "words": _change(outcome.loss),
             }
         )
-    return rises
+    return bars
 
 
 def _origin(check: CounterfactualCheck) -> str:
@@ -229,6 +232,11 @@ def _signed(rise: str) -> str:
 
 def _rise(loss: LossChange) -> str:
     return f"{_percent(loss.relative)} ± {100 * loss.rise_stderr / loss.before:.1f}"
+
+
+def _change(loss: LossChange) -> str:
+    share, error = loss.relative_change
+    return f"{_percent(share)} ± {100 * error:.1f}"
 
 
 def _percent(share: float) -> str:

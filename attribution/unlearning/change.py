@@ -40,7 +40,13 @@ class LossChange:
 
     @property
     def relative(self) -> float:
+        """The rise, as a share of the loss before."""
         return self.rise / self.before
+
+    @property
+    def relative_change(self) -> tuple[float, float]:
+        """The change of the predictions as a share of the loss before, and its standard error."""
+        return self.moved / self.before, self.moved_stderr / self.before
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.files import write_whole
-from evaluation.retraining.sections import SECTIONS, Written
+from evaluation.retraining.sections import SECTIONS
+from evaluation.retraining.written import Written
 
 # Markdown, in which nothing is to be escaped.
 TEMPLATES = Environment(

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
+from attribution.analysis.counterfactual import CounterfactualSettings
+from attribution.analysis.verdict import bears_out
 from evaluation.retraining.evidence import Series
-from evaluation.retraining.panel import TARGET
+from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.proofs import Proof, Shown
-from evaluation.statistics import spearman
+from evaluation.statistics import auc, spearman
 
-CLEAR = 2.0  # standard errors between two figures that are told apart, as on the page
+VERDICT = "change of the predictions"  # what the page's verdict is drawn from
+ROLES = (TARGET, CONTROL)
+CONTROLS = CounterfactualSettings().controls
 
 Figure = Callable[[Shown], tuple[float, float]]  # a figure and its standard error
 FIGURES: dict[str, Figure] = {
     "rise of the loss": lambda shown: (shown.rise, shown.rise_stderr),
-    "change of the predictions": lambda shown: (shown.moved, shown.moved_stderr),
-    "change of the pixels": lambda shown: (shown.pixels, 0.0),
+    VERDICT: lambda shown: (shown.moved, shown.moved_stderr),
+    "change of the pixels": lambda shown: (np.nan if shown.pixels is None else shown.pixels, 0.0),
 }
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One method's answer about one target.
+    """What one method names for one target, held against a picture: that target, or an unrelated one.
 
     Attributes:
-        effect: of retraining without the union of the methods' answers, on this target's loss, beyond
-            the mean of the random unions.
+        effect: of retraining without the union of the method's answers, on the picture's loss, beyond the
+            mean of the random unions.
         depends: whether it is above every random union's.
-        own, controls: what unlearning showed.
+        own, controls: what unlearning what was named showed of the picture, and unlearning random sets.
     """
 
     method: str
@@ -40,24 +45,36 @@ class Answer:
     own: Shown
     controls: tuple[Shown, ...]
 
+    @property
+    def related(self) -> bool:
+        return self.own.named_for == self.own.picture
+
 
 @dataclass(frozen=True)
 class ProofLine:
-    """How one figure of the test does as a verdict over all answers.
+    """How one figure of the test does as a verdict over some answers.
+
+    The page compares with `CONTROLS` random sets: shares are means over all choices of so many.
 
     Attributes:
-        borne_out, refuted: how many answers the test calls so; beyond what its error allows.
-        right_yes, right_no: of those, how many retraining agrees with.
+        answers: how many were tested.
+        borne_out: the share that the test calls so.
+        agreed: of those, the share that retraining agrees with; None where there is none.
         correlation: Spearman of the figure with the effect, the mean over targets of that over methods.
+        unrelated: how often a set was held against a picture that it was not named for.
+        false: the share of those that the test calls borne out.
+        told_apart: how often an answer's figure, less the mean of its controls', is above an unrelated
+            pair's (the area under the ROC curve); None without any.
     """
 
     figure: str
     answers: int
-    borne_out: int
-    right_yes: int
-    refuted: int
-    right_no: int
+    borne_out: float
+    agreed: float | None
     correlation: float
+    unrelated: int
+    false: float | None
+    told_apart: float | None
 
 
 def answers_of(series: Series, proofs: Mapping[str, Proof]) -> list[Answer]:
@@ -74,43 +91,63 @@ def answers_of(series: Series, proofs: Mapping[str, Proof]) -> list[Answer]:
         removal = series.select(kind="union", method=name, k=chance.k)
         if name == CHANCE or proof.k != chance.k or not removal:
             continue
-        rises, own = series.rises(removal[0]), {shown.picture: shown for shown in proof.shown}
-        for row in series.panel.rows(TARGET):
-            picture = series.panel.pictures[row].name
-            controls = tuple(shown for shown in chance.shown if shown.picture == picture)
+        rises = series.rises(removal[0])
+        row_of = {series.panel.pictures[k].name: k for role in ROLES for k in series.panel.rows(role)}
+        for own in (*proof.shown, *proof.unrelated):
+            row = row_of[own.picture]
+            controls = tuple(x for x in (*chance.shown, *chance.unrelated) if x.picture == own.picture)
             effect, depends = rises[row] - random[:, row].mean(), rises[row] > random[:, row].max()
-            answers.append(Answer(name, float(effect), bool(depends), own[picture], controls))
+            answers.append(Answer(name, float(effect), bool(depends), own, controls))
     return answers
 
 
 def proof_lines(answers: Sequence[Answer]) -> list[ProofLine]:
-    """What each figure would say, as the page's verdict does of its own."""
-    return [_line(name, figure, answers) for name, figure in FIGURES.items()] if answers else []
+    """What each figure would say, by the rule of the page's verdict."""
+    return [_line(name, answers) for name in FIGURES] if answers else []
 
 
-def _line(name: str, figure: Figure, answers: Sequence[Answer]) -> ProofLine:
-    verdicts = [_verdict(figure, answer) for answer in answers]
-    yes = [answer.depends for answer, said in zip(answers, verdicts, strict=True) if said is True]
-    no = [not answer.depends for answer, said in zip(answers, verdicts, strict=True) if said is False]
+def held_out_line(answers: Sequence[Answer]) -> ProofLine | None:
+    """What the page's verdict says of the pictures that its rule was not chosen on: every other one."""
+    others = [answer for answer in answers if int(answer.own.picture.rpartition("-")[2]) % 2]
+    return _line(VERDICT, others) if others else None
+
+
+def _line(name: str, everything: Sequence[Answer]) -> ProofLine:
+    figure = FIGURES[name]
+    answers = [answer for answer in everything if answer.related]
+    unrelated = [a for a in everything if not a.related and np.isfinite(figure(a.own)[0])]
+    said = np.array([_borne_out(figure, answer) for answer in answers])
+    depends = np.array([answer.depends for answer in answers])
+    apart = [[_beyond_controls(figure, answer) for answer in some] for some in (answers, unrelated)]
+    return ProofLine(
+        figure=name,
+        answers=len(answers),
+        borne_out=float(said.mean()),
+        agreed=float(said[depends].sum() / said.sum()) if said.any() else None,
+        correlation=_correlation(figure, answers),
+        unrelated=len(unrelated),
+        false=float(np.mean([_borne_out(figure, each) for each in unrelated])) if unrelated else None,
+        told_apart=auc(*map(np.array, apart)) if unrelated else None,
+    )
+
+
+def _borne_out(figure: Figure, answer: Answer) -> float:
+    """The share of the choices of controls by which an answer is borne out."""
+    own, controls = figure(answer.own), [figure(each) for each in answer.controls]
+    return float(np.mean([bears_out(own, some) for some in combinations(controls, CONTROLS)]))
+
+
+def _beyond_controls(figure: Figure, answer: Answer) -> float:
+    return figure(answer.own)[0] - float(np.mean([figure(each)[0] for each in answer.controls]))
+
+
+def _correlation(figure: Figure, answers: Sequence[Answer]) -> float:
+    """Spearman with the effect over methods, the mean over targets."""
     pictures = dict.fromkeys(answer.own.picture for answer in answers)
     by_picture = [[a for a in answers if a.own.picture == picture] for picture in pictures]
-    correlations = [
+    found = [
         spearman(np.array([figure(a.own)[0] for a in some]), np.array([a.effect for a in some]))
         for some in by_picture
         if len(some) > 2
     ]
-    mean = float(np.mean(correlations)) if correlations else 0.0
-    return ProofLine(name, len(answers), len(yes), sum(yes), len(no), sum(no), mean)
-
-
-def _verdict(figure: Figure, answer: Answer) -> bool | None:
-    """Borne out by every control, or refuted by one; None where the error allows neither."""
-    own = figure(answer.own)
-    controls = [figure(each) for each in answer.controls]
-    if all(_above(own, control) for control in controls):
-        return True
-    return False if any(_above(control, own) for control in controls) else None
-
-
-def _above(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one[0] - other[0] > CLEAR * float(np.hypot(one[1], other[1]))
+    return float(np.mean(found)) if found else 0.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +15,8 @@ from evaluation.retraining.evidence import Evidence, Series, recognised
 from evaluation.retraining.lds import lds_lines, reliability
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
-from evaluation.retraining.proof_lines import answers_of, proof_lines
+from evaluation.retraining.proof_section import proofs
+from evaluation.retraining.written import Section, Written
 
 REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
 EXHAUSTIVE = "exhaustive"  # under the reference, of methods that are asked refined otherwise
@@ -28,32 +28,7 @@ unions of the same size; that of the loss is relative. *Luck*: the standard devi
 unions. *Signal* is their ratio. Minutes are of training, on one thread.
 
 """
-PROOF_WORDS = """\
-What a method names for a target is unlearned, and as a control random sets of the same size. *Borne \
-out*: the target changes clearly more than under every control; *refuted*: clearly less than under one. \
-*Retraining agrees* where the target's loss rises more without the method's union than without any random \
-one, or does not.
-
-"""
 FOLDER = "evaluation/retraining"  # of the charts, from the document
-
-
-@dataclass(frozen=True)
-class Written:
-    """A section's text, the sentence that says it in plain words, and its charts by file name."""
-
-    text: str
-    plainly: str
-    charts: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Section:
-    """A question, and what answers it; `write` gives None where nothing is recorded."""
-
-    title: str
-    asks: str
-    write: Callable[[Evidence], Written | None]
 
 
 def pilot(evidence: Evidence) -> Written | None:
@@ -264,29 +239,6 @@ def scores_of_all(evidence: Evidence, series: Series) -> Mapping[str, Attributio
     """What methods say under the reference, of all images wherever it was asked."""
     names = (REFERENCE_WORKSPACE, EXHAUSTIVE)
     return {k: v for name in names for k, v in evidence.attributions(name, series.panel).items()}
-
-
-def proofs(evidence: Evidence) -> Written | None:
-    series = evidence.main
-    answers = [] if series is None else answers_of(series, evidence.proofs(series.panel))
-    if not (lines := proof_lines(answers)):
-        return None
-    rows = [
-        (x.figure, str(x.answers), str(x.borne_out), str(x.right_yes), str(x.refuted), str(x.right_no),
-         f"{x.correlation:.2f}")
-        for x in lines
-    ]  # fmt: skip
-    header = (
-        "judged by", "answers", "borne out", "retraining agrees", "refuted", "retraining agrees",
-        "Spearman with the effect",
-    )  # fmt: skip
-    best = max(lines, key=lambda x: x.right_yes / max(x.borne_out, 1))
-    plainly = (
-        f"Judged by the {best.figure}, the page's test calls {best.borne_out} of {best.answers} answers "
-        f"borne out, and retraining agrees in {best.right_yes}."
-    )
-    held = f"By retraining, {sum(x.depends for x in answers)} of {len(answers)} answers hold."
-    return Written(f"{PROOF_WORDS}{held}\n\n{table(header, rows)}", f"{held} {plainly}")
 
 
 SECTIONS = (

@@ -23,8 +23,10 @@ GREY = Image.new("RGB", (16, 16), (120, 120, 120))
 MADE = Generation("a dog <b>", seed=3)
 
 
-def loss(relative: float, error: float = 0.01) -> LossChange:
-    return LossChange(0.5, 0.02, 0.5 * (1 + relative), 0.02, 0.5 * relative, 0.5 * error, 0.1, 0.01)
+def loss(change: float, error: float = 0.01) -> LossChange:
+    """Of a picture whose predictions moved by a share of its loss, which rose by as much."""
+    moved = (0.5 * change, 0.5 * error)
+    return LossChange(0.5, 0.02, 0.5 * (1 + change), 0.02, *moved, *moved)
 
 
 def outcome(
@@ -53,7 +55,7 @@ WHOLE = CounterfactualCheck(
 ITSELF = replace(WHOLE, controls=(), survivors=tuple(survivor(0.01) for _ in range(4)))
 
 
-def test_a_clear_difference_from_every_control_is_said_to_be_one() -> None:
+def test_a_clear_difference_from_the_controls_is_said_to_be_one() -> None:
     head, measured = top_verdict(WHOLE)
     assert "more than on random ones" in head
     assert "30.0% ± 1.0" in measured
@@ -61,22 +63,18 @@ def test_a_clear_difference_from_every_control_is_said_to_be_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("top", "control", "words"),
+    ("top", "control"),
     [
-        (outcome(0.3, error=0.2), outcome(0.1, error=0.1), "within the error"),
-        (outcome(0.05), outcome(0.3), "not borne out"),
-        (outcome(0.30), outcome(0.30), "within the error"),
+        (outcome(0.3, error=0.2), outcome(0.1, error=0.1)),
+        (outcome(0.05), outcome(0.3)),
+        (outcome(0.30), outcome(0.28)),
     ],
 )
-def test_what_is_not_clear_is_not_claimed(top: Outcome, control: Outcome, words: str) -> None:
-    """Law: What a check does not show clearly is not claimed."""
-    assert words in top_verdict(replace(WHOLE, outcome=top, controls=(control, control)))[0]
-
-
-def test_one_control_that_is_as_high_is_enough_to_doubt() -> None:
-    """Law: One control that is as high is enough to doubt."""
-    doubtful = replace(WHOLE, controls=(outcome(0.01), outcome(0.29)))
-    assert "within the error" in top_verdict(doubtful)[0]
+def test_what_is_not_clear_is_not_claimed(top: Outcome, control: Outcome) -> None:
+    """Law: What a check does not show clearly is not claimed, and not held against the answer."""
+    head, measured = top_verdict(replace(WHOLE, outcome=top, controls=(control, control)))
+    assert "cannot tell" in head
+    assert "says nothing against the answer" in measured
 
 
 def test_unrelated_pictures_that_suffer_are_told() -> None:

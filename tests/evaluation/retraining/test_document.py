@@ -71,10 +71,10 @@ def evidence(
             made.write(tmp_path / "attributions" / name)
         moved = known if method == "knowing" else np.zeros_like(known)
         of_targets = [(q.picture.name, row.max()) for q, row in zip(questions, moved, strict=True)][:2]
-        shown = tuple(Shown(name, 0.0, 0.1, value, 0.001, 1.0) for name, value in of_targets)
-        Proof(method, panel.digest, "m", 2, shown).write(tmp_path / "proofs")
-    random = tuple(Shown(f"target-0{k}", 0.0, 0.1, 0.01, 0.001, 1.0) for k in (0, 1, 0, 1))
-    Proof("chance", panel.digest, "m", 2, random).write(tmp_path / "proofs")
+        shown = tuple(Shown(name, 0.0, 0.1, value, 0.001, 1.0, name) for name, value in of_targets)
+        Proof(method, panel.digest, "m", 2, shown, ()).write(tmp_path / "proofs")
+    random = tuple(Shown(f"target-0{k}", 0.0, 0.1, 0.01, 0.001, 1.0, "") for k in (0, 1, 0, 1))
+    Proof("chance", panel.digest, "m", 2, random, ()).write(tmp_path / "proofs")
     choices = Choices(
         small_recipe, small_panel, tmp_path / "attributions" / "reference", None, (2, 3), 4, 3, 2, 30, 10
     )
@@ -158,8 +158,8 @@ def test_a_test_that_knows_is_agreed_with_by_retraining(evidence: Evidence) -> N
     answers = answers_of(series, evidence.proofs(series.panel))
     assert len(answers) == 4
     moved = {line.figure: line for line in proof_lines(answers)}["change of the predictions"]
-    assert moved.borne_out == 2
-    assert moved.refuted == 2
+    assert moved.borne_out == 0.5
+    assert moved.agreed == 1.0
 
 
 def test_half_finished_plans_are_reported_as_far_as_they_are(evidence: Evidence, tmp_path: Path) -> None:

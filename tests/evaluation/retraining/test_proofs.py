@@ -11,20 +11,25 @@ from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.unlearning.image_set import Ascent
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import ask, read_all
-from evaluation.retraining.panel import Panel
-from evaluation.retraining.proof_lines import Answer, proof_lines
+from evaluation.retraining.panel import CONTROL, Panel
+from evaluation.retraining.proof_lines import Answer, held_out_line, proof_lines
 from evaluation.retraining.proofs import Proof, Prover, Shown
 
 QUICK = CounterfactualSettings(Ascent(draws=8, calibration_draws=8), measuring_draws=8)
 
 
-def shown(moved: float, error: float = 0.01, rise: float = 0.0) -> Shown:
-    return Shown("target-00", rise, 0.1, moved, error, 10 * moved)
+def shown(moved: float, error: float = 0.01, rise: float = 0.0, named_for: str = "") -> Shown:
+    return Shown("target-00", rise, 0.1, moved, error, 10 * moved, named_for)
 
 
 def answer(moved: float, effect: float, depends: bool, picture: str = "target-00") -> Answer:
-    own = replace(shown(moved, rise=-moved), picture=picture)
+    own = replace(shown(moved, rise=-moved, named_for="target-00"), picture=picture)
     return Answer("abu", effect, depends, own, (shown(0.1), shown(0.2)))
+
+
+def unrelated(moved: float) -> Answer:
+    related = answer(moved, 0.0, depends=False)
+    return replace(related, own=replace(related.own, picture="control-00", pixels=None))
 
 
 def test_answers_are_unlearned_as_the_page_does_it(
@@ -44,7 +49,14 @@ def test_answers_are_unlearned_as_the_page_does_it(
     for each in (*own.shown, *chance.shown):
         assert each.moved > 0
         assert each.moved_stderr > 0
+        assert each.pixels is not None
         assert each.pixels > 0
+    controls = [panel.pictures[row].name for row in panel.rows(CONTROL)]
+    assert [(x.named_for, x.picture) for x in own.unrelated] == [
+        (target.picture, control) for target in own.shown for control in controls
+    ]
+    assert len(chance.unrelated) == 2 * len(controls)
+    assert all(each.moved > 0 and each.pixels is None for each in own.unrelated)
 
 
 def test_a_verdict_is_counted_right_where_retraining_agrees() -> None:
@@ -52,12 +64,32 @@ def test_a_verdict_is_counted_right_where_retraining_agrees() -> None:
         answer(0.5, 0.3, depends=True),
         answer(0.4, 0.2, depends=False),
         answer(0.05, 0.0, depends=False),
-        answer(0.21, 0.1, depends=True),  # not told apart from the larger control
+        answer(0.19, 0.1, depends=True),  # beyond 1.25 times the mean of the controls, but not clearly
     ]
     rise, moved, pixels = proof_lines(answers)
-    assert (moved.borne_out, moved.right_yes, moved.refuted, moved.right_no) == (2, 1, 1, 1)
-    assert (rise.borne_out, rise.refuted) == (0, 2)
-    assert pixels.borne_out == 3
+    assert (moved.answers, moved.borne_out, moved.agreed) == (4, 0.5, 0.5)
+    assert (rise.borne_out, rise.agreed) == (0, None)
+    assert pixels.borne_out == 0.75  # no error is known of them
     assert moved.correlation == pytest.approx(1.0)
     assert rise.correlation == pytest.approx(-1.0)
     assert proof_lines([]) == []
+
+
+def test_what_was_named_for_another_picture_is_counted_apart() -> None:
+    answers = [answer(0.5, 0.3, depends=True), answer(0.15, 0.2, depends=True)]
+    answers += [unrelated(0.4), unrelated(0.1), unrelated(0.2)]
+    _, moved, pixels = proof_lines(answers)
+    assert (moved.answers, moved.borne_out) == (2, 0.5)
+    assert (moved.unrelated, moved.false) == (3, pytest.approx(1 / 3))
+    assert moved.told_apart == pytest.approx(4 / 6)  # 0.5 is above all three, 0.15 above one
+    assert (pixels.unrelated, pixels.told_apart) == (0, None)
+
+
+def test_the_rule_is_reported_for_pictures_that_it_was_not_chosen_on() -> None:
+    chosen_on = answer(0.5, 0.3, depends=True)
+    other = answer(0.05, 0.3, depends=True, picture="target-01")
+    other = replace(other, own=replace(other.own, named_for="target-01"))
+    found = held_out_line([chosen_on, other])
+    assert found is not None
+    assert (found.answers, found.borne_out) == (1, 0.0)
+    assert held_out_line([chosen_on]) is None
