@@ -77,6 +77,13 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", help="diffusers pipeline folder or hub id")
+    sub.add_argument(
+        "--adapter",
+        action="append",
+        metavar="FOLDER_OR_FILE",
+        help="what is put into the model: a LoRA, weights and tokens of Custom Diffusion, a textual "
+        "inversion; may be repeated; none takes them away",
+    )
     _add_training_set(sub)
     sub.add_argument(
         "--timesteps", type=positive_count, help="of the probe; must divide the model's (default 10)"
@@ -184,6 +191,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.image_column,
         options.caption_column,
         options.captions,
+        options.adapter,
     )
 
 
