@@ -17,8 +17,8 @@ from attribution.models.adapter_files import (
 )
 
 SINGLE = (
-    "make a pipeline folder of it with diffusers (StableDiffusionPipeline.from_single_file, then "
-    "save_pretrained) and give that"
+    "make a pipeline folder of it (`python -m precompute convert FILE --config PIPELINE_OF_ITS_KIND --out "
+    "FOLDER`) and give that"
 )
 GIVE = "give a folder with a model_index.json, or a hub id"
 STATE = r"checkpoint-\d+|optimizer\.|random_states|rng_state"  # names that training scripts give

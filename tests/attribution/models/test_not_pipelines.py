@@ -31,7 +31,7 @@ def test_what_is_no_pipeline_is_told_apart(foreign_pipeline: Path, tmp_path: Pat
     stored(state / "unet" / WEIGHTS)
     (tmp_path / "empty").mkdir()
     cases: dict[Path, str] = {
-        whole: "is one file.*from_single_file",
+        whole: "is one file.*precompute convert FILE --config",
         tmp_path / "model.ckpt": "is not a diffusers pipeline: give a folder",
         stored(tmp_path / "style.safetensors", "a.lora_A.weight"): "is a LoRA without the pipeline",
         stored(
