@@ -25,7 +25,7 @@ from attribution.gradients.curvature import (
 from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
 from attribution.gradients.stored import damped_curvature
-from attribution.models.base import DiffusionModel, Weights, masked_mean, open_model
+from attribution.models.base import DiffusionModel, Weights, masked_mean
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.draws import Probe, probe_draws, stratified_draws
 from attribution.models.loss_weights import weighted
@@ -128,9 +128,7 @@ class Laboratory:
         if key not in self._models:
             model = self.workspace.model
             if variant.layers is not None:
-                source = self.workspace.source(self.workspace.config.model)
-                model = open_model(source, self.workspace.device, variant.layers)
-                model.parametrisation = self.workspace.model.parametrisation
+                model = self.workspace.with_layers(variant.layers)
             if variant.weight is not None:
                 model = copy.copy(model)
                 model.parametrisation = weighted(model.parametrisation, variant.weight)

@@ -29,6 +29,7 @@ from cli.parser import Parser, add_batch_size, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, gone_without, open_or_bind, use_encoders
+from precompute.conversion import convert
 from precompute.doctor import examine
 from precompute.executors.local import Execution, run
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
@@ -41,6 +42,7 @@ FIRST = {
     "init": "make a workspace, or bind one anew to a changed model, training set or encoder",
 }
 LAST = {
+    "convert": "write weights in pickles, or a whole model in one file, as a folder of safetensors",
     "status": "say what there is and what is missing",
     "verify": "hash everything again and compare",
 }
@@ -56,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
     for verb, words in VERBS.items():
         sub = verbs.add_parser(verb, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        if verb == "convert":
+            _add_conversion(sub)
+            continue
         if verb != "doctor":
             sub.add_argument(
                 "--workspace", required=True, type=Path, metavar="DIR", help="the workspace's folder"
@@ -75,8 +80,26 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_conversion(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("source", type=Path, metavar="FILE_OR_FOLDER", help="what is converted")
+    sub.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="a new folder")
+    sub.add_argument(
+        "--config",
+        type=Path,
+        metavar="PIPELINE_FOLDER",
+        help="for a whole model in one file: a pipeline of its kind, with or without weights",
+    )
+
+
 def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", help="diffusers pipeline folder or hub id")
+    sub.add_argument(
+        "--adapter",
+        action="append",
+        metavar="FOLDER_OR_FILE",
+        help="what is put into the model: a LoRA, weights and tokens of Custom Diffusion, a textual "
+        "inversion; may be repeated; none takes them away",
+    )
     _add_training_set(sub)
     sub.add_argument(
         "--timesteps", type=positive_count, help="of the probe; must divide the model's (default 10)"
@@ -184,6 +207,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.image_column,
         options.caption_column,
         options.captions,
+        options.adapter,
     )
 
 
@@ -232,6 +256,12 @@ def _doctor(options: argparse.Namespace) -> int:
     return 2 if found.refused else 0
 
 
+def _convert(options: argparse.Namespace) -> int:
+    for name in convert(options.source, options.out, options.config):
+        print(options.out / name)
+    return 0
+
+
 def _status(options: argparse.Namespace) -> int:
     print_status(Workspace.open(options.workspace))
     return 0
@@ -249,6 +279,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "convert": _convert,
     "doctor": _doctor,
     "init": _init,
     "status": _status,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Sources:
         checkpoints: folders of further weights of the denoiser (or "none") by name; others are as above.
         image_column, caption_column, captions: see `attribution.data.columns`; those of another dataset
             are the defaults.
+        adapters: files or folders of what is put into the model, or "none"; a new model has none.
     """
 
     model: str | None = None
@@ -52,6 +53,7 @@ class Sources:
     image_column: str | None = None
     caption_column: str | None = None
     captions: str | None = None
+    adapters: Sequence[str] | None = None
 
 
 def bind(
@@ -85,7 +87,7 @@ def bind(
     optional = [name for name in encoders if name not in sources.encoders and old is None]
     return create_workspace(
         folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints,
-        columns, optional,
+        columns, optional, chosen_adapters(folder, sources, old),
     )  # fmt: skip
 
 
@@ -120,6 +122,15 @@ def chosen_columns(folder: Path, sources: Sources, old: Config | None) -> Column
         sources.caption_column or kept.caption,
         sources.captions or kept.captions,
     )
+
+
+def chosen_adapters(folder: Path, sources: Sources, old: Config | None) -> list[str]:
+    """Those given, else those of an old workspace of the same model, else none."""
+    if sources.adapters is not None:
+        return [source for source in sources.adapters if source != NONE]
+    if old is None or sources.model is not None:
+        return []
+    return [Workspace(folder, old).source(stored) for stored in old.adapters]
 
 
 def chosen_encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
@@ -187,6 +198,8 @@ def open_or_bind(
                 f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
                 f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"
             )
+    if sources.adapters is not None:
+        _check_adapters(workspace, [source for source in sources.adapters if source != NONE])
     for name, asked in sources.checkpoints.items():
         if workspace.stored(asked) != config.checkpoints.get(name, NONE):
             raise WorkspaceError(
@@ -196,6 +209,17 @@ def open_or_bind(
             )
     use_encoders(workspace, sources.encoders)
     return workspace
+
+
+def _check_adapters(workspace: Workspace, asked: Sequence[str]) -> None:
+    bound = workspace.config.adapters
+    if tuple(map(workspace.stored, asked)) != bound:
+        flags = " ".join(f"--adapter {source}" for source in asked or [NONE])
+        raise WorkspaceError(
+            f"{workspace.folder} is bound to the adapters {', '.join(bound) or NONE}, not "
+            f"{', '.join(asked) or NONE}: choose another --workspace, or bind this one anew with `python "
+            f"-m precompute init --workspace {workspace.folder} {flags}`"
+        )
 
 
 def _as_bound(asked: str | None, config: Config, folder: Path) -> str | None:

@@ -14,11 +14,19 @@ from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
 from attribution.errors import ModelError, WhenceError
+from attribution.models.adapters import named_adapters
 from attribution.models.base import DiffusionModel, open_model
 from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.models.prompts import spelled_out
 from attribution.workspace.config import Config, stored_path
 from attribution.workspace.workspace import Workspace, checked_device
-from precompute.binding import Sources, chosen_columns, chosen_encoders, chosen_probe
+from precompute.binding import (
+    Sources,
+    chosen_adapters,
+    chosen_columns,
+    chosen_encoders,
+    chosen_probe,
+)
 from precompute.jobs.base import all_jobs, jobs_in, with_options
 from precompute.work import Work, measured_pace
 
@@ -89,7 +97,7 @@ def examine(
     columns = chosen_columns(Path(), sources, None)
     training_set = _tried(lambda: imagefolder.scan(sources.dataset or "", progress, columns), findings)
     if model is not None:
-        facts |= dict(_model_facts(model, sources.model or ""))
+        facts |= dict(_model_facts(model, sources))
     if training_set is not None:
         facts |= _training_set_facts(training_set)
         findings += _nonsense(training_set)
@@ -114,7 +122,8 @@ def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
 
 def _opened_model(sources: Sources, device: str) -> DiffusionModel:
     layers = sources.layers or CROSS_ATTENTION_KV
-    return open_model(sources.model or "", device, layers, sources.loss_weight)
+    adapters = chosen_adapters(Path(), sources, None)
+    return open_model(sources.model or "", device, layers, sources.loss_weight, adapters)
 
 
 def _opened_encoders(
@@ -163,10 +172,14 @@ def _planned(
     return planned
 
 
-def _model_facts(model: DiffusionModel, source: str) -> Iterator[tuple[str, str]]:
+def _model_facts(model: DiffusionModel, sources: Sources) -> Iterator[tuple[str, str]]:
+    source, adapters = sources.model or "", chosen_adapters(Path(), sources, None)
     channels, height, width = model.latent_shape
     weights = sum(weight.numel() for weight in model.weights.values())
     yield "model", f"{_class_of(source)} at {source}"
+    if adapters:
+        files = (f"{each.path.name} ({each.kind.title})" for each in named_adapters(adapters))
+        yield "adapters", ", ".join(files)
     yield "loss", f"{model.parametrisation.fingerprint} (what is predicted, and the weight in training)"
     yield "layers", f"{model.layers}: {len(model.weights)} matrices, {weights:,} weights"
     yield "resolution", f"{model.resolution} pixels, a latent of {channels} x {height} x {width}"
@@ -222,7 +235,7 @@ def _cut_captions(model: DiffusionModel | None, training_set: TrainingSet) -> It
         return
     most, captions, cut = int(tokenizer.model_max_length), training_set.captions, []
     for start in range(0, len(captions), TOKENIZED):
-        found = tokenizer(list(captions[start : start + TOKENIZED])).input_ids
+        found = tokenizer(spelled_out(captions[start : start + TOKENIZED], tokenizer)).input_ids
         cut += [start + place for place, tokens in enumerate(found) if len(tokens) > most]
     if cut:
         named = ", ".join(training_set.ids[row] for row in cut[:NAMED])

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.errors import ModelError
+from attribution.models.adapters import Adapter, named_adapters
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import weighted
@@ -171,6 +172,21 @@ class HasCheckpoints(Protocol):
 
 
 @runtime_checkable
+class OpensAdapted(Protocol):
+    """A reader of models that adapters can be put into."""
+
+    def open_adapted(
+        self, name: str | Path, device: str, layers: str, adapters: Sequence[Adapter]
+    ) -> DiffusionModel:
+        """As `open` does, with adapters.
+
+        Raises:
+            ModelError: one was made for another model.
+        """
+        ...
+
+
+@runtime_checkable
 class MakesSeveral(Protocol):
     """A model that makes several pictures at once, which differ from those made one by one by rounding."""
 
@@ -226,6 +242,7 @@ def open_model(
     device: str = "cpu",
     layers: str = CROSS_ATTENTION_KV,
     loss_weight: str | None = None,
+    adapters: Sequence[str | Path] = (),
 ) -> DiffusionModel:
     """Open a pipeline folder or hub id with the first reader in `attribution.models` that knows it.
 
@@ -233,16 +250,33 @@ def open_model(
         layers: the name of a selector; see `attribution.models.layers`.
         loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`;
             None for what the pipeline itself says of it.
+        adapters: files that are put into it, or their folders; see `attribution.models.adapters`.
 
     Raises:
-        ModelError: no reader knows it, its files cannot be read, or it has no such layers.
+        ModelError: no reader knows it, its files cannot be read, it has no such layers, or an adapter
+            cannot be put into it.
         UnknownNameError: there is no selector of that name.
         SettingsError: the loss weight is not known, or its table does not fit.
     """
     for reader in plugins("attribution.models", "MODELS"):
         if reader.reads(name):
-            model: DiffusionModel = reader.open(name, device, layers)
+            model = _opened(reader, name, device, layers, named_adapters(adapters))
             if loss_weight is not None:
                 model.parametrisation = weighted(model.parametrisation, loss_weight)
             return model
     raise ModelError(not_a_pipeline(name))
+
+
+def _opened(
+    reader: Any, name: str | Path, device: str, layers: str, adapters: Sequence[Adapter]
+) -> DiffusionModel:
+    if adapters and not isinstance(reader, OpensAdapted):
+        raise ModelError(
+            f"{adapters[0].path} cannot be put into {name}: {type(reader).__name__} takes none"
+        )
+    model: DiffusionModel = (
+        reader.open_adapted(name, device, layers, adapters)
+        if adapters
+        else reader.open(name, device, layers)
+    )
+    return model

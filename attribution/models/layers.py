@@ -3,7 +3,7 @@
 cross-attention-kv          keys and values of the caption (AbU, section 3.3)
 cross-attention             queries and output projections as well
 joint-attention-context-kv  keys and values of the caption's stream, where attention is joint
-lora                        the low-rank matrices of adapters
+lora                        the low-rank matrices of adapters, which are then kept beside the weights
 all-linear                  every linear layer
 """
 
@@ -18,6 +18,7 @@ from torch import nn
 from attribution.errors import ModelError, UnknownNameError
 
 CROSS_ATTENTION_KV = "cross-attention-kv"
+LORA = "lora"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ SELECTORS = {
         LayerSelector(CROSS_ATTENTION_KV, r"attn2\.to_[kv]$", reads_captions=True),
         LayerSelector("cross-attention", r"attn2\.to_(q|k|v|out\.0)$"),
         LayerSelector("joint-attention-context-kv", r"attn\.add_[kv]_proj$"),
-        LayerSelector("lora", r"\.lora_[AB](\.\w+)?$"),
+        LayerSelector(LORA, r"\.lora_[AB](\.\w+)?$"),
         LayerSelector("all-linear", r""),
     )
 }

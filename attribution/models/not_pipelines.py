@@ -6,11 +6,19 @@ import re
 from pathlib import Path
 
 from attribution.errors import ModelError
-from attribution.models.adapter_files import WEIGHTS, adapter_kind, is_whole, tensor_names
+from attribution.models.adapter_files import (
+    WEIGHTS,
+    AdapterKind,
+    how_to_use,
+    is_whole,
+    kind_inside,
+    kind_named,
+    tensor_names,
+)
 
 SINGLE = (
-    "make a pipeline folder of it with diffusers (StableDiffusionPipeline.from_single_file, then "
-    "save_pretrained) and give that"
+    "make a pipeline folder of it (`python -m precompute convert FILE --config PIPELINE_OF_ITS_KIND --out "
+    "FOLDER`) and give that"
 )
 GIVE = "give a folder with a model_index.json, or a hub id"
 STATE = r"checkpoint-\d+|optimizer\.|random_states|rng_state"  # names that training scripts give
@@ -26,9 +34,9 @@ def not_a_pipeline(name: str | Path) -> str:
         return f"{name} is not a diffusers pipeline: {GIVE}"
     found = sorted(each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file())
     for each in found:
-        told = adapter_kind(each)
-        if told is not None and Path(each).suffix in WEIGHTS:
-            return f"{path} has {told[0]} ({each}) without the pipeline it was trained for: {told[1]}"
+        kind = kind_named(each)
+        if kind is not None and Path(each).suffix in WEIGHTS:
+            return f"{path} has {kind.title} ({each}) {_alone(kind, path / each)}"
     if re.search(STATE, path.name) or any(re.search(STATE, each) for each in found):
         return (
             f"{path} is what a training script left on its way, no diffusers pipeline: give the pipeline "
@@ -45,18 +53,20 @@ def not_a_pipeline(name: str | Path) -> str:
 
 
 def _file(path: Path) -> str:
-    told = adapter_kind(path.name)
+    kind = kind_named(path.name)
     if path.suffix == ".safetensors":
         try:
             inside = tensor_names(path)
         except ModelError as problem:
             return str(problem)
-        if is_whole(path, inside):
-            told = None
-        elif told is None and any("lora" in each for each in inside):
-            told = adapter_kind("lora")
-    if told is not None:
-        return f"{path} is {told[0]} without the pipeline it was trained for: {told[1]}"
+        kind = None if is_whole(path, inside) else kind_inside(inside) or kind
+    if kind is not None:
+        return f"{path} is {kind.title} {_alone(kind, path)}"
     if path.suffix in WEIGHTS:
         return f"{path} is one file, not a diffusers pipeline folder: if it is a whole model, {SINGLE}"
     return f"{path} is a file, not a diffusers pipeline: {GIVE}"
+
+
+def _alone(kind: AdapterKind, path: Path) -> str:
+    use = kind.remedy or f"give that with --model, and {how_to_use(kind, path)}"
+    return f"without the pipeline it was trained for: {use}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from diffusers import DDPMScheduler, DiffusionPipeline, UNet2DConditionModel
 from attribution.data.files import file_sha256
 from attribution.errors import ModelError
 from attribution.models.adapter_files import check_beside, tensor_names
+from attribution.models.adapters import Adapter, put_in
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_checks import (
     INDEX,
@@ -59,15 +60,18 @@ def _json_digest(config: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest()
 
 
-def load(folder: Path) -> Any:
+def load(folder: Path, adapters: Sequence[Adapter] = (), keep_lora: bool = False) -> Any:
     """The pipeline of a folder, single precision, without what attribution does not need.
+
+    Args:
+        adapters, keep_lora: what is put into it, see `attribution.models.adapters.put_in`.
 
     Raises:
         ModelError: it cannot be read, is no Stable Diffusion pipeline, or would not be used whole. What a
             configuration or a file's name says is found before any weight is read.
     """
     check_configuration(folder, in_folder(folder))
-    check_beside(folder, PARTS)
+    check_beside(folder, PARTS, [adapter.path for adapter in adapters])
     parametrisation_of(scheduler_in(folder), torch.device("cpu"), folder)
     variant = variant_of(_names(folder), folder)
     index = read_json(folder / "model_index.json")
@@ -84,6 +88,7 @@ def load(folder: Path) -> Any:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{folder} could not be read as a diffusers pipeline: {first_line}") from error
     _check_tensors(pipeline.unet, folder / "unet", variant)
+    put_in(pipeline, adapters, keep_lora)
     return pipeline
 
 

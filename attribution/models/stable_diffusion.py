@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from attribution.errors import ModelError
+from attribution.models.adapters import Adapter, adapted_fingerprint
 from attribution.models.base import (
     Factors,
     Generation,
@@ -35,11 +36,12 @@ from attribution.models.layer_calls import (
     projected,
     projections,
 )
-from attribution.models.layers import CROSS_ATTENTION_KV, selected, selector
+from attribution.models.layers import CROSS_ATTENTION_KV, LORA, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_checks import latent_side
 from attribution.models.pipeline_files import downloaded, fingerprint_of, load, load_checkpoint
+from attribution.models.prompts import spelled_out
 from attribution.models.sampler import sampler_of
 from attribution.models.skeletons import Skeletons
 from attribution.rng import gaussian
@@ -49,10 +51,20 @@ ENCODE_PIXELS = 2**19  # of all of them together, if there is more than one
 
 
 class PipelineModel:
-    """A loaded pipeline. Its tensors are never written to, so threads may share it."""
+    """A loaded pipeline. Its tensors are never written to, so threads may share it.
 
-    def __init__(self, folder: Path, device: str, layers: str = CROSS_ATTENTION_KV):
-        pipeline = load(folder)
+    Args:
+        adapters: are put into it, LoRA beside its weights where these are the layers that are unlearned in.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        device: str,
+        layers: str = CROSS_ATTENTION_KV,
+        adapters: Sequence[Adapter] = (),
+    ):
+        pipeline = load(folder, adapters, keep_lora=layers == LORA)
         self.device = torch.device(device)
         self.tokenizer = pipeline.tokenizer
         self.scheduler = pipeline.scheduler
@@ -65,7 +77,8 @@ class PipelineModel:
             parametrisation_of(self.scheduler, self.device, folder), recorded_loss_weight(self.scheduler)
         )
         self._take(pipeline.unet, folder)
-        self.fingerprint = fingerprint_of(folder)
+        self.fingerprint = adapted_fingerprint(fingerprint_of(folder), adapters)
+        self._is_adapted = bool(adapters)
         factor = 2 ** (len(_block_channels(self.vae)) - 1)
         side = latent_side(self.unet.config, folder)
         self.latent_shape = (int(self.unet.config.in_channels), side, side)
@@ -109,8 +122,13 @@ class PipelineModel:
         """The same pipeline with the U-Net of another folder: a pipeline's, or one that lies there alone.
 
         Raises:
-            ModelError: it has no U-Net that can be read.
+            ModelError: it has no U-Net that can be read, or adapters were put into the model's own.
         """
+        if self._is_adapted:
+            raise ModelError(
+                f"{folder} cannot be a checkpoint of a model with adapters, which are not put into it: "
+                "leave out --checkpoint, or give no --adapter"
+            )
         unet, fingerprint = load_checkpoint(folder, type(self.unet))
         other = copy.copy(self)
         other._take(unet, folder)
@@ -133,7 +151,7 @@ class PipelineModel:
     @torch.no_grad()
     def encode_captions(self, captions: Sequence[str]) -> Conditioning:
         ids = self.tokenizer(
-            list(captions),
+            spelled_out(captions, self.tokenizer),
             padding="max_length",
             max_length=self.tokenizer.model_max_length,
             truncation=True,
@@ -266,10 +284,15 @@ class PipelineReader:
         return not folder.is_absolute() and str(name).count("/") == 1
 
     def open(self, name: str | Path, device: str, layers: str) -> PipelineModel:
+        return self.open_adapted(name, device, layers, ())
+
+    def open_adapted(
+        self, name: str | Path, device: str, layers: str, adapters: Sequence[Adapter]
+    ) -> PipelineModel:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ModelError("no CUDA device was found: use --device cpu")
         folder = Path(name) if Path(name).exists() else downloaded(str(name))
-        return PipelineModel(folder, device, layers)
+        return PipelineModel(folder, device, layers, adapters)
 
 
 MODELS = (PipelineReader(),)

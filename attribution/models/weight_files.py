@@ -11,9 +11,8 @@ from attribution.errors import ModelError
 WEIGHED = ("unet", "vae", "text_encoder")  # the parts that have weights
 NAME = r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(?P<variant>\w+))?\.(?P<kind>safetensors|bin)$"
 CONVERT = (
-    "if you trust where they come from, write them as safetensors with diffusers "
-    "(StableDiffusionPipeline.from_pretrained(FOLDER, use_safetensors=False), then save_pretrained) and "
-    "give the folder that was saved"
+    "write them as safetensors (`python -m precompute convert FOLDER --out OTHER`) and give the folder "
+    "that was written"
 )
 
 

@@ -51,6 +51,7 @@ class _StoredConfig(_Stored):
     loss_weight: str = NONE
     checkpoints: dict[str, str] = {}
     columns: Columns = Columns()
+    adapters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Config:
             table lies in the workspace's folder, under the name `LOSS_TABLE`.
         checkpoints: folders of further weights of the model's denoiser, by name.
         columns: of the training set's metadata; written down only where somebody has named them.
+        adapters: files or folders of what is put into the model; written down only where there are any.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -85,11 +87,14 @@ class Config:
     loss_weight: str = NONE
     checkpoints: Mapping[str, str] = field(default_factory=dict)
     columns: Columns = field(default_factory=Columns)
+    adapters: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:
         data = {"format": FORMAT, **asdict(self)}
         if self.columns == Columns():
             del data["columns"]
+        if not self.adapters:
+            del data["adapters"]
         part = folder / f"{CONFIG}.part"
         part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         part.replace(folder / CONFIG)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from attribution.data import imagefolder
@@ -32,6 +32,7 @@ def create_workspace(
     checkpoints: Mapping[str, Path | str] | None = None,
     columns: Columns | None = None,
     optional: Collection[str] = (),
+    adapters: Sequence[Path | str] = (),
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
@@ -39,29 +40,27 @@ def create_workspace(
         encoders, checkpoints: folders or hub ids, by name: of encoders, of further weights of the denoiser.
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
-        layers, loss_weight, columns: see `open_model` and `Columns`.
+        layers, loss_weight, columns, adapters: see `open_model` and `Columns`.
         optional: names of encoders that are gone without where they cannot be opened.
 
     Raises:
         WhenceError: anything that is not what it should be. Nothing is written then.
     """
     folder, device = Path(folder), checked_device(device)
-    opened = open_model(str(model), device, layers, loss_weight)
+    opened = open_model(str(model), device, layers, loss_weight, adapters)
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
     training_set = imagefolder.scan(dataset, progress, columns)
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
     config = Config(
-        stored_path(folder, model),
-        stored_path(folder, dataset),
+        stored_path(folder, model), stored_path(folder, dataset),
         _stored(folder, {name: str((encoders or {})[name]) for name in loaded}),
-        probe,
-        opened.resolution,
+        probe, opened.resolution,
         _fingerprints(opened, training_set, loaded, probe, device, further),
         opened.latent_shape,
         f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
-        _stored(folder, further),
-        columns or Columns(),
-    )
+        _stored(folder, further), columns or Columns(),
+        tuple(stored_path(folder, adapter) for adapter in adapters),
+    )  # fmt: skip
     _save(folder, config, training_set, weight)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
 

@@ -130,16 +130,25 @@ class Workspace:
         """
         with self._lock:
             if self._model is None:
-                model = open_model(
-                    self.source(self.config.model),
-                    self.device,
-                    self.fingerprints["layers"],
-                    in_folder(self.config.loss_weight, self.folder),
-                )
+                model = self.with_layers(self.fingerprints["layers"])
                 self._must_match("model", model.fingerprint)
                 self._must_match("loss", model.parametrisation.fingerprint)
                 self._model = model
             return self._model
+
+    def with_layers(self, layers: str) -> DiffusionModel:
+        """The model, opened anew, with the layers of another selector to unlearn in.
+
+        Raises:
+            ModelError: it cannot be read, or has no such layers.
+        """
+        return open_model(
+            self.source(self.config.model),
+            self.device,
+            layers,
+            in_folder(self.config.loss_weight, self.folder),
+            [self.source(adapter) for adapter in self.config.adapters],
+        )
 
     def checkpoint(self, name: str) -> DiffusionModel:
         """The model with the weights of one of its checkpoints; "" is the model itself.
@@ -198,11 +207,12 @@ class Workspace:
 
     def _must_match(self, key: str, found: str) -> None:
         if found != self.fingerprints.get(key):
+            model = " with ".join([self.config.model, *self.config.adapters])
             sources = {
                 **self.config.encoders,
                 **_checkpoint_sources(self.config),
-                "model": self.config.model,
-                "loss": self.config.model,
+                "model": model,
+                "loss": model,
             }
             raise MismatchError(
                 f"the {key} at {sources.get(key)} has fingerprint {found}, but {self.folder} was made for "

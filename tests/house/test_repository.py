@@ -81,6 +81,7 @@ def test_nothing_is_pickled() -> None:
         "docs/EVIDENCE.md",
         "docs/evaluation/retraining/README.md",
         "docs/LAWS.md",
+        "docs/MODELS.md",
     ],
 )
 def test_links_in_the_documents_lead_somewhere(name: str) -> None:

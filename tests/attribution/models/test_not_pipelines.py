@@ -31,10 +31,12 @@ def test_what_is_no_pipeline_is_told_apart(foreign_pipeline: Path, tmp_path: Pat
     stored(state / "unet" / WEIGHTS)
     (tmp_path / "empty").mkdir()
     cases: dict[Path, str] = {
-        whole: "is one file.*from_single_file",
+        whole: "is one file.*precompute convert FILE --config",
         tmp_path / "model.ckpt": "is not a diffusers pipeline: give a folder",
         stored(tmp_path / "style.safetensors", "a.lora_A.weight"): "is a LoRA without the pipeline",
-        stored(tmp_path / "one" / "pytorch_lora_weights.safetensors").parent: "has a LoRA .*fuse it",
+        stored(
+            tmp_path / "one" / "pytorch_lora_weights.safetensors"
+        ).parent: "has a LoRA .*give that with --model, and name it .*--adapter",
         stored(tmp_path / "two" / "learned_embeds.safetensors").parent: "has a textual inversion",
         stored(
             tmp_path / "three" / "whatever.safetensors"
