@@ -27,9 +27,9 @@ from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.config import LOSS_TABLE, stored_path
+from attribution.workspace.config import INDEX, LOSS_TABLE, stored_path
 from attribution.workspace.store import Artifact
-from attribution.workspace.workspace import INDEX, Workspace
+from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Plan, Writer
 from precompute.jobs.base import all_jobs
 

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from attribution.workspace.workspace import INDEX, Workspace
+from attribution.workspace.config import INDEX
+from attribution.workspace.workspace import Workspace
 from benchmarks.reports import Report
 from evaluation.markdown import table
 from precompute.jobs.base import all_jobs

@@ -33,6 +33,7 @@ from precompute.conversion import convert
 from precompute.doctor import examine
 from precompute.executors.local import Execution, run
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
+from precompute.sealing import seal
 from precompute.status import problems
 from precompute.tables import print_examination, print_status
 
@@ -45,6 +46,7 @@ LAST = {
     "convert": "write weights in pickles, or a whole model in one file, as a folder of safetensors",
     "status": "say what there is and what is missing",
     "verify": "hash everything again and compare",
+    "seal": "take a workspace as it is: hash everything, and write its manifest anew",
 }
 VERBS = {**FIRST, **{job.kind.command: job.description for job in all_jobs()}, **LAST}
 
@@ -65,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument(
                 "--workspace", required=True, type=Path, metavar="DIR", help="the workspace's folder"
             )
-        if verb != "status":
+        if verb not in ("status", "seal"):
             sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
         if verb in SOURCED:
             _add_sources(sub)
@@ -75,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
                     kept = f"; a new workspace takes {reader.default}" if verb != "embeddings" else ""
                     words = f"{name.upper()} checkpoint folder, hub id, or none{kept}"
                     sub.add_argument(f"--{name}", metavar="FOLDER_OR_HUB_ID", help=words)
-        if verb not in ("init", "status", "verify"):
+        if verb not in ("init", *LAST):
             _add_options(sub, verb)
     return top
 
@@ -271,11 +273,22 @@ def _verify(options: argparse.Namespace) -> int:
     workspace = Workspace.open(options.workspace, options.device)
     with counting("training set") as progress:
         found = list(problems(workspace, progress))
-    for problem in found:
+    return _told(found, f"{options.workspace} is whole")
+
+
+def _seal(options: argparse.Namespace) -> int:
+    with counting("training set") as progress:
+        found = seal(options.workspace, progress)
+    return _told(found, f"{options.workspace} is whole, and its manifest lists all of it")
+
+
+def _told(problems: list[str], otherwise: str) -> int:
+    """Say what is wrong, or that nothing is; returns the exit status."""
+    for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
-    if not found:
-        print(f"{options.workspace} is whole")
-    return 2 if found else 0
+    if not problems:
+        print(otherwise)
+    return 2 if problems else 0
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -284,6 +297,7 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "init": _init,
     "status": _status,
     "verify": _verify,
+    "seal": _seal,
 }
 
 if __name__ == "__main__":

@@ -7,8 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from attribution.analysis.evidence import evidence_of
 from attribution.data.files import file_sha256
-from attribution.errors import ArtifactError, MismatchError, MissingArtifactError, ModelError
+from attribution.errors import (
+    ArtifactError,
+    MismatchError,
+    MissingArtifactError,
+    ModelError,
+    ResultError,
+    WorkspaceError,
+)
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import LATENTS
 from attribution.workspace.store import mending_command
@@ -71,13 +79,22 @@ def _unfinished(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
 
 def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
     """Everything that is not as it was when the workspace was made: hashes all there is to hash."""
-    yield from _changed_pictures(workspace, progress)
+    yield from changed_pictures(workspace, progress)
     try:
         workspace.model  # noqa: B018  loading compares it with the fingerprint
         for name in workspace.config.encoders:
             workspace.encoder(name)
     except (ModelError, MismatchError) as problem:
         yield str(problem)
+    try:
+        evidence_of(workspace)
+    except (ResultError, WorkspaceError) as problem:
+        yield str(problem)
+    yield from damaged_artifacts(workspace)
+
+
+def damaged_artifacts(workspace: Workspace) -> Iterator[str]:
+    """What is wrong with artifacts, every file hashed."""
     for kind in (job.kind for job in jobs_in(workspace, all_jobs())):
         if kind in OPTIONAL and not workspace.has(kind):
             continue
@@ -88,7 +105,8 @@ def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iter
             yield str(problem)
 
 
-def _changed_pictures(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
+def changed_pictures(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
+    """One sentence if pictures are not those that were scanned, every file hashed."""
     training_set = workspace.training_set
     changed = []
     for row, example in enumerate(training_set.examples):

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from attribution.data.files import first_problem
 from attribution.errors import ResultError
+from attribution.workspace.root_manifest import checked_bytes
 from attribution.workspace.workspace import Workspace
 
 FILE = "evidence.json"
@@ -82,12 +83,13 @@ def evidence_of(workspace: Workspace) -> Evidence | None:
 
     Raises:
         ResultError: the file is damaged.
+        WorkspaceError: it is not the one that the workspace's manifest lists.
     """
     path = Path(workspace.folder) / FILE
-    if not path.exists():
+    if (data := checked_bytes(path)) is None:
         return None
     try:
-        found = TypeAdapter(Evidence).validate_json(path.read_bytes())
+        found = TypeAdapter(Evidence).validate_json(data)
     except ValidationError as refused:
         raise ResultError(
             f"{path} is damaged: {first_problem(refused)}; make it again or remove it"

@@ -14,16 +14,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
+from pydantic import Field
 
 from attribution.data.words import words
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.store import Artifact
+from attribution.workspace.store import Artifact, Made, Shape
 from attribution.workspace.workspace import Workspace
 
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
@@ -131,14 +133,28 @@ def _incidence(captions: Sequence[set[str]], vocabulary: dict[str, int]) -> Floa
     return table
 
 
+class ControlSettings(Made):
+    """What control queries were asked with."""
+
+    controls: Annotated[int, Field(ge=1, le=1_000_000)]
+    unlearning_draws: Annotated[int, Field(ge=1)]
+    target_rise: Annotated[float, Field(gt=0)]
+    space: str
+
+
 def _null(workspace: Workspace, artifact: Artifact) -> Null:
     artifact.check_made_with("space", gradient_space(workspace))
-    stored = artifact.tensors("controls.safetensors")
+    asked, gradients = artifact.settings(ControlSettings).controls, workspace.load(GRADIENTS)
+    shapes: dict[str, Shape] = {
+        "vectors": (asked, gradients.sketch.dimensions), "units": (asked,), "captions": (asked,),
+    }  # fmt: skip
+    stored = artifact.tensors("controls.safetensors", shapes)
+    captions, rows = workspace.training_set.captions, stored["captions"]
+    if rows.is_floating_point() or rows.min() < 0 or rows.max() >= len(captions):
+        raise artifact.corrupt("controls.safetensors names captions that there are not")
     queries = stored["vectors"].double().numpy() * stored["units"].numpy()[:, None]
-    scores = workspace.load(GRADIENTS).products(queries)
-    captions = workspace.training_set.captions
-    asked = [captions[int(row)] for row in stored["captions"]]
-    return null_of(scores, related_captions(captions, asked))
+    words = related_captions(captions, [captions[int(row)] for row in rows])
+    return null_of(gradients.products(queries), words)
 
 
 CONTROLS = ArtifactKind("controls", (*OF_MODEL, "probe"), _null)
@@ -164,9 +180,9 @@ def judgement(workspace: Workspace, gradient: QueryGradient, target_rise: float)
     """
     if not workspace.has(CONTROLS):
         return None
-    asked = workspace.artifact(CONTROLS).manifest["settings"]
-    alike = (asked["unlearning_draws"], asked["target_rise"]) == (gradient.draws, target_rise)
-    if not alike or asked["controls"] < FEWEST:
+    asked = workspace.artifact(CONTROLS).settings(ControlSettings)
+    alike = (asked.unlearning_draws, asked.target_rise) == (gradient.draws, target_rise)
+    if not alike or asked.controls < FEWEST:
         return None
     null = workspace.load(CONTROLS)
     rows = np.arange(len(workspace.training_set))

@@ -1,4 +1,4 @@
-"""What every room needs of files: their hash, what is wrong with their JSON, and where a cache is."""
+"""What every room needs of files: hashes, durable writing, what is wrong with JSON, a cache's place."""
 
 from __future__ import annotations
 
@@ -21,6 +21,26 @@ def file_sha256(path: Path) -> str:
     """
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """All of `data` under this name or nothing, also after a power cut."""
+    part = path.with_name(f".{path.name}")
+    with part.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    part.rename(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file's bytes, or a folder's names, to the disk now."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def cache_root() -> Path:
@@ -49,6 +69,9 @@ def first_problem(refused: ValidationError, words: Callable[[Place], str] = dott
         return f"{words(place)} is not an object"
     if kind == "json_invalid":
         return f"{words(place)} is no JSON: {found['msg'].removeprefix('Invalid JSON: ')}"
+    if kind == "value_error":  # of a check of our own, whose words say all
+        own = found["msg"].removeprefix("Value error, ")
+        return f"{words(place)}: {own}" if place else own
     if kind == "list_type":
         return f"{words(place)} is not a list"
     return f"{words(place)} is {reprlib.repr(found['input'])}, where {_wanted(found['msg'])} should be"

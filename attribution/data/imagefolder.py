@@ -89,8 +89,13 @@ def save(training_set: TrainingSet, index_path: Path) -> None:
     part.replace(index_path)
 
 
-def load(index_path: Path, folder: Path | str, columns: Columns | None = None) -> TrainingSet:
-    """The training set as it was scanned. Pictures are not hashed again (`verify` does that).
+def load(
+    index_path: Path, folder: Path | str, columns: Columns | None = None, index: bytes | None = None
+) -> TrainingSet:
+    """The training set as it was scanned. Pictures are hashed again as they are read.
+
+    Args:
+        index: what the file of the index holds, where it has been read already.
 
     Raises:
         TrainingSetError: the metadata has changed since, or something is missing.
@@ -100,15 +105,15 @@ def load(index_path: Path, folder: Path | str, columns: Columns | None = None) -
     # An empty caption was once let in; it troubles nobody until it is asked about.
     problems.check(metadata.source, metadata.remedy, but=(Problem.EMPTY,))
     try:
-        index = _Index.model_validate_json(index_path.read_bytes())
+        known = _Index.model_validate_json(index_path.read_bytes() if index is None else index)
     except (OSError, ValidationError):
         raise TrainingSetError(f"{index_path} is missing or damaged: {_scan_again(index_path)}") from None
-    if metadata.sha256 != index.metadata_sha256 or len(index.sha256) != len(records):
+    if metadata.sha256 != known.metadata_sha256 or len(known.sha256) != len(records):
         raise TrainingSetError(
             f"{metadata.source} has changed since it was scanned (its sha256 is "
-            f"{metadata.sha256[:12]}, was {index.metadata_sha256[:12]}): {_scan_again(index_path)}"
+            f"{metadata.sha256[:12]}, was {known.metadata_sha256[:12]}): {_scan_again(index_path)}"
         )
-    return TrainingSet(folder, _examples(records, index.sha256), metadata.sha256)
+    return TrainingSet(folder, _examples(records, known.sha256), metadata.sha256)
 
 
 def _scan_again(index_path: Path) -> str:

@@ -38,14 +38,19 @@ _SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
 MAX_BOXES = 16  # that a file may carry
 
 
-def read_image(source: Path | str | bytes) -> tuple[Image.Image, dict[str, Any]]:
+def read_image(
+    source: Path | str | bytes, named: str = "the picture"
+) -> tuple[Image.Image, dict[str, Any]]:
     """An RGB picture, upright and opaque, and the settings it was made with ({} if not by us).
+
+    Args:
+        named: what errors call bytes; a file is called by its name.
 
     Raises:
         ImageError: it is missing, too large, not a PNG, JPEG or WEBP, or damaged.
     """
-    name = "the picture" if isinstance(source, bytes) else f"{str(source)!r}"
-    data = source if isinstance(source, bytes) else _file_bytes(Path(source), name)
+    name = named if isinstance(source, bytes) else f"{str(source)!r}"
+    data = source if isinstance(source, bytes) else file_bytes(Path(source))
     try:
         with warnings.catch_warnings():
             # The pixel limit below is ours; Pillow's own must not print as well.
@@ -95,7 +100,13 @@ def fault_of(data: bytes) -> Fault | None:
     return None
 
 
-def _file_bytes(path: Path, name: str) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """The bytes of a file that may be a picture.
+
+    Raises:
+        ImageError: it is missing, a folder, too large or cannot be read.
+    """
+    name = f"{str(path)!r}"
     try:
         if path.is_dir():
             raise ImageError(f"{name} is a folder: give a PNG, JPEG or WEBP file")

@@ -15,7 +15,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 from PIL import Image
 
-from attribution.data.images import read_image
+from attribution.data.images import file_bytes, read_image
 from attribution.errors import TrainingSetError
 
 
@@ -84,9 +84,17 @@ class TrainingSet:
         return self.folder / self.examples[row].file_name
 
     def image(self, row: int) -> Image.Image:
-        """The picture as RGB in its original size.
+        """The picture as RGB in its original size; its bytes are compared with those that were scanned.
 
         Raises:
             ImageError: the file is gone or damaged.
+            TrainingSetError: it is another picture than was scanned.
         """
-        return read_image(self.path(row))[0]
+        path, scanned = self.path(row), self.examples[row].sha256
+        data = file_bytes(path)
+        if hashlib.sha256(data).hexdigest() != scanned:
+            raise TrainingSetError(
+                f"{path} has changed since it was scanned: put it back, or bind the workspace to what is "
+                "there now with `python -m precompute init --workspace DIR`"
+            )
+        return read_image(data, repr(str(path)))[0]

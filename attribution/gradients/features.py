@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
 from numpy import ndarray
+from pydantic import Field
 from torch import Tensor
 
 from attribution.errors import NonFiniteError
 from attribution.gradients.projection import Sketch
-from attribution.gradients.stored import OF_MODEL
+from attribution.gradients.stored import OF_MODEL, SketchSettings, stored_lengths
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import Cache
 from attribution.workspace.store import Artifact
@@ -116,13 +118,22 @@ class Features:
         return leverages
 
 
+class FeatureSettings(SketchSettings):
+    """What gradients over all weights were projected with."""
+
+    timesteps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
 def _features(workspace: Workspace, artifact: Artifact) -> Features:
-    made = artifact.manifest["settings"]
+    made = artifact.settings(FeatureSettings)
+    if max(made.timesteps) >= workspace.model.num_train_timesteps:
+        raise artifact.corrupt("its timesteps are beyond the model's")
+    index = read_index(artifact, workspace.training_set.ids, made.dimensions)
     return Features(
-        Sketch(made["dimensions"], made["sketch_seed"], workspace.model.all_shapes),
-        read_index(artifact, workspace.training_set.ids),
-        np.array(artifact.array("lengths.npy")),
-        tuple(made["timesteps"]),
+        Sketch(made.dimensions, made.sketch_seed, workspace.model.all_shapes),
+        index,
+        stored_lengths(workspace, artifact, "lengths.npy"),
+        tuple(made.timesteps),
     )
 
 
@@ -139,7 +150,9 @@ class WithResiduals:
 
 
 def _with_residuals(workspace: Workspace, artifact: Artifact) -> WithResiduals:
-    return WithResiduals(_features(workspace, artifact), np.array(artifact.array("residuals.npy")))
+    return WithResiduals(
+        _features(workspace, artifact), stored_lengths(workspace, artifact, "residuals.npy")
+    )
 
 
 TRAK = ArtifactKind("trak", OF_ALL_WEIGHTS, _features)

@@ -20,11 +20,12 @@ ENCODE_BATCH = 32
 
 
 def _latents(workspace: Workspace, artifact: Artifact) -> Float[ndarray, "examples c h w"]:
-    return artifact.array("latents.npy")
+    return artifact.array("latents.npy", (len(workspace.training_set), *workspace.latent_shape))
 
 
 def _losses(workspace: Workspace, artifact: Artifact) -> Float[ndarray, "examples timesteps pool"]:
-    return artifact.array("losses.npy")
+    probe = workspace.probe
+    return artifact.array("losses.npy", (len(workspace.training_set), len(probe.timesteps), probe.pool))
 
 
 LATENTS = ArtifactKind("latents", ("model", "training_set", "dtype"), _latents)

@@ -8,20 +8,27 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from attribution.data.columns import Columns
+from attribution.data.files import first_problem
 from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import NONE
+from attribution.workspace.root_manifest import checked_bytes, record
 
 CONFIG = "workspace.json"
+INDEX = "training_set.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
 POOL = 6
 LOSS_TABLE = "loss_weights.txt"
+OF_EVERY_WORKSPACE = ("model", "layers", "training_set", "probe", "dtype", "resolution")  # fingerprints
+
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Side = Annotated[int, Field(ge=1, le=16_384)]  # of a picture or a latent
 
 
 class _Stored(BaseModel):
@@ -31,10 +38,16 @@ class _Stored(BaseModel):
 
 
 class _StoredProbe(_Stored):
-    timesteps: tuple[int, ...]
-    noises: int
-    seed: int
-    pool: int
+    timesteps: Annotated[tuple[Annotated[int, Field(ge=0, lt=1_000_000)], ...], Field(min_length=1)]
+    noises: Count
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    pool: Count
+
+    @model_validator(mode="after")
+    def _grid(self) -> _StoredProbe:
+        if list(self.timesteps) != sorted(set(self.timesteps)):
+            raise ValueError("its timesteps do not ascend")
+        return self
 
 
 class _StoredConfig(_Stored):
@@ -45,13 +58,29 @@ class _StoredConfig(_Stored):
     dataset: str
     encoders: dict[str, str]
     probe: _StoredProbe
-    resolution: int
+    resolution: Side
     fingerprints: dict[str, str]
-    latent_shape: tuple[int, int, int] | None = None
+    latent_shape: tuple[Side, Side, Side] | None = None
     loss_weight: str = NONE
     checkpoints: dict[str, str] = {}
     columns: Columns = Columns()
     adapters: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _of_one_piece(self) -> _StoredConfig:
+        """What is said twice is said alike."""
+        if missing := [name for name in OF_EVERY_WORKSPACE if name not in self.fingerprints]:
+            raise ValueError(f"it has no fingerprint of {missing[0]}")
+        twice = {
+            "probe": probe_fingerprint(Probe(**self.probe.model_dump())),
+            "resolution": str(self.resolution),
+        }
+        for name, found in twice.items():
+            if self.fingerprints[name] != found:
+                raise ValueError(
+                    f"its {name} is {found!r}, its fingerprint says {self.fingerprints[name]!r}"
+                )
+        return self
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,7 @@ class Config:
     adapters: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:
+        """Write it, and record it with the training set's index and the loss table that lie beside it."""
         data = {"format": FORMAT, **asdict(self)}
         if self.columns == Columns():
             del data["columns"]
@@ -98,27 +128,36 @@ class Config:
         part = folder / f"{CONFIG}.part"
         part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         part.replace(folder / CONFIG)
+        record(folder, [CONFIG, INDEX, LOSS_TABLE])
 
     @classmethod
     def load(cls, folder: Path) -> Config:
-        """Raises WorkspaceError if the folder is not a workspace."""
+        """Read a workspace's configuration.
+
+        Raises:
+            WorkspaceError: the folder is not a workspace, or it is damaged or not what its manifest says.
+        """
         path = folder / CONFIG
+        again = (
+            "put it back, or remove it and bind the workspace anew with `python -m precompute init --model "
+            f"MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
+        )
         try:
-            found = _StoredConfig.model_validate_json(path.read_bytes())
+            if (data := checked_bytes(path)) is None:
+                raise WorkspaceError(
+                    f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m "
+                    f"precompute all --model MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
+                )
+            found = _StoredConfig.model_validate_json(data)
             probe = Probe(**found.probe.model_dump())
             plain = found.model_dump(exclude={"format", "probe", "columns"})
             return cls(**plain, probe=probe, columns=found.columns)
-        except (FileNotFoundError, NotADirectoryError):
-            raise WorkspaceError(
-                f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m precompute "
-                f"all --model MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
-            ) from None
         except ValidationError as problem:
-            other = any(error["type"] == "literal_error" for error in problem.errors())  # of the format
-            why = "of another version" if other else "damaged"
-            raise WorkspaceError(f"{path} is {why}: run `python -m precompute init` again") from problem
+            if any(error["type"] == "literal_error" for error in problem.errors()):  # of the format
+                raise WorkspaceError(f"{path} is of another version: {again}") from problem
+            raise WorkspaceError(f"{path} is damaged: {first_problem(problem)}: {again}") from problem
         except (OSError, SettingsError) as problem:
-            raise WorkspaceError(f"{path} is damaged: run `python -m precompute init` again") from problem
+            raise WorkspaceError(f"{path} is damaged: {again}") from problem
 
 
 def default_probe(num_train_timesteps: int) -> Probe:

@@ -15,8 +15,15 @@ from attribution.models.draws import Probe
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import TABLE, write_table
 from attribution.models.parametrisation import LossWeight
-from attribution.workspace.config import LOSS_TABLE, Config, default_probe, probe_fingerprint, stored_path
-from attribution.workspace.workspace import INDEX, Workspace, checked_device
+from attribution.workspace.config import (
+    INDEX,
+    LOSS_TABLE,
+    Config,
+    default_probe,
+    probe_fingerprint,
+    stored_path,
+)
+from attribution.workspace.workspace import Workspace, checked_device
 
 
 def create_workspace(

@@ -10,8 +10,9 @@ from numpy import ndarray
 
 from attribution.encoders.base import encoder_reader
 from attribution.encoders.whitening import Whitening
+from attribution.errors import CorruptArtifactError
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.store import Artifact
+from attribution.workspace.store import Artifact, Shape
 from attribution.workspace.vector_index import Neighbours, read_index
 from attribution.workspace.workspace import Workspace
 
@@ -30,7 +31,17 @@ class Embedding:
     whitening: Whitening | None
 
     def comparable(self, vectors: Float[ndarray, "n d"]) -> Float[ndarray, "n k"]:
-        """Return the encoder's vectors as they are compared with the index."""
+        """Return the encoder's vectors as they are compared with the index.
+
+        Raises:
+            CorruptArtifactError: they have another number of dimensions.
+        """
+        known = self.neighbours.vectors.shape[1] if self.whitening is None else len(self.whitening.mean)
+        if vectors.shape[1] != known:
+            raise CorruptArtifactError(
+                f"an embedding of {known} dimensions cannot be asked with {vectors.shape[1]}: make it "
+                "again with `python -m precompute embeddings --remake --workspace DIR`"
+            )
         return vectors if self.whitening is None else self.whitening(vectors)
 
 
@@ -42,6 +53,12 @@ def embedding(encoder: str, captions: bool = False) -> ArtifactKind[Embedding]:
 
 
 def _read(encoder: str, workspace: Workspace, artifact: Artifact) -> Embedding:
-    whitened = encoder_reader(encoder).whitened
-    whitening = Whitening(**artifact.tensors(WHITENING)) if whitened else None
-    return Embedding(read_index(artifact, workspace.training_set.ids), whitening)
+    neighbours = read_index(artifact, workspace.training_set.ids)
+    if not encoder_reader(encoder).whitened:
+        return Embedding(neighbours, None)
+    kept = neighbours.vectors.shape[1]
+    shapes: dict[str, Shape] = {"mean": (None,), "basis": (None, kept), "deviations": (kept,)}
+    stored = artifact.tensors(WHITENING, shapes)
+    if len(stored["mean"]) != len(stored["basis"]) or not (stored["deviations"] > 0).all():
+        raise artifact.corrupt(f"{WHITENING} is no whitening")
+    return Embedding(neighbours, Whitening(**stored))

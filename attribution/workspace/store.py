@@ -15,19 +15,19 @@ import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
-from attribution.data.files import file_sha256
+from attribution.data.files import file_sha256, first_problem
 from attribution.errors import CorruptArtifactError, MismatchError, MissingArtifactError
+from attribution.workspace.root_manifest import MANIFEST, RootManifest, Sha256, sealing_command
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 CHECKED_WHEN_OPENED = 2**28  # bytes; larger arrays are hashed by `verify` alone, at opening by size
 
@@ -47,18 +47,33 @@ def _inside(file: str) -> str:
 class _File(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    sha256: str
-    bytes: int
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=0)]
 
 
 class _Manifest(BaseModel):
-    """What is read of a manifest here; the plan that the artifact was made by stands beside it."""
+    """An artifact's manifest: the plan that it was made by, what was measured on the way, and its files."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     format: Literal[1]
+    name: str
     fingerprints: dict[str, str]
+    settings: dict[str, Any]
+    made_with: dict[str, Any]
+    chunks: Annotated[int, Field(ge=0)]
+    measured: dict[str, Any] = {}
     files: dict[Annotated[str, AfterValidator(_inside)], _File]
+
+
+class Made(BaseModel):
+    """The settings that an artifact was made with, as far as they are read: its kind extends this."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+M = TypeVar("M", bound=Made)
+Shape = tuple[int | None, ...]  # None: of any length
 
 
 class Artifact:
@@ -81,16 +96,16 @@ class Artifact:
             CorruptArtifactError: the bytes are not those that were published.
         """
         if file not in self.manifest["files"]:
-            raise self._corrupt(f"its manifest does not list {file}")
+            raise self.corrupt(f"its manifest does not list {file}")
         path, promised = self.folder / file, self.manifest["files"][file]
         if file in self._checked:
             return path
         try:
             size = path.stat().st_size
         except OSError:
-            raise self._corrupt(f"{file} is gone") from None
+            raise self.corrupt(f"{file} is gone") from None
         if size != promised["bytes"]:
-            raise self._corrupt(f"{file} has {size} bytes, its manifest says {promised['bytes']}")
+            raise self.corrupt(f"{file} has {size} bytes, its manifest says {promised['bytes']}")
         if size <= CHECKED_WHEN_OPENED:
             self.verify_file(file)
         self._checked.add(file)
@@ -106,9 +121,9 @@ class Artifact:
         try:
             found = file_sha256(self.folder / file)
         except OSError:
-            raise self._corrupt(f"{file} is gone") from None
+            raise self.corrupt(f"{file} is gone") from None
         if found != promised:
-            raise self._corrupt(f"{file} has sha256 {found[:12]}, its manifest says {promised[:12]}")
+            raise self.corrupt(f"{file} has sha256 {found[:12]}, its manifest says {promised[:12]}")
 
     def read(self, file: str) -> bytes:
         """A whole file; the very bytes returned have been compared with the manifest.
@@ -118,35 +133,82 @@ class Artifact:
         """
         data = self.path(file).read_bytes()
         if hashlib.sha256(data).hexdigest() != self.manifest["files"][file]["sha256"]:
-            raise self._corrupt(f"{file} is not what its manifest says")
+            raise self.corrupt(f"{file} is not what its manifest says")
         return data
 
-    def array(self, file: str) -> np.ndarray:
-        """A read-only memory map of a .npy file, its header compared with its size."""
+    def array(self, file: str, shape: Shape | None = None) -> np.ndarray:
+        """A read-only memory map of a .npy file, its header compared with its size.
+
+        Args:
+            shape: that it must have, its numbers finite; None to take whatever it holds.
+
+        Raises:
+            CorruptArtifactError: it is not a plain array, or another one.
+        """
         path = self.path(file)
         try:
             with path.open("rb") as handle:
                 version = npy.read_magic(handle)
                 read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                shape, _, dtype = read(handle)
-                promised = handle.tell() + int(np.prod(shape)) * dtype.itemsize
+                found, _, dtype = read(handle)
+                promised = handle.tell() + int(np.prod(found)) * dtype.itemsize
             if dtype.hasobject or path.stat().st_size != promised:
                 raise ValueError("header and size differ")
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as problem:
-            raise self._corrupt(f"{file} is not a plain array ({problem})") from problem
+        except Exception as problem:  # a header is parsed as Python; a hostile one may raise anything
+            raise self.corrupt(f"{file} is not a plain array ({problem})") from problem
         assert isinstance(mapped, np.ndarray)
+        if shape is not None:
+            self._check(
+                file, mapped.shape, shape, np.issubdtype(mapped.dtype, np.number) and _finite(mapped)
+            )
         return mapped
 
-    def tensors(self, file: str) -> dict[str, Tensor]:
-        """The tensors of a safetensors file."""
+    def tensors(self, file: str, shapes: Mapping[str, Shape] | None = None) -> dict[str, Tensor]:
+        """The tensors of a safetensors file.
+
+        Args:
+            shapes: by name, of all that it must hold, and nothing else; their numbers must be finite.
+
+        Raises:
+            CorruptArtifactError: it is no safetensors file, or holds something else.
+        """
         try:
             tensors: dict[str, Tensor] = load_tensors(self.read(file))
-        except SafetensorError as problem:
-            raise self._corrupt(f"{file} is not a safetensors file ({problem})") from problem
+        except (SafetensorError, KeyError, ValueError) as problem:
+            raise self.corrupt(f"{file} is not a safetensors file ({problem})") from problem
+        if shapes is None:
+            return tensors
+        if odd := sorted(tensors.keys() ^ shapes.keys()):
+            raise self.corrupt(f"{file} {'lacks' if odd[0] in shapes else 'has an unknown'} {odd[0]!r}")
+        for name, shape in shapes.items():
+            finite = bool(tensors[name].isfinite().all())
+            self._check(f"{name} in {file}", tuple(tensors[name].shape), shape, finite)
         return tensors
 
-    def _corrupt(self, why: str) -> CorruptArtifactError:
+    def _check(self, what: str, found: tuple[int, ...], wanted: Shape, finite: bool) -> None:
+        alike = len(found) == len(wanted) and all(
+            w in (None, f) for f, w in zip(found, wanted, strict=True)
+        )
+        if not alike:
+            described = " x ".join("any" if side is None else str(side) for side in wanted) or "one number"
+            raise self.corrupt(f"{what} is {' x '.join(map(str, found)) or 'one number'}, not {described}")
+        if not finite:
+            raise self.corrupt(f"{what} holds what is not a finite number")
+
+    def settings(self, schema: type[M]) -> M:
+        """What it was made with, checked.
+
+        Raises:
+            CorruptArtifactError: a setting is missing or out of its range.
+        """
+        try:
+            return schema.model_validate(self.manifest["settings"])
+        except ValidationError as refused:
+            raise self.corrupt(f"of its settings, {first_problem(refused)}") from None
+
+    def corrupt(self, why: str) -> CorruptArtifactError:
+        """The error that says what is wrong with it, and which command makes it again."""
         return CorruptArtifactError(
             f"{self.folder} is damaged: {why}; make it again: `{self.mending} --remake`"
         )
@@ -182,11 +244,14 @@ class Store:
         self.root = root
 
     def has(self, name: str) -> bool:
-        """Whether an artifact has been published, for whatever model and data."""
-        return (self.root / name / MANIFEST).is_file()
+        """Whether an artifact has been published, for whatever model and data, even if it has got lost."""
+        if (self.root / name / MANIFEST).is_file():
+            return True
+        known = RootManifest.load(self.root)
+        return known is not None and name in known.artifacts
 
     def open(self, name: str, expected: Mapping[str, str], job: str = "") -> Artifact:
-        """A published artifact made for exactly what is expected.
+        """A published artifact made for exactly what is expected, and listed in the root manifest.
 
         Args:
             job: the command that makes it; its name if that is empty.
@@ -194,12 +259,11 @@ class Store:
         Raises:
             MissingArtifactError: it has not been made; names the command that makes it.
             MismatchError: it was made for something else; names both values.
-            CorruptArtifactError: its manifest cannot be read.
+            CorruptArtifactError: its manifest cannot be read, or is not the one that was published here.
         """
         mending = mending_command(job or name, self.root)
-        if not self.has(name):
-            raise MissingArtifactError(f"{self.root} has no {name} yet: make it with `{mending}`")
-        artifact = Artifact(self.root / name, self._manifest(name, mending), job)
+        data = self._manifest_bytes(name, mending)
+        artifact = Artifact(self.root / name, _parsed(self.root / name / MANIFEST, data, mending), job)
         for key, value in expected.items():
             found = artifact.fingerprints.get(key, "none")
             if found != value:
@@ -207,16 +271,25 @@ class Store:
                     f"{name} in {self.root} was made for {key} {found}, but this workspace has {key} "
                     f"{value}: make it again with `{mending}`"
                 )
+        if (known := RootManifest.load(self.root)) is not None:
+            known.check_artifact(artifact.folder, data, mending)
         return artifact
 
-    def _manifest(self, name: str, mending: str) -> dict[str, Any]:
+    def _manifest_bytes(self, name: str, mending: str) -> bytes:
         path = self.root / name / MANIFEST
         try:
-            return _Manifest.model_validate_json(path.read_bytes()).model_dump()
-        except (OSError, ValidationError) as problem:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            if self.has(name):
+                raise MissingArtifactError(
+                    f"{path.parent} is gone, though the workspace's manifest lists it: make it again with "
+                    f"`{mending}`, or go without it with `{sealing_command(self.root)}`"
+                ) from None
+            raise MissingArtifactError(f"{self.root} has no {name} yet: make it with `{mending}`") from None
+        except OSError as problem:
             raise CorruptArtifactError(
-                f"{path} is damaged or of another version: make it again with `{mending} --remake`"
-            ) from problem
+                f"{path} cannot be read ({problem.strerror}): make it again with `{mending} --remake`"
+            ) from None
 
     def verify(self, name: str, expected: Mapping[str, str], job: str = "") -> Iterator[str]:
         """Hash every file of an artifact; yields each name that is whole.
@@ -229,3 +302,20 @@ class Store:
             artifact.path(file)
             artifact.verify_file(file)
             yield file
+
+
+def _parsed(path: Path, data: bytes, mending: str) -> dict[str, Any]:
+    """A manifest's JSON."""
+    try:
+        found = _Manifest.model_validate_json(data)
+        if found.name != path.parent.name:
+            raise ValueError(f"it is of {found.name}")
+    except ValueError as problem:
+        raise CorruptArtifactError(
+            f"{path} is damaged or of another version: make it again with `{mending} --remake`"
+        ) from problem
+    return found.model_dump()
+
+
+def _finite(array: np.ndarray) -> bool:
+    return bool(np.isfinite(array).all())

@@ -5,6 +5,7 @@ Inner products of vectors of length 1, so scores are cosines. Ties are broken by
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from attribution.errors import CorruptArtifactError
 from attribution.workspace.store import Artifact
 
 SPREAD = 3.0  # standard deviations that four bits are spread over, to each side
+MOST_DIMENSIONS = 65_536
+BITS = {faiss.ScalarQuantizer.QT_8bit: 8, faiss.ScalarQuantizer.QT_4bit: 4}
+# What a scalar quantizer's file begins with: kind, dimensions, vectors, two words without meaning, whether
+# it is trained, metric; then of its codes: their type, how it was fitted and with which argument,
+# dimensions, bytes a vector, and how many numbers were fitted.
+HEADER = struct.Struct("<4siqqq?iiifQQQ")
 BLOCK = 256  # rows whose scores are computed at once: what they take stays in the processor's cache
 
 
@@ -76,21 +83,48 @@ def write_index(parts: Iterable[Float[ndarray, "n d"]], path: Path, bits: int = 
     path.write_bytes(faiss.serialize_index(index).tobytes())
 
 
-def read_index(artifact: Artifact, ids: Sequence[str]) -> Neighbours:
+def read_index(artifact: Artifact, ids: Sequence[str], dimensions: int | None = None) -> Neighbours:
     """Open an artifact's index; its bytes are compared with the manifest before FAISS sees them.
 
     Rows are brought back to length 1, which rounding has moved them from (a zero row stays zero). It is
     searched in single precision: the stored fewer bits only save room.
 
+    Args:
+        dimensions: that its vectors must have, where they are known.
+
     Raises:
         CorruptArtifactError: they differ, or it is not an inner-product index over these examples.
     """
-    data = np.frombuffer(artifact.read(f"{artifact.name}.faiss"), dtype=np.uint8)
-    stored = faiss.deserialize_index(data)  # not downcast again: that object would not own its memory
-    if stored.metric_type != faiss.METRIC_INNER_PRODUCT:
-        raise CorruptArtifactError(f"{artifact.name} is not an inner-product index")
+    file = f"{artifact.name}.faiss"
+    data = artifact.read(file)
+    if why := _oddity(data, len(ids), dimensions):
+        raise artifact.corrupt(f"{file} is not an index of these training images: {why}")
+    # Not downcast again: that object would not own its memory.
+    stored = faiss.deserialize_index(np.frombuffer(data, np.uint8))
     vectors = stored.reconstruct_n(0, stored.ntotal)
+    if not np.isfinite(vectors).all():
+        raise artifact.corrupt(f"{file} holds vectors that are not finite")
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     index = faiss.IndexFlatIP(stored.d)
     index.add(np.ascontiguousarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32))
     return Neighbours(index, ids)
+
+
+def _oddity(data: bytes, rows: int, dimensions: int | None) -> str | None:
+    """What is wrong with an index's bytes, read without FAISS, which believes every length it is told."""
+    if len(data) < HEADER.size or data[:4] != b"IxSQ":
+        return "it is no scalar quantizer"
+    _, d, vectors, _, _, trained, metric, kind, _, _, coded, width, fitted = HEADER.unpack_from(data)
+    if metric != faiss.METRIC_INNER_PRODUCT or not trained or kind not in BITS:
+        return "it is not a trained one of inner products, of 4 or 8 bits"
+    if vectors != rows:
+        return f"it has {vectors} vectors for {rows} images"
+    if not 1 <= d <= MOST_DIMENSIONS or dimensions not in (None, d):
+        return f"its vectors have {d} dimensions, not {dimensions or f'1 to {MOST_DIMENSIONS}'}"
+    if coded != d or width != -(-d * BITS[kind] // 8) or fitted != 2 * d:
+        return "its parts have other dimensions"
+    end = HEADER.size + 4 * fitted
+    codes = struct.unpack_from("<Q", data, end)[0] if len(data) >= end + 8 else -1
+    if codes != rows * width or len(data) != end + 8 + codes:
+        return "its length is not what it says"
+    return None

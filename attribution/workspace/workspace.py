@@ -2,6 +2,7 @@
 
 workspace.json       the sources, the probe, the fingerprints
 training_set.json    the hashes of the pictures
+manifest.json        the hashes of all of it, see `attribution.workspace.root_manifest`
 latents/  losses/  fisher/  embeddings-clip/ ...     artifacts, see `attribution.workspace.artifacts`
 """
 
@@ -21,18 +22,18 @@ import torch
 from attribution.data import imagefolder
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
-from attribution.errors import MismatchError, MissingArtifactError, SettingsError
+from attribution.errors import MismatchError, MissingArtifactError, SettingsError, WorkspaceError
 from attribution.models.base import DiffusionModel, at_checkpoint, engine_of, open_model
 from attribution.models.batch import BATCH
 from attribution.models.draws import Probe
 from attribution.models.loss_weights import in_folder
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import REMEMBERED, Cache
-from attribution.workspace.config import Config, stored_path
+from attribution.workspace.config import INDEX, Config, stored_path
+from attribution.workspace.root_manifest import RootManifest, checked_bytes, sealing_command
 from attribution.workspace.store import Artifact, Store
 
 T = TypeVar("T")
-INDEX = "training_set.json"
 
 
 class Workspace:
@@ -72,11 +73,17 @@ class Workspace:
             batch_size: draws of one pass through the model, at most.
 
         Raises:
-            WorkspaceError: the folder is not a workspace.
+            WorkspaceError: the folder is not a workspace, or not the one that its manifest lists.
             TrainingSetError: the training set is gone or has changed.
         """
         folder = Path(folder)
-        workspace = cls(folder, Config.load(folder), device, batch_size=batch_size)
+        config = Config.load(folder)
+        if RootManifest.load(folder) is None:
+            raise WorkspaceError(
+                f"{folder} has no manifest: it was made by an older version, or the file is gone. Have "
+                f"everything hashed and written down once with `{sealing_command(folder)}`"
+            )
+        workspace = cls(folder, config, device, batch_size=batch_size)
         workspace.training_set  # noqa: B018  fails here rather than in the middle of a query
         return workspace
 
@@ -100,9 +107,11 @@ class Workspace:
 
     @property
     def provenance(self) -> dict[str, str]:
-        """The fingerprints, and the engine that measures losses, if the model has been opened."""
+        """The fingerprints, the manifest's, and the engine that measures losses, if the model is open."""
         engine = {} if self._model is None else {"engine": engine_of(self._model)}
-        return self.fingerprints | engine
+        known = RootManifest.load(self.folder)
+        manifest = {} if known is None else {"workspace": known.digest}
+        return self.fingerprints | manifest | engine
 
     @property
     def probe(self) -> Probe:
@@ -117,8 +126,15 @@ class Workspace:
     def training_set(self) -> TrainingSet:
         if self._training_set is not None:
             return self._training_set
-        dataset = (self.folder / self.config.dataset).resolve()
-        return imagefolder.load(self.folder / INDEX, dataset, self.config.columns)
+        dataset, path = (self.folder / self.config.dataset).resolve(), self.folder / INDEX
+        found = imagefolder.load(path, dataset, self.config.columns, checked_bytes(path))
+        if found.fingerprint != (wanted := self.fingerprints["training_set"]):
+            raise MismatchError(
+                f"the training set at {dataset} has fingerprint {found.fingerprint}, but {self.folder} was "
+                f"made for {wanted}: put that one back, or bind the workspace to this one with `python -m "
+                f"precompute init --workspace {shlex.quote(str(self.folder))}`"
+            )
+        return found
 
     @property
     def model(self) -> DiffusionModel:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -21,9 +20,10 @@ from filelock import FileLock, Timeout
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from attribution.data.files import file_sha256
+from attribution.data.files import file_sha256, sync, write_durably
 from attribution.errors import ArtifactError
-from attribution.workspace.store import FORMAT, MANIFEST, Store
+from attribution.workspace.root_manifest import MANIFEST, record
+from attribution.workspace.store import FORMAT, Store
 
 Chunk = dict[str, np.ndarray]
 Assemble = Callable[[Iterator[Chunk], Path], Mapping[str, Any] | None]
@@ -120,7 +120,7 @@ class Writer:
                 self.notice = f"beginning anew: {self.part.name} was begun with {difference}"
             shutil.rmtree(self.part, ignore_errors=True)
             self.part.mkdir(parents=True)
-            _write_durably(self.part / PLAN, _json_bytes(wanted))
+            write_durably(self.part / PLAN, _json_bytes(wanted))
         whole = self._whole_chunks()
         return [chunk for chunk in range(self.plan.chunks) if chunk not in whole]
 
@@ -139,7 +139,7 @@ class Writer:
         """Keep one chunk."""
         data = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
         checksum = hashlib.sha256(data).hexdigest()
-        _write_durably(self.part / f"chunk-{chunk:06d}-{checksum}", data)
+        write_durably(self.part / f"chunk-{chunk:06d}-{checksum}", data)
 
     def _chunks(self) -> Iterator[Chunk]:
         whole = self._whole_chunks()
@@ -159,15 +159,17 @@ class Writer:
         measured = assemble(self._chunks(), whole) or {}
         files = {}
         for path in sorted(whole.iterdir()):
-            _sync(path)
+            sync(path)
             files[path.name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
         manifest = {"format": FORMAT, **self.plan.to_json(), "measured": measured, "files": files}
-        _write_durably(whole / MANIFEST, _json_bytes(manifest))
+        write_durably(whole / MANIFEST, _json_bytes(manifest))
         if self.target.exists():
             shutil.rmtree(self._replaced, ignore_errors=True)
             self.target.rename(self._replaced)
         whole.rename(self.target)
-        _sync(self.root)
+        sync(self.root)
+        if (self.root / MANIFEST).exists():  # a workspace's, which lists its artifacts
+            record(self.root, artifacts=[self.plan.name])
         self._tidy()
         return measured
 
@@ -200,22 +202,3 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _json_bytes(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """All of `data` under this name or nothing, also after a power cut."""
-    part = path.with_name(f".{path.name}")
-    with part.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    part.rename(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

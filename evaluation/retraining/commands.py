@@ -24,6 +24,7 @@ from attribution.data.imagefolder import scan
 from attribution.errors import Cancelled
 from attribution.methods.base import method
 from attribution.models.base import open_model
+from attribution.workspace.root_manifest import record
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import ask, read_all
 from evaluation.retraining.document import write_evidence
@@ -155,6 +156,7 @@ def report(given: argparse.Namespace) -> None:
     if found is not None:
         path = given.quote / FILE
         write_whole(path, found.to_json().encode())
+        record(given.quote, [FILE])
         _tell(str(path))
 
 

@@ -21,7 +21,11 @@ from tests.worlds.folders import contents
 def test_init_alone_computes_nothing(foreign_copy: Foreign, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     assert main(foreign_copy.arguments("init", folder)) == 0
-    assert {path.name for path in folder.iterdir()} == {"workspace.json", "training_set.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "workspace.json",
+        "training_set.json",
+        "manifest.json",
+    }
     assert Workspace.open(folder).probe.timesteps == (125, 375, 625, 875)
 
 
@@ -68,6 +72,8 @@ def test_a_workspace_may_go_without_latents(
     folder = foreign_copy.workspace
     before = contents(folder / "losses")
     shutil.rmtree(folder / "latents")
+    assert main(["losses", "--workspace", str(folder), "--remake"]) == 2, "it is missed"
+    assert main(["seal", "--workspace", str(folder)]) == 0
     assert main(["losses", "--workspace", str(folder), "--chunk", "5", "--remake"]) == 0
     assert contents(folder / "losses") == before
     assert main(["verify", "--workspace", str(folder)]) == 0

@@ -43,6 +43,7 @@ def test_all_makes_every_artifact_and_leaves_nothing_else(foreign_world: Foreign
     assert {path.name for path in folder.iterdir() if path.is_file()} == {
         "workspace.json",
         "training_set.json",
+        "manifest.json",
     }
 
 

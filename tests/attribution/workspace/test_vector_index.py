@@ -95,12 +95,12 @@ def test_bytes_that_were_not_published_never_reach_faiss(
 
 
 def test_an_index_over_other_examples_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorruptArtifactError, match="20 vectors for 3 examples"):
+    with pytest.raises(CorruptArtifactError, match="20 vectors for 3 images"):
         index_of(tmp_path, unit(20), ["a", "b", "c"])
 
 
 def test_an_index_of_another_kind_is_refused(tmp_path: Path) -> None:
     other = faiss.IndexFlatL2(4)
     other.add(unit(5, 4))
-    with pytest.raises(CorruptArtifactError, match="not an inner-product index"):
+    with pytest.raises(CorruptArtifactError, match="it is no scalar quantizer"):
         read_index(published(tmp_path, faiss.serialize_index(other).tobytes()), ["x"] * 5)

@@ -28,9 +28,10 @@ from attribution.models.base import DiffusionModel, open_model
 from attribution.models.draws import Probe
 from attribution.workspace import workspace as module
 from attribution.workspace.baseline import LOSSES, training_latents
-from attribution.workspace.config import Config
+from attribution.workspace.config import Config, probe_fingerprint
 from attribution.workspace.create import create_workspace
 from attribution.workspace.embeddings import embedding
+from attribution.workspace.root_manifest import record
 from attribution.workspace.workspace import Workspace
 from tests.conftest import Foreign
 from tests.worlds import TINY
@@ -111,6 +112,12 @@ def test_a_damaged_configuration_is_refused(tmp_path: Path, damage: str) -> None
         ("resolution", "64"),
         ("encoders", {"clip": None}),
         ("probe", {"timesteps": [], "noises": 2, "seed": 0, "pool": 6}),
+        ("probe", {"timesteps": [50, 50], "noises": 2, "seed": 0, "pool": 6}),
+        ("probe", {"timesteps": [50], "noises": 2, "seed": 0, "pool": 6}),
+        ("resolution", 32),
+        ("resolution", 10**6),
+        ("latent_shape", [4, 0, 16]),
+        ("fingerprints", {}),
     ],
 )
 def test_a_configuration_with_a_wrong_or_unknown_value_is_refused(
@@ -118,7 +125,7 @@ def test_a_configuration_with_a_wrong_or_unknown_value_is_refused(
 ) -> None:
     kept = json.loads((TINY / "workspace" / "workspace.json").read_text())
     (tmp_path / "workspace.json").write_text(json.dumps({**kept, key: value}))
-    with pytest.raises(WorkspaceError, match="is damaged: run"):
+    with pytest.raises(WorkspaceError, match=r"is damaged: .*: put it back, or remove it"):
         Config.load(tmp_path)
 
 
@@ -129,7 +136,10 @@ def test_a_configuration_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_configuration_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    config = Config("../m", "../d", {"clip": "x/y"}, Probe((1, 2), 3, 4), 64, {"model": "f"})
+    probe = Probe((1, 2), 3, 4)
+    own = {"model": "f", "layers": "l", "training_set": "t", "dtype": "float32"}
+    said_twice = {"probe": probe_fingerprint(probe), "resolution": "64"}
+    config = Config("../m", "../d", {"clip": "x/y"}, probe, 64, {**own, **said_twice})
     config.save(tmp_path)
     assert Config.load(tmp_path) == config
 
@@ -163,7 +173,8 @@ def test_a_training_set_that_has_changed_is_refused_when_opened(foreign_copy: Fo
 
 def test_artifacts_of_another_probe_are_refused_with_both_probes(foreign_copy: Foreign) -> None:
     path = foreign_copy.workspace / "workspace.json"
-    path.write_text(path.read_text().replace("noises=2", "noises=3"))
+    path.write_text(path.read_text().replace("noises=2", "noises=3").replace('"noises": 2', '"noises": 3'))
+    record(foreign_copy.workspace, ["workspace.json"])
     workspace = Workspace.open(foreign_copy.workspace)
     with pytest.raises(MismatchError) as caught:
         workspace.load(LOSSES)
