@@ -16,7 +16,7 @@ COVERED = (CONFIG, INDEX, LOSS_TABLE, EVIDENCE)
 
 
 def seal(folder: Path, progress: Callable[[int, int], None]) -> list[str]:
-    """Hash every picture and every artifact, compare them with what their own lists say, and record all.
+    """Hash every picture and artifact that is there, compare all with their own lists, and record them.
 
     Nothing is computed again, and no model is read.
 
@@ -31,7 +31,7 @@ def seal(folder: Path, progress: Callable[[int, int], None]) -> list[str]:
     """
     with _uncompared(folder):
         workspace = Workspace(folder, Config.load(folder))
-        found = [*changed_pictures(workspace, progress), *damaged_artifacts(workspace)]
+        found = [*changed_pictures(workspace, progress), *damaged_artifacts(workspace, absent_too=False)]
         if not found:
             record(folder, COVERED, artifacts_in(folder))
     return found

@@ -93,10 +93,14 @@ def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iter
     yield from damaged_artifacts(workspace)
 
 
-def damaged_artifacts(workspace: Workspace) -> Iterator[str]:
-    """What is wrong with artifacts, every file hashed."""
+def damaged_artifacts(workspace: Workspace, absent_too: bool = True) -> Iterator[str]:
+    """What is wrong with artifacts, every file hashed.
+
+    Args:
+        absent_too: an artifact that is not there is wrong as well.
+    """
     for kind in (job.kind for job in jobs_in(workspace, all_jobs())):
-        if kind in OPTIONAL and not workspace.has(kind):
+        if (kind in OPTIONAL or not absent_too) and not workspace.has(kind):
             continue
         try:
             for _ in workspace.store.verify(kind.folder, workspace.expected(kind), kind.command):

@@ -106,6 +106,15 @@ def test_a_workspace_of_before_is_taken_up_by_one_command(
     assert "is whole" in capsys.readouterr().out
 
 
+def test_a_workspace_that_is_not_finished_is_taken_up_too(tiny: Path) -> None:
+    (tiny / MANIFEST).unlink()
+    shutil.rmtree(tiny / "controls")
+    assert main(["seal", "--workspace", str(tiny)]) == 0
+    workspace = Workspace.open(tiny)
+    assert not workspace.store.has("controls")
+    assert len(workspace.load(LOSSES)) == len(workspace.training_set)
+
+
 def test_what_is_damaged_is_not_taken_as_it_is(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     losses = tiny / "losses" / "losses.npy"
     losses.write_bytes(losses.read_bytes()[:-4] + b"\0\0\0\x3f")
