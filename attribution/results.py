@@ -15,6 +15,7 @@ from attribution.data.training_set import TrainingSet
 from attribution.errors import NonFiniteError, WhenceError
 
 T = TypeVar("T")
+UNSURE = 2.0  # standard errors: a score that is nearer to nothing may be nothing
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,17 @@ class Ranking:
         """`stands_out` of every line; None if unknown."""
         threshold = self.details.get("z_threshold")
         return None if self.z is None or threshold is None else self.z > threshold
+
+    @cached_property
+    def sure(self) -> Bool[ndarray, " ranked"]:
+        """Of every line, whether its score is `UNSURE` standard errors or more from nothing.
+
+        All are of a method without errors: nothing is known against them.
+        """
+        if self.stderr is None:
+            return np.ones(len(self), bool)
+        sure: Bool[ndarray, " ranked"] = np.abs(self.scores) >= UNSURE * self.stderr
+        return sure
 
     @cached_property
     def ranks(self) -> Int64[ndarray, " examples"]:

@@ -20,7 +20,7 @@ from app.runs.export import fresh_folder, name_of, write_with_boxes
 from app.runs.run import Part, Run
 from app.views.pictures import data_uri
 from app.views.report_glossary import CAUTIONS, TERMS
-from app.views.scores import Figures, figures_of, standing_out_words
+from app.views.scores import Figures, figures_of, lines_of, standing_out_words
 from attribution.analysis.evidence import Evidence, evidence_of
 from attribution.errors import ImageError
 from attribution.methods.base import changed_options, method
@@ -131,15 +131,16 @@ def _part(part: Part, run: Run, workspace: Workspace, found: Evidence | None) ->
 
 
 def _ranking(ranking: Ranking, workspace: Workspace, found: Evidence | None) -> dict[str, Any]:
-    first = tuple(ranking.entries[:SHOWN])
-    figures = figures_of(first)
+    lines = lines_of(ranking, SHOWN)
+    figures = figures_of(lines.sure or lines.unsure)
     return {
         "title": ranking.title,
         "about": method(ranking.method).description,
         "evidence": evidence_in_words(found, ranking.method),
         "how": _how(ranking, figures),
         "warnings": ranking.warnings,
-        "cells": [_cell(entry, figures, ranking, workspace) for entry in first],
+        "cells": [_cell(entry, figures, ranking, workspace) for entry in lines.sure],
+        "unsure": [_cell(entry, figures, ranking, workspace) for entry in lines.unsure],
     }
 
 

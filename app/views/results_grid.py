@@ -9,12 +9,11 @@ from typing import Any
 from app.frontend.templates import render
 from app.runs.selection import Strip, answered
 from app.views.pictures import data_uri
-from app.views.scores import Figures, figures_of, standing_out_words
-from attribution.results import Entry, Ranking
+from app.views.scores import Figures, figures_of, lines_of, standing_out_words
+from attribution.results import UNSURE, Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
 CROP = 64  # pixels
-UNSURE = 2  # standard errors: a smaller score may be nothing
 STANDS_OUT = "beyond what pictures that have nothing to do with this image would score"
 
 
@@ -31,10 +30,17 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
         for strip in shown
         if strip.ranking is not None or strip.problem or waiting
     ]
+    unsure = [
+        _unsure(strip, ranking, ranks)
+        for strip, ranking in answered(shown)
+        if not ranking.sure[:SHOWN].all()
+    ]
     said = [*warnings, *(words for _, ranking in answered(shown) for words in ranking.warnings)]
     return render(
         "results_grid.html",
         rows=rows,
+        unsure=unsure,
+        errors=f"{UNSURE:g}",
         warnings=list(dict.fromkeys(said)),
         by_part=len({strip.method.name for strip in shown}) < len(shown),
         stands_out=STANDS_OUT,
@@ -44,7 +50,12 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
 def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
     """The rank of every shown image in every strip that has it, by the strips' keys."""
     rankings = {strip.key: ranking for strip, ranking in answered(shown)}
-    seen = {ranking.training_set.ids[row] for ranking in rankings.values() for row in ranking.rows[:SHOWN]}
+    seen = {
+        ranking.training_set.ids[row]
+        for ranking in rankings.values()
+        for rows in (ranking.rows[:SHOWN], ranking.rows[ranking.sure][:SHOWN])
+        for row in rows
+    }
     return {
         example_id: {
             key: rank
@@ -56,26 +67,49 @@ def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
 
 
 def _answered(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    first = tuple(ranking.entries[:SHOWN])
-    figures = figures_of(first)
-    most = max((entry.score + (entry.stderr or 0.0) for entry in first), default=0.0)
-    out = standing_out_words(ranking)
-    seconds = f"{ranking.seconds:.1f} s" if ranking.seconds >= 0.1 else "under 0.1 s"
-    settling = "" if ranking.final else " · still settling"
+    lines = lines_of(ranking, SHOWN)
+    figures = figures_of(lines.sure)
+    most = max((entry.score + (entry.stderr or 0.0) for entry in lines.sure), default=0.0)
     return {
         **_head(strip),
-        "how": f"{ranking.candidates} · {seconds}{f' · {out}' if out else ''}{settling}",
+        "how": _how(ranking, len(lines.unsure)),
         "unit": figures.unit,
         "cells": [
             {**_cell(entry, figures, ranks[entry.id], ranking), "gauge": _gauge(entry, most)}
-            for entry in first
+            for entry in lines.sure
+        ],
+        "nothing_sure": bool(lines.unsure) and not lines.sure,
+    }
+
+
+def _how(ranking: Ranking, unsure: int) -> str:
+    facts = [
+        ranking.candidates,
+        f"{ranking.seconds:.1f} s" if ranking.seconds >= 0.1 else "under 0.1 s",
+        standing_out_words(ranking),
+        f"{unsure} unsure, below" if unsure else "",
+        "" if ranking.final else "still settling",
+    ]
+    return " · ".join(filter(None, facts))
+
+
+def _unsure(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """The first ranks of a strip that no order can be made of."""
+    unsure = lines_of(ranking, SHOWN).unsure
+    figures = figures_of(unsure)
+    return {
+        **_head(strip),
+        "unit": figures.unit,
+        "cells": [
+            {**_cell(entry, figures, ranks[entry.id], ranking), "gauge": None, "stands_out": False}
+            for entry in unsure
         ],
     }
 
 
 def _blank(strip: Strip) -> dict[str, Any]:
     how = "no answer" if strip.problem else "waiting"
-    return {**_head(strip), "how": how, "unit": "", "cells": []}
+    return {**_head(strip), "how": how, "unit": "", "cells": [], "nothing_sure": False}
 
 
 def _head(strip: Strip) -> dict[str, Any]:
@@ -98,9 +132,9 @@ def _crop(strip: Strip) -> str:
 
 def _cell(entry: Entry, figures: Figures, ranks: Mapping[str, int], ranking: Ranking) -> dict[str, Any]:
     out = bool(ranking.stands_out(entry))
-    unsure = entry.stderr is not None and abs(entry.score) < UNSURE * entry.stderr
+    unsure = not ranking.sure[entry.rank - 1]
     verdict = f", stands out (z {entry.z:.1f})" if out else ""
-    doubt = f", less than {UNSURE} standard errors from nothing" if unsure else ""
+    doubt = f", less than {UNSURE:g} standard errors from nothing" if unsure else ""
     return {
         "id": entry.id,
         "row": entry.row,

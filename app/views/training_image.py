@@ -15,7 +15,7 @@ from app.frontend.templates import render
 from app.runs.selection import Strip, answered
 from app.views.pictures import data_uri
 from app.views.results_grid import SHOWN
-from app.views.scores import figures_of
+from app.views.scores import figures_of, lines_of
 from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import NEARLY, SimilarImage
 from attribution.data.training_set import Example
@@ -125,7 +125,7 @@ def _place(example_id: str, strip: Strip, ranking: Ranking) -> dict[str, Any]:
         **head,
         "rank": f"{rank:,}",
         "ranked": f"{len(ranking):,}",
-        "score": figures_of(tuple(ranking.entries[:SHOWN])).both(entry),
+        "score": figures_of(lines_of(ranking, SHOWN).sure or (entry,)).both(entry),
         "verdict": verdict,
     }
 

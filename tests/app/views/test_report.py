@@ -17,6 +17,7 @@ import pytest
 from app.runs.export import write_csv, write_json, write_picture
 from app.runs.run import Run
 from app.views.report import SHOWN, command_line, report
+from app.views.scores import lines_of
 from attribution.__main__ import main
 from attribution.data.images import read_image
 from attribution.query import Settings
@@ -58,15 +59,17 @@ def test_every_part_and_method_has_its_first_ranks(page: str, run: Run) -> None:
     told = [ranking for part in run.parts for ranking in part.rankings.values()]
     for article, ranking in zip(articles, told, strict=True):
         assert html.escape(ranking.title) in article
-        shown = re.findall(r'class="id">([^<]*)<', article)[:SHOWN]
-        assert shown == [entry.id for entry in ranking.entries[:SHOWN]]
+        lines = lines_of(ranking, SHOWN)
+        shown = re.findall(r'class="id">([^<]*)<', article)
+        assert shown[: len(lines.sure) + len(lines.unsure)] == [e.id for e in lines.sure + lines.unsure]
     assert page.count('class="picture-box"') == 2
 
 
 def test_scores_have_their_errors_and_verdicts(page: str, run: Run) -> None:
     first = run.parts[0].rankings["first-order"]
     article = page.split("<article>")[1]
-    judged = [first.stands_out(entry) for entry in first.entries[:SHOWN]]
+    lines = lines_of(first, SHOWN)
+    judged = [first.stands_out(entry) for entry in lines.sure + lines.unsure]
     assert article.count("✦ stands out") == sum(map(bool, judged))
     assert ("z " in article) == any(one is not None for one in judged)
 

@@ -12,7 +12,9 @@ from app.runs.selection import Strip
 from app.views.results_grid import SHOWN, empty_results_grid, ranks_by_id, results_grid
 from app.views.training_image import fact_words, training_image_view
 from attribution.data.training_set import Example
+from attribution.results import Entry, Ranking
 from tests.worlds.markup import Reader
+from tests.worlds.rankings import ranking_of
 from tests.worlds.strips import PART, named, ranking, strips_of
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -111,10 +113,49 @@ def test_facts_are_told_by_name() -> None:
 
 def test_the_gauge_shows_the_error_and_a_score_that_may_be_nothing_is_marked() -> None:
     shown = results_grid(strips_of({"a": ranking([1, 2, 3], "a", stderr=0.3)}))
-    assert shown.count('class="gauge"') == 3
+    assert shown.count('class="gauge"') == 1
     assert "left:53.8%;right:calc(100% - 100.0%)" in shown  # 1.0 and 0.3 of 1.3
-    assert shown.count("unsure") == 2  # 0.5 and 0.33 are less than twice 0.3
+    assert shown.count('class="score unsure"') == 2  # 0.5 and 0.33 are less than twice 0.3
     assert "standard errors from nothing" in shown
+
+
+LOUD = 4  # the image whose score is largest, and the error larger still
+
+
+def unsure_first() -> Ranking:
+    """Three scores: the largest is nothing but noise."""
+    scores = [(LOUD, 31.75, 19.57), (1, 10.0, 1.0), (2, 5.0, 0.5)]
+    entries = [
+        Entry(rank, f"train-{row:05}", row, f"{row}.png", "a dog", score, error)
+        for rank, (row, score, error) in enumerate(scores, 1)
+    ]
+    return ranking_of(entries, "a", candidates="all 3 training images")
+
+
+def test_what_is_unsure_stands_below_and_neither_leads_nor_sets_the_scale() -> None:
+    """Law: A score that may be nothing is in no order: it stands apart, below, and sets no bar's scale."""
+    order, apart = results_grid(strips_of({"a": unsure_first()}, "a")).split('class="unsure-strips"')
+    assert re.findall(r'data-id="([^"]*)"', order) == ["train-00001", "train-00002"]
+    assert re.findall(r'class="rank">(\d+)<', order) == ["2", "3"]
+    assert "width:90.9%" in order  # 10.0 of 11.0: the first that is sure is the scale
+    assert "1 unsure, below" in order
+    assert re.findall(r'data-id="([^"]*)"', apart) == [f"train-{LOUD:05}"]
+    assert "± 20" in apart
+    assert 'class="gauge"' not in apart
+    assert 'class="out"' not in apart
+
+
+def test_where_nothing_is_sure_no_image_is_in_the_order() -> None:
+    order, apart = results_grid(strips_of({"a": ranking([1, 2], "a", stderr=9.0)}, "a")).split(
+        'class="unsure-strips"'
+    )
+    assert "data-id" not in order
+    assert "No score is sure" in order
+    assert apart.count("data-id") == 2
+
+
+def test_all_of_a_method_without_errors_is_in_the_order() -> None:
+    assert "unsure-strips" not in results_grid(strips_of({"a": ranking([1, 2], "a")}, "a"))
 
 
 def test_parts_under_one_method_show_what_was_asked_about() -> None:
