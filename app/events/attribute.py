@@ -46,6 +46,7 @@ class AttributeEvents:
         except InputError as problem:
             return self.page.at_rest(status.failed(sentence(str(problem))))
         session.run = session.waiting = run
+        session.stale, session.caption = False, None if run.picture.caption else run.caption
         session.selection = session.selection.for_new_run(run)
         return {
             **self.page.at_work(status.running("Waiting for the model")),

@@ -93,17 +93,17 @@ def archive_answer(page: PageContext, session: Session, run: Run) -> Updates:
     try:
         session.kept[run.id] = page.archive.keep(run)
         message = history_message("shown", session.kept, id=run.id)
-        return {**report_update(page, run), page.answer.history: message}
+        return {**report_update(page, run, not session.stale), page.answer.history: message}
     except RunError as problem:  # the answer itself stands
         log.error("a run was not kept: %s", problem)
         line = status.failed(f"Answered, but {problem}. It has no link.")
-        return {**report_update(page, run), page.action.status: line}
+        return {**report_update(page, run, not session.stale), page.action.status: line}
 
 
-def report_update(page: PageContext, run: Run) -> Updates:
-    """The report, ready to be taken away."""
+def report_update(page: PageContext, run: Run, current: bool = True) -> Updates:
+    """The report, ready to be taken away; `current` as `DownloadsPanel.whole` takes it."""
     report = str(write_report(run, page.workspace))
-    return {page.answer.downloads.report: gr.update(value=report, interactive=True)}
+    return {page.answer.downloads.report: gr.update(value=report, interactive=current)}
 
 
 def restored_outputs(page: PageContext) -> list[Any]:

@@ -42,7 +42,6 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
         unsure=unsure,
         errors=f"{UNSURE:g}",
         warnings=list(dict.fromkeys(said)),
-        by_part=len({strip.method.name for strip in shown}) < len(shown),
         stands_out=STANDS_OUT,
     )
 
@@ -120,12 +119,13 @@ def _head(strip: Strip) -> dict[str, Any]:
         "about": strip.method.description,
         "title": strip.title,
         "problem": f"{strip.problem[:1].upper()}{strip.problem[1:]}",
-        "crop": _crop(strip) if name != strip.key else "",
+        "crop": _crop(strip),
+        "by": "" if strip.title == strip.method.title else strip.method.title,
     }
 
 
 def _crop(strip: Strip) -> str:
-    """What a part's strip was asked about."""
+    """What a strip was asked about."""
     query = strip.part.query
     return data_uri(query.image if query.box is None else query.box.crop(query.image), CROP)
 

@@ -161,6 +161,6 @@ def test_all_of_a_method_without_errors_is_in_the_order() -> None:
 def test_parts_under_one_method_show_what_was_asked_about() -> None:
     one = ranking([1, 2], "a")
     shown = results_grid([Strip(label, f"Part {label}", named("a"), one, PART) for label in "AB"])
-    assert 'class="board by-part"' in shown
+    assert shown.count('<span class="strip-by">A</span>') == 2  # the method's name stands beside the part's
     assert shown.count('class="strip-crop"') == 2
     assert json.loads(html.unescape(re.findall(r'data-ranks="([^"]*)"', shown)[0])) == {"A": 1, "B": 1}
