@@ -63,7 +63,7 @@ class Entry:
     caption: str
     score: float
     stderr: float | None
-    z: float | None = None  # of its first-order score, among those under unrelated control queries
+    z: float | None = None  # of the score, among the image's own under unrelated control queries
 
 
 class Entries(Sequence[Entry]):
@@ -102,7 +102,8 @@ class Ranking:
         training_set: what the images are rows of; knows their ids, file names and captions.
         rows: of the images in the training set, best first.
         scores, stderr: theirs, in the method's own unit; no errors for a method without sampling.
-        z: of their first-order scores, among those under unrelated control queries.
+        z: of their scores, each among the image's own under unrelated control queries; None of a method
+            whose scores were not measured under those.
         candidates: in words: "all 3,000 training images", "a shortlist of 400", ...
         final: False while better scores are still to come.
     """
@@ -179,7 +180,7 @@ class Ranking:
         )
 
     def stands_out(self, entry: Entry) -> bool | None:
-        """Whether an image's first-order score is beyond what unrelated queries reach; None if unknown."""
+        """Whether an image's score is beyond what unrelated queries reach; None if unknown."""
         threshold = self.details.get("z_threshold")
         return None if entry.z is None or threshold is None else entry.z > threshold
 

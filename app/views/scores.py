@@ -67,8 +67,8 @@ def lines_of(ranking: Ranking, most: int) -> Lines:
 
 
 def standing_out_words(ranking: Ranking) -> str:
-    """ "12 stand out"; "" where nothing is known of it."""
-    return "" if ranking.standing_out is None else f"{int(ranking.standing_out.sum()):,} stand out"
+    """ "✦ 12 stand out"; "" where nothing is known of it."""
+    return "" if ranking.standing_out is None else f"✦ {int(ranking.standing_out.sum()):,} stand out"
 
 
 def figures_of(entries: Sequence[Entry]) -> Figures:
