@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.frontend.templates import render
-from app.runs.selection import Strip, answered
+from app.runs.selection import Strip, answered, nothing_stands_out
 from app.views.pictures import data_uri
 from app.views.scores import Figures, figures_of, lines_of, standing_out_words
+from attribution.methods.base import Family
 from attribution.results import UNSURE, Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
@@ -35,15 +36,36 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
         for strip, ranking in answered(shown)
         if not ranking.sure[:SHOWN].all()
     ]
+    doubtful = [strip.key for strip in shown if _is_doubtful(strip)]
     said = [*warnings, *(words for _, ranking in answered(shown) for words in ranking.warnings)]
     return render(
         "results_grid.html",
         rows=rows,
         unsure=unsure,
         errors=f"{UNSURE:g}",
-        warnings=list(dict.fromkeys(said)),
+        warnings=list(dict.fromkeys(map(_capital, said))),
+        doubtful=doubtful,
+        nothing=_nothing_in_words(shown, doubtful),
         stands_out=STANDS_OUT,
     )
+
+
+def _is_doubtful(strip: Strip) -> bool:
+    """Whether a strip speaks of influence where nothing stands out; of likeness it may well speak."""
+    return strip.method.family is not Family.LIKENESS and nothing_stands_out(strip)
+
+
+def _nothing_in_words(shown: Sequence[Strip], doubtful: Sequence[str]) -> str:
+    """ "Nothing stands out.", of the parts that it is true of; "" where something does."""
+    parts = list(dict.fromkeys(strip.part.title for strip in shown if strip.key in doubtful))
+    everywhere = len(parts) == len({strip.part.title for strip in shown})
+    if not parts:
+        return ""
+    return "Nothing stands out." if everywhere else f"Nothing stands out in {' and '.join(parts)}."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
@@ -118,7 +140,7 @@ def _head(strip: Strip) -> dict[str, Any]:
         "key": strip.key,
         "about": strip.method.description,
         "title": strip.title,
-        "problem": f"{strip.problem[:1].upper()}{strip.problem[1:]}",
+        "problem": _capital(strip.problem),
         "crop": _crop(strip),
         "by": "" if strip.title == strip.method.title else strip.method.title,
     }

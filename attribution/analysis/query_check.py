@@ -15,13 +15,13 @@ MOST_AT_ONCE = 64  # draws of one pass
 
 
 def query_warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
-    """Return sentences about words and pictures that are unlike the training set.
+    """Return sentences about words and pictures that are unlike the training set, the worst first.
 
     Args:
         measured: whether the answer rests on the diffusion model; only then is the picture's loss compared
             with the training images'.
     """
-    found = (_unknown_words(context), _unlike(context) if measured else None)
+    found = (_unlike(context) if measured else None, _unknown_words(context))
     return tuple(sentence for sentence in found if sentence is not None)
 
 

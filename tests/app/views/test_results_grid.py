@@ -5,13 +5,19 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from app.runs.run import Part
 from app.runs.selection import Strip
 from app.views.results_grid import SHOWN, empty_results_grid, ranks_by_id, results_grid
 from app.views.training_image import fact_words, training_image_view
 from attribution.data.training_set import Example
+from attribution.methods.base import Family
 from attribution.results import Entry, Ranking
 from tests.worlds.markup import Reader
 from tests.worlds.rankings import ranking_of
@@ -74,9 +80,34 @@ def test_captions_ids_and_warnings_are_escaped(markup: str) -> None:
 
 def test_warnings_are_said_once_each() -> None:
     shown = results_grid(strips_of({"a": ranking([1], "a")}), warnings=["care", "care", "doubt"])
-    assert shown.count("<li>care</li>") == 1
+    assert shown.count("Care") == 1
     assert "and 1 more" in shown
-    assert "doubt" in shown
+    assert shown.index("<p>Care</p>") < shown.index("<details>") < shown.index("<li>Doubt</li>")
+
+
+def judged(name: str, family: Family, *z: float) -> Strip:
+    """A strip of a method of a family; with z, of one that says what stands out beyond 4."""
+    found = ranking(range(1, 4), name)
+    if z:
+        found = replace(found, z=np.array(z), details={"z_threshold": 4.0})
+    each: Any = SimpleNamespace(**{**vars(named(name)), "family": family})
+    return Strip(name, name.upper(), each, found, Part("A", PART.query, {name: found}))
+
+
+def of_one_part(*strips: Strip) -> list[Strip]:
+    rankings = {strip.key: strip.ranking for strip in strips if strip.ranking is not None}
+    return [replace(strip, part=Part("A", PART.query, rankings)) for strip in strips]
+
+
+def test_where_nothing_stands_out_the_page_says_so_first_and_dims_what_speaks_of_influence() -> None:
+    """Law: Where nothing stands out, a banner says so before anything else, and no row looks confident."""
+    asked = [judged("u", Family.UNLEARNING), judged("l", Family.LIKENESS)]
+    for z, nothing in (((3.0, 2.0, 1.0), True), ((5.0, 2.0, 1.0), False)):
+        shown = results_grid(of_one_part(*asked, judged("f", Family.INFLUENCE, *z)), ["unlike the rest"])
+        assert ("Nothing stands out." in shown) == nothing
+        assert re.findall(r'is-doubtful" data-method="(\w)"', shown) == (["u", "f"] if nothing else [])
+        assert "<p>Unlike the rest</p>" in shown  # open, whatever else there is
+    assert "Nothing stands out" not in results_grid(of_one_part(*asked))  # nobody has looked
 
 
 def test_the_invitation_is_over_training_images() -> None:
