@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +28,9 @@ class Group:
     """What the images with one value of a column have together.
 
     Attributes:
-        images: of those ranked, how many have the value; base: their share of all ranked.
+        images: of those ranked, how many have the value.
+        base: the share of the whole training set that has it. Not of those ranked: what was picked for being
+            promising is no baseline.
         summed: their scores' sum, with its 95% interval.
         first: how many of the first `top` ranks they take; share: of those, with its 95% interval.
     """
@@ -87,6 +90,7 @@ def grouped(
         known = ", ".join(columns_of(training_set)) or "none at all"
         raise SettingsError(f"the training set cannot be grouped by {column!r}: choose from {known}")
     names, member = _membership(ranking, training_set, column)
+    base = shares_of(training_set, column)
     scores, count = ranking.scores, len(ranking)
     errors = np.zeros(count) if ranking.stderr is None else ranking.stderr
     low, high = _intervals(scores, errors, member, seed)
@@ -100,7 +104,7 @@ def grouped(
             Group(
                 name,
                 images,
-                images / count,
+                base[name],
                 float(scores @ member[:, k]),
                 float(low[k]),
                 float(high[k]),
@@ -111,6 +115,13 @@ def grouped(
             )
         )
     return sorted(groups, key=lambda group: (-group.summed, group.value))
+
+
+@lru_cache(maxsize=16)
+def shares_of(training_set: TrainingSet, column: str) -> dict[str, float]:
+    """The share of all training images that have each value of a column."""
+    counted = Counter(value for example in training_set.examples for value in values_of(example, column))
+    return {value: images / len(training_set) for value, images in counted.items()}
 
 
 def _membership(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attribution.analysis.significance import BINS, null_of, related_captions, scaled
+from attribution.analysis.significance import BINS, FIRST, null_of, related_captions, scaled
 
 
 def test_scores_of_nothing_have_z_of_mean_zero_and_deviation_one() -> None:
