@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from app.runs.proofs import Proof
 from attribution.query import Box, Generation, Query, Settings
 from attribution.results import Attribution, Ranking
 
@@ -81,6 +82,7 @@ class Run:
     Attributes:
         id: unguessable: who has it may see the run.
         begun: seconds since 1970.
+        proofs: the tests of its answers that have ended, the latest last.
     """
 
     picture: Picture
@@ -90,6 +92,7 @@ class Run:
     parts: tuple[Part, ...]
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     begun: float = field(default_factory=time.time)
+    proofs: tuple[Proof, ...] = ()
 
     @property
     def answered(self) -> bool:

@@ -17,8 +17,10 @@ from app.frontend.evidence import evidence_in_words
 from app.frontend.templates import render
 from app.runs.boxes import boxes_of_run
 from app.runs.export import fresh_folder, name_of, write_with_boxes
+from app.runs.proofs import ITSELF, Proof
 from app.runs.run import Part, Run
 from app.views.pictures import data_uri
+from app.views.proofs import proof_view
 from app.views.report_glossary import CAUTIONS, TERMS
 from app.views.scores import Figures, figures_of, lines_of, standing_out_words
 from attribution.analysis.evidence import Evidence, evidence_of
@@ -46,6 +48,7 @@ def report(run: Run, workspace: Workspace) -> str:
         question=_facts(_question(run)),
         warnings=list(dict.fromkeys(words for answer in answers for words in answer.warnings)),
         parts=[_part(part, run, workspace, found) for part in run.parts],
+        proofs=[_proof(proof, run) for proof in run.proofs],
         terms=TERMS,
         cautions=CAUTIONS,
         png=_png_uri(run),
@@ -128,6 +131,12 @@ def _part(part: Part, run: Run, workspace: Workspace, found: Evidence | None) ->
             for name, words in (part.attribution.problems if part.attribution else {}).items()
         ],
     }
+
+
+def _proof(proof: Proof, run: Run) -> dict[str, Any]:
+    part = next(part for part in run.parts if part.label == proof.part)
+    what = "The picture itself unlearned" if proof.kind == ITSELF else method(proof.method).title
+    return {"title": f"{part.title}: {what}" if len(run.parts) > 1 else what, "view": proof_view(proof)}
 
 
 def _ranking(ranking: Ranking, workspace: Workspace, found: Evidence | None) -> dict[str, Any]:

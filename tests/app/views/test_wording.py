@@ -9,7 +9,7 @@ from tests.worlds import ROOT
 # Nothing was left out of training: a ranking is a clue, and unlearning an approximation.
 CLAIMS = re.compile(
     r"(is|was) where it came from|learnt it from|owe[sd]? (it|most|its)|was made (from|out) of|"
-    r"[Ww]ithout the first|[Ww]ithout \{count\}|because of this image"
+    r"Without the first|Without \{count\}|because of this image"
 )
 
 
