@@ -19,8 +19,8 @@ from app.views.stale import is_stale
 from attribution.errors import BoxError
 
 NO_SIDES = (None,) * 4
-ASK_AGAIN = "The answer shown is of before: press Attribute to ask this."
-AS_ASKED = "The answer shown is of what is marked."
+ASK_AGAIN = "The answer shown is an earlier question's: press Attribute to ask this one."
+AS_ASKED = "The answer shown is of what is marked now."
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,9 @@ def check_updates(
                     done = panel.at_rest(status.done("Done. What it says is below.")) if event.final else {}
                     yield event, {**page.unchanged(), **done}
     except Cancelled:
-        found = session.run is not None and session.run.id == run.id  # otherwise the page shows another question by now
+        found = (
+            session.run is not None and session.run.id == run.id
+        )  # otherwise the page shows another question by now
         yield None, panel.at_rest(status.idle("Stopped. What was found is shown." if found else READY))
     except Exception as problem:  # the page's edge: told in words
         yield None, panel.at_rest(page.failed(problem)[page.action.status])

@@ -21,4 +21,8 @@ def styles() -> str:
 
 def report_styles() -> str:
     """What a report carries inside: how boxes and tests look on the page as well, and its own sheet."""
-    return script("box.css") + script("proof.css") + (FOLDER.parent / "report" / "report.css").read_text(encoding="utf-8")
+    return (
+        script("box.css")
+        + script("proof.css")
+        + (FOLDER.parent / "report" / "report.css").read_text(encoding="utf-8")
+    )

@@ -1,4 +1,4 @@
-"""A test of an answer as plain JSON values, and back: whatever its result holds, with the pictures in it."""
+"""A test of an answer as plain JSON values, and back: whatever its result holds, pictures included."""
 
 from __future__ import annotations
 

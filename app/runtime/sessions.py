@@ -37,6 +37,7 @@ class Session:
         waiting: an attribution that was asked for and waits for the model.
         run: the attribution that is shown, with what of it is there so far.
         selection: what of it is shown.
+        left_out: the methods that were chosen with it and could not be asked at its effort.
         kept: the keys of runs of this page that are kept, by id: the browser is told of them with
             everything that it is told of its list, for of two messages at once it sees the last.
         check: the stop flag of a counterfactual check that was asked for and waits for the model.
@@ -58,6 +59,7 @@ class Session:
     waiting: Run | None = None
     run: Run | None = None
     selection: Selection = field(default_factory=Selection)
+    left_out: tuple[str, ...] = ()
     kept: dict[str, str] = field(default_factory=dict)
     check: threading.Event | None = None
     opened: tuple[int, float] | None = None
@@ -75,7 +77,7 @@ class Session:
 
     @property
     def shown_run(self) -> Run | None:
-        """The run whose answers are on the page, or on their way; None if there is nothing to be seen of it."""
+        """The run whose answers are on the page or on their way; None if nothing is to be seen of it."""
         if self.run is None or (self.is_quiet and not any(part.rankings for part in self.run.parts)):
             return None
         return self.run

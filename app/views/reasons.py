@@ -11,6 +11,7 @@ from attribution.data.training_set import Example
 from attribution.data.words import words
 from attribution.methods.likeness import Likeness
 
+MINUS = "\N{MINUS SIGN}"
 NAMED = 6  # shared words at most
 ALIKE = 20  # ranks of a likeness: an image among them looks or reads like the picture
 
@@ -46,9 +47,11 @@ def _chance(example: Example, strip: Strip) -> Reason | None:
     rank = strip.ranking.rank_of(example.id)
     if rank is None or strip.ranking.standing_out is None or strip.ranking.z is None:
         return None
-    z = f"z {strip.ranking.z[rank - 1]:.1f}"
+    z = f"z {strip.ranking.z[rank - 1]:.1f}".replace("-", MINUS)
     if strip.ranking.standing_out[rank - 1]:
-        return Reason("Chance", f"{_name(strip)}: it stands out ({z}); unrelated pictures would not do this.")
+        return Reason(
+            "Chance", f"{_name(strip)}: it stands out ({z}); unrelated pictures would not do this."
+        )
     words = f"{_name(strip)}: it does not stand out ({z}). Among so many images, chance alone does as much."
     return Reason("Chance", words, doubt=True)
 
@@ -68,8 +71,8 @@ def _often(example: Example, null: Null | None) -> Reason | None:
     images, pictures = len(null.first), int(null.unrelated[example.row])
     first, usual = int(null.first[example.row]), pictures * min(FIRST / images, 1.0)
     words = (
-        f"By first order it is among the first {FIRST} for {first} of {pictures} pictures that have nothing to "
-        f"do with it; an image like any other is for {usual:.1f}."
+        f"By first order it is among the first {FIRST} for {first} of {pictures} pictures that have "
+        f"nothing to do with it; an image like any other is for {usual:.1f}."
     )
     return Reason("Other pictures", words, doubt=first > 2 * usual + 3)
 
@@ -81,7 +84,9 @@ def _caption(example: Example, strip: Strip, common: set[str]) -> Reason:
     if not shared:
         return Reason("Caption", "It shares no telling word with the picture's.")
     named = ", ".join(f"“{word}”" for word in shared[:NAMED])
-    return Reason("Caption", f"It shares {named} with the picture's: the model learns words as well as looks.")
+    return Reason(
+        "Caption", f"It shares {named} with the picture's: the model learns words as well as looks."
+    )
 
 
 def _likeness(example: Example, strip: Strip) -> Reason | None:

@@ -116,14 +116,14 @@ def _how(ranking: Ranking, unsure: int) -> str:
 
 def _unsure(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """The first ranks of a strip that no order can be made of."""
-    unsure = lines_of(ranking, SHOWN).unsure
-    figures = figures_of(unsure)
+    lines = lines_of(ranking, SHOWN)
+    figures = figures_of(lines.sure or lines.unsure)
     return {
         **_head(strip),
         "unit": figures.unit,
         "cells": [
             {**_cell(entry, figures, ranks[entry.id], ranking), "gauge": None, "stands_out": False}
-            for entry in unsure
+            for entry in lines.unsure
         ],
     }
 

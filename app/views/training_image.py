@@ -124,7 +124,8 @@ def _place(example_id: str, strip: Strip, ranking: Ranking) -> dict[str, Any]:
     entry = ranking.entry(rank - 1)
     out, verdict = ranking.stands_out(entry), ""
     if out is not None and entry.z is not None:
-        verdict = f"z {entry.z:.1f}, {'stands out' if out else 'does not stand out'}"
+        z = f"{entry.z:.1f}".replace("-", MINUS)
+        verdict = f"z {z}, {'stands out' if out else 'does not stand out'}"
     return {
         **head,
         "rank": f"{rank:,}",

@@ -29,8 +29,8 @@ class Group:
 
     Attributes:
         images: of those ranked, how many have the value.
-        base: the share of the whole training set that has it. Not of those ranked: what was picked for being
-            promising is no baseline.
+        base: the share of the whole training set that has it. Not of those ranked: what was picked for
+            being promising is no baseline.
         summed: their scores' sum, with its 95% interval.
         first: how many of the first `top` ranks they take; share: of those, with its 95% interval.
     """

@@ -115,14 +115,14 @@ def test_without_a_picture_there_is_nothing_to_draw_on(
 def test_an_answer_is_greyed_once_another_part_is_marked_and_says_of_what_it_was(
     box: BoxEvents, page: PageContext, session: Session, request_of: Any
 ) -> None:
-    """Law: An answer that is no longer the question's says so at once, and cannot be taken away as if it were."""
+    """Law: An answer that is no longer the question's says so at once, and cannot be taken away."""
     answer, attribute = page.answer, AttributeEvents(page)
     session.boxes = (Box(*LEFT),)
     attribute.begin(["pixel"], "instant", "", *NO_SIDES, request_of)
     *_, whole, _ = attribute.run(request_of)
     assert whole[answer.downloads.json]["interactive"]
     other = box.draw(event(box=list(RIGHT), index=0), request_of)
-    assert "It is of this part" in other[answer.stale]
+    assert "It is about this part" in other[answer.stale]
     assert [other[each]["interactive"] for each in answer.downloads.outputs()] == [False] * 3
     assert 'data-state="idle"' in other[page.action.status]
     same = box.draw(event(box=list(LEFT), index=0), request_of)
@@ -138,7 +138,7 @@ def test_what_was_asked_comes_back_and_a_new_question_ends_the_old_answer(
     session.boxes = (Box(*LEFT), Box(*RIGHT))
     attribute.begin(["pixel"], "instant", "", *NO_SIDES, request_of)
     list(attribute.run(request_of))
-    assert "It is of parts A and B" in box.clear(request_of)[page.answer.stale]
+    assert "It is about parts A and B" in box.clear(request_of)[page.answer.stale]
     back = box.back(request_of)
     assert session.boxes == (Box(*LEFT), Box(*RIGHT))
     assert back[page.answer.stale] == ""

@@ -63,7 +63,10 @@ def test_noise_and_chance_are_told_by_the_method_that_knows() -> None:
 
 def test_shared_words_are_those_that_say_something() -> None:
     shown = [strip_of("clip", [1, 2])]
-    assert "shares “stop”, “sign”, “road” with" in about(reasons(EXAMPLE, shown, None, COMMON))["Caption"].words
+    assert (
+        "shares “stop”, “sign”, “road” with"
+        in about(reasons(EXAMPLE, shown, None, COMMON))["Caption"].words
+    )
     other = replace(EXAMPLE, caption="a dog on a beach")
     assert "no telling word" in about(reasons(other, shown, None, COMMON))["Caption"].words
 

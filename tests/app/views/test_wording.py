@@ -14,7 +14,7 @@ CLAIMS = re.compile(
 
 
 def test_no_word_of_the_page_claims_more_than_unlearning_shows() -> None:
-    """Law: The page never says that a picture came from images, or is without them: they were only unlearned."""
+    """Law: The page never says that a picture came from images or is without them: they were unlearned."""
     sources = [
         path
         for folder in ("app", "assets/page", "assets/report")
