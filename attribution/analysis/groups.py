@@ -47,6 +47,24 @@ class Group:
     share_high: float
 
 
+@dataclass(frozen=True)
+class Share:
+    """How much of a ranking's first ranks the images with one value of a column take.
+
+    Attributes:
+        first: how many of the first `top` ranks.
+        share: of those, with its 95% interval.
+        base: their share of the whole training set.
+    """
+
+    value: str
+    first: int
+    share: float
+    low: float
+    high: float
+    base: float
+
+
 @lru_cache(maxsize=4)
 def columns_of(training_set: TrainingSet) -> tuple[str, ...]:
     """The columns that images can be grouped by: at least two values, and fewer values than images."""
@@ -90,31 +108,40 @@ def grouped(
         known = ", ".join(columns_of(training_set)) or "none at all"
         raise SettingsError(f"the training set cannot be grouped by {column!r}: choose from {known}")
     names, member = _membership(ranking, training_set, column)
-    base = shares_of(training_set, column)
     scores, count = ranking.scores, len(ranking)
     errors = np.zeros(count) if ranking.stderr is None else ranking.stderr
     low, high = _intervals(scores, errors, member, seed)
-    top = min(top, count)
+    shares = {share.value: share for share in first_shares(ranking, training_set, column, top)}
     groups = []
     for k, name in enumerate(names):
-        first = int(member[:top, k].sum())
-        share_low, share_high = wilson(first, top)
-        images = int(member[:, k].sum())
+        share = shares[name]
         groups.append(
             Group(
                 name,
-                images,
-                base[name],
+                int(member[:, k].sum()),
+                share.base,
                 float(scores @ member[:, k]),
                 float(low[k]),
                 float(high[k]),
-                first,
-                first / top,
-                share_low,
-                share_high,
+                share.first,
+                share.share,
+                share.low,
+                share.high,
             )
         )
     return sorted(groups, key=lambda group: (-group.summed, group.value))
+
+
+def first_shares(ranking: Ranking, training_set: TrainingSet, column: str, top: int = 20) -> list[Share]:
+    """One share a value of the column, the largest first; Wilson's intervals."""
+    top = min(top, len(ranking))
+    rows = ranking.rows[:top]
+    counted = Counter(value for row in rows for value in values_of(training_set.examples[row], column))
+    shares = [
+        Share(value, counted[value], counted[value] / top, *wilson(counted[value], top), base)
+        for value, base in shares_of(training_set, column).items()
+    ]
+    return sorted(shares, key=lambda share: (-share.share, share.value))
 
 
 @lru_cache(maxsize=16)

@@ -15,54 +15,10 @@ from tests.e2e.conftest import PROMPT, Open, Visit, ids_of
 
 def test_every_chosen_method_shows_its_ranked_row(answered: Visit) -> None:
     assert answered.page.locator(".strip").count() == 3
-    for method in ("clip", "dino"):
+    for method in ("abu", "clip", "dino"):
         ranks = answered.strip(method).locator(".rank").all_inner_texts()
         assert ranks == [str(rank) for rank in range(1, len(ranks) + 1)]
         assert len(ranks) >= 10
-
-
-def test_what_is_unsure_stands_apart_below_the_rows(answered: Visit) -> None:
-    """Law: On the page the rows hold what is sure, and what may be nothing stands apart below them."""
-    apart = answered.page.locator('.unsure-strip[data-method="abu"]')
-    expect(apart).to_have_count(1)
-    sure, unsure = (
-        [int(rank) for rank in place.locator(".rank").all_inner_texts()]
-        for place in (answered.strip("abu"), apart)
-    )
-    assert sure == sorted(sure)
-    assert sorted([*sure, *unsure])[:24] == list(range(1, 25))  # each of the first is in one of the two
-    assert not set(sure) & set(unsure)
-    expect(answered.strip("abu").locator(".strip-how")).to_contain_text(f"{len(unsure)} unsure, below")
-    for place in (apart, answered.page.locator(".strip").last):
-        assert place.bounding_box() is not None
-    last, below = answered.page.locator(".strip").last.bounding_box(), apart.bounding_box()
-    assert last is not None
-    assert below is not None
-    assert below["y"] >= last["y"] + last["height"]
-    assert apart.locator(".gauge").count() == 0
-    apart.locator(".cell").first.click()
-    dialog = answered.page.locator("dialog.detail")
-    expect(dialog.locator(".detail-why")).to_contain_text("may be noise")
-    answered.page.keyboard.press("Escape")
-
-
-def test_another_box_greys_the_answer_at_once_and_one_can_go_back(answered: Visit) -> None:
-    """Law: An answer that another box has made one of before is greyed, says so and can be gone back to."""
-    card, report = answered.page.locator("#stale .stale"), answered.page.locator("#download-report")
-    grey = "getComputedStyle(document.querySelector('.strip .thumb')).filter"
-    expect(report).to_be_enabled()
-    before = answered.page.locator(".stage-snapped").bounding_box()
-    answered.draw(0.05, 0.35, 0.45, 0.9)
-    expect(card).to_contain_text("an earlier question")
-    expect(report).to_be_disabled()
-    expect(answered.status).to_have_attribute("data-state", "idle")
-    assert answered.page.evaluate(grey) == "grayscale(1)"
-    card.get_by_role("button", name="Back to it").click()
-    expect(card).to_have_count(0)
-    expect(report).to_be_enabled()
-    expect(answered.status).to_have_attribute("data-state", "done")
-    assert answered.page.evaluate(grey) == "none"
-    assert answered.page.locator(".stage-snapped").bounding_box() == before
 
 
 def test_unlearning_scores_carry_their_standard_errors(answered: Visit) -> None:
@@ -143,6 +99,25 @@ def test_the_scores_are_drawn_without_leaving_the_machine(answered: Visit) -> No
     expect(answered.page.locator("#plot .js-plotly-plot .scatterlayer .trace")).to_have_count(3)
     answered.page.get_by_role("tab", name="Training images").click()
     assert answered.outside == []
+
+
+def test_another_box_greys_the_answer_at_once_and_one_can_go_back(answered: Visit) -> None:
+    """Law: An answer that another box has made one of before is greyed, says so and can be gone back to."""
+    card, report = answered.page.locator("#stale .stale"), answered.page.locator("#download-report")
+    grey = "getComputedStyle(document.querySelector('.strip .thumb')).filter"
+    expect(report).to_be_enabled()
+    before = answered.page.locator(".stage-snapped").bounding_box()
+    answered.draw(0.05, 0.35, 0.45, 0.9)
+    expect(card).to_contain_text("an earlier question")
+    expect(report).to_be_disabled()
+    expect(answered.status).to_have_attribute("data-state", "idle")
+    assert answered.page.evaluate(grey) == "grayscale(1)"
+    card.get_by_role("button", name="Back to it").click()
+    expect(card).to_have_count(0)
+    expect(report).to_be_enabled()
+    expect(answered.status).to_have_attribute("data-state", "done")
+    assert answered.page.evaluate(grey) == "none"
+    assert answered.page.locator(".stage-snapped").bounding_box() == before
 
 
 def test_a_saved_picture_brings_its_settings_back(answered: Visit, open_page: Open) -> None:

@@ -94,7 +94,7 @@ def test_where_nothing_stands_out_the_page_says_so_before_all_else(open_page: Op
     doubtful = visit.page.locator(".strip.is-doubtful")
     expect(doubtful).to_have_count(1)
     expect(doubtful).to_have_attribute("data-method", "first-order")
-    doubtful.locator(".cell[data-id]").first.click()
+    visit.page.locator('[data-method="first-order"] .cell[data-id]').first.click()
     why = visit.page.locator("dialog.detail .detail-why")
     expect(why).to_contain_text("does not stand out")
     expect(why).to_contain_text("pictures that have nothing to do with it")

@@ -62,6 +62,7 @@ def test_both_tests_end_with_a_verdict_in_their_own_place(
     *_, last, kept = events.run("pixel", 2.0, request_of)
     assert 'data-final="true"' in last[(panel.top_result, panel.itself_result)[which]]
     assert [proof.kind for proof in session.run.proofs] == [("top", "itself")[which]]
+    assert "Done" in last[panel.status]
     assert "this run is not kept here" in kept[panel.status]  # it was never on this page
 
 
@@ -84,4 +85,3 @@ def test_what_was_proven_is_kept_with_the_run_and_in_its_report(
     *_, back = HistoryEvents(page).restore(event(id=run.id), request_of)
     assert 'data-final="true"' in back[panel.top_result]
     assert back[panel.itself_result] == ""
-    assert "Done" in last[panel.status]

@@ -171,7 +171,7 @@ def test_what_is_unsure_stands_below_and_neither_leads_nor_sets_the_scale() -> N
     assert "width:90.9%" in order  # 10.0 of 11.0: the first that is sure is the scale
     assert "1 unsure, below" in order
     assert re.findall(r'data-id="([^"]*)"', apart) == [f"train-{LOUD:05}"]
-    assert "± 20" in apart
+    assert "± 19.57" in apart
     assert 'class="gauge"' not in apart
     assert 'class="out"' not in apart
 
