@@ -89,7 +89,7 @@ def test_where_nothing_stands_out_the_page_says_so_before_all_else(open_page: Op
     visit.attribute()
     said = visit.page.locator("#board .warnings > p")
     expect(said.first).to_contain_text("Nothing stands out.")
-    expect(said.nth(1)).to_contain_text("This picture is unlike the training images")
+    expect(said.nth(1)).to_contain_text("No training caption has 'static', 'old', 'television'")
     expect(said.nth(1)).to_be_visible()
     doubtful = visit.page.locator(".strip.is-doubtful")
     expect(doubtful).to_have_count(1)
