@@ -80,7 +80,7 @@ class Endpoints:
         seed: int = 0,
         top_k: int | None = None,
     ) -> Json:
-        """Rank the training images that a picture came from.
+        """Rank training images by how much a picture depends on them: clues to where it came from.
 
         A PNG made by Whence needs no caption. Each box, [left, top, right, bottom] in fractions of the
         picture, is a question of its own; without boxes the whole picture is asked about. (The model sees

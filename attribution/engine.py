@@ -97,7 +97,7 @@ def _warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
         raise
     except WhenceError as problem:
         unmeasured = f"whether this picture is like the training images was not measured: {problem}"
-        return (*query_warnings(context, measured=False), unmeasured)
+        return (unmeasured, *query_warnings(context, measured=False))
 
 
 def _asked(

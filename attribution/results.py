@@ -15,6 +15,7 @@ from attribution.data.training_set import TrainingSet
 from attribution.errors import NonFiniteError, WhenceError
 
 T = TypeVar("T")
+UNSURE = 2.0  # standard errors: a score that is nearer to nothing may be nothing
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Entry:
     caption: str
     score: float
     stderr: float | None
-    z: float | None = None  # of its first-order score, among those under unrelated control queries
+    z: float | None = None  # of the score, among the image's own under unrelated control queries
 
 
 class Entries(Sequence[Entry]):
@@ -101,7 +102,8 @@ class Ranking:
         training_set: what the images are rows of; knows their ids, file names and captions.
         rows: of the images in the training set, best first.
         scores, stderr: theirs, in the method's own unit; no errors for a method without sampling.
-        z: of their first-order scores, among those under unrelated control queries.
+        z: of their scores, each among the image's own under unrelated control queries; None of a method
+            whose scores were not measured under those.
         candidates: in words: "all 3,000 training images", "a shortlist of 400", ...
         final: False while better scores are still to come.
     """
@@ -178,7 +180,7 @@ class Ranking:
         )
 
     def stands_out(self, entry: Entry) -> bool | None:
-        """Whether an image's first-order score is beyond what unrelated queries reach; None if unknown."""
+        """Whether an image's score is beyond what unrelated queries reach; None if unknown."""
         threshold = self.details.get("z_threshold")
         return None if entry.z is None or threshold is None else entry.z > threshold
 
@@ -187,6 +189,17 @@ class Ranking:
         """`stands_out` of every line; None if unknown."""
         threshold = self.details.get("z_threshold")
         return None if self.z is None or threshold is None else self.z > threshold
+
+    @cached_property
+    def sure(self) -> Bool[ndarray, " ranked"]:
+        """Of every line, whether its score is `UNSURE` standard errors or more from nothing.
+
+        All are of a method without errors: nothing is known against them.
+        """
+        if self.stderr is None:
+            return np.ones(len(self), bool)
+        sure: Bool[ndarray, " ranked"] = np.abs(self.scores) >= UNSURE * self.stderr
+        return sure
 
     @cached_property
     def ranks(self) -> Int64[ndarray, " examples"]:

@@ -11,23 +11,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import sys
-import tomllib
-from pathlib import Path
 
 from cli.commands import COMMANDS
 from cli.environment import ended_at_once_by_interrupt
 from cli.parser import Parser
-
-
-def version() -> str:
-    """The version that is installed, or else that of the checkout which is run in place."""
-    try:
-        return importlib.metadata.version("whence")
-    except importlib.metadata.PackageNotFoundError:
-        project = tomllib.loads(Path(__file__).parent.parent.joinpath("pyproject.toml").read_text("utf-8"))
-        return str(project["project"]["version"])
+from cli.version import version
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float64
-from numpy import ndarray
 
 from app.charts.figures import GRID, MID_GREY, colours_of, plain, styled
 from app.runs.selection import Strip, answered
@@ -58,21 +56,21 @@ def _points(points: Sequence[Point], colour: str, size: int, opacity: float) -> 
 
 
 def chance_plot(shown: Sequence[Strip], null: Null | None) -> go.Figure | None:
-    """The share of a ranking's images beyond each z, and that of pairs which have nothing in common."""
-    judged = [(strip, ranking.z) for strip, ranking in answered(shown) if ranking.z is not None]
+    """The share of training images beyond each z, and that of pairs which have nothing in common."""
+    judged = [(strip, ranking) for strip, ranking in answered(shown) if ranking.z is not None]
     if not judged or null is None:
         return None
     figure = styled(go.Figure(), height=320)
     figure.add_trace(_by_chance(null))
-    for (strip, z), colour in zip(judged, colours_of([s for s, _ in judged]), strict=True):
-        figure.add_trace(_beyond(strip, z, colour))
+    for (strip, ranking), colour in zip(judged, colours_of([s for s, _ in judged]), strict=True):
+        figure.add_trace(_beyond(strip, ranking, colour))
     figure.add_vline(x=null.threshold, line={"color": MID_GREY, "width": 1.5, "dash": "dash"})
     figure.add_annotation(
         x=null.threshold, y=1, yref="paper", text="stands out \N{RIGHTWARDS ARROW}", showarrow=False,
         xanchor="left", yanchor="top", font={"color": MID_GREY, "size": 12},
     )  # fmt: skip
     figure.update_layout(showlegend=True)
-    last = max(float(z.max()) for _, z in judged)
+    last = max(float(ranking.z.max()) for _, ranking in judged if ranking.z is not None)
     figure.update_xaxes(
         title_text="z: standard deviations from what unrelated pictures score",
         range=[BINS[0], max(last, null.threshold) + 1],
@@ -97,12 +95,14 @@ def _by_chance(null: Null) -> go.Scatter:
     )
 
 
-def _beyond(strip: Strip, z: Float64[ndarray, " ranked"], colour: str) -> go.Scatter:
+def _beyond(strip: Strip, ranking: Ranking, colour: str) -> go.Scatter:
+    """Of the whole training set: what was picked for being promising would always lie beyond chance."""
+    assert ranking.z is not None
     return go.Scatter(
-        x=np.sort(z),
-        y=np.arange(len(z), 0, -1) / len(z),
+        x=np.sort(ranking.z),
+        y=np.arange(len(ranking), 0, -1) / len(ranking.training_set),
         mode="lines",
         name=plain(strip.title),
         line={"color": colour, "width": 2, "shape": "vh"},
-        hovertemplate="%{y:.2%} of those ranked beyond z = %{x:.1f}<extra></extra>",
+        hovertemplate="%{y:.2%} of the training set beyond z = %{x:.1f}<extra></extra>",
     )

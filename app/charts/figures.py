@@ -29,7 +29,8 @@ COLOURS = {
     "pixel": "#a8842c",
     "bm25": "#5a63b8",
 }
-OF_PARTS = ("#c8501f", "#3f7cac", "#3c8d6e", "#7a6fb0", "#a8842c", "#a23a4e")  # when methods are alike
+# When methods are alike: muted, so that none is taken for a method's.
+OF_PARTS = ("#5d7388", "#b39b6d", "#71866b", "#a07d86", "#8b8fa8", "#6f5b4b")
 LONGEST_TITLE = 40  # characters
 
 

@@ -58,13 +58,13 @@ def _bars(shown: Sequence[Group], measure: str, colour: str) -> go.Bar:
 
 
 def _chance(shown: Sequence[Group]) -> go.Scatter:
-    """The tick that says what each group's share of all ranked images is."""
+    """The tick that says what each group's share of the training set is."""
     return go.Scatter(
         x=[group.base for group in shown],
         y=[_name(group) for group in shown],
         mode="markers",
         marker={"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": MID_GREY}},
-        hovertemplate="%{x:.1%} of those ranked<extra></extra>",
+        hovertemplate="%{x:.1%} of the training set<extra></extra>",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -48,6 +49,6 @@ def _scores(ranking: Ranking, colour: str) -> go.Scatter:
         y=scores,
         error_y=bars,
         mode="markers",
-        marker={"color": colour, "size": 5},
+        marker={"color": np.where(ranking.sure[:PLOTTED], colour, MID_GREY).tolist(), "size": 5},
         hovertemplate="rank %{x}<br>score %{y:.4g}<extra></extra>",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +38,7 @@ class AttributeEvents:
     ) -> Updates:  # fmt: skip
         """Check the question, and show the places of its answers."""
         session = self.page.session(request)
-        session.run = session.waiting = None
+        session.waiting = None
         try:
             box_of_sides((left, top, right, bottom))  # what is half typed is said, not ignored
             model = self.page.workspace.fingerprints.get("model", "")
@@ -46,7 +46,9 @@ class AttributeEvents:
         except InputError as problem:
             return self.page.at_rest(status.failed(sentence(str(problem))))
         session.run = session.waiting = run
+        session.stale, session.caption = False, None if run.picture.caption else run.caption
         session.selection = session.selection.for_new_run(run)
+        session.left_out = tuple(name for name in chosen if name not in run.methods)
         return {
             **self.page.at_work(status.running("Waiting for the model")),
             **self.page.answer.nothing_yet(session.kept),
@@ -109,7 +111,7 @@ def attribution_updates(page: PageContext, session: Session, run: Run) -> Iterat
         session.at_rest = True
         if len(run.parts) > 1:  # they were asked about together, so they are seen together
             session.selection = replace(session.selection, beside=PARTS, part=0)
-        yield {**page.at_rest(status.done(summary(run))), **page.whole(session, run)}
+        yield {**page.at_rest(status.done(summary(run, session.left_out))), **page.whole(session, run)}
         yield archive_answer(page, session, run)
     except Cancelled:
         yield stopped(page, session)
@@ -153,12 +155,14 @@ def stopped(page: PageContext, session: Session) -> Updates:
         return updates
     if not any(part.rankings for part in session.run.parts):
         return {**updates, **page.answer.empty(page.mosaic, session.kept)}
-    updates[page.action.status] = status.idle("Stopped. What was measured is shown.")
+    updates[page.action.status] = status.idle(
+        "Stopped. What was measured is shown; it is not kept, and has no link."
+    )
     return {**updates, **page.whole(session, session.run)}
 
 
-def summary(run: Run) -> str:
-    """How long it took, and how far the methods looked that measure."""
+def summary(run: Run, left_out: Sequence[str] = ()) -> str:
+    """How long it took, and how far the methods looked that measure; `left_out` were chosen, not asked."""
     rankings = [ranking for part in run.parts for ranking in part.rankings.values()]
     seconds = sum(ranking.seconds for ranking in rankings)
     measured = {r.title: r for r in rankings if measures(method(r.method))}
@@ -167,5 +171,7 @@ def summary(run: Run) -> str:
     answers = [part.attribution for part in run.parts if part.attribution is not None]
     failed = dict.fromkeys(method(name).title for answer in answers for name in answer.problems)
     without = f" No answer from {', '.join(failed)}." if failed else ""
+    titles = " and ".join(method(name).title for name in left_out)
+    unasked = f" Instant measures nothing, so {titles} was not asked: choose Refined." if titles else ""
     done = f"Done in {seconds:.1f} s{parts}."
-    return f"{done} {far or 'Nothing was measured: it was all looked up'}.{without}"
+    return f"{done} {far or 'Nothing was measured: it was all looked up'}.{without}{unasked}"

@@ -11,13 +11,16 @@ import gradio as gr
 from app.events.context import READY, PageContext, sentence
 from app.events.listeners import AT_ONCE
 from app.panels.updates import Updates
-from app.runs.boxes import box_of_sides
+from app.runs.boxes import box_of_sides, boxes_of_run
 from app.runs.run import MAX_PARTS
 from app.runtime.sessions import Session
 from app.views import status
+from app.views.stale import is_stale
 from attribution.errors import BoxError
 
 NO_SIDES = (None,) * 4
+ASK_AGAIN = "The answer shown is an earlier question's: press Attribute to ask this one."
+AS_ASKED = "The answer shown is of what is marked now."
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,27 @@ class BoxEvents:
         session.boxes, session.active = (), 0
         return self.page.unchanged() if session.picture is None else self._marked(session)
 
+    def back(self, request: gr.Request) -> Updates:
+        """What the answer on the page is of is the question again."""
+        session = self.page.session(request)
+        run = session.shown_run
+        if run is None:
+            return self.page.unchanged()
+        session.boxes, session.active, session.typed = boxes_of_run(run), 0, None
+        written = {}
+        if session.caption is not None:
+            session.caption = run.caption
+            written = {self.page.source.caption: run.caption}
+        return {**self._marked(session), **written}
+
+    def write_caption(self, caption: str | None, request: gr.Request) -> Updates:
+        """The caption of an upload is being written."""
+        session = self.page.session(request)
+        if session.picture is None or session.picture.caption:
+            return self.page.unchanged()
+        session.caption = (caption or "").strip()
+        return {**self.page.of_question(session), **self._said(session)}
+
     def _place(self, sides: Sequence[Any], number: Any, session: Session) -> Updates:
         """Put a box in the place of another, at the end, or nothing in its place."""
         if session.picture is None:
@@ -95,23 +119,36 @@ class BoxEvents:
         return self._marked(session)
 
     def _marked(self, session: Session) -> Updates:
-        updates = self.page.marked(session)
+        updates = {**self.page.marked(session), **self._said(session)}
         if session.box_refused:  # the complaint is mended
             session.box_refused = False
-            updates[self.page.action.status] = status.idle(READY)
+            updates.setdefault(self.page.action.status, status.idle(READY))
         return updates
+
+    def _said(self, session: Session) -> Updates:
+        """The status, where the answer on the page has become another question's, or this one's again."""
+        before = session.stale
+        session.stale = is_stale(session.shown_run, session.boxes, session.caption)
+        if session.stale == before or not session.is_quiet:
+            return {}
+        line = status.idle(ASK_AGAIN) if session.stale else status.done(AS_ASKED)
+        return {self.page.action.status: line}
 
 
 def connect_box(page: PageContext) -> None:
     """Wire the stage."""
     stage, events = page.stage, BoxEvents(page)
-    changed = [stage.view, stage.parts, stage.clear, stage.save, *stage.sides, page.action.status]
+    answer, caption = page.answer, page.source.caption
+    of_question = [answer.stale, *answer.downloads.outputs(), page.action.status]
+    changed = [stage.view, stage.parts, stage.clear, stage.save, *stage.sides, *of_question]
     stage.view.box(events.draw, None, changed, trigger_mode="always_last", **AT_ONCE)
     stage.clear.click(events.clear, None, changed, **AT_ONCE)
     stage.parts.remove(events.remove, None, changed, **AT_ONCE)
     stage.parts.another(events.add, None, changed, **AT_ONCE)
     stage.parts.choose(events.choose, None, changed, **AT_ONCE)
     stage.view.choose(events.choose, None, changed, **AT_ONCE)
+    answer.stale.back(events.back, None, [*changed, caption], **AT_ONCE)
+    caption.input(events.write_caption, caption, of_question, trigger_mode="always_last", **AT_ONCE)
     gr.on(
         [event for side in stage.sides for event in (side.submit, side.blur)],
         events.type_sides, list(stage.sides), changed, trigger_mode="always_last", **AT_ONCE,

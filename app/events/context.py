@@ -96,7 +96,12 @@ class PageContext:
             self.stage.clear: gr.update(interactive=bool(boxes)),
             **dict(zip(self.stage.sides, sides, strict=True)),
             self.stage.save: gr.update(value=saved, interactive=saved is not None),
+            **self.of_question(session),
         }
+
+    def of_question(self, session: Session) -> Updates:
+        """Whether the answer on the page is of what is marked and written now."""
+        return self.answer.of_question(session.shown_run, session.boxes, session.caption)
 
     def earlier(self, session: Session) -> dict[str, Run]:
         """The earlier runs that the person has chosen to see beside this one."""
@@ -115,7 +120,9 @@ class PageContext:
     def whole(self, session: Session, run: Run, **grouped_by: Any) -> Updates:
         """The answer that has ended, from every side; `grouped_by` as `AnswerPanel.whole` takes it."""
         earlier = self.earlier(session)
-        return self.answer.whole(self.workspace, run, session.selection, earlier, **grouped_by)
+        return self.answer.whole(
+            self.workspace, run, session.selection, earlier, not session.stale, **grouped_by
+        )
 
     def unchanged(self) -> Updates:
         """Nothing new. A generator that yields nothing at all would have every output blanked."""

@@ -11,14 +11,16 @@ from typing import Any
 import gradio as gr
 
 from app.events.context import PageContext, sentence
+from app.events.history import archive_proof
 from app.events.listeners import AT_ONCE, ON_THE_MODEL
 from app.panels.counterfactual import MOST, READY, CounterfactualPanel
 from app.panels.updates import Updates
+from app.runs.proofs import ITSELF, TOP, Kind, Proof
 from app.runs.run import generation_of
 from app.runs.selection import Strip, own_strips, strips
 from app.runtime.sessions import Session
 from app.views import status
-from app.views.counterfactual import picture_view, top_view
+from app.views.proofs import proof_view
 from attribution.analysis.counterfactual import CounterfactualCheck
 from attribution.analysis.counterfactual_check import check_picture, check_ranking
 from attribution.errors import Cancelled, InputError, SettingsError
@@ -34,23 +36,24 @@ class Check:
     """One of the panel's tests.
 
     Attributes:
+        kind: what it unlearns.
         button: what begins it.
         result: where its result is shown.
         steps: the test of a ranking's first so many images.
         view: its result as HTML.
     """
 
+    kind: Kind
     button: gr.Button
     result: gr.HTML
     steps: Callable[[Workspace, Strip, int], Steps]
-    view: Callable[[CounterfactualCheck, Strip], str]
 
 
 def checks(panel: CounterfactualPanel) -> tuple[Check, Check]:
     """The test that unlearns the first ranks, and the one that unlearns the picture itself."""
     return (
-        Check(panel.top, panel.top_result, _top_steps, _top_view),
-        Check(panel.itself, panel.itself_result, _picture_steps, _picture_view),
+        Check(TOP, panel.top, panel.top_result, _top_steps),
+        Check(ITSELF, panel.itself, panel.itself_result, _picture_steps),
     )
 
 
@@ -60,16 +63,8 @@ def _top_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
     return partial(check_ranking, workspace, strip.part.query, rows)
 
 
-def _top_view(check: CounterfactualCheck, strip: Strip) -> str:
-    return top_view(check, f"the images that {strip.title} ranks first")
-
-
 def _picture_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
     return partial(check_picture, workspace, strip.part.query)
-
-
-def _picture_view(check: CounterfactualCheck, strip: Strip) -> str:
-    return picture_view(check)
 
 
 @dataclass(frozen=True)
@@ -98,10 +93,16 @@ class CounterfactualEvents:
             yield self.page.unchanged()
             return
         strip, number = strip_to_test(self.page, session, of, count)
-        steps = self.check.steps(self.page.workspace, strip, number)
+        steps, run = self.check.steps(self.page.workspace, strip, number), session.run
+        assert run is not None
         for check, updates in check_updates(self.page, session, steps, stop):
-            shown = {} if check is None else {self.check.result: self.check.view(check, strip)}
-            yield {**updates, **shown}
+            if check is None:
+                yield updates
+                continue
+            proof = Proof(strip.part.label, strip.method.name, self.check.kind, check)
+            yield {**updates, self.check.result: proof_view(proof)}
+            if check.final:
+                yield {**self.page.unchanged(), **archive_proof(self.page, session, run, proof)}
 
     def stop(self, request: gr.Request) -> Updates:
         """The test ends itself at its next step."""
@@ -116,7 +117,8 @@ def connect_counterfactual(page: PageContext) -> None:
     for check in checks(panel):
         events = CounterfactualEvents(page, check)
         begun = check.button.click(events.begin, fields, panel.outputs(), **AT_ONCE)
-        begun.then(events.run, fields, [page.action.status, *panel.outputs()], **ON_THE_MODEL)
+        outputs = [page.action.status, *panel.outputs(), page.answer.downloads.report]
+        begun.then(events.run, fields, outputs, **ON_THE_MODEL)
     panel.stop.click(events.stop, None, [panel.stop], **AT_ONCE)
 
 
@@ -161,7 +163,9 @@ def check_updates(
                     done = panel.at_rest(status.done("Done. What it says is below.")) if event.final else {}
                     yield event, {**page.unchanged(), **done}
     except Cancelled:
-        found = session.run is run  # otherwise the page shows another question by now
+        found = (
+            session.run is not None and session.run.id == run.id
+        )  # otherwise the page shows another question by now
         yield None, panel.at_rest(status.idle("Stopped. What was found is shown." if found else READY))
     except Exception as problem:  # the page's edge: told in words
         yield None, panel.at_rest(page.failed(problem)[page.action.status])

@@ -18,6 +18,7 @@ from app.runs.run import Picture
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.stage import preview_view
+from attribution.analysis.query_check import unread_words
 from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, InputError, WhenceError
 from attribution.models.base import Generation
@@ -119,7 +120,9 @@ def generation_updates(page: PageContext, session: Session, generation: Generati
                 if updates:
                     yield updates
         session.show(generated_picture(page.workspace, generation, image), boxes)
-        yield page.new_picture(session, status.idle(READY))
+        unread = unread_words(page.workspace.model, generation.prompt)
+        said = f"{sentence(unread)}. {READY}" if unread else READY
+        yield page.new_picture(session, status.idle(said))
     except Cancelled:
         session.ask_next = False
         yield {**page.marked(session), **page.at_rest(status.idle("Stopped."))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -14,6 +14,7 @@ from app.events.listeners import AT_ONCE, QUIET
 from app.panels.history import history_message
 from app.panels.updates import Updates
 from app.runs.boxes import boxes_of_run
+from app.runs.proofs import Proof, with_proof
 from app.runs.run import Run
 from app.runs.selection import METHODS, PARTS, Selection
 from app.runtime.sessions import Session
@@ -66,6 +67,7 @@ class HistoryEvents:
             **page.new_picture(session, status.done(line)),
             **restored_fields(page, run),
             **page.answer.whole(page.workspace, run, session.selection, {}),
+            **page.answer.counterfactual.proven(run),
             **report_update(page, run),
             page.answer.history: history_message("shown", id=run.id),
         }
@@ -93,17 +95,34 @@ def archive_answer(page: PageContext, session: Session, run: Run) -> Updates:
     try:
         session.kept[run.id] = page.archive.keep(run)
         message = history_message("shown", session.kept, id=run.id)
-        return {**report_update(page, run), page.answer.history: message}
+        return {**report_update(page, run, not session.stale), page.answer.history: message}
     except RunError as problem:  # the answer itself stands
         log.error("a run was not kept: %s", problem)
         line = status.failed(f"Answered, but {problem}. It has no link.")
-        return {**report_update(page, run), page.action.status: line}
+        return {**report_update(page, run, not session.stale), page.action.status: line}
 
 
-def report_update(page: PageContext, run: Run) -> Updates:
-    """The report, ready to be taken away."""
+def archive_proof(page: PageContext, session: Session, run: Run, proof: Proof) -> Updates:
+    """Keep a test with the run that it is of: its link and its report show it from now on."""
+    run = replace(run, proofs=with_proof(run.proofs, proof))
+    if session.run is not None and session.run.id == run.id:
+        session.run = run = replace(session.run, proofs=with_proof(session.run.proofs, proof))
+    if not run.answered:
+        return {}  # it was stopped, and has no link
+    try:
+        page.archive.keep_proof(run.id, proof)
+    except RunError as problem:  # the test itself stands
+        log.error("a proof was not kept: %s", problem)
+        line = status.failed(f"Done, but not kept with the answer: {problem}")
+        return {page.answer.counterfactual.status: line}
+    shown = session.run is run
+    return report_update(page, run, not session.stale) if shown else {}
+
+
+def report_update(page: PageContext, run: Run, current: bool = True) -> Updates:
+    """The report, ready to be taken away; `current` as `DownloadsPanel.whole` takes it."""
     report = str(write_report(run, page.workspace))
-    return {page.answer.downloads.report: gr.update(value=report, interactive=True)}
+    return {page.answer.downloads.report: gr.update(value=report, interactive=current)}
 
 
 def restored_outputs(page: PageContext) -> list[Any]:

@@ -14,9 +14,11 @@ from app.runs.run import Picture
 from app.runs.selection import METHODS, Strip, answered, strips
 from app.runtime.sessions import Session
 from app.views import status
+from app.views.reasons import reasons
 from app.views.training_image import LossMaps, Neighbour, training_image_view
 from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import similar_images
+from attribution.analysis.significance import CONTROLS, common_words
 from attribution.data.preprocessing import prepared
 from attribution.errors import TrainingSetError
 from attribution.gradients.query_context import QueryContext
@@ -78,7 +80,10 @@ class TrainingImageEvents:
         shown: list[Strip] = []
         if session.run is not None:
             shown = strips(session.run, session.selection, self.page.earlier(session))
-        words = training_image_view(example, shown, maps, nearest(self.page.workspace, row), of)
+        workspace = self.page.workspace
+        null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
+        why = reasons(example, shown, null, common_words(workspace))
+        words = training_image_view(example, shown, maps, nearest(workspace, row), of, why)
         return {"html": words, "id": example.id, "at": at, "closer": measured}
 
     def _row(self, event: gr.EventData) -> int | None:

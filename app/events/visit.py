@@ -41,7 +41,7 @@ def connect_visits(blocks: gr.Blocks, page: PageContext) -> None:
     events = VisitEvents(page)
     blocks.unload(events.leave)
     blocks.load(events.expect, None, page.ask.effort, **QUIET)
-    blocks.load(None, js=f"() => {{ {script('shade.js')} }}")
+    blocks.load(None, js=f"() => {{ {script('shade.js')} {script('draft.js')} }}")
 
 
 def draws_each(workspace: Workspace) -> int:

@@ -20,5 +20,9 @@ def styles() -> str:
 
 
 def report_styles() -> str:
-    """What a report carries inside: how a box is drawn on the page as well, and its own sheet."""
-    return script("box.css") + (FOLDER.parent / "report" / "report.css").read_text(encoding="utf-8")
+    """What a report carries inside: how boxes and tests look on the page as well, and its own sheet."""
+    return (
+        script("box.css")
+        + script("proof.css")
+        + (FOLDER.parent / "report" / "report.css").read_text(encoding="utf-8")
+    )

@@ -20,8 +20,10 @@ from app.runs.run import Run
 from app.runs.selection import METHODS, PARTS, Selection, strips, warnings_of
 from app.views.guide import GUIDE
 from app.views.results_grid import empty_results_grid, results_grid
+from app.views.stale import stale_answer
 from attribution.analysis.significance import CONTROLS
 from attribution.methods.base import method
+from attribution.query import Box
 from attribution.workspace.workspace import Workspace
 
 
@@ -79,12 +81,17 @@ class DownloadsPanel:
         """There is nothing to take away."""
         return {each: gr.update(value=None, interactive=False) for each in self.outputs()}
 
-    def whole(self, run: Run) -> Updates:
-        """The tables, if every part is answered; the report comes once the run is kept."""
-        ended = run.answered
+    def whole(self, run: Run, current: bool) -> Updates:
+        """The tables, if every part is answered; the report comes once the run is kept.
+
+        Args:
+            current: the run answers what is marked now; otherwise there is nothing to take away.
+        """
+        if not run.answered:
+            return {each: gr.update(value=None, interactive=False) for each in (self.json, self.csv)}
         return {
-            self.json: gr.update(value=str(write_json(run)) if ended else None, interactive=ended),
-            self.csv: gr.update(value=str(write_csv(run)) if ended else None, interactive=ended),
+            self.json: gr.update(value=str(write_json(run)), interactive=current),
+            self.csv: gr.update(value=str(write_csv(run)), interactive=current),
         }
 
 
@@ -101,11 +108,13 @@ class AnswerPanel:
     history: gr.HTML
     downloads: DownloadsPanel
     training_image: gr.HTML
+    stale: gr.HTML
 
     def outputs(self) -> list[Any]:
         """Every component that the updates below speak of."""
         return [
-            *self.selection.outputs(), self.grid, self.plot, self.history, *self.downloads.outputs(),
+            *self.selection.outputs(), self.stale, self.grid, self.plot, self.history,
+            *self.downloads.outputs(),
             *self.comparison.outputs(), *self.groups.outputs(), *self.counterfactual.outputs(),
         ]  # fmt: skip
 
@@ -117,12 +126,22 @@ class AnswerPanel:
         """All but the results grid as before an answer."""
         return {
             **self.selection.empty(),
+            self.stale: "",
             self.plot: figure_update(None),
             self.history: history_message("away", kept),
             **self.downloads.empty(),
             **self.comparison.empty(),
             **self.groups.empty(),
             **self.counterfactual.empty(),
+        }
+
+    def of_question(self, run: Run | None, boxes: Sequence[Box], caption: str | None) -> Updates:
+        """Whether what is shown answers what is marked now; `caption` as `is_stale` takes it."""
+        words = stale_answer(run, boxes, caption)
+        there = run is not None and run.answered and not words
+        return {
+            self.stale: words,
+            **{each: gr.update(interactive=there) for each in self.downloads.outputs()},
         }
 
     def settling(self, run: Run, selection: Selection, earlier: Mapping[str, Run]) -> Updates:
@@ -132,11 +151,12 @@ class AnswerPanel:
 
     def whole(
         self, workspace: Workspace, run: Run, selection: Selection, earlier: Mapping[str, Run],
-        **grouped_by: Any,
+        current: bool = True, **grouped_by: Any,
     ) -> Updates:  # fmt: skip
         """Everything that can be seen of a run that has ended, stopped short or not.
 
         Args:
+            current: as `DownloadsPanel.whole` takes it.
             grouped_by: `column` and `measure` of the panel of groups, where they were chosen.
         """
         shown = strips(run, selection, earlier)
@@ -145,7 +165,7 @@ class AnswerPanel:
             **self.selection.whole(run, selection, bool(earlier)),
             self.grid: results_grid(shown, warnings_of(run, selection)),
             self.plot: figure_update(score_plot(shown)),
-            **self.downloads.whole(run),
+            **self.downloads.whole(run, current),
             **self.comparison.whole(shown, null),
             **self.counterfactual.whole(run, shown),
             **self.groups.whole(shown, workspace.training_set, **grouped_by),
@@ -155,6 +175,7 @@ class AnswerPanel:
 def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> AnswerPanel:
     """The switch, the downloads, a tab for every way of looking at an answer, and the dialog."""
     with gr.Column(elem_id="answer-box"):
+        stale = html_panel("", "stale", script("parts.js"))
         selection = _build_selection()
         with gr.Column(elem_id="panels", min_width=0):
             with gr.Row(elem_id="take-away"):
@@ -175,7 +196,7 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> AnswerPanel:
                     html_panel(GUIDE)
     detail = html_panel(None, "detail", script("detail.js"), html_template="<span></span>")
     return AnswerPanel(
-        selection, grid, plot, comparison, groups, counterfactual, history, downloads, detail
+        selection, grid, plot, comparison, groups, counterfactual, history, downloads, detail, stale
     )
 
 

@@ -9,12 +9,15 @@ from typing import Any
 import gradio as gr
 
 from app.panels.updates import Updates, html_panel
+from app.runs.proofs import ITSELF, TOP
 from app.runs.run import Run
 from app.runs.selection import Strip, own_strips
 from app.views import status
 from app.views.counterfactual import introduction
+from app.views.proofs import proof_view
 
 MOST, USUAL = 50, 20  # images that are unlearned together
+KEPT = "As it was tested; it is kept with the answer."
 READY = "Takes about half a minute, more on a busy machine. The model itself is never changed."
 
 
@@ -59,6 +62,13 @@ class CounterfactualPanel:
             self.top: there,
             self.itself: there,
         }
+
+    def proven(self, run: Run) -> Updates:
+        """The tests that are kept with a run, the last of either kind."""
+        last = {proof.kind: proof for proof in run.proofs}
+        results = {TOP: self.top_result, ITSELF: self.itself_result}
+        shown = {results[kind]: proof_view(proof) for kind, proof in last.items()}
+        return {**shown, self.status: status.done(KEPT)} if shown else {}
 
     def at_work(self, line: str) -> Updates:
         """A test runs: it can be stopped, and none can be begun."""

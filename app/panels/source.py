@@ -15,8 +15,6 @@ from app.views.examples import example_list
 from app.views.heading import drop_zone
 from attribution.models.base import Generation
 
-LONGEST = 500  # characters of a prompt or a caption
-
 
 @dataclass(frozen=True)
 class GenerateForm:
@@ -71,7 +69,6 @@ def build_source(questions: Sequence[ExampleQuestion], defaults: Generation) -> 
                 label="Its caption",
                 lines=2,
                 max_lines=4,
-                max_length=LONGEST,
                 elem_id="caption",
                 placeholder="The prompt that made it, or what it shows",
             )
@@ -85,7 +82,6 @@ def _build_form(example: str, defaults: Generation) -> GenerateForm:
         label="Prompt",
         lines=2,
         max_lines=4,
-        max_length=LONGEST,
         elem_id="prompt",
         placeholder=example or "What should the picture show?",
     )
@@ -97,5 +93,5 @@ def _build_form(example: str, defaults: Generation) -> GenerateForm:
     with gr.Accordion("Steps, guidance, negative prompt", open=False, elem_id="more"):
         steps = gr.Slider(1, 200, value=defaults.steps, step=1, label="Steps", elem_id="steps")
         guidance = gr.Slider(1, 12, value=defaults.guidance, step=0.1, label="Guidance", elem_id="guidance")
-        negative = gr.Textbox(label="Negative prompt", lines=1, max_length=LONGEST, elem_id="negative")
+        negative = gr.Textbox(label="Negative prompt", lines=1, elem_id="negative")
     return GenerateForm(prompt, seed, randomise, reuse, steps, guidance, negative, generate)

@@ -4,6 +4,7 @@
     run.json          what was asked, fingerprints, time, the other files' sha256
     answers.json.gz   the answer of each part, as `attribution.serialization.to_json` writes it
     picture.png       the picture, with the settings that made it
+    proofs.json.gz    the tests of its answers that have ended since, if any; written anew with each
 
 A run is written beside and renamed, so that it is there whole or not at all. Its id cannot be guessed:
 who has it may see the run, and no page ever lists another's. Only the browser that asked has its key,
@@ -24,6 +25,7 @@ import shutil
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +35,7 @@ from pydantic import Field
 
 from app.runs.boxes import boxes_of_run
 from app.runs.export import write_with_boxes
+from app.runs.proofs import Proof, proofs_of, proofs_to_json, with_proof
 from app.runs.record import (
     StoredQuestion,
     Summary,
@@ -50,6 +53,7 @@ KEPT = 1000  # runs; beyond them the oldest go
 REMEMBERED = 8  # that were read last: a run never changes
 ID = re.compile(r"[A-Za-z0-9_-]{16}")  # what `Run` draws: never a path
 QUESTION, ANSWERS, PICTURE = "run.json", "answers.json.gz", "picture.png"
+PROOFS = "proofs.json.gz"  # not among the hashes of `run.json`, which never changes: gzip has a checksum
 MAX_QUESTION, MAX_FILE = 2**20, 2**28  # bytes; what we write is far smaller
 BOUND_TO = ("model", "training_set")  # fingerprints without which a run's images and scores mean nothing
 AN_HOUR = 3600.0
@@ -118,6 +122,26 @@ class RunArchive:
             raise RunError(f"this run could not be kept: {problem.strerror or problem}") from problem
         return key
 
+    def keep_proof(self, run_id: str, proof: Proof) -> None:
+        """Write a test of a kept run beside its answers.
+
+        Raises:
+            RunError: there is no such run, or it cannot be written to.
+        """
+        run_id, folder, _ = self._found(run_id)
+        part = folder / f"{PROOFS}.{secrets.token_hex(4)}.part"
+        with self._lock:
+            try:
+                proofs = with_proof(_proofs(folder), proof)
+                part.write_bytes(gzip.compress(_json_bytes(proofs_to_json(proofs)), 6, mtime=0))
+                _make_durable(folder)
+                part.replace(folder / PROOFS)
+            except OSError as problem:
+                raise RunError(f"this proof could not be kept: {problem.strerror or problem}") from problem
+            except MALFORMED as problem:
+                raise _damaged(run_id) from problem
+            self._last.pop(run_id, None)
+
     def read(self, run_id: object) -> Run:
         """The run of an id, with every answer.
 
@@ -137,7 +161,8 @@ class RunArchive:
         try:
             image = read_image(_checked_bytes(folder / PICTURE, question))[0]
             answers = json.loads(_unzipped(_checked_bytes(folder / ANSWERS, question)))
-            return run_of(run_id, question, answers, image, self._workspace.training_set)
+            run = run_of(run_id, question, answers, image, self._workspace.training_set)
+            return replace(run, proofs=_proofs(folder))
         except TrainingSetError as problem:
             raise RunError(f"this run cannot be shown here: {problem}") from None
         except MALFORMED as problem:
@@ -233,6 +258,16 @@ def _question(folder: Path, run_id: str) -> StoredRun:
         raise RunError("this run is not kept here: it was deleted, or asked of another server") from None
     except MALFORMED as problem:
         raise _damaged(run_id) from problem
+
+
+def _proofs(folder: Path) -> tuple[Proof, ...]:
+    """Those that are kept with a run; raises what is in `MALFORMED`."""
+    path = folder / PROOFS
+    if not path.exists():
+        return ()
+    if path.stat().st_size > MAX_FILE:
+        raise ResultError(f"{PROOFS} is larger than anything we write")
+    return proofs_of(json.loads(_unzipped(path.read_bytes())))
 
 
 def _checked_bytes(path: Path, question: StoredRun) -> bytes:

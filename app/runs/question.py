@@ -12,6 +12,7 @@ from attribution.query import Box, Settings
 from attribution.workspace.workspace import Workspace
 
 MAX_SEED = 2**31 - 1
+LONGEST = 2000  # characters of a prompt or a caption
 USUAL = ("divergence", "first-order", "clip", "dino")  # one that measures, and what to hold it against
 
 
@@ -54,6 +55,7 @@ def checked_run(
     caption = picture.caption or (caption or "").strip()
     if not caption:
         raise CaptionError("the picture needs its caption: write it under Upload, beside the picture")
+    check_length(caption, "caption")
     names = tuple(
         name
         for name, each in methods().items()
@@ -79,6 +81,13 @@ def checked_generation(
     """
     if seed is None or not 0 <= seed <= MAX_SEED:
         raise SettingsError(f"the seed must be a whole number from 0 to {MAX_SEED:,}")
-    return Generation(
-        (prompt or "").strip(), int(seed), int(steps), float(guidance), (negative or "").strip()
-    )
+    prompt, negative = (prompt or "").strip(), (negative or "").strip()
+    check_length(prompt, "prompt")
+    check_length(negative, "negative prompt")
+    return Generation(prompt, int(seed), int(steps), float(guidance), negative)
+
+
+def check_length(text: str, what: str) -> None:
+    """Raise `CaptionError` for a text that is too long: nothing is cut silently."""
+    if len(text) > LONGEST:
+        raise CaptionError(f"the {what} has {len(text):,} characters: shorten it to {LONGEST:,}")

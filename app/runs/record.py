@@ -48,6 +48,7 @@ class StoredQuestion(_Stored):
     picture: StoredPicture
     boxes: tuple[tuple[float, float, float, float], ...]
     fingerprints: dict[str, str]
+    made_with: dict[str, str] = {}  # runs that were kept before it was told have none
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def question_to_json(run: Run) -> dict[str, Any]:
         },
         "boxes": [box.as_tuple() for box in boxes_of_run(run)],
         "fingerprints": dict(fingerprints),
+        "made_with": dict(run.made_with),
     }
 
 
@@ -120,4 +122,7 @@ def run_of(
     for part, answer in zip(parts_of(image, found.caption, found.boxes, generation), answers, strict=True):
         attribution = from_json(answer, training_set)
         parts.append(Part(part.label, part.query, attribution.rankings, attribution))
-    return Run(picture, found.caption, found.methods, found.settings, tuple(parts), run_id, found.begun)
+    return Run(
+        picture, found.caption, found.methods, found.settings, tuple(parts), run_id, found.begun,
+        question.made_with,
+    )  # fmt: skip

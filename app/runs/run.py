@@ -14,6 +14,8 @@ from typing import Any
 
 from PIL import Image
 
+from app.runs.made_with import made_with
+from app.runs.proofs import Proof
 from attribution.query import Box, Generation, Query, Settings
 from attribution.results import Attribution, Ranking
 
@@ -81,6 +83,8 @@ class Run:
     Attributes:
         id: unguessable: who has it may see the run.
         begun: seconds since 1970.
+        made_with: what answers it: version and machine, in words.
+        proofs: the tests of its answers that have ended, the latest last.
     """
 
     picture: Picture
@@ -90,6 +94,8 @@ class Run:
     parts: tuple[Part, ...]
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     begun: float = field(default_factory=time.time)
+    made_with: Mapping[str, str] = field(default_factory=made_with)
+    proofs: tuple[Proof, ...] = ()
 
     @property
     def answered(self) -> bool:

@@ -75,6 +75,17 @@ def own_strips(run: Run, shown: Sequence[Strip]) -> list[Strip]:
     return [strip for strip, _ in answered(shown) if any(strip.part is part for part in run.parts)]
 
 
+def nothing_stands_out(strip: Strip) -> bool:
+    """Whether what can tell found no image of a strip's part beyond what unrelated pictures give."""
+    own = () if strip.ranking is None else (strip.ranking,)
+    judged = [
+        ranking.standing_out
+        for ranking in (*strip.part.rankings.values(), *own)
+        if ranking.final and ranking.standing_out is not None
+    ]
+    return bool(judged) and not any(out.any() for out in judged)
+
+
 def warnings_of(run: Run, selection: Selection) -> tuple[str, ...]:
     """What should be known of the parts that are shown before believing them, each said once."""
     whole = selection.beside == PARTS

@@ -30,12 +30,14 @@ class Session:
 
     Attributes:
         picture: what it shows.
+        caption: that is written beside an upload, as far as it is known; None for what has its own.
         boxes: the parts of it that are marked; `active` is the one that typing and keys change.
         generation: a picture that was asked for and waits for the model; boxes_to_come: its boxes.
         ask_next: it comes from an example, whose question is asked as soon as it is there.
         waiting: an attribution that was asked for and waits for the model.
         run: the attribution that is shown, with what of it is there so far.
         selection: what of it is shown.
+        left_out: the methods that were chosen with it and could not be asked at its effort.
         kept: the keys of runs of this page that are kept, by id: the browser is told of them with
             everything that it is told of its list, for of two messages at once it sees the last.
         check: the stop flag of a counterfactual check that was asked for and waits for the model.
@@ -43,10 +45,12 @@ class Session:
         at_rest: nothing runs for this page.
         typed: the sides that were taken over from the fields last, until something else places a box.
         box_refused: the status line complains of a box.
+        stale: it says that the answer shown is of another question.
         stop: set when the person presses Stop.
     """
 
     picture: Picture | None = None
+    caption: str | None = None
     boxes: tuple[Box, ...] = ()
     active: int = 0
     generation: Generation | None = None
@@ -55,12 +59,14 @@ class Session:
     waiting: Run | None = None
     run: Run | None = None
     selection: Selection = field(default_factory=Selection)
+    left_out: tuple[str, ...] = ()
     kept: dict[str, str] = field(default_factory=dict)
     check: threading.Event | None = None
     opened: tuple[int, float] | None = None
     at_rest: bool = True
     typed: tuple[Any, ...] | None = None
     box_refused: bool = False
+    stale: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> threading.Event:
@@ -69,10 +75,23 @@ class Session:
         self.stop = threading.Event()
         return self.stop
 
+    @property
+    def shown_run(self) -> Run | None:
+        """The run whose answers are on the page or on their way; None if nothing is to be seen of it."""
+        if self.run is None or (self.is_quiet and not any(part.rankings for part in self.run.parts)):
+            return None
+        return self.run
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no answer is on its way."""
+        return self.at_rest and self.waiting is None
+
     def show(self, picture: Picture, boxes: tuple[Box, ...] = ()) -> None:
         """A new picture; the old one's answer is no longer on the page."""
         self.picture, self.boxes, self.active, self.typed = picture, boxes, 0, None
-        self.run = self.waiting = None
+        self.run = self.waiting = self.caption = None
+        self.stale = False
         self.selection = Selection()
 
 

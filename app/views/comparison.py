@@ -7,7 +7,7 @@ from itertools import combinations
 
 from app.frontend.templates import render
 from app.runs.selection import Strip, answered
-from attribution.analysis.agreement import TOP, common_rows, overlap, rank_agreement
+from attribution.analysis.agreement import TOP, chance_overlap, overlap, rank_agreement, ranks_all
 from attribution.results import Ranking
 
 
@@ -19,12 +19,18 @@ def overlap_table(shown: Sequence[Strip]) -> str:
 
 def _pair(one: Strip, ranking: Ranking, other: Strip, another: Ranking) -> dict[str, str]:
     shared, agreement = overlap(ranking, another), rank_agreement(ranking, another)
-    order = "too few in common" if agreement is None else f"{agreement:+.2f}".replace("-", "\N{MINUS SIGN}")
+    few = [strip.title for strip, each in ((one, ranking), (other, another)) if not ranks_all(each)]
     return {
         "one": one.title,
         "other": other.title,
         "percent": f"{100 * shared / TOP:.0f}",
         "shared": str(shared),
-        "order": order,
-        "common": f"{len(common_rows(ranking, another)):,}",
+        "chance": f"{chance_overlap(ranking, another):.1f}",
+        "order": "" if agreement is None else f"{agreement:+.2f}".replace("-", "\N{MINUS SIGN}"),
+        "over": f"over all {len(ranking):,}" if agreement is not None else _unknown(few),
     }
+
+
+def _unknown(few: Sequence[str]) -> str:
+    """Why no correlation is given."""
+    return f"not known: {' and '.join(few)} ranked a picked few" if few else "not known: too few images"

@@ -43,17 +43,21 @@ def introduction(itself: bool) -> str:
 
 
 def top_view(check: CounterfactualCheck | None, words: str) -> str:
-    """The picture before, without the first ranks, and without random images. `words`: what ranked them."""
+    """The picture before and after unlearning the first ranks, or random images. `words`: their ranking."""
     if check is None:
         return ""
     count = len(check.outcome.ids) if check.outcome else 0
-    first = f"Without the first {count}" if count else "Without the first ranks"
+    first = f"After unlearning the first {count}" if count else "After unlearning the first ranks"
     columns = [_before(check), _column(check.outcome, first, words)]
     for number in range(check.settings.controls):
         control = check.controls[number] if number < len(check.controls) else None
         which = "random ones" if number == 0 else "other random ones"
         columns.append(
-            _column(control, f"Without {count} {which}" if count else f"Without {which}", "control")
+            _column(
+                control,
+                f"After unlearning {count} {which}" if count else f"After unlearning {which}",
+                "control",
+            )
         )
     verdict = top_verdict(check) if check.final else None
     return _rendered(check, columns, verdict, bars=_bars(check), survivors=None, missing=0, notes=NOT_SHOWN)

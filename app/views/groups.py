@@ -15,7 +15,7 @@ def group_words(ranking: Ranking | None, measure: str) -> str:
         words = (
             f"How many of the first {min(TOP, len(ranking))} images have the value, with a 95% "
             "interval (Wilson). The tick is what chance would give: its share of all "
-            f"{len(ranking):,} images that were ranked."
+            f"{len(ranking.training_set):,} training images, ranked or not."
         )
     else:
         words = (

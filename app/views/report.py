@@ -12,22 +12,29 @@ from typing import Any
 
 from markupsafe import Markup
 
+from app.charts.groups import TOP
 from app.frontend.assets import report_styles
 from app.frontend.evidence import evidence_in_words
 from app.frontend.templates import render
 from app.runs.boxes import boxes_of_run
 from app.runs.export import fresh_folder, name_of, write_with_boxes
+from app.runs.proofs import ITSELF, Proof
 from app.runs.run import Part, Run
 from app.views.pictures import data_uri
+from app.views.proofs import proof_view
 from app.views.report_glossary import CAUTIONS, TERMS
-from app.views.scores import Figures, figures_of, standing_out_words
+from app.views.report_limits import limits
+from app.views.scores import Figures, figures_of, lines_of, standing_out_words
+from app.views.training_image import fact_words
 from attribution.analysis.evidence import Evidence, evidence_of
+from attribution.analysis.groups import columns_of, first_shares
 from attribution.errors import ImageError
 from attribution.methods.base import changed_options, method
 from attribution.results import Entry, Ranking
 from attribution.workspace.workspace import Workspace
 
 SHOWN = 12  # ranks of each method; the JSON has them all
+GROUPS = 6  # values of each column
 LARGE, SMALL = 640, 128  # pixels of the picture and of a training image
 
 
@@ -42,15 +49,17 @@ def report(run: Run, workspace: Workspace) -> str:
         styles=Markup(report_styles()),
         caption=run.caption,
         date=time.strftime("%-d %B %Y, %H:%M UTC", time.gmtime(run.begun)),
+        made_with=_made_with(run),
         picture=data_uri(run.picture.image, LARGE),
-        question=_facts(_question(run)),
-        warnings=list(dict.fromkeys(words for answer in answers for words in answer.warnings)),
+        question=_facts({**_question(run), **_asked_of(workspace)}),
+        limits=limits(run, found, SHOWN),
         parts=[_part(part, run, workspace, found) for part in run.parts],
+        proofs=[_proof(proof, run) for proof in run.proofs],
         terms=TERMS,
         cautions=CAUTIONS,
         png=_png_uri(run),
         commands=[command_line(run, part) for part in run.parts],
-        settings=_facts(_settings(run)),
+        settings=_facts({**_settings(run), **run.made_with}),
         fingerprints=_facts({**answers[0].fingerprints, **hashes}),
         id=run.id,
     )
@@ -98,6 +107,27 @@ def _question(run: Run) -> dict[str, Any]:
     }
 
 
+def _asked_of(workspace: Workspace) -> dict[str, Any]:
+    """Model and training set by name; their fingerprints follow. No folder of this machine is told."""
+    config, images, side = workspace.config, len(workspace.training_set), workspace.resolution
+    return {
+        "Model": f"{_name(config.model, workspace.folder)}, {side} × {side}",
+        "Training set": f"{_name(config.dataset, workspace.folder)}, {images:,} images",
+    }
+
+
+def _name(source: str, folder: Path) -> str:
+    """A folder's own name, or a hub's id."""
+    path = Path(folder, source)
+    return path.resolve().name if path.exists() else source
+
+
+def _made_with(run: Run) -> str:
+    """ "Whence 0.1.0 on Linux x86_64, 2 cores"; "" of a run that was kept before it was told."""
+    made = run.made_with
+    return f"Whence {made['Whence']} on {made['Machine']}" if {"Whence", "Machine"} <= made.keys() else ""
+
+
 def _how_made(run: Run) -> dict[str, Any]:
     made = run.picture.made
     names = ("seed", "steps", "guidance", "negative_prompt")
@@ -123,6 +153,7 @@ def _part(part: Part, run: Run, workspace: Workspace, found: Evidence | None) ->
         "box": None if box is None else box.as_tuple(),
         "crop": "" if box is None else data_uri(box.crop(run.picture.image), SMALL),
         "rankings": [_ranking(ranking, workspace, found) for ranking in part.rankings.values()],
+        "groups": _groups(part, workspace),
         "problems": [
             {"title": method(name).title, "words": words}
             for name, words in (part.attribution.problems if part.attribution else {}).items()
@@ -130,16 +161,42 @@ def _part(part: Part, run: Run, workspace: Workspace, found: Evidence | None) ->
     }
 
 
+def _groups(part: Part, workspace: Workspace) -> dict[str, Any]:
+    """Whose images are among the first ranks of the part's first method, by every column that groups."""
+    ranking = next(iter(part.rankings.values()))
+    training_set, top = workspace.training_set, min(TOP, len(ranking))
+    tables = {}
+    for column in columns_of(training_set):
+        shares = [share for share in first_shares(ranking, training_set, column, TOP) if share.first]
+        tables[column.replace("_", " ")] = [
+            {
+                "value": share.value,
+                "first": f"{share.first} of {top}",
+                "interval": f"{share.low:.0%} to {share.high:.0%}",
+                "base": f"{share.base:.1%}",
+            }
+            for share in shares[:GROUPS]
+        ]
+    return {"title": ranking.title, "tables": tables}
+
+
+def _proof(proof: Proof, run: Run) -> dict[str, Any]:
+    part = next(part for part in run.parts if part.label == proof.part)
+    what = "The picture itself unlearned" if proof.kind == ITSELF else method(proof.method).title
+    return {"title": f"{part.title}: {what}" if len(run.parts) > 1 else what, "view": proof_view(proof)}
+
+
 def _ranking(ranking: Ranking, workspace: Workspace, found: Evidence | None) -> dict[str, Any]:
-    first = tuple(ranking.entries[:SHOWN])
-    figures = figures_of(first)
+    lines = lines_of(ranking, SHOWN)
+    figures = figures_of(lines.sure or lines.unsure)
     return {
         "title": ranking.title,
         "about": method(ranking.method).description,
         "evidence": evidence_in_words(found, ranking.method),
         "how": _how(ranking, figures),
         "warnings": ranking.warnings,
-        "cells": [_cell(entry, figures, ranking, workspace) for entry in first],
+        "cells": [_cell(entry, figures, ranking, workspace) for entry in lines.sure],
+        "unsure": [_cell(entry, figures, ranking, workspace) for entry in lines.unsure],
     }
 
 
@@ -168,8 +225,16 @@ def _cell(entry: Entry, figures: Figures, ranking: Ranking, workspace: Workspace
         "error": figures.error(entry),
         "verdict": verdict,
         "caption": entry.caption,
+        "columns": _columns(entry, workspace),
         "id": entry.id,
     }
+
+
+def _columns(entry: Entry, workspace: Workspace) -> list[tuple[str, str]]:
+    """What the training set's further columns say of an image."""
+    metadata = workspace.training_set.examples[entry.row].metadata
+    columns = [name for name in columns_of(workspace.training_set) if metadata.get(name) is not None]
+    return [(name.replace("_", " "), fact_words(metadata[name])) for name in columns]
 
 
 def _thumbnail(entry: Entry, workspace: Workspace) -> str:

@@ -16,10 +16,10 @@ TERMS = (
     ),
     (
         "✦ stands out, z",
-        "z is how far the image's first-order score lies above its own scores under control pictures of "
-        "unrelated captions, in their standard deviations. ✦ marks those beyond what the best of all "
-        "images reaches for nineteen control pictures in twenty. Something always comes first; without ✦ "
-        "it may be chance.",
+        "Of first order alone. z is how far the image's score lies above its own scores under control "
+        "pictures of unrelated captions, in their standard deviations. ✦ marks those beyond what the best "
+        "of all images reaches for nineteen control pictures in twenty. Something always comes first; "
+        "without ✦ it may be chance.",
     ),
     (
         "Ranked",

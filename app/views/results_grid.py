@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.frontend.templates import render
-from app.runs.selection import Strip, answered
+from app.runs.selection import Strip, answered, nothing_stands_out
 from app.views.pictures import data_uri
-from app.views.scores import Figures, figures_of, standing_out_words
-from attribution.results import Entry, Ranking
+from app.views.scores import Figures, figures_of, lines_of, standing_out_words
+from attribution.methods.base import Family
+from attribution.results import UNSURE, Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
 CROP = 64  # pixels
-UNSURE = 2  # standard errors: a smaller score may be nothing
 STANDS_OUT = "beyond what pictures that have nothing to do with this image would score"
 
 
@@ -31,20 +31,52 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
         for strip in shown
         if strip.ranking is not None or strip.problem or waiting
     ]
+    unsure = [
+        _unsure(strip, ranking, ranks)
+        for strip, ranking in answered(shown)
+        if not ranking.sure[:SHOWN].all()
+    ]
+    doubtful = [strip.key for strip in shown if _is_doubtful(strip)]
     said = [*warnings, *(words for _, ranking in answered(shown) for words in ranking.warnings)]
     return render(
         "results_grid.html",
         rows=rows,
-        warnings=list(dict.fromkeys(said)),
-        by_part=len({strip.method.name for strip in shown}) < len(shown),
+        unsure=unsure,
+        errors=f"{UNSURE:g}",
+        warnings=list(dict.fromkeys(map(_capital, said))),
+        doubtful=doubtful,
+        nothing=_nothing_in_words(shown, doubtful),
         stands_out=STANDS_OUT,
     )
+
+
+def _is_doubtful(strip: Strip) -> bool:
+    """Whether a strip speaks of influence where nothing stands out; of likeness it may well speak."""
+    return strip.method.family is not Family.LIKENESS and nothing_stands_out(strip)
+
+
+def _nothing_in_words(shown: Sequence[Strip], doubtful: Sequence[str]) -> str:
+    """ "Nothing stands out.", of the parts that it is true of; "" where something does."""
+    parts = list(dict.fromkeys(strip.part.title for strip in shown if strip.key in doubtful))
+    everywhere = len(parts) == len({strip.part.title for strip in shown})
+    if not parts:
+        return ""
+    return "Nothing stands out." if everywhere else f"Nothing stands out in {' and '.join(parts)}."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
     """The rank of every shown image in every strip that has it, by the strips' keys."""
     rankings = {strip.key: ranking for strip, ranking in answered(shown)}
-    seen = {ranking.training_set.ids[row] for ranking in rankings.values() for row in ranking.rows[:SHOWN]}
+    seen = {
+        ranking.training_set.ids[row]
+        for ranking in rankings.values()
+        for rows in (ranking.rows[:SHOWN], ranking.rows[ranking.sure][:SHOWN])
+        for row in rows
+    }
     return {
         example_id: {
             key: rank
@@ -56,26 +88,49 @@ def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
 
 
 def _answered(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    first = tuple(ranking.entries[:SHOWN])
-    figures = figures_of(first)
-    most = max((entry.score + (entry.stderr or 0.0) for entry in first), default=0.0)
-    out = standing_out_words(ranking)
-    seconds = f"{ranking.seconds:.1f} s" if ranking.seconds >= 0.1 else "under 0.1 s"
-    settling = "" if ranking.final else " · still settling"
+    lines = lines_of(ranking, SHOWN)
+    figures = figures_of(lines.sure)
+    most = max((entry.score + (entry.stderr or 0.0) for entry in lines.sure), default=0.0)
     return {
         **_head(strip),
-        "how": f"{ranking.candidates} · {seconds}{f' · {out}' if out else ''}{settling}",
+        "how": _how(ranking, len(lines.unsure)),
         "unit": figures.unit,
         "cells": [
             {**_cell(entry, figures, ranks[entry.id], ranking), "gauge": _gauge(entry, most)}
-            for entry in first
+            for entry in lines.sure
+        ],
+        "nothing_sure": bool(lines.unsure) and not lines.sure,
+    }
+
+
+def _how(ranking: Ranking, unsure: int) -> str:
+    facts = [
+        ranking.candidates,
+        f"{ranking.seconds:.1f} s" if ranking.seconds >= 0.1 else "under 0.1 s",
+        standing_out_words(ranking),
+        f"{unsure} unsure, below" if unsure else "",
+        "" if ranking.final else "still settling",
+    ]
+    return " · ".join(filter(None, facts))
+
+
+def _unsure(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """The first ranks of a strip that no order can be made of."""
+    lines = lines_of(ranking, SHOWN)
+    figures = figures_of(lines.sure or lines.unsure)
+    return {
+        **_head(strip),
+        "unit": figures.unit,
+        "cells": [
+            {**_cell(entry, figures, ranks[entry.id], ranking), "gauge": None, "stands_out": False}
+            for entry in lines.unsure
         ],
     }
 
 
 def _blank(strip: Strip) -> dict[str, Any]:
     how = "no answer" if strip.problem else "waiting"
-    return {**_head(strip), "how": how, "unit": "", "cells": []}
+    return {**_head(strip), "how": how, "unit": "", "cells": [], "nothing_sure": False}
 
 
 def _head(strip: Strip) -> dict[str, Any]:
@@ -85,22 +140,23 @@ def _head(strip: Strip) -> dict[str, Any]:
         "key": strip.key,
         "about": strip.method.description,
         "title": strip.title,
-        "problem": f"{strip.problem[:1].upper()}{strip.problem[1:]}",
-        "crop": _crop(strip) if name != strip.key else "",
+        "problem": _capital(strip.problem),
+        "crop": _crop(strip),
+        "by": "" if strip.title == strip.method.title else strip.method.title,
     }
 
 
 def _crop(strip: Strip) -> str:
-    """What a part's strip was asked about."""
+    """What a strip was asked about."""
     query = strip.part.query
     return data_uri(query.image if query.box is None else query.box.crop(query.image), CROP)
 
 
 def _cell(entry: Entry, figures: Figures, ranks: Mapping[str, int], ranking: Ranking) -> dict[str, Any]:
     out = bool(ranking.stands_out(entry))
-    unsure = entry.stderr is not None and abs(entry.score) < UNSURE * entry.stderr
+    unsure = not ranking.sure[entry.rank - 1]
     verdict = f", stands out (z {entry.z:.1f})" if out else ""
-    doubt = f", less than {UNSURE} standard errors from nothing" if unsure else ""
+    doubt = f", less than {UNSURE:g} standard errors from nothing" if unsure else ""
     return {
         "id": entry.id,
         "row": entry.row,

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from attribution.results import Entry, Ranking
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -44,9 +46,29 @@ class Figures:
         return number.replace("-", "\N{MINUS SIGN}")
 
 
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a ranking that are shown, each with its rank in the whole.
+
+    Attributes:
+        sure: the first whose score is surely not nothing.
+        unsure: those of the first ranks whose score may be nothing: no rank of theirs means anything.
+    """
+
+    sure: tuple[Entry, ...]
+    unsure: tuple[Entry, ...]
+
+
+def lines_of(ranking: Ranking, most: int) -> Lines:
+    """At most `most` of either kind: all of the first `most` ranks are among them."""
+    sure = np.flatnonzero(ranking.sure)[:most]
+    unsure = np.flatnonzero(~ranking.sure[:most])
+    return Lines(tuple(map(ranking.entry, sure.tolist())), tuple(map(ranking.entry, unsure.tolist())))
+
+
 def standing_out_words(ranking: Ranking) -> str:
-    """ "12 stand out"; "" where nothing is known of it."""
-    return "" if ranking.standing_out is None else f"{int(ranking.standing_out.sum()):,} stand out"
+    """ "✦ 12 stand out"; "" where nothing is known of it."""
+    return "" if ranking.standing_out is None else f"✦ {int(ranking.standing_out.sum()):,} stand out"
 
 
 def figures_of(entries: Sequence[Entry]) -> Figures:

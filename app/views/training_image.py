@@ -14,8 +14,9 @@ from app.charts.timesteps import timestep_chart
 from app.frontend.templates import render
 from app.runs.selection import Strip, answered
 from app.views.pictures import data_uri
+from app.views.reasons import Reason
 from app.views.results_grid import SHOWN
-from app.views.scores import figures_of
+from app.views.scores import figures_of, lines_of
 from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import NEARLY, SimilarImage
 from attribution.data.training_set import Example
@@ -58,12 +59,14 @@ def training_image_view(
     maps: LossMaps = NOTHING,
     nearest: Mapping[str, Sequence[Neighbour]] | None = None,
     of: str = "Method",
+    reasons: Sequence[Reason] = (),
 ) -> str:
     """The whole dialog.
 
     Args:
         shown: the rankings on the page, each under its own name; what is named is `of`.
         nearest: the training images nearest to it, by the title of the embedding.
+        reasons: why it may stand where it does.
     """
     facts = {"id": example.id, "file": example.file_name, **example.metadata}
     return render(
@@ -72,6 +75,7 @@ def training_image_view(
         of=of,
         places=[_place(example.id, strip, ranking) for strip, ranking in answered(shown)],
         facts=[(str(name), fact_words(value)) for name, value in facts.items() if value is not None],
+        reasons=reasons,
         measuring=maps.waiting,
         maps=_maps(maps),
         nearest=[
@@ -120,12 +124,13 @@ def _place(example_id: str, strip: Strip, ranking: Ranking) -> dict[str, Any]:
     entry = ranking.entry(rank - 1)
     out, verdict = ranking.stands_out(entry), ""
     if out is not None and entry.z is not None:
-        verdict = f"z {entry.z:.1f}, {'stands out' if out else 'does not stand out'}"
+        z = f"{entry.z:.1f}".replace("-", MINUS)
+        verdict = f"z {z}, {'stands out' if out else 'does not stand out'}"
     return {
         **head,
         "rank": f"{rank:,}",
         "ranked": f"{len(ranking):,}",
-        "score": figures_of(tuple(ranking.entries[:SHOWN])).both(entry),
+        "score": figures_of(lines_of(ranking, SHOWN).sure or (entry,)).both(entry),
         "verdict": verdict,
     }
 

@@ -140,6 +140,7 @@ watch("value", () => {
     });
   } else if (value.does === "shown") {
     show(value.id);
+    document.dispatchEvent(new Event("whence-shown"));
     if (dialog.open && fresh.length) look(); // opened between the answer and its being kept
   } else if (value.does === "away") show(null);
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +28,9 @@ class Group:
     """What the images with one value of a column have together.
 
     Attributes:
-        images: of those ranked, how many have the value; base: their share of all ranked.
+        images: of those ranked, how many have the value.
+        base: the share of the whole training set that has it. Not of those ranked: what was picked for
+            being promising is no baseline.
         summed: their scores' sum, with its 95% interval.
         first: how many of the first `top` ranks they take; share: of those, with its 95% interval.
     """
@@ -42,6 +45,24 @@ class Group:
     share: float
     share_low: float
     share_high: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a ranking's first ranks the images with one value of a column take.
+
+    Attributes:
+        first: how many of the first `top` ranks.
+        share: of those, with its 95% interval.
+        base: their share of the whole training set.
+    """
+
+    value: str
+    first: int
+    share: float
+    low: float
+    high: float
+    base: float
 
 
 @lru_cache(maxsize=4)
@@ -90,27 +111,44 @@ def grouped(
     scores, count = ranking.scores, len(ranking)
     errors = np.zeros(count) if ranking.stderr is None else ranking.stderr
     low, high = _intervals(scores, errors, member, seed)
-    top = min(top, count)
+    shares = {share.value: share for share in first_shares(ranking, training_set, column, top)}
     groups = []
     for k, name in enumerate(names):
-        first = int(member[:top, k].sum())
-        share_low, share_high = wilson(first, top)
-        images = int(member[:, k].sum())
+        share = shares[name]
         groups.append(
             Group(
                 name,
-                images,
-                images / count,
+                int(member[:, k].sum()),
+                share.base,
                 float(scores @ member[:, k]),
                 float(low[k]),
                 float(high[k]),
-                first,
-                first / top,
-                share_low,
-                share_high,
+                share.first,
+                share.share,
+                share.low,
+                share.high,
             )
         )
     return sorted(groups, key=lambda group: (-group.summed, group.value))
+
+
+def first_shares(ranking: Ranking, training_set: TrainingSet, column: str, top: int = 20) -> list[Share]:
+    """One share a value of the column, the largest first; Wilson's intervals."""
+    top = min(top, len(ranking))
+    rows = ranking.rows[:top]
+    counted = Counter(value for row in rows for value in values_of(training_set.examples[row], column))
+    shares = [
+        Share(value, counted[value], counted[value] / top, *wilson(counted[value], top), base)
+        for value, base in shares_of(training_set, column).items()
+    ]
+    return sorted(shares, key=lambda share: (-share.share, share.value))
+
+
+@lru_cache(maxsize=16)
+def shares_of(training_set: TrainingSet, column: str) -> dict[str, float]:
+    """The share of all training images that have each value of a column."""
+    counted = Counter(value for example in training_set.examples for value in values_of(example, column))
+    return {value: images / len(training_set) for value, images in counted.items()}
 
 
 def _membership(

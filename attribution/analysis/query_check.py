@@ -6,6 +6,7 @@ from itertools import chain
 
 from attribution.data.words import words
 from attribution.gradients.query_context import QueryContext
+from attribution.models.base import DiffusionModel, ReadsSome
 from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.cache import Cache
@@ -15,13 +16,14 @@ MOST_AT_ONCE = 64  # draws of one pass
 
 
 def query_warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
-    """Return sentences about words and pictures that are unlike the training set.
+    """Return sentences about words and pictures that are unlike the training set, the worst first.
 
     Args:
         measured: whether the answer rests on the diffusion model; only then is the picture's loss compared
             with the training images'.
     """
-    found = (_unknown_words(context), _unlike(context) if measured else None)
+    of_model = (_unlike(context), _unread(context)) if measured else ()
+    found = (*of_model, _unknown_words(context))
     return tuple(sentence for sentence in found if sentence is not None)
 
 
@@ -37,6 +39,18 @@ def _unknown_words(context: QueryContext) -> str | None:
         return None
     named = ", ".join(repr(word) for word in unknown[:NAMED])
     return f"no training caption has {named}: what comes of such words is a guess"
+
+
+def _unread(context: QueryContext) -> str | None:
+    """The model has not seen the end of the caption."""
+    unread = unread_words(context.workspace.model, context.query.caption)
+    return f"{unread}; the answer is of the rest" if unread else None
+
+
+def unread_words(model: DiffusionModel, caption: str) -> str:
+    """What of a caption a model does not read, in words; "" where it reads all or does not say."""
+    beyond = model.unread(caption) if isinstance(model, ReadsSome) else ""
+    return f"the caption is too long for the model, which does not read “{beyond}”" if beyond else ""
 
 
 def _unlike(context: QueryContext) -> str | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int64
 from numpy import ndarray
 from pydantic import Field
 
@@ -25,6 +25,7 @@ from attribution.data.words import words
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.cache import Cache
 from attribution.workspace.store import Artifact, Made, Shape
 from attribution.workspace.workspace import Workspace
 
@@ -32,6 +33,7 @@ LEVEL = 0.05  # chance that any unrelated image stands out in a query
 COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
 NORMAL = 1.4826  # of a normal distribution, standard deviations per median absolute deviation
 BINS = np.arange(-5.0, 15.5, 0.5)  # of a histogram of z: their edges
+FIRST = 20  # ranks: how often an image is among them for controls is counted
 FEWEST = 30  # unrelated controls that an image must have; with fewer, all controls count
 
 
@@ -43,6 +45,8 @@ class Null:
         mean, deviation: of each image's scaled scores under unrelated controls.
         threshold: an image with a larger z stands out.
         controls: how many control queries there were.
+        unrelated: how many of them count for each image: those that have nothing to do with it.
+        first: under how many of those it is among the first `FIRST`.
         histogram: share of all unrelated pairs of image and control with a z in each bin of `BINS`
             (those beyond the ends count in the outermost).
     """
@@ -51,6 +55,8 @@ class Null:
     deviation: Float64[ndarray, " n"]
     threshold: float
     controls: int
+    unrelated: Int64[ndarray, " n"]
+    first: Int64[ndarray, " n"]
     histogram: Float64[ndarray, " bins"]
 
     def z(self, scores: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
@@ -79,7 +85,15 @@ def null_of(
     left = (scores - left_total / rest) / _deviation(left_total, left_squares, rest)
     largest = np.where(counts, left, -np.inf).max(axis=0)
     threshold = float(np.quantile(largest, 1 - level, method="higher"))
-    return Null(mean, deviation, threshold, scores.shape[1], binned(left[counts]))
+    first = (_among_the_first(scores) & counts).sum(axis=1)
+    return Null(mean, deviation, threshold, scores.shape[1], number, first, binned(left[counts]))
+
+
+def _among_the_first(scores: Float64[ndarray, "n controls"]) -> Bool[ndarray, "n controls"]:
+    """Whether each image is among the first `FIRST` of each control; all that are equal to the last are."""
+    last = max(len(scores) - FIRST, 0)
+    among: Bool[ndarray, "n controls"] = scores >= np.partition(scores, last, axis=0)[last]
+    return among
 
 
 def binned(z: Float64[ndarray, " k"]) -> Float64[ndarray, " bins"]:
@@ -115,14 +129,28 @@ def _deviation(
 def related_captions(captions: Sequence[str], controls: Sequence[str]) -> Bool[ndarray, "n controls"]:
     """Whether a training caption and a control's share a word that is not common to most captions."""
     said = [set(words(caption)) for caption in captions]
-    counted = Counter(word for caption in said for word in caption)
-    common = {word for word, count in counted.items() if count > COMMON * len(captions)}
+    common = _common(said)
     asked = [set(words(caption)) - common for caption in controls]
     vocabulary = {word: k for k, word in enumerate(sorted(set().union(*asked)))}
     of_controls = _incidence(asked, vocabulary)
     of_captions = _incidence([caption - common for caption in said], vocabulary)
     shared: Bool[ndarray, "n controls"] = of_captions @ of_controls.T > 0
     return shared
+
+
+def common_words(workspace: Workspace) -> set[str]:
+    """The words that say nothing of what a training image shows: in more than `COMMON` of all captions."""
+    remembered: Cache[set[str]] = workspace.cache("common words", 1)
+    common = remembered.get("")
+    if common is None:
+        common = _common([set(words(caption)) for caption in workspace.training_set.captions])
+        remembered.put("", common)
+    return common
+
+
+def _common(said: Sequence[set[str]]) -> set[str]:
+    counted = Counter(word for caption in said for word in caption)
+    return {word for word, count in counted.items() if count > COMMON * len(said)}
 
 
 def _incidence(captions: Sequence[set[str]], vocabulary: dict[str, int]) -> Float[ndarray, "n words"]:

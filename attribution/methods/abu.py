@@ -13,7 +13,6 @@ from math import isfinite
 from typing import Any
 
 from attribution.analysis.loss_map import RemembersUnlearned
-from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import curvature_needs, damped_curvature
@@ -97,10 +96,6 @@ class AbU(RemembersUnlearned):
             "query_rise": unlearned.rise,
             "calibration_trials": unlearned.trials,
         }
-        judged = None
-        if not self.by_predictions:  # the null is of first-order rises
-            judged = judgement(workspace, context.gradient(options.draws), options.target_rise)
-        details |= judged.details() if judged else {}
         candidates = yield from self.promising(context, unlearned, candidates)
         worth, draws_of = self.measurement(context, unlearned)
         warnings: tuple[str, ...] | None = None
@@ -108,7 +103,6 @@ class AbU(RemembersUnlearned):
             if not isinstance(event, Scores):
                 yield event
                 continue
-            event = replace(event, z=judged.z[event.rows] if judged else None)
             if warnings is None:  # what is to be seen first does not wait for the check
                 yield replace(event, details={**details, **event.details}, final=False)
                 remeasured = self._remeasured(context, unlearned)

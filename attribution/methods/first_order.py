@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from attribution.analysis.significance import judgement
+from attribution.analysis.significance import Judgement, judgement
 from attribution.gradients.curvature import Gradient
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.linearised import Prediction
@@ -46,7 +46,8 @@ class GradientOptions(MethodOptions):
 class ByGradient:
     """What ranks all training images by one inner product each with the query's gradient.
 
-    A method says what is predicted of a gradient (`predicted`), and at which rise an image is judged.
+    A method says what is predicted of a gradient (`predicted`) and, where its scores have nulls of their
+    own, how far they stand out of them (`judged`).
     """
 
     name: str
@@ -63,9 +64,9 @@ class ByGradient:
         """Return the scores of some rows; `loss` is the query's own, on the draws of the gradient."""
         raise NotImplementedError
 
-    def rise(self, context: QueryContext) -> float:
-        """Return the rise of the query's own loss at which images are put against their nulls."""
-        return TARGET_RISE
+    def judged(self, context: QueryContext, gradient: QueryGradient) -> Judgement | None:
+        """Return how far images stand out of their own nulls; None of scores that have none."""
+        return None
 
     def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Any], ...]:
         return (KFAC, EKFAC, GRADIENTS)
@@ -86,7 +87,7 @@ class ByGradient:
         final = gradient.draws == gradient.total
         if final and gradient.halves is not None:
             details["unlearning_seed_spread"] = self._seed_spread(context, gradient, candidates)
-        judged = judgement(context.workspace, gradient, self.rise(context)) if final else None
+        judged = self.judged(context, gradient) if final else None
         return Scores(
             candidates.rows,
             predicted.values,
@@ -141,10 +142,12 @@ class FirstOrderMethod(ByGradient):
     def predicted(
         self, context: QueryContext, gradient: Gradient, loss: float, rows: Int[ndarray, " k"]
     ) -> Prediction:
-        return context.workspace.load(GRADIENTS).predict(gradient, loss, self.rise(context), rows)
+        rise = context.settings.options_of(self).target_rise
+        return context.workspace.load(GRADIENTS).predict(gradient, loss, rise, rows)
 
-    def rise(self, context: QueryContext) -> float:
-        return context.settings.options_of(self).target_rise
+    def judged(self, context: QueryContext, gradient: QueryGradient) -> Judgement | None:
+        rise = context.settings.options_of(self).target_rise
+        return judgement(context.workspace, gradient, rise)
 
 
 METHODS = (FirstOrderMethod(),)

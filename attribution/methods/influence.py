@@ -25,7 +25,6 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from attribution.analysis.significance import judgement
 from attribution.errors import SettingsError
 from attribution.gradients.draw_gradient import BACKWARD, BLOCK
 from attribution.gradients.per_example import product_sweep
@@ -96,8 +95,6 @@ class Influence:
             "query_loss_before": gradient.loss,
             "gradient_draws": gradient.draws,
         }
-        judged = judgement(workspace, gradient, options.target_rise)
-        details |= judged.details() if judged else {}
 
         def worth(rows: Int[ndarray, " n"], noises: range, stage: str) -> Generator[Progress, None, Rises]:
             return (yield from self._products(context, direction, alpha, rows, noises, stage))
@@ -107,8 +104,7 @@ class Influence:
 
         for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
             if isinstance(event, Scores):
-                z = judged.z[event.rows] if judged else None
-                yield replace(event, details={**details, **event.details}, z=z)
+                yield replace(event, details={**details, **event.details})
             else:
                 yield event
 

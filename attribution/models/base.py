@@ -187,6 +187,15 @@ class OpensAdapted(Protocol):
 
 
 @runtime_checkable
+class ReadsSome(Protocol):
+    """A model whose text encoder is given no more than so many tokens of a caption."""
+
+    def unread(self, caption: str) -> str:
+        """What of a caption the model never sees, because it lies beyond them; "" where it reads all."""
+        ...
+
+
+@runtime_checkable
 class MakesSeveral(Protocol):
     """A model that makes several pictures at once, which differ from those made one by one by rounding."""
 

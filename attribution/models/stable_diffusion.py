@@ -160,6 +160,13 @@ class PipelineModel:
         embeddings: Tensor = self.text_encoder(ids.to(self.device))[0]
         return Conditioning(embeddings)
 
+    def unread(self, caption: str) -> str:
+        """What of a caption lies beyond the tokens that the text encoder gets; "" where it reads all."""
+        room = self.tokenizer.model_max_length - self.tokenizer.num_special_tokens_to_add()
+        ids = self.tokenizer(caption, add_special_tokens=False, verbose=False).input_ids
+        beyond: str = self.tokenizer.decode(ids[room:])
+        return beyond.strip()
+
     @torch.no_grad()
     def predict(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
         batch = batch.to(self.device)

@@ -112,3 +112,10 @@ def test_ranking_many_images_makes_no_object_for_each() -> None:
     assert last.score == values.min()
     assert len(gc.get_objects()) - objects < 1_000
     assert kept < 4.5 * 8 * count  # rows, scores, errors and z, and nothing as large beside them
+
+
+def test_a_score_is_sure_from_two_of_its_errors_on_and_without_errors_always() -> None:
+    values = np.array([4.0, 1.9, -2.0])
+    found = of(Scores(np.arange(3), values, np.ones(3)), ["a", "b", "c"])
+    assert found.sure.tolist() == [True, False, True]
+    assert of(Scores(np.arange(3), values), ["a", "b", "c"]).sure.all()

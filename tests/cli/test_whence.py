@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.__main__ import main, version
+from cli.__main__ import main
 from cli.commands import COMMANDS, program_name
+from cli.version import version
 from tests.worlds import ROOT
 
 

@@ -22,9 +22,11 @@ def test_stop_ends_a_long_run_and_leaves_the_page_usable(open_page: Open) -> Non
     expect(visit.status).to_contain_text("Stopped")
     expect(visit.strip("clip").locator(".cell[data-id]").first).to_be_visible()  # what was done stays
 
+    expect(visit.status).to_contain_text("has no link")
     visit.effort("instant")
     visit.attribute()
     assert visit.page.locator(".strip").count() == 1
+    expect(visit.status).to_contain_text("was not asked")  # AbU is ticked still, and measures
 
 
 def test_the_picture_can_be_watched_while_it_is_made(open_page: Open) -> None:
@@ -44,6 +46,22 @@ def test_control_enter_in_the_prompt_generates(open_page: Open) -> None:
     visit.page.locator("#prompt textarea").fill("a cow on a field")
     visit.page.keyboard.press("Control+Enter")
     expect(visit.legend).to_contain_text("a cow on a field")
+
+
+def test_nothing_that_is_written_is_cut_or_lost(open_page: Open) -> None:
+    """Law: A prompt outlives a reload, is never cut, and what of it is not read is said."""
+    visit = open_page()
+    prompt = visit.page.locator("#prompt textarea")
+    prompt.fill("a dog " * 400)
+    visit.page.locator("#generate").click()
+    expect(visit.status).to_have_attribute("data-state", "failed")
+    expect(visit.status).to_contain_text("2,399 characters")
+    long = "a dog on a table and a cat and a cow and a zebra and a panda and a penguin"
+    prompt.fill(long)
+    visit.page.reload()
+    expect(prompt).to_have_value(long)
+    visit.generate(long, steps=1)
+    expect(visit.status).to_contain_text("does not read “")
 
 
 def test_the_seed_can_be_randomised_and_reused(open_page: Open) -> None:

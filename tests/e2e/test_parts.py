@@ -15,6 +15,11 @@ def test_several_parts_are_asked_at_once_and_stand_side_by_side(parted: Visit) -
     strips = parted.page.locator(".strip")
     assert strips.locator("h3").all_inner_texts() == ["Part A", "Part B"]
     assert strips.locator(".strip-crop").count() == 2
+    assert strips.locator(".strip-by").all_inner_texts() == ["First order"] * 2
+    dots = strips.locator(".dot").evaluate_all(
+        "all => all.map((one) => getComputedStyle(one).backgroundColor)"
+    )
+    assert len(set(dots)) == 1  # a colour is a method's
     expect(parted.status).to_contain_text("for 2 parts")
     assert ids_of(strips.nth(0)) != ids_of(strips.nth(1))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -45,14 +47,30 @@ def test_the_first_images_are_unlearned_beside_random_ones(asked: Visit) -> None
     columns = found.locator(".proof-column")
     expect(columns).to_have_count(4)
     expect(columns.nth(0)).to_contain_text("Before")
-    expect(columns.nth(1)).to_contain_text("Without the first 3")
-    expect(columns.nth(2)).to_contain_text("Without 3 random ones")
+    expect(columns.nth(1)).to_contain_text("After unlearning the first 3")
+    expect(columns.nth(2)).to_contain_text("After unlearning 3 random ones")
     expect(found.locator(".proof-picture img")).to_have_count(4)
     expect(found.locator(".rises tr")).to_have_count(3)
     expect(found.locator(".verdict p")).to_contain_text(re.compile(r"by \d+\.\d% ± \d"))
     expect(found).to_contain_text("same noise: seed 0, 4 steps")
     found.locator("summary").click()
     expect(found.locator(".proof-notes ul")).to_be_visible()
+
+
+def test_what_was_proven_is_in_the_link_and_in_the_report(asked: Visit, open_page: Open) -> None:
+    expect(asked.page.locator("#download-report")).to_be_enabled()
+    other = open_page()
+    other.page.goto(asked.page.url)
+    expect(other.status).to_contain_text("nothing was computed again")
+    other.page.get_by_role("tab", name="Prove it").click()
+    shown = [page.locator("#proof-top .verdict p").inner_text() for page in (asked.page, other.page)]
+    assert shown[0] == shown[1]
+    expect(other.page.locator("#proof-top .proof-picture img")).to_have_count(4)
+    with other.page.expect_download() as waiting:
+        other.page.locator("#download-report").click()
+    report = Path(waiting.value.path()).read_text(encoding="utf-8")
+    assert "Put to the test" in report
+    assert html.escape(shown[0], quote=False) in report
 
 
 def test_the_picture_itself_is_unlearned_beside_unrelated_ones(asked: Visit) -> None:

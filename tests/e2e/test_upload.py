@@ -6,6 +6,7 @@ import base64
 import json
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -72,3 +73,30 @@ def test_a_wide_picture_is_cut_to_its_centre_square_and_said_so(open_page: Open,
     visit.page.get_by_role("tab", name="Upload").click()
     visit.page.locator(".drop input").set_input_files(tmp_path / "wide.jpg")
     expect(visit.legend).to_contain_text("300 × 120, cut to its centre square")
+
+
+def test_where_nothing_stands_out_the_page_says_so_before_all_else(open_page: Open, tmp_path: Path) -> None:
+    """Law: A picture that nothing stands out of has a banner, the worst warning open, and dimmed rows."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "foreign.png")
+    visit = open_page()
+    visit.page.get_by_role("tab", name="Upload").click()
+    visit.page.locator(".drop input").set_input_files(tmp_path / "foreign.png")
+    visit.page.locator("#caption textarea").fill("static on an old television")
+    expect(visit.page.locator("#attribute")).to_be_enabled()
+    visit.choose("first-order", "clip")
+    visit.effort("instant")
+    visit.attribute()
+    said = visit.page.locator("#board .warnings > p")
+    expect(said.first).to_contain_text("Nothing stands out.")
+    expect(said.nth(1)).to_contain_text("No training caption has 'static', 'old', 'television'")
+    expect(said.nth(1)).to_be_visible()
+    doubtful = visit.page.locator(".strip.is-doubtful")
+    expect(doubtful).to_have_count(1)
+    expect(doubtful).to_have_attribute("data-method", "first-order")
+    visit.page.locator('[data-method="first-order"] .cell[data-id]').first.click()
+    why = visit.page.locator("dialog.detail .detail-why")
+    expect(why).to_contain_text("does not stand out")
+    expect(why).to_contain_text("pictures that have nothing to do with it")
+    expect(why).to_contain_text("shares no telling word")
+    visit.page.keyboard.press("Escape")

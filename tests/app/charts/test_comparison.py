@@ -32,4 +32,4 @@ def test_scores_are_shown_against_chance_where_there_is_a_null() -> None:
     assert figure is not None
     assert figure.data[0].y[0] == pytest.approx(1)
     assert list(figure.data[1].x) == [3.0, 4.5, 9.0]
-    assert list(figure.data[1].y) == pytest.approx([1, 2 / 3, 1 / 3])
+    assert list(figure.data[1].y) == pytest.approx([3 / 4, 2 / 4, 1 / 4])  # of four training images

@@ -156,7 +156,7 @@ def test_a_stopped_question_leaves_the_invitation_or_what_was_measured(
         next(updates)
     session.stop.set()
     *_, last = updates
-    assert "What was measured is shown" in last[page.action.status]
+    assert "What was measured is shown; it is not kept" in last[page.action.status]
 
 
 def test_a_method_that_fails_leaves_the_others_answers_on_the_page(
@@ -204,3 +204,27 @@ def test_the_summary_says_how_far_the_measuring_methods_looked() -> None:
         "Done in 3.1 s. AbU measured a shortlist of 400 of 3,000 training images."
     )
     assert "Nothing was measured" in summary(run_of({"clip": fast}))
+    left = summary(run_of({"clip": fast}), ("abu",))
+    assert f"Instant measures nothing, so {method('abu').title} was not asked" in left
+
+
+def test_a_method_that_instant_cannot_ask_is_named_and_not_dropped_in_silence(
+    page: PageContext, attribute: AttributeEvents, session: Session, request_of: Any
+) -> None:
+    """Law: A method that was chosen and is not asked is named where the answer is said to be done."""
+    attribute.begin(["abu", "pixel"], "instant", "", *NO_BOX, request_of)
+    *_, whole, _ = attribute.run(request_of)
+    assert f"{method('abu').title} was not asked" in whole[page.action.status]
+    attribute.begin(["pixel"], "instant", "", *NO_BOX, request_of)
+    *_, whole, _ = attribute.run(request_of)
+    assert "not asked" not in whole[page.action.status]
+
+
+def test_a_refused_question_leaves_the_answer_that_is_there(
+    page: PageContext, attribute: AttributeEvents, session: Session, request_of: Any,
+    answered: list[dict[Any, Any]],
+) -> None:  # fmt: skip
+    run = session.run
+    attribute.begin([], "instant", "", *NO_BOX, request_of)
+    assert session.run is run
+    assert list(attribute.run(request_of)) == [page.unchanged()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app.events.box import BoxEvents
+from app.events.attribute import AttributeEvents
+from app.events.box import NO_SIDES, BoxEvents
 from app.events.context import PageContext
 from app.runs.run import MAX_PARTS
 from app.runtime.sessions import Session
@@ -108,3 +110,60 @@ def test_without_a_picture_there_is_nothing_to_draw_on(
         box.clear(request_of),
     ):
         assert updates == page.unchanged()
+
+
+def test_an_answer_is_greyed_once_another_part_is_marked_and_says_of_what_it_was(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    """Law: An answer that is no longer the question's says so at once, and cannot be taken away."""
+    answer, attribute = page.answer, AttributeEvents(page)
+    session.boxes = (Box(*LEFT),)
+    attribute.begin(["pixel"], "instant", "", *NO_SIDES, request_of)
+    *_, whole, _ = attribute.run(request_of)
+    assert whole[answer.downloads.json]["interactive"]
+    other = box.draw(event(box=list(RIGHT), index=0), request_of)
+    assert "It is about this part" in other[answer.stale]
+    assert [other[each]["interactive"] for each in answer.downloads.outputs()] == [False] * 3
+    assert 'data-state="idle"' in other[page.action.status]
+    same = box.draw(event(box=list(LEFT), index=0), request_of)
+    assert same[answer.stale] == ""
+    assert same[answer.downloads.report]["interactive"]
+    assert 'data-state="done"' in same[page.action.status]
+
+
+def test_what_was_asked_comes_back_and_a_new_question_ends_the_old_answer(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    attribute = AttributeEvents(page)
+    session.boxes = (Box(*LEFT), Box(*RIGHT))
+    attribute.begin(["pixel"], "instant", "", *NO_SIDES, request_of)
+    list(attribute.run(request_of))
+    assert "It is about parts A and B" in box.clear(request_of)[page.answer.stale]
+    back = box.back(request_of)
+    assert session.boxes == (Box(*LEFT), Box(*RIGHT))
+    assert back[page.answer.stale] == ""
+    box.clear(request_of)
+    begun = attribute.begin(["pixel"], "instant", "", *NO_SIDES, request_of)
+    assert begun[page.answer.stale] == ""
+    assert not session.stale
+
+
+def test_another_caption_of_an_upload_makes_its_answer_one_of_before(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    assert session.picture is not None
+    session.show(replace(session.picture, caption="", original_size=(64, 64)))
+    attribute = AttributeEvents(page)
+    attribute.begin(["pixel"], "instant", "a dog", *NO_SIDES, request_of)
+    list(attribute.run(request_of))
+    other = box.write_caption("a cat", request_of)
+    assert "a dog" in other[page.answer.stale]
+    assert box.back(request_of)[page.source.caption] == "a dog"
+    assert box.write_caption(" a dog ", request_of)[page.answer.stale] == ""
+
+
+def test_an_answer_that_was_never_there_is_not_said_to_be_of_before(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    assert box.draw(event(box=list(RIGHT), index=0), request_of)[page.answer.stale] == ""
+    assert box.back(request_of) == page.unchanged()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.events.context import PageContext
 from app.events.counterfactual import CounterfactualEvents, checks, strip_to_test
+from app.events.history import HistoryEvents
 from app.runs.run import Picture, generation_of
 from app.runtime.sessions import Session
 from attribution.errors import SettingsError
 from attribution.models.base import Generation
 from tests.worlds.answers import answered_run, solid
+from tests.worlds.gradio_event import event
 
 GREY = solid("grey", 16)
 
@@ -56,6 +59,29 @@ def test_both_tests_end_with_a_verdict_in_their_own_place(
     panel = page.answer.counterfactual
     events = CounterfactualEvents(page, checks(panel)[which])
     events.begin("pixel", 2.0, request_of)
-    *_, last = events.run("pixel", 2.0, request_of)
+    *_, last, kept = events.run("pixel", 2.0, request_of)
     assert 'data-final="true"' in last[(panel.top_result, panel.itself_result)[which]]
+    assert [proof.kind for proof in session.run.proofs] == [("top", "itself")[which]]
     assert "Done" in last[panel.status]
+    assert "this run is not kept here" in kept[panel.status]  # it was never on this page
+
+
+def test_what_was_proven_is_kept_with_the_run_and_in_its_report(
+    page: PageContext, session: Session, request_of: Any
+) -> None:
+    """Law: A test of an answer is in its link and in its report from then on."""
+    run = answered_run(page.workspace)
+    run = replace(run, picture=replace(run.picture, made={**run.picture.made, "steps": 1}))
+    session.run = run
+    page.archive.keep(run)
+    panel = page.answer.counterfactual
+    events = CounterfactualEvents(page, checks(panel)[0])
+    events.begin("pixel", 2.0, request_of)
+    *_, kept = events.run("pixel", 2.0, request_of)
+    report = Path(kept[page.answer.downloads.report]["value"]).read_text(encoding="utf-8")
+    assert "Put to the test" in report
+    assert report.count('data-final="true"') == 1
+    session.show(Picture(GREY, "another"))
+    *_, back = HistoryEvents(page).restore(event(id=run.id), request_of)
+    assert 'data-final="true"' in back[panel.top_result]
+    assert back[panel.itself_result] == ""

@@ -7,6 +7,7 @@ import csv
 import html
 import io
 import json
+import platform
 import re
 import shlex
 from dataclasses import replace
@@ -14,14 +15,19 @@ from pathlib import Path
 
 import pytest
 
+from app.runs.archive import RunArchive
 from app.runs.export import write_csv, write_json, write_picture
 from app.runs.run import Run
 from app.views.report import SHOWN, command_line, report
+from app.views.report_limits import limits
+from app.views.scores import lines_of
 from attribution.__main__ import main
+from attribution.analysis.groups import first_shares
 from attribution.data.images import read_image
 from attribution.query import Settings
 from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
+from cli.version import version
 from tests.worlds import TINY
 from tests.worlds.answers import CAPTION, LEFT, RIGHT, answered_run, with_captions
 from tests.worlds.markup import Reader
@@ -58,15 +64,17 @@ def test_every_part_and_method_has_its_first_ranks(page: str, run: Run) -> None:
     told = [ranking for part in run.parts for ranking in part.rankings.values()]
     for article, ranking in zip(articles, told, strict=True):
         assert html.escape(ranking.title) in article
-        shown = re.findall(r'class="id">([^<]*)<', article)[:SHOWN]
-        assert shown == [entry.id for entry in ranking.entries[:SHOWN]]
+        lines = lines_of(ranking, SHOWN)
+        shown = re.findall(r'class="id">([^<]*)<', article)
+        assert shown[: len(lines.sure) + len(lines.unsure)] == [e.id for e in lines.sure + lines.unsure]
     assert page.count('class="picture-box"') == 2
 
 
 def test_scores_have_their_errors_and_verdicts(page: str, run: Run) -> None:
     first = run.parts[0].rankings["first-order"]
     article = page.split("<article>")[1]
-    judged = [first.stands_out(entry) for entry in first.entries[:SHOWN]]
+    lines = lines_of(first, SHOWN)
+    judged = [first.stands_out(entry) for entry in lines.sure + lines.unsure]
     assert article.count("✦ stands out") == sum(map(bool, judged))
     assert ("z " in article) == any(one is not None for one in judged)
 
@@ -89,7 +97,47 @@ def test_a_warning_is_said(run: Run, tiny_world: Workspace) -> None:
     answer = run.parts[0].attribution
     assert answer is not None
     doubtful = run.with_part(0, attribution=replace(answer, warnings=("no caption has <this>",)))
-    assert "no caption has &lt;this&gt;" in report(doubtful, tiny_world)
+    assert "No caption has &lt;this&gt;" in report(doubtful, tiny_world)
+
+
+def test_the_report_says_what_was_asked_of_what_and_by_what(
+    page: str, run: Run, tiny_world: Workspace, tmp_path: Path
+) -> None:
+    """Law: A report names model, training set, version, date and machine: those that answered."""
+    words = Reader(page).texts
+    assert f"model, {tiny_world.resolution} × {tiny_world.resolution}" in words
+    assert f"scenes, {len(tiny_world.training_set)} images" in words
+    assert any(f"with Whence {version()} on {platform.system()}" in text for text in words)
+    archive = RunArchive(tmp_path, tiny_world)
+    archive.keep(replace(run, made_with={"Whence": "0.0.9", "Machine": "another machine"}))
+    assert "with Whence 0.0.9 on another machine." in report(archive.read(run.id), tiny_world)
+
+
+def test_an_image_has_its_further_columns_and_groups_the_share_of_the_training_set(
+    page: str, run: Run, tiny_world: Workspace
+) -> None:
+    training_set, first = tiny_world.training_set, run.parts[0].rankings["first-order"]
+    cell = page.split("<li>")[1:]
+    example = training_set.examples[lines_of(first, SHOWN).sure[0].row]
+    assert any(example.id in part and str(example.metadata["collection"]) in part for part in cell)
+    for share in first_shares(first, training_set, "collection")[:1]:
+        interval = f"<td>{share.low:.0%} to {share.high:.0%}</td>"
+        row = f"<td>{share.first} of 20</td>{interval}<td>{share.base:.1%}</td>"
+        assert f'<th scope="row">{html.escape(share.value)}</th>{row}' in page
+
+
+def test_the_limits_are_those_of_this_answer(run: Run) -> None:
+    """Law: A report says what its own answer does not show: what is unsure, unranked or untested."""
+    said = " ".join(limits(run, None, SHOWN))
+    assert "Part A: by First order" in said
+    assert "By retraining, nothing is known of First order" in said
+    assert "not put to the test" in said
+    clip = run.parts[0].rankings["clip"]
+    few = {"clip": replace(clip, rows=clip.rows[:5], scores=clip.scores[:5])}
+    bare = replace(run, parts=(replace(run.parts[0], rankings=few),))
+    said = " ".join(limits(bare, None, SHOWN))
+    assert "Whether anything stands out of chance was not asked" in said
+    assert "CLIP image ranked 5 of 96 training images" in said
 
 
 def test_hostile_captions_are_text(run: Run, tiny_world: Workspace, page: str) -> None:

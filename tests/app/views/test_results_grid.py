@@ -5,14 +5,22 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from app.runs.run import Part
 from app.runs.selection import Strip
 from app.views.results_grid import SHOWN, empty_results_grid, ranks_by_id, results_grid
 from app.views.training_image import fact_words, training_image_view
 from attribution.data.training_set import Example
+from attribution.methods.base import Family
+from attribution.results import Entry, Ranking
 from tests.worlds.markup import Reader
+from tests.worlds.rankings import ranking_of
 from tests.worlds.strips import PART, named, ranking, strips_of
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -72,9 +80,34 @@ def test_captions_ids_and_warnings_are_escaped(markup: str) -> None:
 
 def test_warnings_are_said_once_each() -> None:
     shown = results_grid(strips_of({"a": ranking([1], "a")}), warnings=["care", "care", "doubt"])
-    assert shown.count("<li>care</li>") == 1
+    assert shown.count("Care") == 1
     assert "and 1 more" in shown
-    assert "doubt" in shown
+    assert shown.index("<p>Care</p>") < shown.index("<details>") < shown.index("<li>Doubt</li>")
+
+
+def judged(name: str, family: Family, *z: float) -> Strip:
+    """A strip of a method of a family; with z, of one that says what stands out beyond 4."""
+    found = ranking(range(1, 4), name)
+    if z:
+        found = replace(found, z=np.array(z), details={"z_threshold": 4.0})
+    each: Any = SimpleNamespace(**{**vars(named(name)), "family": family})
+    return Strip(name, name.upper(), each, found, Part("A", PART.query, {name: found}))
+
+
+def of_one_part(*strips: Strip) -> list[Strip]:
+    rankings = {strip.key: strip.ranking for strip in strips if strip.ranking is not None}
+    return [replace(strip, part=Part("A", PART.query, rankings)) for strip in strips]
+
+
+def test_where_nothing_stands_out_the_page_says_so_first_and_dims_what_speaks_of_influence() -> None:
+    """Law: Where nothing stands out, a banner says so before anything else, and no row looks confident."""
+    asked = [judged("u", Family.UNLEARNING), judged("l", Family.LIKENESS)]
+    for z, nothing in (((3.0, 2.0, 1.0), True), ((5.0, 2.0, 1.0), False)):
+        shown = results_grid(of_one_part(*asked, judged("f", Family.INFLUENCE, *z)), ["unlike the rest"])
+        assert ("Nothing stands out." in shown) == nothing
+        assert re.findall(r'is-doubtful" data-method="(\w)"', shown) == (["u", "f"] if nothing else [])
+        assert "<p>Unlike the rest</p>" in shown  # open, whatever else there is
+    assert "Nothing stands out" not in results_grid(of_one_part(*asked))  # nobody has looked
 
 
 def test_the_invitation_is_over_training_images() -> None:
@@ -111,15 +144,54 @@ def test_facts_are_told_by_name() -> None:
 
 def test_the_gauge_shows_the_error_and_a_score_that_may_be_nothing_is_marked() -> None:
     shown = results_grid(strips_of({"a": ranking([1, 2, 3], "a", stderr=0.3)}))
-    assert shown.count('class="gauge"') == 3
+    assert shown.count('class="gauge"') == 1
     assert "left:53.8%;right:calc(100% - 100.0%)" in shown  # 1.0 and 0.3 of 1.3
-    assert shown.count("unsure") == 2  # 0.5 and 0.33 are less than twice 0.3
+    assert shown.count('class="score unsure"') == 2  # 0.5 and 0.33 are less than twice 0.3
     assert "standard errors from nothing" in shown
+
+
+LOUD = 4  # the image whose score is largest, and the error larger still
+
+
+def unsure_first() -> Ranking:
+    """Three scores: the largest is nothing but noise."""
+    scores = [(LOUD, 31.75, 19.57), (1, 10.0, 1.0), (2, 5.0, 0.5)]
+    entries = [
+        Entry(rank, f"train-{row:05}", row, f"{row}.png", "a dog", score, error)
+        for rank, (row, score, error) in enumerate(scores, 1)
+    ]
+    return ranking_of(entries, "a", candidates="all 3 training images")
+
+
+def test_what_is_unsure_stands_below_and_neither_leads_nor_sets_the_scale() -> None:
+    """Law: A score that may be nothing is in no order: it stands apart, below, and sets no bar's scale."""
+    order, apart = results_grid(strips_of({"a": unsure_first()}, "a")).split('class="unsure-strips"')
+    assert re.findall(r'data-id="([^"]*)"', order) == ["train-00001", "train-00002"]
+    assert re.findall(r'class="rank">(\d+)<', order) == ["2", "3"]
+    assert "width:90.9%" in order  # 10.0 of 11.0: the first that is sure is the scale
+    assert "1 unsure, below" in order
+    assert re.findall(r'data-id="([^"]*)"', apart) == [f"train-{LOUD:05}"]
+    assert "± 19.57" in apart
+    assert 'class="gauge"' not in apart
+    assert 'class="out"' not in apart
+
+
+def test_where_nothing_is_sure_no_image_is_in_the_order() -> None:
+    order, apart = results_grid(strips_of({"a": ranking([1, 2], "a", stderr=9.0)}, "a")).split(
+        'class="unsure-strips"'
+    )
+    assert "data-id" not in order
+    assert "No score is sure" in order
+    assert apart.count("data-id") == 2
+
+
+def test_all_of_a_method_without_errors_is_in_the_order() -> None:
+    assert "unsure-strips" not in results_grid(strips_of({"a": ranking([1, 2], "a")}, "a"))
 
 
 def test_parts_under_one_method_show_what_was_asked_about() -> None:
     one = ranking([1, 2], "a")
     shown = results_grid([Strip(label, f"Part {label}", named("a"), one, PART) for label in "AB"])
-    assert 'class="board by-part"' in shown
+    assert shown.count('<span class="strip-by">A</span>') == 2  # the method's name stands beside the part's
     assert shown.count('class="strip-crop"') == 2
     assert json.loads(html.unescape(re.findall(r'data-ranks="([^"]*)"', shown)[0])) == {"A": 1, "B": 1}

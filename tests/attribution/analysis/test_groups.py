@@ -51,3 +51,14 @@ def test_wilsons_interval_has_known_values() -> None:
     assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+
+
+def test_what_chance_gives_is_the_share_of_the_whole_training_set(tiny_world: Workspace) -> None:
+    """Law: The baseline of a group is its share of the whole training set, however few were ranked."""
+    training_set = tiny_world.training_set
+    everyone = [values_of(example, "ground") for example in training_set.examples]
+    picked = [row for row, values in enumerate(everyone) if values == everyone[0]]
+    assert 1 < len(picked) < len(everyone)
+    (group,) = grouped(ranking(picked), training_set, "ground")
+    assert group.share == 1
+    assert group.base == len(picked) / len(everyone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attribution.analysis.significance import BINS, null_of, related_captions, scaled
+from attribution.analysis.significance import BINS, FIRST, null_of, related_captions, scaled
 
 
 def test_scores_of_nothing_have_z_of_mean_zero_and_deviation_one() -> None:
@@ -85,3 +85,19 @@ def test_the_histogram_is_of_chance_alone() -> None:
     middles = (BINS[:-1] + BINS[1:]) / 2
     assert histogram @ middles == pytest.approx(0, abs=0.1)
     assert histogram[-1] == 0
+
+
+def test_how_often_an_image_is_first_is_counted_over_what_has_nothing_to_do_with_it() -> None:
+    rng, images, controls = np.random.default_rng(0), 200, 80
+    scores = rng.normal(size=(images, controls))
+    related = np.zeros((images, controls), bool)
+    related[0, :30] = True
+    scores[0, :30] += 100  # first for what it is about, and for nothing else
+    scores[1] += 100
+    null = null_of(scores, related)
+    slow = np.argsort(-scores, axis=0)[:FIRST]
+    expected = [sum(i in slow[:, k] for k in range(controls) if not related[i, k]) for i in range(images)]
+    assert null.first.tolist() == expected
+    assert null.unrelated.tolist() == [50, *[80] * (images - 1)]
+    assert null.first[1] == 80
+    assert null.first[0] < 20
