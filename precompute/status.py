@@ -10,13 +10,16 @@ from typing import Any
 from attribution.data.files import file_sha256
 from attribution.errors import ArtifactError, MismatchError, MissingArtifactError, ModelError
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import LATENTS
+from attribution.workspace.baseline import CAPTIONS, LATENTS
 from attribution.workspace.store import mending_command
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import PLAN
 from precompute.jobs.base import all_jobs, jobs_in
 
-OPTIONAL = (LATENTS,)  # a small workspace encodes its pictures anew rather than carry them
+OPTIONAL = (
+    LATENTS,
+    CAPTIONS,
+)  # a small workspace encodes pictures and captions anew rather than carry them
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ def states(workspace: Workspace) -> Iterator[State]:
     """The state of every artifact that the workspace can have."""
     for job in jobs_in(workspace, all_jobs()):
         yield _state(workspace, job.kind)
+    if workspace.has(CAPTIONS):
+        yield _state(workspace, CAPTIONS)
 
 
 def _state(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
@@ -78,7 +83,7 @@ def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iter
             workspace.encoder(name)
     except (ModelError, MismatchError) as problem:
         yield str(problem)
-    for kind in (job.kind for job in jobs_in(workspace, all_jobs())):
+    for kind in (CAPTIONS, *(job.kind for job in jobs_in(workspace, all_jobs()))):
         if kind in OPTIONAL and not workspace.has(kind):
             continue
         try:
