@@ -29,9 +29,9 @@ from cli.parser import Parser, add_batch_size, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, gone_without, open_or_bind, use_encoders
-from precompute.conversion import convert
 from precompute.doctor import examine
 from precompute.executors.local import Execution, run
+from precompute.foreign_files import FOREIGN
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
 from precompute.sealing import seal
 from precompute.status import problems
@@ -43,12 +43,12 @@ FIRST = {
     "init": "make a workspace, or bind one anew to a changed model, training set or encoder",
 }
 LAST = {
-    "convert": "write weights in pickles, or a whole model in one file, as a folder of safetensors",
     "status": "say what there is and what is missing",
     "verify": "hash everything again and compare",
     "seal": "take a workspace as it is: hash everything, and write its manifest anew",
 }
-VERBS = {**FIRST, **{job.kind.command: job.description for job in all_jobs()}, **LAST}
+OTHERS = {verb: each.description for verb, each in FOREIGN.items()}
+VERBS = {**FIRST, **{job.kind.command: job.description for job in all_jobs()}, **OTHERS, **LAST}
 
 
 SOURCED = ("doctor", "all", "init")  # they are given a model and a training set
@@ -60,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
     for verb, words in VERBS.items():
         sub = verbs.add_parser(verb, help=words, description=f"{words[0].upper()}{words[1:]}.")
-        if verb == "convert":
-            _add_conversion(sub)
+        if verb in FOREIGN:
+            FOREIGN[verb].add_flags(sub)
             continue
         if verb != "doctor":
             sub.add_argument(
@@ -80,17 +80,6 @@ def parser() -> argparse.ArgumentParser:
         if verb not in ("init", *LAST):
             _add_options(sub, verb)
     return top
-
-
-def _add_conversion(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("source", type=Path, metavar="FILE_OR_FOLDER", help="what is converted")
-    sub.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="a new folder")
-    sub.add_argument(
-        "--config",
-        type=Path,
-        metavar="PIPELINE_FOLDER",
-        help="for a whole model in one file: a pipeline of its kind, with or without weights",
-    )
 
 
 def _add_sources(sub: argparse.ArgumentParser) -> None:
@@ -187,8 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit status: 0 done, 2 bad input, 130 interrupted."""
     options = parser().parse_args(arguments)
     quiet_libraries()
+    actions = ACTIONS | {verb: each.action for verb, each in FOREIGN.items()}
     return exit_status(
-        lambda: ACTIONS.get(options.verb, _run_jobs)(options),
+        lambda: actions.get(options.verb, _run_jobs)(options),
         stopped="stopped; run the same command again to continue",
         out_of_memory=OUT_OF_MEMORY,
     )
@@ -258,12 +248,6 @@ def _doctor(options: argparse.Namespace) -> int:
     return 2 if found.refused else 0
 
 
-def _convert(options: argparse.Namespace) -> int:
-    for name in convert(options.source, options.out, options.config):
-        print(options.out / name)
-    return 0
-
-
 def _status(options: argparse.Namespace) -> int:
     print_status(Workspace.open(options.workspace))
     return 0
@@ -292,7 +276,6 @@ def _told(problems: list[str], otherwise: str) -> int:
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "convert": _convert,
     "doctor": _doctor,
     "init": _init,
     "status": _status,

@@ -18,13 +18,16 @@ from attribution.errors import (
     WorkspaceError,
 )
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import LATENTS
+from attribution.workspace.baseline import CAPTIONS, LATENTS
 from attribution.workspace.store import mending_command
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import PLAN
 from precompute.jobs.base import all_jobs, jobs_in
 
-OPTIONAL = (LATENTS,)  # a small workspace encodes its pictures anew rather than carry them
+OPTIONAL = (
+    LATENTS,
+    CAPTIONS,
+)  # a small workspace encodes pictures and captions anew rather than carry them
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ def states(workspace: Workspace) -> Iterator[State]:
     """The state of every artifact that the workspace can have."""
     for job in jobs_in(workspace, all_jobs()):
         yield _state(workspace, job.kind)
+    if workspace.has(CAPTIONS):
+        yield _state(workspace, CAPTIONS)
 
 
 def _state(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
@@ -99,7 +104,7 @@ def damaged_artifacts(workspace: Workspace, absent_too: bool = True) -> Iterator
     Args:
         absent_too: an artifact that is not there is wrong as well.
     """
-    for kind in (job.kind for job in jobs_in(workspace, all_jobs())):
+    for kind in (CAPTIONS, *(job.kind for job in jobs_in(workspace, all_jobs()))):
         if (kind in OPTIONAL or not absent_too) and not workspace.has(kind):
             continue
         try:

@@ -71,9 +71,16 @@ class ProbeDraws:
     timesteps: Int[Tensor, " draws"]
     noise: Float[Tensor, "draws c h w"]
 
-    def of(self, latents: Float[Tensor, "examples c h w"], captions: Conditioning) -> Batch:
-        """These draws of the examples whose latents and captions these are."""
-        return Batch(latents[self.examples], captions[self.examples], self.noise, self.timesteps)
+    def of(
+        self, latents: Float[Tensor, "examples c h w"], captions: Conditioning, flipped: bool = False
+    ) -> Batch:
+        """These draws of the examples whose latents and captions these are.
+
+        Args:
+            flipped: the latents are of mirror images, whose noise is mirrored as well.
+        """
+        noise = self.noise.flip(-1) if flipped else self.noise
+        return Batch(latents[self.examples], captions[self.examples], noise, self.timesteps)
 
 
 def probe_draws(

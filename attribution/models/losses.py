@@ -25,6 +25,7 @@ def loss_sweep(
     probe: Probe,
     batch_size: int = 64,
     noises: Sequence[int] | None = None,
+    flipped: bool = False,
 ) -> Iterator[tuple[int, Float32[ndarray, "examples timesteps noises"]]]:
     """Measure `L(z_i, c_i; weights)` draw by draw; yields (draws done, losses so far).
 
@@ -33,12 +34,13 @@ def loss_sweep(
 
     Args:
         noises: their numbers; None for those of a full measurement.
+        flipped: the latents are of mirror images, whose noise is mirrored as well.
     """
     chosen = range(probe.noises) if noises is None else noises
     losses = np.full((len(ids), len(probe.timesteps), len(chosen)), np.nan, np.float32)
     flat = losses.reshape(-1)
     for draws in probe_draws(probe, chosen, ids, model.latent_shape, batch_size):
-        errors = model.squared_errors(weights, draws.of(latents, captions))
+        errors = model.squared_errors(weights, draws.of(latents, captions, flipped))
         flat[draws.numbers] = masked_mean(errors, None).cpu().numpy()
         yield int(draws.numbers[-1]) + 1, losses
 
@@ -52,6 +54,7 @@ def example_losses(
     probe: Probe,
     batch_size: int = 64,
     noises: Sequence[int] | None = None,
+    flipped: bool = False,
 ) -> Float32[ndarray, "examples timesteps noises"]:
     """All losses of `loss_sweep` at once.
 
@@ -59,7 +62,8 @@ def example_losses(
         NonFiniteError: a loss is NaN or infinite; names the examples.
     """
     losses = np.empty((0, len(probe.timesteps), 0), np.float32)
-    for _, losses in loss_sweep(model, weights, latents, captions, ids, probe, batch_size, noises):
+    given = (latents, captions, ids, probe, batch_size, noises, flipped)
+    for _, losses in loss_sweep(model, weights, *given):
         pass
     check_finite(losses, ids)
     return losses

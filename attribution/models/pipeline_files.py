@@ -73,7 +73,7 @@ def load(folder: Path, adapters: Sequence[Adapter] = (), keep_lora: bool = False
     check_configuration(folder, in_folder(folder))
     check_beside(folder, PARTS, [adapter.path for adapter in adapters])
     parametrisation_of(scheduler_in(folder), torch.device("cpu"), folder)
-    variant = variant_of(_names(folder), folder)
+    variant = variant_of(file_names(folder), folder)
     index = read_json(folder / "model_index.json")
     absent: dict[str, None] = {
         name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index
@@ -92,7 +92,8 @@ def load(folder: Path, adapters: Sequence[Adapter] = (), keep_lora: bool = False
     return pipeline
 
 
-def _names(folder: Path) -> list[str]:
+def file_names(folder: Path) -> list[str]:
+    """All files of a folder, as seen from there."""
     return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
 

@@ -1,4 +1,10 @@
-"""What is known of every training image under the model as it is: its latent, and its losses."""
+"""What is known of every training image under the model as it is: its latent, and its losses.
+
+Where a model was trained on pictures and their mirror images, or on several captions a picture, a workspace
+may have the mirror images' latents, and all captions as the denoiser sees them. The loss of a picture is
+then the mean over its captions, of either side, as AbU measures COCO. What differentiates losses
+(curvature, gradients, features) takes the picture as it is with its first caption.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +34,14 @@ def _losses(workspace: Workspace, artifact: Artifact) -> Float[ndarray, "example
     return artifact.array("losses.npy", (len(workspace.training_set), len(probe.timesteps), probe.pool))
 
 
+def _captions(workspace: Workspace, artifact: Artifact) -> Float[ndarray, "examples captions tokens width"]:
+    return artifact.array("captions.npy")
+
+
 LATENTS = ArtifactKind("latents", ("model", "training_set", "dtype"), _latents)
 LOSSES = ArtifactKind("losses", ("model", "loss", "training_set", "dtype", "probe"), _losses)
+CAPTIONS = ArtifactKind("captions", ("model", "training_set"), _captions, "import-abu")
+FLIPPED = {"flipped": "yes"}  # an option of latents and losses: of the mirror images
 
 
 def training_latents(
@@ -60,5 +72,38 @@ def training_inputs(
 ) -> tuple[Float[Tensor, "n c h w"], Conditioning, list[str]]:
     """Return latents, captions as the denoiser sees them, and ids of some training images."""
     training_set = workspace.training_set
-    captions = workspace.model.encode_captions([training_set.captions[row] for row in rows])
+    captions, *_ = training_captions(workspace, rows)
     return training_latents(workspace, rows), captions, [training_set.ids[row] for row in rows]
+
+
+def training_captions(workspace: Workspace, rows: Sequence[int] | Int[ndarray, " n"]) -> list[Conditioning]:
+    """Return what the denoiser is told of some training images: their first captions, their second, ..."""
+    if not workspace.has(CAPTIONS):
+        captions = workspace.training_set.captions
+        return [workspace.model.encode_captions([captions[row] for row in rows])]
+    stored = torch.from_numpy(np.asarray(workspace.load(CAPTIONS)[list(rows)], np.float32))
+    return [Conditioning(each.to(workspace.model.device)) for each in stored.unbind(dim=1)]
+
+
+def captions_each(workspace: Workspace) -> int:
+    """Return over how many captions of each training image a loss is the mean."""
+    return workspace.load(CAPTIONS).shape[1] if workspace.has(CAPTIONS) else 1
+
+
+def sides(workspace: Workspace) -> tuple[bool, ...]:
+    """Return which sides of its pictures the model was trained on: as they are, and flipped (True)."""
+    return (False, True) if workspace.has(LATENTS.of(**FLIPPED)) else (False,)
+
+
+def losses_kind(flipped: bool) -> ArtifactKind[Float[ndarray, "examples timesteps pool"]]:
+    """Return what holds the losses of either side."""
+    return LOSSES.of(**FLIPPED) if flipped else LOSSES
+
+
+def side_latents(
+    workspace: Workspace, rows: Sequence[int] | Int[ndarray, " n"], flipped: bool
+) -> Float[Tensor, "n c h w"]:
+    """Return the latents of some training images, as they are or flipped."""
+    if not flipped:
+        return training_latents(workspace, rows)
+    return torch.from_numpy(np.array(workspace.load(LATENTS.of(**FLIPPED))[list(rows)]))

@@ -30,6 +30,7 @@ Assemble = Callable[[Iterator[Chunk], Path], Mapping[str, Any] | None]
 
 PLAN = "plan.json"
 WHOLE = "whole"
+IMPORTED = "imported"  # a setting of what was made elsewhere: no choice of a job made it otherwise
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ class Writer:
                 artifact.path(file)  # a damaged one is made again
         except ArtifactError:
             return False
-        if artifact.manifest.get("settings") != self.plan.to_json()["settings"]:
+        settings = artifact.manifest.get("settings", {})
+        if IMPORTED not in settings and settings != self.plan.to_json()["settings"]:
             return False
         self._tidy()
         return True

@@ -75,6 +75,27 @@ def test_pickled_adapters_become_adapters_that_are_named(foreign_pipeline: Path,
             torch.testing.assert_close(load_file(one.path)[name], tensor, rtol=0, atol=0)
 
 
+def test_custom_diffusion_as_its_authors_save_it_is_what_diffusers_would_have_made(
+    foreign_pipeline: Path, tmp_path: Path
+) -> None:
+    """Whole keys and values under the U-Net's own names, pickled, and a token beside: AbC's models."""
+    adapters.make_custom_diffusion(foreign_pipeline, tmp_path / "plain")
+    plain = load_file(tmp_path / "plain" / f"{adapters.WEIGHTS}.safetensors")
+    own = {name.replace("processor.", "").replace("_custom_diffusion", ""): w for name, w in plain.items()}
+    folder = tmp_path / "models" / "object" / "0"
+    folder.mkdir(parents=True)
+    torch.save(own, folder / "pytorch_custom_diffusion_weights.pt")
+    torch.save(load_file(tmp_path / "plain" / "<new1>.safetensors"), folder / "<new1>.bin")
+    assert convert(folder, "--out", tmp_path / "converted") == 0
+    found, expected = (
+        open_model(foreign_pipeline, adapters=[tmp_path / n]) for n in ("converted", "plain")
+    )
+    for name, weight in expected.weights.items():
+        torch.testing.assert_close(found.weights[name], weight, rtol=0, atol=0)
+    told = ["a <new1> bar"]
+    assert found.encode_captions(told).tokens.equal(expected.encode_captions(told).tokens)
+
+
 def test_a_textual_inversion_of_another_program_gets_its_token(tmp_path: Path) -> None:
     vectors = torch.randn(2, 24)
     torch.save({"string_to_token": {"*": 265}, "string_to_param": {"*": vectors}, "name": "cat", "step": 9},
