@@ -7,9 +7,10 @@ change the loaded ones. Only the weights of the layers that a model was opened w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -18,7 +19,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.errors import ModelError
+from attribution.errors import ModelError, WhenceError
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import weighted
@@ -207,6 +208,17 @@ def preview_steps(steps: int, previews: int) -> frozenset[int]:
     return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
 
 
+def _opened(opening: Callable[[], DiffusionModel], name: str | Path) -> DiffusionModel:
+    """What opens, whatever its libraries make of files that are damaged: they may raise anything."""
+    try:
+        return opening()
+    except (WhenceError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as problem:
+        why = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+        raise ModelError(f"{name} is damaged, or no model that can be read: {why}") from problem
+
+
 def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
     """A model with the denoiser's weights of another checkpoint.
 
@@ -215,7 +227,7 @@ def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
     """
     if not isinstance(model, HasCheckpoints):
         raise ModelError(f"{folder} cannot be a checkpoint: {type(model).__name__} reads none")
-    found = model.at_checkpoint(Path(folder))
+    found = _opened(partial(model.at_checkpoint, Path(folder)), folder)
     if dict(found.all_shapes) != dict(model.all_shapes):
         raise ModelError(f"{folder} is no checkpoint of this model: its weights have other names or shapes")
     return found
@@ -241,7 +253,7 @@ def open_model(
     """
     for reader in plugins("attribution.models", "MODELS"):
         if reader.reads(name):
-            model: DiffusionModel = reader.open(name, device, layers)
+            model = _opened(partial(reader.open, name, device, layers), name)
             if loss_weight is not None:
                 model.parametrisation = weighted(model.parametrisation, loss_weight)
             return model
