@@ -1,7 +1,7 @@
 """Open the page.
 
-python app.py [--workspace DIR] [--host H] [--port P] [--device cpu|cuda] [--threads N]
-              [--batch-size N] [--runs DIR]
+python app.py [--workspace DIR] [--host H] [--port P] [--auth FILE] [--allow-host NAME ...]
+              [--device cpu|cuda] [--threads N] [--batch-size N] [--runs DIR]
 """
 
 from __future__ import annotations
@@ -22,12 +22,29 @@ from cli.environment import set_environment
 from cli.parser import Parser, add_batch_size, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status
 
+OF_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+SHORTEST = 8  # characters of a password
+OPEN_TO_ALL = (
+    "warning: --host {host} lets everyone who can reach this machine ask questions, upload pictures and "
+    "see what they have the link of: give --auth FILE, or leave --host out (docs/SECURITY.md)"
+)
+
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(prog="python app.py", description="Which training images did this picture come from?")
     parser.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR", help="what to query")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on")
     parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
+    parser.add_argument(
+        "--auth", type=Path, metavar="FILE", help="a file with USER:PASSWORD, which everyone is asked for"
+    )
+    parser.add_argument(
+        "--allow-host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="further names by which the page is opened, such as a proxy's",
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="CPU threads of the model")
     add_batch_size(parser)
@@ -74,16 +91,42 @@ def run(found: argparse.Namespace) -> None:
             f"port {found.port} of {found.host} is taken or not allowed: choose another with --port"
         )
 
+    login = None if found.auth is None else read_login(found.auth)
+    if login is None and found.host not in OF_THIS_MACHINE:
+        print(OPEN_TO_ALL.format(host=found.host), file=sys.stderr, flush=True)
+
     from app.runs.archive import RunArchive, default_folder
+    from app.runtime.gate import Access
     from app.server import build_server, serve
     from attribution.models.batch import BATCH
     from attribution.workspace.workspace import Workspace
 
     workspace = Workspace.open(found.workspace, found.device, found.batch_size or BATCH)
-    server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace))
+    access = Access(frozenset(name.lower() for name in found.allow_host), login)
+    server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace), access)
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
     print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
     serve(server, found.host, found.port)
+
+
+def read_login(path: Path) -> str:
+    """The user and password of a file, from its first line.
+
+    Raises:
+        SettingsError: it cannot be read, or holds none.
+    """
+    try:
+        first, *_ = [*path.read_text(encoding="utf-8").splitlines(), ""]
+    except (OSError, ValueError) as problem:
+        raise SettingsError(
+            f"--auth {path} cannot be read: write USER:PASSWORD into that file"
+        ) from problem
+    user, _, password = first.partition(":")
+    if not user or len(password) < SHORTEST:
+        raise SettingsError(
+            f"--auth {path} must begin with USER:PASSWORD, the password of {SHORTEST} characters or more"
+        )
+    return first
 
 
 def wants_hub(workspace: Path) -> bool:

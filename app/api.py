@@ -5,7 +5,7 @@ not postponed here: Gradio describes the endpoints by them.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -19,12 +19,13 @@ from app.runs.export import answer_json, write_picture
 from app.runs.question import checked_generation, measures, offered_methods
 from app.runs.request import boxes_of_lists, chosen_methods, count, number, sent_bytes, text, whole
 from app.runs.run import Picture, Run, parts_of
-from app.runtime.queue import QueuePlace
+from app.runtime.callers import address_of, hung_up
+from app.runtime.reports import REPORTS, went_wrong
 from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
 from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import attribute
-from attribution.errors import CaptionError, RunError, WhenceError
+from attribution.errors import Cancelled, CaptionError, RunError, WhenceError
 from attribution.methods.base import refusal
 from attribution.query import Settings
 from attribution.results import Attribution
@@ -49,6 +50,7 @@ class Endpoints:
         steps: int = 30,
         guidance: float = 2.0,
         negative_prompt: str = "",
+        request: gr.Request | None = None,
     ) -> tuple[gr.FileData, Json]:
         """Generate a picture. Returns it as a PNG that carries its settings, and the settings.
 
@@ -63,9 +65,9 @@ class Endpoints:
                 text(negative_prompt, "negative_prompt"),
             )
             image = None
-            with at_the_model(self.page, "generate") as place:
+            with at_the_model(self.page, "generate", request) as still_there:
                 for step in self.page.worker.steps(self.page.workspace.model.generate(generation)):
-                    place.turn(0)
+                    still_there()
                     image = step.image
             picture = generated_picture(self.page.workspace, generation, image)
             return gr.FileData(path=str(write_picture(picture))), dict(picture.made)
@@ -79,6 +81,7 @@ class Endpoints:
         effort: Literal["instant", "refined", "exhaustive"] = "refined",
         seed: int = 0,
         top_k: int | None = None,
+        request: gr.Request | None = None,
     ) -> Json:
         """Rank training images by how much a picture depends on them: clues to where it came from.
 
@@ -92,8 +95,8 @@ class Endpoints:
         with errors_in_one_line():
             run = requested_run(self.page.workspace, picture, caption, boxes, methods, effort, seed)
             returned = count(top_k, "top_k")
-            with at_the_model(self.page, f"{effort} x {len(run.parts)}") as place:
-                run = self._answered(run, place)
+            with at_the_model(self.page, f"{effort} x {len(run.parts)}", request) as still_there:
+                run = self._answered(run, still_there)
             return {"run": self._kept_id(run), **answer_json(run, returned)}
 
     def methods(self) -> list[Json]:
@@ -120,11 +123,11 @@ class Endpoints:
             run = self.page.archive.read(run_id)
             return {"run": run.id, **answer_json(run, returned)}
 
-    def _answered(self, run: Run, place: QueuePlace) -> Run:
+    def _answered(self, run: Run, still_there: Callable[[], None]) -> Run:
         for position, part in enumerate(run.parts):
             events = attribute(self.page.workspace, part.query, run.methods, run.settings)
             for event in self.page.worker.steps(events):
-                place.turn(0)
+                still_there()
                 if isinstance(event, Attribution):
                     run = run.with_part(position, rankings=dict(event.rankings), attribution=event)
         return run
@@ -150,25 +153,35 @@ def connect_api(page: PageContext) -> None:
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """What a program got wrong comes back as one line, without a word of the server's own."""
+    """What a program got wrong comes back as one line; of a mistake of ours, where it stands in the log."""
     try:
         yield
     except WhenceError as problem:
         raise gr.Error(sentence(str(problem)), print_exception=False) from problem
+    except Exception as problem:
+        raise gr.Error(went_wrong(REPORTS.mistake(problem)), print_exception=False) from problem
 
 
 @contextmanager
-def at_the_model(page: PageContext, kind: str) -> Iterator[QueuePlace]:
-    """A place in the queue, once it is at the model.
+def at_the_model(page: PageContext, kind: str, request: gr.Request | None) -> Iterator[Callable[[], None]]:
+    """Once it is this program's turn, what is to be called between two steps.
 
     Raises:
         BusyError: too many wait already.
+        Cancelled: the program has hung up; so does what is yielded.
     """
-    with page.queue.join(kind) as place:
+    gone = hung_up()
+    with page.queue.join(kind, address_of(request)) as place:
+
+        def still_there() -> None:
+            place.turn(0)  # a sign of life
+            if gone():
+                raise Cancelled("stopped: the program that asked has hung up")
+
         while not place.turn(TURN):
-            pass
+            still_there()
         page.loader.wait()
-        yield place
+        yield still_there
 
 
 def requested_run(

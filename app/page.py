@@ -63,7 +63,8 @@ def build_page(
         connect_counterfactual(page)
         connect_history(page)
         connect_visits(blocks, page)
-    blocks.queue(max_size=4 * LONGEST, default_concurrency_limit=8)
+    # Whoever asks waits in line: no endpoint that computes is called past the queue.
+    blocks.queue(max_size=4 * LONGEST, default_concurrency_limit=8, api_open=False)
     return blocks
 
 

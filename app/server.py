@@ -9,10 +9,11 @@ import logging
 import socket
 from functools import lru_cache
 
+import anyio
+import anyio.to_thread
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.events.context import sentence
@@ -21,25 +22,34 @@ from app.frontend.glossary import tips_script
 from app.frontend.head_script import EarlyScript
 from app.page import build_page, theme
 from app.runs.archive import RunArchive
+from app.runtime.gate import Access, Gate
+from app.runtime.gradio_edges import close_gradio
 from app.runtime.model_loader import ModelLoader
+from app.runtime.reports import REPORTS
 from app.runtime.sessions import Upload, Uploads
 from app.views.pictures import MEDIA_TYPE, on_screen
 from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
-from attribution.errors import ImageError
+from attribution.errors import ImageError, TrainingSetError
 from attribution.workspace.workspace import Workspace
 
 MAX_UPLOAD = 20 * 2**20  # bytes
+DECODED_AT_ONCE, TAKEN_AT_ONCE = 2, 16  # pictures
+PATIENCE = 120.0  # seconds for one of them, from its first byte to its last pixel
 THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 
-def build_server(workspace: Workspace, archive: RunArchive) -> FastAPI:
+def build_server(workspace: Workspace, archive: RunArchive, access: Access | None = None) -> FastAPI:
     """The whole application; the model opens in the background once it is built.
+
+    Args:
+        access: who is let in; whoever names this machine by an address or as localhost if that is None.
 
     Raises:
         WorkspaceError: something beside the workspace cannot be read.
     """
+    close_gradio()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     uploads, loader = Uploads(), ModelLoader(workspace)
     serve_assets(server)
@@ -64,7 +74,8 @@ def build_server(workspace: Workspace, archive: RunArchive) -> FastAPI:
     # Gradio sets this of a page that it launches itself. Without it, it lets a request name any file of
     # this machine as if it had been uploaded.
     page.has_launched = True
-    server.add_middleware(EarlyScript)
+    server.add_middleware(EarlyScript, head=head(workspace))
+    server.add_middleware(Gate, access=access or Access())  # the outermost
     loader.start()
     return server
 
@@ -106,7 +117,8 @@ def serve_pictures(server: FastAPI, workspace: Workspace) -> None:
             return Response(status_code=304, headers=headers)
         try:
             data = thumbnail(row) if small else on_screen(training_set.image(row), LARGE)
-        except ImageError:
+        except (ImageError, TrainingSetError) as problem:
+            REPORTS.refused(str(problem))
             return Response(status_code=404)
         return Response(data, media_type=MEDIA_TYPE, headers=headers)
 
@@ -122,23 +134,38 @@ def serve_pictures(server: FastAPI, workspace: Workspace) -> None:
 def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
     """/uploads: a picture as the body of a request; it is decoded at once and its bytes are dropped.
 
-    The header keeps other sites from posting here: a browser lets them send none of their own.
+    The header keeps other sites from posting here: a browser lets them send none of their own. A few are
+    taken in at once, and fewer decoded, off the event loop: a hundred large ones cannot hold the page.
     """
+    decoding, coming_in = anyio.CapacityLimiter(DECODED_AT_ONCE), anyio.Semaphore(TAKEN_AT_ONCE)
 
-    @server.post("/uploads")
-    async def receive(request: Request) -> JSONResponse:
-        if request.headers.get("x-whence") != "upload":
-            return refusal("uploads come from the page alone", 403)
+    async def received(request: Request) -> JSONResponse:
         data = bytearray()
         async for chunk in request.stream():
             data += chunk
             if len(data) > MAX_UPLOAD:
                 return refusal("the picture is larger than 20 MB: give a smaller one", 413)
         try:
-            image, settings = await run_in_threadpool(read_image, bytes(data))
+            image, settings = await anyio.to_thread.run_sync(read_image, bytes(data), limiter=decoding)
         except ImageError as problem:
             return refusal(str(problem), 422)
         return JSONResponse({"token": uploads.put(Upload(image, settings))})
+
+    @server.post("/uploads")
+    async def receive(request: Request) -> JSONResponse:
+        if request.headers.get("x-whence") != "upload":
+            return refusal("uploads come from the page alone", 403)
+        try:
+            coming_in.acquire_nowait()
+        except anyio.WouldBlock:
+            return refusal("too many pictures come in at once: send it again in a while", 503)
+        try:
+            with anyio.fail_after(PATIENCE):
+                return await received(request)
+        except TimeoutError:
+            return refusal("the picture took too long to arrive: send it again", 408)
+        finally:
+            coming_in.release()
 
 
 def refusal(words: str, code: int) -> JSONResponse:

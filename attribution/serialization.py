@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from attribution.errors import ResultError, TrainingSetError
 from attribution.results import Attribution, Entry, Ranking
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a cell begins with that a spreadsheet computes
 
 
 class _Model(BaseModel):
@@ -110,20 +112,25 @@ def to_csv(answer: Attribution, top_k: int | None = None) -> str:
     out = io.StringIO()
     problems = {f"{name} has no answer": problem for name, problem in answer.problems.items()}
     for key, value in {**answer.query, **answer.settings, **answer.fingerprints, **problems}.items():
-        out.write(f"# {key}: {' '.join(str(value).split())}\n")
+        out.write(f"# {_no_formulas(f'{key}: {value}')}\n")
     writer = csv.writer(out)
     writer.writerow(["method", "rank", "id", "file_name", "caption", "score", "stderr", "z"])
     for name, ranking in answer.rankings.items():
         for e in ranking.entries[:top_k]:
-            row = [name, e.rank, e.id, e.file_name, e.caption, repr(e.score)]
-            errors = ["" if value is None else repr(value) for value in (e.stderr, e.z)]
-            writer.writerow([*map(_no_formula, row), *errors])
+            said = map(_no_formula, (e.id, e.file_name, e.caption))
+            numbers = ["" if value is None else repr(value) for value in (e.score, e.stderr, e.z)]
+            writer.writerow([name, e.rank, *said, *numbers])
     return out.getvalue()
 
 
-def _no_formula(cell: object) -> object:
-    """A caption that a spreadsheet would take for a formula, made harmless."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+@\t\r" else cell
+def _no_formula(cell: str) -> str:
+    """What a spreadsheet would take for a formula, made harmless."""
+    return f"'{cell}" if cell[:1] in FORMULA else cell
+
+
+def _no_formulas(line: str) -> str:
+    """The same for a comment, whose commas begin a cell in a spreadsheet: it knows of no comments."""
+    return re.sub(r"([,;]\s*)(?=[=+@-])", r"\1'", " ".join(line.split()))
 
 
 def _ranking(name: str, found: _Ranked, training_set: TrainingSet) -> Ranking:

@@ -104,7 +104,7 @@ def attribution_updates(page: PageContext, session: Session, run: Run) -> Iterat
     stop, progress = session.begin(), status.ProgressLine()
     session.at_rest = False
     try:
-        with page.queue.join(f"{run.settings.effort} x {len(run.parts)}") as place:
+        with page.queue.join(f"{run.settings.effort} x {len(run.parts)}", session.address) as place:
             yield from page.wait_for_model(place, stop, "attribute")
             for number in range(len(run.parts)):
                 run = yield from _part_updates(page, session, run, number, place, stop, progress)

@@ -19,8 +19,10 @@ from app.runs.archive import RunArchive
 from app.runs.examples import ExampleQuestion
 from app.runs.export import write_picture
 from app.runs.run import Run
+from app.runtime.callers import address_of
 from app.runtime.model_loader import ModelLoader
 from app.runtime.queue import ModelQueue, QueuePlace
+from app.runtime.reports import REPORTS, went_wrong
 from app.runtime.sessions import Session, Sessions, Uploads
 from app.runtime.worker import Worker
 from app.views import status
@@ -55,7 +57,9 @@ class PageContext:
 
     def session(self, request: gr.Request) -> Session:
         """What the page that asks has in hand."""
-        return self.sessions.of(request.session_hash)
+        session = self.sessions.of(request.session_hash)
+        session.address = address_of(request)
+        return session
 
     def latent_grid(self) -> LatentGrid:
         """Latent cells of a picture (height, width); there once the model is."""
@@ -147,14 +151,14 @@ class PageContext:
         }
 
     def failed(self, problem: Exception) -> Updates:
-        """A failure in words: ours as they stand, any other in the server's log."""
+        """A failure in words: ours as they stand, of any other where it stands in the server's log."""
         if isinstance(problem, WhenceError):
             return self.at_rest(status.failed(sentence(str(problem))))
-        log.error("a query failed", exc_info=problem)
+        number = REPORTS.mistake(problem)
         if is_out_of_memory(problem):
             words = "There is not enough memory: open the page again with a smaller --batch-size."
             return self.at_rest(status.failed(words))
-        return self.at_rest(status.failed("Something went wrong on the server; its log says what."))
+        return self.at_rest(status.failed(went_wrong(number)))
 
     def wait_for_model(self, place: QueuePlace, stop: threading.Event, kind: str) -> Iterator[Updates]:
         """The updates until the model is there and it is this page's turn.

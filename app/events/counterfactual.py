@@ -150,7 +150,7 @@ def check_updates(
     assert run is not None
     try:
         generation = generation_of(run.picture, page.workspace.fingerprints.get("model", ""))
-        with page.queue.join("proof") as place:
+        with page.queue.join("proof", session.address) as place:
             for updates in page.wait_for_model(place, stop, "attribute"):
                 yield None, {panel.status: updates[page.action.status]}
             for event in page.worker.steps(steps(generation=generation, stop=stop)):

@@ -103,7 +103,7 @@ def generation_updates(page: PageContext, session: Session, generation: Generati
     """The updates of one generation, from the wait for the model to the picture."""
     stop, progress, boxes = session.begin(), status.ProgressLine(kind="generate"), session.boxes_to_come
     try:
-        with page.queue.join("generate") as place:
+        with page.queue.join("generate", session.address) as place:
             yield from page.wait_for_model(place, stop, "generate")
             image = None
             steps = page.workspace.model.generate(generation, previews=PREVIEWS)

@@ -1,20 +1,41 @@
-"""A script at the very top of the page: Gradio puts what it is given behind its own modules."""
+"""A script at the very top of the page, and what names every script in it.
+
+Gradio puts what it is given behind its own modules, hence the one. The content security policy names the
+others by their hashes: of what the server itself sends, so that what comes in later does not run.
+"""
 
 from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.frontend.assets import script
+from app.runtime.gate import policy
 
 MARK = b"<head>"
+INLINE = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+
+
+def hashes(html: bytes) -> Iterator[str]:
+    """Of the scripts that stand in a page, as a content security policy names them."""
+    for found in INLINE.finditer(html):
+        yield base64.b64encode(hashlib.sha256(found[1]).digest()).decode()
 
 
 class EarlyScript:
-    """Puts assets/page/early.js first into the HTML of `/`; every other answer passes as it is."""
+    """Puts assets/page/early.js first into the HTML of `/`; every other answer passes as it is.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    Args:
+        head: HTML that Gradio adds to the page's head in the browser.
+    """
+
+    def __init__(self, app: ASGIApp, head: str = "") -> None:
+        self.app, self._head = app, head.encode()
         self._tag = MARK + f"<script>{script('early.js')}</script>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,7 +53,9 @@ class EarlyScript:
             if message.get("more_body"):
                 return
             whole = bytes(body).replace(MARK, self._tag, 1)
-            MutableHeaders(scope=begun[0])["content-length"] = str(len(whole))
+            headers = MutableHeaders(scope=begun[0])
+            headers["content-length"] = str(len(whole))
+            headers["content-security-policy"] = policy(hashes(whole + self._head))
             await send(begun[0])
             await send({"type": "http.response.body", "body": whole})
 

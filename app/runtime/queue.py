@@ -12,6 +12,7 @@ from types import TracebackType
 from attribution.errors import WhenceError
 
 LONGEST = 24  # people who may wait; beyond them the page says that it is busy
+OF_ONE = 6  # places that one address may have
 REMEMBERED = 9  # runs of a kind whose durations are remembered
 UNKNOWN = 10.0  # seconds, of a kind that has not been seen yet
 GIVEN_UP = 120.0  # seconds without a sign of life, after which a place is free
@@ -30,21 +31,26 @@ class ModelQueue:
         self._changed = threading.Condition()
         self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
-    def join(self, kind: str) -> QueuePlace:
+    def join(self, kind: str, address: str | None = None) -> QueuePlace:
         """A place at the end; to be used in a `with` statement, which gives it up again.
 
         Args:
             kind: of work, such as "generate": how long it takes is learnt by kind.
+            address: whoever asks; None is not counted.
 
         Raises:
-            BusyError: the line is full; says how long it is.
+            BusyError: the line is full, or this address has as many places as one may have.
         """
         with self._changed:
             self._drop_the_silent()
+            if address is not None and sum(each.address == address for each in self._places) >= OF_ONE:
+                raise BusyError(
+                    f"{OF_ONE} questions from your address are being answered: wait for one of them"
+                )
             if len(self._places) > self._longest:
                 wait = waiting_words(len(self._places), self._expected(len(self._places)))
                 raise BusyError(f"the model is busy and the line is full ({wait}): try again in a while")
-            place = QueuePlace(self, kind)
+            place = QueuePlace(self, kind, address)
             self._places.append(place)
             return place
 
@@ -93,8 +99,8 @@ class ModelQueue:
 class QueuePlace:
     """One place in the queue."""
 
-    def __init__(self, queue: ModelQueue, kind: str) -> None:
-        self._queue, self.kind = queue, kind
+    def __init__(self, queue: ModelQueue, kind: str, address: str | None) -> None:
+        self._queue, self.kind, self.address = queue, kind, address
         self.began: float | None = None
         self.seen = queue._clock()
 

@@ -43,6 +43,7 @@ class Session:
         check: the stop flag of a counterfactual check that was asked for and waits for the model.
         opened: row of the training image that was opened last, and when, on the page's own clock.
         at_rest: nothing runs for this page.
+        address: from which it was asked last.
         typed: the sides that were taken over from the fields last, until something else places a box.
         box_refused: the status line complains of a box.
         stale: it says that the answer shown is of another question.
@@ -64,6 +65,7 @@ class Session:
     check: threading.Event | None = None
     opened: tuple[int, float] | None = None
     at_rest: bool = True
+    address: str | None = None
     typed: tuple[Any, ...] | None = None
     box_refused: bool = False
     stale: bool = False

@@ -24,6 +24,7 @@ from attribution.query import Box
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 40_000_000
+MAX_SCANS = 64  # of a progressive JPEG, each of which is a pass over all pixels; usual are ten
 SETTINGS_KEY = "whence"  # of the PNG text chunk that holds how a picture was made
 MAX_SETTINGS = 20_000  # characters
 _SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
@@ -57,6 +58,8 @@ def read_image(
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 _check_pixels(opened.size, name)
+                if opened.format == "JPEG" and scans(data) > MAX_SCANS:
+                    raise ImageError(f"{name} is a JPEG of {scans(data):,} scans: save it anew, as a PNG")
                 settings = _settings_of(opened)
                 opened.load()
                 upright = ImageOps.exif_transpose(opened)
@@ -89,6 +92,8 @@ def fault_of(data: bytes) -> Fault | None:
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 if opened.size[0] * opened.size[1] > MAX_PIXELS:
                     return Fault.TOO_LARGE
+                if opened.format == "JPEG" and scans(data) > MAX_SCANS:
+                    return Fault.DAMAGED
                 opened.draft("RGB", (1, 1))
                 opened.load()
     except UnidentifiedImageError:
@@ -118,6 +123,14 @@ def file_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as problem:  # ValueError: a null byte in the name
         reason = getattr(problem, "strerror", None) or str(problem)
         raise ImageError(f"{name} cannot be read: {reason}") from None
+
+
+def scans(data: bytes) -> int:
+    """Of a JPEG, at most: a file of 40 million pixels in thousands of scans would hold a core for minutes.
+
+    In what is entropy-coded, a byte of ones is never followed by this one; in metadata it may be.
+    """
+    return data.count(b"\xff\xda")
 
 
 def _check_pixels(size: tuple[int, int], name: str) -> None:

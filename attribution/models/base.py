@@ -7,9 +7,10 @@ change the loaded ones. Only the weights of the layers that a model was opened w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +19,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.errors import ModelError
+from attribution.errors import ModelError, WhenceError
 from attribution.models.adapters import Adapter, named_adapters
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.layers import CROSS_ATTENTION_KV
@@ -232,6 +233,17 @@ def preview_steps(steps: int, previews: int) -> frozenset[int]:
     return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
 
 
+def _opened(opening: Callable[[], DiffusionModel], name: str | Path) -> DiffusionModel:
+    """What opens, whatever its libraries make of files that are damaged: they may raise anything."""
+    try:
+        return opening()
+    except (WhenceError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as problem:
+        why = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+        raise ModelError(f"{name} is damaged, or no model that can be read: {why}") from problem
+
+
 def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
     """A model with the denoiser's weights of another checkpoint.
 
@@ -240,7 +252,7 @@ def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
     """
     if not isinstance(model, HasCheckpoints):
         raise ModelError(f"{folder} cannot be a checkpoint: {type(model).__name__} reads none")
-    found = model.at_checkpoint(Path(folder))
+    found = _opened(partial(model.at_checkpoint, Path(folder)), folder)
     if dict(found.all_shapes) != dict(model.all_shapes):
         raise ModelError(f"{folder} is no checkpoint of this model: its weights have other names or shapes")
     return found
@@ -269,14 +281,15 @@ def open_model(
     """
     for reader in plugins("attribution.models", "MODELS"):
         if reader.reads(name):
-            model = _opened(reader, name, device, layers, named_adapters(adapters))
+            named = named_adapters(adapters)
+            model = _opened(partial(_adapted, reader, name, device, layers, named), name)
             if loss_weight is not None:
                 model.parametrisation = weighted(model.parametrisation, loss_weight)
             return model
     raise ModelError(not_a_pipeline(name))
 
 
-def _opened(
+def _adapted(
     reader: Any, name: str | Path, device: str, layers: str, adapters: Sequence[Adapter]
 ) -> DiffusionModel:
     if adapters and not isinstance(reader, OpensAdapted):

@@ -35,7 +35,7 @@ def page(tiny_world: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pag
 @pytest.fixture
 def request_of(request: pytest.FixtureRequest) -> Any:
     """What Gradio hands to the handlers of one open page; each test has a page of its own."""
-    return SimpleNamespace(session_hash=request.node.name)
+    return SimpleNamespace(session_hash=request.node.name, client=None)
 
 
 @pytest.fixture

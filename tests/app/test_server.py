@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
+import app.server
 from app.runtime.sessions import Uploads
 from app.server import MAX_UPLOAD, receive_uploads, serve_pictures
 from attribution.workspace.workspace import Workspace
@@ -77,6 +78,17 @@ def test_what_is_no_picture_is_refused_without_a_path(client: TestClient, data: 
 def test_an_upload_too_large_is_refused_before_it_is_read(client: TestClient) -> None:
     answer = client.post("/uploads", content=bytes(MAX_UPLOAD + 1), headers=OURS)
     assert answer.status_code == 413
+
+
+def test_more_pictures_at_once_than_can_be_taken_in_are_told_so(
+    tiny_world: Workspace, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.server, "TAKEN_AT_ONCE", 0)
+    server = FastAPI()
+    receive_uploads(server, uploads)
+    answer = TestClient(server).post("/uploads", content=png(), headers=OURS)
+    assert answer.status_code == 503
+    assert "again in a while" in answer.json()["refused"]
 
 
 def test_another_site_cannot_send_a_picture(client: TestClient) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,9 +18,10 @@ from attribution.engine import attribute
 from attribution.errors import ResultError, TrainingSetError, WhenceError
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution
-from attribution.serialization import from_json, to_csv, to_json
+from attribution.serialization import FORMULA, from_json, to_csv, to_json
 from attribution.workspace.workspace import Workspace
 from tests.worlds import ROOT
+from tests.worlds.rankings import with_caption
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,20 @@ def test_an_answer_comes_back_from_json_as_it_was(answer: Attribution, tiny_worl
     assert as_text(back) == as_text(answer)
     assert back.rankings["first-order"].entries == answer.rankings["first-order"].entries
     assert to_csv(back) == to_csv(answer)
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t=", "\r=", "\n="])
+def test_no_cell_of_a_table_is_a_formula(answer: Attribution, begins: str) -> None:
+    """Law: No caption, id or file name is a formula in a table that a spreadsheet opens."""
+    words = f"{begins}HYPERLINK(1)"
+    ranking = with_caption(answer.rankings["clip"], words)
+    hostile = replace(
+        answer, query={"caption": f"a dog,{words},; {words}"}, rankings={"clip": ranking}, settings={}
+    )
+    cells = [cell.strip() for line in csv.reader(io.StringIO(to_csv(hostile))) for cell in line]
+    assert sum("HYPERLINK" in cell for cell in cells) >= len(ranking.entries) + 2
+    assert [cell for cell in cells if "HYPERLINK" in cell and cell[:1] in FORMULA] == []
+    assert all(line.startswith("# ") for line in to_csv(hostile).splitlines()[:2])
 
 
 def without(*path: Any) -> Callable[[Any], None]:

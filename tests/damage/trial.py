@@ -31,6 +31,7 @@ LOOK_UPS = ("clip", "clip-text", "dino", "pixel", "bm25")
 OF_ALL_WEIGHTS = ("trak", "d-trak", "das")  # each reads an artifact of its own name, which no other does
 MEASURING = ("abu", "first-order")
 SETTINGS = quick({"draws": 2, "calibration_draws": 2}, candidates=4, batch_size=32)
+UNMEASURED = "was not measured"  # said of the query itself, in a warning
 SHOWN = 3  # images of each ranking, whose pictures are looked at as the page would
 
 
@@ -106,12 +107,14 @@ class Trials:
 
     def _compared(self, found: dict[str, Any], whole: dict[str, Any]) -> tuple[Outcome, str]:
         """Whatever a method could not say was said to be so; what was said is what was said before."""
-        problems = found["problems"]
+        problems = dict(found["problems"])
+        if unsaid := [each for each in found["warnings"] if UNMEASURED in each]:
+            problems[UNMEASURED], found["warnings"] = unsaid[0], whole["warnings"]
         told = " / ".join(dict.fromkeys(problems.values()))
         if "\n" in told:
             return Outcome.CRASHED, told
         assert not whole["problems"], whole["problems"]
-        before = {**whole, "problems": problems, "workspace": found["workspace"]}
+        before = {**whole, "problems": found["problems"], "workspace": found["workspace"]}
         before["methods"] = {n: v for n, v in before["methods"].items() if n not in problems}
         if found == before:
             return (Outcome.REFUSED, told) if problems else (Outcome.SAME, "")
@@ -132,6 +135,7 @@ class Trials:
         for method in told["methods"].values():
             method.pop("seconds")
         named = told["fingerprints"].pop("workspace")
+        told["fingerprints"].pop("engine", None)  # of a model that could be opened
         rows = {int(row) for ranking in answer.rankings.values() for row in ranking.rows[:SHOWN]}
         shown = {row: workspace.training_set.image(row).tobytes() for row in sorted(rows)}
         examples = [

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app.runtime.queue import GIVEN_UP, BusyError, ModelQueue, waiting_words
+from app.runtime.queue import GIVEN_UP, OF_ONE, BusyError, ModelQueue, waiting_words
 
 
 def test_people_come_to_the_model_in_the_order_in_which_they_came() -> None:
@@ -81,3 +81,15 @@ def test_a_page_that_was_closed_without_a_word_holds_nobody_up() -> None:
 def test_waiting_is_told_in_words() -> None:
     assert waiting_words(1, 0.2) == "1 person before you, about 1 s"
     assert waiting_words(3, 200) == "3 people before you, about 3 min"
+
+
+def test_one_address_cannot_fill_the_line() -> None:
+    """Law: One address has a few places in the line at most, and the others are left to others."""
+    queue = ModelQueue()
+    places = [queue.join("refined", "10.0.0.1") for _ in range(OF_ONE)]
+    with pytest.raises(BusyError, match="your address"):
+        queue.join("refined", "10.0.0.1")
+    assert queue.join("refined", "10.0.0.2")
+    with places[0]:
+        pass
+    assert queue.join("refined", "10.0.0.1")

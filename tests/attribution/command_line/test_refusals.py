@@ -82,7 +82,7 @@ def test_a_missing_artifact_is_refused_with_the_command_that_makes_it(
 ) -> None:
     shutil.rmtree(foreign_copy.workspace / "fisher")
     result = run(picture, *CAPTION, "--method", "abu", workspace=foreign_copy.workspace)
-    refused(result, "no fisher yet", f"python -m precompute fisher --workspace {foreign_copy.workspace}")
+    refused(result, "fisher is gone", f"python -m precompute fisher --workspace {foreign_copy.workspace}")
     result = run("--prompt", "a red bar", "--method", "abu", workspace=foreign_copy.workspace)
     refused(result, "no fisher yet")  # before anything is generated
 

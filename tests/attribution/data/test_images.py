@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from attribution.data import images
-from attribution.data.images import read_image, write_png
+from attribution.data.images import Fault, fault_of, read_image, write_png
 from attribution.errors import ImageError
 
 
@@ -101,6 +101,19 @@ def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(images, "MAX_PIXELS", 239)
     with pytest.raises(ImageError, match="million pixels"):
         read_image(encoded(speckles()))
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: A picture whose decoding would take minutes is refused before it is decoded."""
+    data = encoded(speckles(), "JPEG", progressive=True)
+    assert 1 < images.scans(data) < images.MAX_SCANS
+    assert read_image(data)
+    last = data.rindex(b"\xff\xda")
+    many = data[:last] + 5000 * data[last:-2] + data[-2:]
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(ImageError, match=r"a JPEG of 5,\d\d\d scans: save it anew"):
+        read_image(many)
+    assert fault_of(many) is Fault.DAMAGED
 
 
 def test_too_many_bytes_are_refused_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
