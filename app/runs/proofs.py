@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from attribution.analysis.counterfactual import CounterfactualCheck
 from attribution.data.images import read_image
 
-TOP, ITSELF = "top", "itself"
+TOP: Final = "top"
+ITSELF: Final = "itself"
 Kind = Literal["top", "itself"]  # what was unlearned: a ranking's first images, or the picture
 PNG = "png"  # the one key of a picture among plain values
 
