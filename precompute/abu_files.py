@@ -29,7 +29,7 @@ from torch import Tensor
 from attribution.data.preprocessing import prepared
 from attribution.errors import ModelError
 from attribution.models.base import DiffusionModel
-from attribution.models.pickles import pickled_tensors
+from attribution.models.pickles import unpickled_tensors
 from attribution.models.pipeline_checks import read_json
 from attribution.models.pipeline_files import file_names
 from attribution.models.weight_files import variant_of
@@ -42,9 +42,9 @@ BROUGHT = ("vae", "text_encoder", "tokenizer")  # parts of the base; two of them
 CLASSES = {"unet": "UNet2DConditionModel", "scheduler": "DDPMScheduler"}
 EACH = 5  # captions of a picture
 CHECKED = 4  # pictures, spread over all of them
-APART = (
-    0.5  # of their size: another picture's latent is about 1.4 apart, the same picture's a few hundredths
-)
+# How far what is stored may be from what the base makes, as a share of its size. Another picture's latent
+# is about 1.4 away, another scale more, another way to make a picture small less. Captions begin alike.
+LATENTS_APART, CAPTIONS_APART = 0.75, 0.05
 FLIP = Image.Transpose.FLIP_LEFT_RIGHT
 
 
@@ -109,7 +109,7 @@ class AbuFiles:
             ModelError: a layer is missing, or of another shape, or its values cannot be mean squares.
         """
         path = self.folder / FISHER
-        found, chosen = pickled_tensors(path), {}
+        found, chosen = unpickled_tensors(path), {}
         for name, weight in model.weights.items():
             value = found.get(name)
             if value is None or value.shape != weight.shape:
@@ -135,7 +135,8 @@ class AbuFiles:
             sides = workspace.model.encode_images([picture, picture.transpose(FLIP)]).cpu()
             for side, own in enumerate(sides):
                 stored = torch.from_numpy(np.array(found[side * count + row], np.float32))
-                _check_alike(stored, own, path, workspace.training_set.ids[row], "its order, crop or scale")
+                apart, example = _apart(stored, own), workspace.training_set.ids[row]
+                _check_near(apart, LATENTS_APART, path, example, "its order, crop or scale")
         return found
 
     def embeddings(self, workspace: Workspace) -> Float[np.ndarray, "examples captions tokens width"]:
@@ -150,16 +151,15 @@ class AbuFiles:
         for row in _some(len(captions)):
             own = workspace.model.encode_captions([captions[row]]).tokens[0].cpu()
             stored = torch.from_numpy(np.array(found[row, 0], np.float32))
-            _check_alike(
-                stored, own, self.captions, workspace.training_set.ids[row], "its order or encoder"
-            )
+            apart, example = _apart(stored, own), workspace.training_set.ids[row]
+            _check_near(apart, CAPTIONS_APART, self.captions, example, "its order or encoder")
         return found
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """A .npy file of half or single precision, of that shape."""
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as problem:
         raise ModelError(f"{path} is damaged: it is no plain array; copy it again") from problem
     if found.shape != shape or found.dtype not in (np.float16, np.float32):
@@ -174,9 +174,12 @@ def _some(count: int) -> Iterator[int]:
     return map(int, np.unique(np.linspace(0, count - 1, CHECKED).round()))
 
 
-def _check_alike(stored: Tensor, own: Tensor, path: Path, example: str, which: str) -> None:
-    apart = float((stored - own).norm() / own.norm())
-    if not apart < APART:
+def _apart(stored: Tensor, own: Tensor) -> float:
+    return float((stored - own).norm() / own.norm())
+
+
+def _check_near(apart: float, most: float, path: Path, example: str, which: str) -> None:
+    if not apart <= most:  # NaN is not either
         raise ModelError(
             f"{path} is not of these pictures: what it has of {example} is {apart:.0%} of its size away "
             f"from what --base makes of it ({which} is another one)"
@@ -193,7 +196,7 @@ def write_pipeline(files: AbuFiles, base: Path, folder: Path, published: Publish
     variant_of(file_names(base), base, BROUGHT[:2])
     with torch.device("meta"):  # for its names and shapes: every weight is read
         unet = UNet2DConditionModel(**published.unet)
-    tensors = {name: tensor.float() for name, tensor in pickled_tensors(files.model).items()}
+    tensors = {name: tensor.float() for name, tensor in unpickled_tensors(files.model).items()}
     wanted = {(name, weight.shape) for name, weight in unet.state_dict().items()}
     wrong = sorted(wanted ^ {(name, tensor.shape) for name, tensor in tensors.items()})
     if wrong:

@@ -18,7 +18,7 @@ import diffusers
 
 from attribution.errors import ModelError, SettingsError
 from attribution.models.adapter_files import LEFT_BY_TRAINING, tensor_names
-from attribution.models.pickles import PICKLES, pickled_tensors, write_plain
+from attribution.models.pickles import PICKLES, unpickled_tensors, write_plain
 from attribution.models.pipeline_checks import read_json
 
 DENOISER = "model.diffusion_model."  # how names of tensors begin, in one file for all
@@ -60,7 +60,7 @@ def _converted_folder(source: Path, part: Path) -> Iterator[Path]:
         name = _plain_name(path.relative_to(source))
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         if path in pickles:
-            write_plain(pickled_tensors(path), part / name)
+            write_plain(unpickled_tensors(path), part / name)
             yield name
         elif path.name.endswith(INDEX):
             text = path.read_text(encoding="utf-8")
@@ -101,7 +101,7 @@ def _converted_file(source: Path, part: Path, configuration: Path | None) -> Ite
             raise SettingsError(f"{source} is in safetensors and no whole model: use it as it is")
         yield from _pipeline_of(source, part, configuration)
         return
-    tensors = pickled_tensors(source)
+    tensors = unpickled_tensors(source)
     plain = part / f"{source.stem}.safetensors"
     write_plain(tensors, plain)
     if _is_whole(list(tensors)):

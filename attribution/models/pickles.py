@@ -19,7 +19,7 @@ from attribution.errors import ModelError
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
-def pickled_tensors(path: Path) -> dict[str, Tensor]:
+def unpickled_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickle, by name.
 
     That is a state dict, one inside "state_dict" (whole models in one file), or a textual inversion as
