@@ -11,19 +11,21 @@ from attribution.query import Query, Settings
 from attribution.results import Attribution
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main as precompute
-from tests.worlds import foreign
+from tests.worlds import adapters, foreign
 
 QUICK = ["--chunk", "5", "--draws", "2", "--dimensions", "256"]
 
 
 @pytest.mark.slow
-def test_a_training_image_comes_from_itself_when_every_linear_layer_is_unlearned(
-    foreign_pipeline: Path, tmp_path: Path
+@pytest.mark.parametrize("layers", ["all-linear", "lora"])
+def test_a_training_image_comes_from_itself_whatever_layers_are_unlearned(
+    foreign_pipeline: Path, tmp_path: Path, layers: str
 ) -> None:
-    layers = "all-linear"
     pictures = foreign.make_training_set(tmp_path / "pictures", 8)
     folder = str(tmp_path / "workspace")
     made_of = ["--model", str(foreign_pipeline), "--dataset", str(pictures), "--layers", layers]
+    if layers == "lora":
+        made_of += ["--adapter", str(adapters.make_lora(foreign_pipeline, tmp_path / "lora"))]
     without = ["--clip", "none", "--dino", "none", "--timesteps", "4"]
     assert precompute(["init", *made_of, *without, "--workspace", folder]) == 0
     for verb in ("losses", "gradients"):
