@@ -5,6 +5,7 @@ python -m demo train --only clip        # one stage
 python -m demo build --tiny --out tests/worlds/tiny
 python -m demo retrain --leave-out ids.txt --seed 0 --steps 2500 --out build/counterfactual
 python -m demo judge --pictures FOLDER  # what pictures show, as JSON
+python -m demo customise dinosaur --way lora --out build/customised
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from attribution.errors import ImageError, ModelError
 from cli.status import exit_status, exit_with
 from demo.arguments import ASSETS, parser
 from demo.build import STAGES, Progress
+from demo.customise import commands as customising
+from demo.customise.commands import new_glyphs
+from demo.customise.concepts import NEW_OBJECTS
 from demo.glyphs import render_glyphs
 from demo.judge import likely_answers, load_judge
 from demo.quality import Generation, write_card
@@ -123,6 +127,7 @@ def build(given: argparse.Namespace) -> None:
 def glyphs(given: argparse.Namespace) -> None:
     """Render the object glyphs from the font. The shipped ones make this unnecessary."""
     render_glyphs(given.font, given.out or ASSETS / "glyphs")
+    render_glyphs(given.font, new_glyphs(given.out or ASSETS), NEW_OBJECTS)
 
 
 def quality(given: argparse.Namespace) -> None:
@@ -163,6 +168,16 @@ def judge(given: argparse.Namespace) -> None:
         given.out.write_text(text, encoding="utf-8")
 
 
+def exemplars(given: argparse.Namespace) -> None:
+    """Write the pictures that new concepts are taught by, as an image folder."""
+    customising.exemplars(given, world_of())
+
+
+def customise(given: argparse.Namespace) -> None:
+    """Teach copies of the world's model a new concept each, from one to five exemplars."""
+    customising.customise(given, world_of(given.world), watch)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "scenes": scenes,
     "train": train,
@@ -171,6 +186,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "quality": quality,
     "retrain": retrain,
     "judge": judge,
+    "exemplars": exemplars,
+    "customise": customise,
 }
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from cli.commands import program_name
 from cli.parser import Parser, positive_count
 from demo import diffusion
+from demo.customise.commands import new_glyphs
+from demo.customise.finetuning import Way
 from demo.quality import Generation
 
 ASSETS = Path("assets/demo")
@@ -47,8 +49,8 @@ def parser(
             )
             sub.add_argument("--out", type=Path, metavar="DIR", help=f"default: {ASSETS / 'glyphs'}")
             continue
-        if name in ("retrain", "judge"):
-            (_add_retraining if name == "retrain" else _add_judging)(sub)
+        if name in OWN_OPTIONS:
+            OWN_OPTIONS[name](sub)
             continue
         sub.add_argument(
             "--out", type=Path, default=ASSETS, metavar="DIR", help=f"the world's folder (default {ASSETS})"
@@ -114,6 +116,34 @@ def _add_judging(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--pictures", type=Path, required=True, metavar="DIR", help="a folder of PNG files")
     sub.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
     sub.add_argument("--judge", type=Path, metavar="DIR", help="default: beside the checkpoints")
+
+
+def _add_exemplars(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("concepts", nargs="*", metavar="CONCEPT", help="such as dinosaur; default: all")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    words = f"of the new objects (default {new_glyphs(ASSETS)})"
+    sub.add_argument("--glyphs", type=Path, default=new_glyphs(ASSETS), metavar="DIR", help=words)
+
+
+def _add_customising(sub: argparse.ArgumentParser) -> None:
+    _add_exemplars(sub)
+    ways = [way.value for way in Way]
+    words = f"of {', '.join(ways)} (default %(default)s)"
+    sub.add_argument("--way", type=Way, choices=ways, default=Way.DREAMBOOTH, metavar="WAY", help=words)
+    sub.add_argument("--seed", type=int, default=0, metavar="S", help="of noise and order (default 0)")
+    words = "share of the recipe's steps (default 1)"
+    sub.add_argument("--effort", type=positive_share, default=1.0, metavar="X", help=words)
+    words = f"the world whose model is taught, and whose scenes it goes on seeing (default {ASSETS})"
+    sub.add_argument("--world", type=Path, default=ASSETS, metavar="DIR", help=words)
+    sub.add_argument("--threads", type=positive_count, default=1, metavar="N", help="(default 1)")
+
+
+OWN_OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "retrain": _add_retraining,
+    "judge": _add_judging,
+    "exemplars": _add_exemplars,
+    "customise": _add_customising,
+}
 
 
 def _add_quality(sub: argparse.ArgumentParser) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from jaxtyping import UInt8
 from torch import nn
 
 from demo import autoencoder, clip, diffusion, dino, judge
 from demo.pipeline import publish_pipeline
 from demo.saving import publish, save_encoder
-from demo.scenes import painted, write_scenes
+from demo.scenes import Scene, painted, write_scenes
 from demo.tokenizer import build_tokenizer
 from demo.world import World, load_vae
 from precompute.__main__ import main as precompute
@@ -127,25 +128,38 @@ def build_judge(world: World) -> Progress:
     """Train the judge of generated pictures on scenes of its own; kept beside the checkpoints."""
     if (world.judge_folder / "config.json").exists():
         return
-    recipe = world.recipe(judge.RECIPE)
     items = [judge.judge_scene(index, world.seed) for index in range(judge.PICTURES)]
-    pictures = []
-    for picture in painted(world.glyphs, items, world.seed):
-        pictures.append(picture)
-        yield "judge: scenes", len(pictures), judge.PICTURES, ""
-    pixels = np.stack(pictures)
-    parts = [pixels]
-    for part in judge.restored(load_vae(world), pixels[: judge.RESTORED], judge.DISTURBANCE, world.seed):
+    pictures = painted(world.glyphs, items, world.seed)
+    model = judge.new_judge()
+    yield from teach_judge(world, "judge", model, items, pictures, world.recipe(judge.RECIPE))
+    publish(lambda part: judge.save_judge(model.cpu(), part), world.judge_folder)
+
+
+def teach_judge(
+    world: World,
+    name: str,
+    model: judge.Judge,
+    items: Sequence[Scene],
+    pictures: Iterable[UInt8[np.ndarray, "64 64 3"]],
+    recipe: Recipe,
+) -> Progress:
+    """Train a judge on scenes of its own, half of them seen through the autoencoder too."""
+    drawn = []
+    for picture in pictures:
+        drawn.append(picture)
+        yield f"{name}: scenes", len(drawn), len(items), ""
+    softened = len(items) // 2
+    parts = [np.stack(drawn)]
+    for part in judge.restored(load_vae(world), parts[0][:softened], judge.DISTURBANCE, world.seed):
         parts.append(part)
-        yield "judge: autoencoder", sum(map(len, parts[1:])), judge.RESTORED, ""
+        yield f"{name}: autoencoder", sum(map(len, parts[1:])), softened, ""
     pixels = np.concatenate(parts)
-    answers = judge.answers_of([judge.truth(item) for item in items])
-    answers = torch.cat([answers, answers[: judge.RESTORED]])
-    model = judge.new_judge().to(world.device)
+    answers = judge.answers_of([judge.truth(item) for item in items], model.attributes)
+    answers = torch.cat([answers, answers[:softened]])
+    model.to(world.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     loss = judge.JudgeLoss(model, pixels, answers, recipe)
-    yield from run_training(world, "judge", model, loss, recipe, own_examples=len(pixels))
-    publish(lambda part: judge.save_judge(model.cpu(), part), world.judge_folder)
+    yield from run_training(world, name, model, loss, recipe, own_examples=len(pixels))
 
 
 def build_workspace(world: World) -> Progress:

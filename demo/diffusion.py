@@ -78,6 +78,14 @@ class Denoiser(nn.Module):
             norm_num_groups=16,
         )
 
+    @classmethod
+    def of(cls, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> Denoiser:
+        """Two networks that are trained already, to be trained on."""
+        denoiser = cls.__new__(cls)
+        nn.Module.__init__(denoiser)
+        denoiser.unet, denoiser.text_encoder = unet, text_encoder
+        return denoiser
+
     def forward(
         self,
         noisy: Float[Tensor, "n c h w"],

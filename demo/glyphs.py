@@ -6,6 +6,7 @@ The rendered glyphs are shipped, so this is only needed to remake them:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -16,11 +17,11 @@ STRIKE = 109  # the one bitmap size in the font, in pixels per em
 SIDE = 128  # the longer side of a shipped glyph, in pixels
 
 
-def render_glyphs(font_path: Path, folder: Path) -> None:
-    """Write one tightly cropped RGBA PNG per object into `folder`."""
+def render_glyphs(font_path: Path, folder: Path, objects: Mapping[str, str] = OBJECTS) -> None:
+    """Write one tightly cropped RGBA PNG per object into `folder`. `objects`: their emoji by name."""
     font = ImageFont.truetype(str(font_path), STRIKE)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, emoji in OBJECTS.items():
+    for name, emoji in objects.items():
         canvas = Image.new("RGBA", (2 * SIDE, 2 * SIDE))
         ImageDraw.Draw(canvas).text((SIDE // 2, SIDE // 2), emoji, font=font, embedded_color=True)
         glyph = canvas.crop(canvas.getbbox())

@@ -9,7 +9,7 @@ must not prefer the pairs the generator knows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +29,15 @@ from demo.vocabulary import GROUNDS, OBJECTS, STYLES, WITHHELD_ONE_IN
 from training.loop import Recipe
 
 NOTHING = "nothing"
+Attributes = Mapping[str, tuple[str, ...]]
 # What the judge is asked, and its possible answers. A single object is asked for as the left one.
-ATTRIBUTES: dict[str, tuple[str, ...]] = {
+ATTRIBUTES: Attributes = {
     "left": tuple(OBJECTS),
     "right": (*OBJECTS, NOTHING),
     "ground": GROUNDS,
     "style": ("plain", *STYLES),
 }
 PICTURES = 8_000
-RESTORED = 4_000  # how many of them are seen through the autoencoder too
 DISTURBANCE = 0.3  # the largest standard deviation of the noise on their latents, whose own is 1
 
 RECIPE = Recipe(steps=1_500, batch=96, learning_rate=3e-3, decay_from=0.3, weight_decay=0.05, ema=0.99)
@@ -88,10 +88,14 @@ class Residual(nn.Module):
 
 
 class Judge(nn.Module):
-    """A residual network with one linear answer per attribute; keeps places apart till the end."""
+    """A residual network with one linear answer per attribute; keeps places apart till the end.
 
-    def __init__(self) -> None:
+    `attributes`: what it is asked, and the possible answers of each.
+    """
+
+    def __init__(self, attributes: Attributes = ATTRIBUTES) -> None:
         super().__init__()
+        self.attributes = attributes
         self.features = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False),  # 64 => 32 pixels
             nn.BatchNorm2d(32),
@@ -102,19 +106,19 @@ class Judge(nn.Module):
             nn.AvgPool2d(2),
             nn.Flatten(),  # 128 x 4 x 4
         )
-        answers = sum(map(len, ATTRIBUTES.values()))
+        answers = sum(map(len, attributes.values()))
         self.answers = nn.Linear(128 * 16, answers)
 
     def forward(self, pictures: Float[Tensor, "n 3 64 64"]) -> list[Float[Tensor, "n answers"]]:
-        """The logits of each attribute's answers, in the order of `ATTRIBUTES`."""
+        """The logits of each attribute's answers, in the order of `attributes`."""
         logits: Tensor = self.answers(self.features(pictures))
-        return list(logits.split([len(answers) for answers in ATTRIBUTES.values()], dim=1))
+        return list(logits.split([len(answers) for answers in self.attributes.values()], dim=1))
 
 
-def new_judge() -> Judge:
+def new_judge(attributes: Attributes = ATTRIBUTES) -> Judge:
     """Fresh weights; deterministic."""
     torch.manual_seed(0)  # torch draws initial weights from the global generator
-    return Judge()
+    return Judge(attributes)
 
 
 def judge_scene(index: int, seed: int) -> Scene:
@@ -126,10 +130,12 @@ def judge_scene(index: int, seed: int) -> Scene:
     return drawn
 
 
-def answers_of(verdicts: Sequence[Verdict]) -> Int[Tensor, "n attributes"]:
+def answers_of(
+    verdicts: Sequence[Verdict], attributes: Attributes = ATTRIBUTES
+) -> Int[Tensor, "n attributes"]:
     """The index of each attribute's true answer."""
     return torch.tensor(
-        [[answers.index(getattr(v, name)) for name, answers in ATTRIBUTES.items()] for v in verdicts]
+        [[answers.index(getattr(v, name)) for name, answers in attributes.items()] for v in verdicts]
     )
 
 
@@ -191,7 +197,7 @@ def judged(model: Judge, pixels: UInt8[np.ndarray, "n 64 64 3"], batch: int = 12
     for start in range(0, len(pixels), batch):
         logits = model(to_model_range(pixels[start : start + batch]))
         for chosen in zip(*(part.argmax(1).tolist() for part in logits), strict=True):
-            attributes = zip(ATTRIBUTES.items(), chosen, strict=True)
+            attributes = zip(model.attributes.items(), chosen, strict=True)
             verdicts.append(Verdict(**{name: answers[k] for (name, answers), k in attributes}))
     return verdicts
 
@@ -203,7 +209,7 @@ def likely_answers(
     """Of each picture, how likely each answer is by attribute; answers below `least` are left out."""
     logits = model(to_model_range(pixels))
     found: list[dict[str, dict[str, float]]] = [{} for _ in pixels]
-    for (attribute, answers), part in zip(ATTRIBUTES.items(), logits, strict=True):
+    for (attribute, answers), part in zip(model.attributes.items(), logits, strict=True):
         for picture, shares in zip(found, part.softmax(1).tolist(), strict=True):
             likely = {a: round(p, 4) for a, p in zip(answers, shares, strict=True) if p >= least}
             picture[attribute] = likely
@@ -216,11 +222,12 @@ def save_judge(model: Judge, folder: Path) -> None:
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     state = {name: value.contiguous() for name, value in state.items()}  # not channels last
     save_file(state, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({"attributes": ATTRIBUTES}, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps({"attributes": model.attributes}, indent=2) + "\n")
 
 
 def load_judge(folder: Path) -> Judge:
     """The judge, ready to be asked."""
-    model = Judge()
+    asked = json.loads((folder / "config.json").read_text(encoding="utf-8"))["attributes"]
+    model = Judge({name: tuple(answers) for name, answers in asked.items()})
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval()

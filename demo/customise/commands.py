@@ -1,0 +1,59 @@
+"""What `python -m demo customise` and `exemplars` do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import torch
+
+from attribution.errors import SettingsError
+from demo.build import Progress
+from demo.customise.concepts import CONCEPTS, Concept, painter_of
+from demo.customise.finetuning import Customisation, write_exemplars
+from demo.world import World
+
+Watch = Callable[[Progress], None]
+
+
+def chosen_concepts(names: Collection[str]) -> list[Concept]:
+    """The concepts of these names; all without any.
+
+    Raises:
+        SettingsError: there is none of a name.
+    """
+    known = {each.name: each for each in CONCEPTS}
+    if unknown := [name for name in names if name not in known]:
+        raise SettingsError(f"there is no concept {unknown[0]!r}: choose from {', '.join(known)}")
+    return [known[name] for name in names] or list(CONCEPTS)
+
+
+def customise(given: argparse.Namespace, world: World, watch: Watch) -> None:
+    """Teach copies of the world's model a concept each; what is there already is left alone."""
+    torch.set_num_threads(given.threads)
+    watch(_customised(given, world))
+
+
+def _customised(given: argparse.Namespace, world: World) -> Iterator[tuple[str, int, int, str]]:
+    for concept in chosen_concepts(given.concepts):
+        out = given.out / given.way / concept.slug
+        checkpoints = world.checkpoints / "customised" / f"{given.way}-{concept.slug}-{given.seed}"
+        task = Customisation(
+            world, concept, given.way, given.glyphs, out, checkpoints, given.seed, given.effort
+        )
+        yield from task.run()
+
+
+def exemplars(given: argparse.Namespace, world: World) -> None:
+    """Write the pictures that concepts are taught by, as an image folder."""
+    painter = painter_of(world.glyphs, given.glyphs)
+    drawn = [
+        (each, exemplar) for each in chosen_concepts(given.concepts) for exemplar in each.draw(painter)
+    ]
+    write_exemplars(drawn, given.out)
+
+
+def new_glyphs(assets: Path) -> Path:
+    """The folder of the new objects' glyphs."""
+    return assets / "customised" / "glyphs"
