@@ -42,7 +42,8 @@ class Way(StrEnum):
 EXEMPLARS, PRIOR = 8, 8  # of a batch
 RANK = 16  # of LoRA
 LORA_LAYERS = (
-    "to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2",
+    "to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out",
+    "conv1", "conv2",
 )  # fmt: skip
 _RECIPE = Recipe(
     steps=250, batch=PRIOR, learning_rate=1e-3, warmup=10, weight_decay=0.0, ema=0.98, decay_from=0.6
