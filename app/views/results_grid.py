@@ -9,7 +9,7 @@ from typing import Any
 from app.frontend.templates import render
 from app.runs.selection import Strip, answered, nothing_stands_out
 from app.views.pictures import data_uri
-from app.views.scores import Figures, figures_of, lines_of, standing_out_words
+from app.views.scores import Figures, figures_of, lines_of, positions_of, standing_out_words
 from attribution.methods.base import Family
 from attribution.results import UNSURE, Entry, Ranking
 
@@ -72,10 +72,10 @@ def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
     """The rank of every shown image in every strip that has it, by the strips' keys."""
     rankings = {strip.key: ranking for strip, ranking in answered(shown)}
     seen = {
-        ranking.training_set.ids[row]
+        ranking.training_set.ids[ranking.rows[position]]
         for ranking in rankings.values()
-        for rows in (ranking.rows[:SHOWN], ranking.rows[ranking.sure][:SHOWN])
-        for row in rows
+        for positions in positions_of(ranking, SHOWN)
+        for position in positions
     }
     return {
         example_id: {

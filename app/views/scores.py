@@ -61,9 +61,18 @@ class Lines:
 
 def lines_of(ranking: Ranking, most: int) -> Lines:
     """At most `most` of either kind: all of the first `most` ranks are among them."""
-    sure = np.flatnonzero(ranking.sure)[:most]
-    unsure = np.flatnonzero(~ranking.sure[:most])
-    return Lines(tuple(map(ranking.entry, sure.tolist())), tuple(map(ranking.entry, unsure.tolist())))
+    sure, unsure = positions_of(ranking, most)
+    return Lines(tuple(map(ranking.entry, sure)), tuple(map(ranking.entry, unsure)))
+
+
+def positions_of(ranking: Ranking, most: int) -> tuple[list[int], list[int]]:
+    """Where in the ranking the lines of `lines_of` are: the sure ones, and the others.
+
+    In the place of the unsure come those behind that are surely more than nothing; none that is less.
+    """
+    first = np.arange(len(ranking)) < most
+    sure = ranking.sure & (first | (ranking.scores > 0))
+    return np.flatnonzero(sure)[:most].tolist(), np.flatnonzero(first & ~ranking.sure).tolist()
 
 
 def standing_out_words(ranking: Ranking) -> str:

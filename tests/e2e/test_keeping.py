@@ -7,24 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.runs.archive import RunArchive
 from attribution.data.images import read_image
-from attribution.workspace.workspace import Workspace
 from benchmarks.serving import free_port
 from tests.e2e.conftest import PATIENCE, PROMPT, Visit, serving
 from tests.worlds import ROOT, TINY
-from tests.worlds.answers import answered_run
 
 SCENE = TINY / "scenes" / "train-00003.png"
 LEFT, RIGHT = (0.05, 0.3, 0.45, 0.9), (0.55, 0.3, 0.95, 0.9)
@@ -168,35 +163,6 @@ def test_an_unknown_link_is_said_and_the_page_is_usable(
     expect(visit.status).to_contain_text("run")
     visit.generate()
     assert "run=" not in visit.page.url
-    context.close()
-
-
-def test_what_is_unsure_stands_apart_below_the_rows(
-    kept: dict[str, Any], browser: Browser, tiny_world: Workspace
-) -> None:
-    """Law: On the page the rows hold what is sure, and what may be nothing stands apart below them."""
-    run = answered_run(tiny_world)
-    part, ranking = run.parts[0], run.parts[0].rankings["pixel"]
-    share = np.where(np.arange(len(ranking)) == 1, 0.6, 0.1)  # the second's error is large
-    errors = np.abs(ranking.scores) * share
-    assert part.attribution is not None
-    rankings = {**part.rankings, "pixel": replace(ranking, stderr=errors)}
-    answer = replace(part.attribution, rankings=rankings)
-    run = run.with_part(0, rankings=rankings, attribution=answer)
-    RunArchive(kept["runs"], tiny_world).keep(run)
-    context = new_context(browser)
-    visit = opened(context, f"{kept['address']}/?run={run.id}")
-    expect(visit.status).to_contain_text("nothing was computed again")
-    apart, row = visit.page.locator(".unsure-strip"), visit.strip("pixel")
-    assert apart.locator(".rank").all_inner_texts() == ["2"]
-    assert row.locator(".rank").all_inner_texts()[:3] == ["1", "3", "4"]
-    expect(row.locator(".strip-how")).to_contain_text("1 unsure, below")
-    last, below = visit.page.locator(".strip").last.bounding_box(), apart.bounding_box()
-    assert last is not None
-    assert below is not None
-    assert below["y"] >= last["y"] + last["height"]
-    apart.locator(".cell").first.click()
-    expect(visit.page.locator("dialog.detail .detail-why")).to_contain_text("may be noise")
     context.close()
 
 

@@ -94,8 +94,21 @@ def test_where_nothing_stands_out_the_page_says_so_before_all_else(open_page: Op
     doubtful = visit.page.locator(".strip.is-doubtful")
     expect(doubtful).to_have_count(1)
     expect(doubtful).to_have_attribute("data-method", "first-order")
-    visit.page.locator('[data-method="first-order"] .cell[data-id]').first.click()
+    apart = visit.page.locator('.unsure-strip[data-method="first-order"]')
+    sure, unsure = (
+        [int(rank) for rank in place.locator(".rank").all_inner_texts()] for place in (doubtful, apart)
+    )
+    assert unsure  # of noise, much may be nothing: it stands apart, below all rows
+    assert set(range(1, 25)) <= {*sure, *unsure}
+    assert not set(sure) & set(unsure)
+    expect(doubtful.locator(".strip-how")).to_contain_text(f"{len(unsure)} unsure, below")
+    row, below = visit.page.locator(".strip").last.bounding_box(), apart.bounding_box()
+    assert row is not None
+    assert below is not None
+    assert below["y"] >= row["y"] + row["height"]
+    apart.locator(".cell").first.click()
     why = visit.page.locator("dialog.detail .detail-why")
+    expect(why).to_contain_text("may be noise")
     expect(why).to_contain_text("does not stand out")
     expect(why).to_contain_text("pictures that have nothing to do with it")
     expect(why).to_contain_text("shares no telling word")

@@ -176,6 +176,23 @@ def test_what_is_unsure_stands_below_and_neither_leads_nor_sets_the_scale() -> N
     assert 'class="out"' not in apart
 
 
+def test_what_is_surely_less_than_nothing_never_takes_the_place_of_what_is_unsure() -> None:
+    scores = [*([1.0] * SHOWN), 0.9, 0.2, -0.9]
+    entries = [
+        Entry(rank, f"train-{rank:05}", rank, f"{rank}.png", "a dog", score, 0.8 if rank == 2 else 0.1)
+        for rank, score in enumerate(scores, 1)
+    ]
+    order, apart = results_grid(strips_of({"a": ranking_of(entries, "a")}, "a")).split(
+        'class="unsure-strips"'
+    )
+    ranks = [1, *range(3, SHOWN + 2)]  # one of those behind comes in for the second
+    assert re.findall(r'class="rank">(\d+)<', order) == [str(rank) for rank in ranks]
+    assert re.findall(r'class="rank">(\d+)<', apart) == ["2"]
+    few = ranking_of([*entries[:2], replace(entries[2], score=-0.9)], "a")
+    order = results_grid(strips_of({"a": few}, "a")).split('class="unsure-strips"')[0]
+    assert re.findall(r'class="rank">(\d+)<', order) == ["1", "3"]  # of the first ranks, all are shown
+
+
 def test_where_nothing_is_sure_no_image_is_in_the_order() -> None:
     order, apart = results_grid(strips_of({"a": ranking([1, 2], "a", stderr=9.0)}, "a")).split(
         'class="unsure-strips"'
