@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from app.events.callers import address_of, hung_up
 from app.events.context import PageContext, sentence
 from app.events.generate import generated_picture
 from app.events.listeners import ON_THE_MODEL
@@ -19,7 +20,6 @@ from app.runs.export import answer_json, write_picture
 from app.runs.question import checked_generation, measures, offered_methods
 from app.runs.request import boxes_of_lists, chosen_methods, count, number, sent_bytes, text, whole
 from app.runs.run import Picture, Run, parts_of
-from app.runtime.callers import address_of, hung_up
 from app.runtime.reports import REPORTS, went_wrong
 from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image

@@ -5,25 +5,25 @@ A training image is asked for by its row, a number; nothing that a browser sends
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from functools import lru_cache
 
-import anyio
-import anyio.to_thread
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.events.context import sentence
 from app.frontend.assets import FOLDER, script, styles
 from app.frontend.glossary import tips_script
 from app.frontend.head_script import EarlyScript
+from app.gradio_edges import close_gradio
 from app.page import build_page, theme
 from app.runs.archive import RunArchive
 from app.runtime.gate import Access, Gate
-from app.runtime.gradio_edges import close_gradio
 from app.runtime.model_loader import ModelLoader
 from app.runtime.reports import REPORTS
 from app.runtime.sessions import Upload, Uploads
@@ -137,7 +137,7 @@ def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
     The header keeps other sites from posting here: a browser lets them send none of their own. A few are
     taken in at once, and fewer decoded, off the event loop: a hundred large ones cannot hold the page.
     """
-    decoding, coming_in = anyio.CapacityLimiter(DECODED_AT_ONCE), anyio.Semaphore(TAKEN_AT_ONCE)
+    decoding, coming_in = asyncio.Semaphore(DECODED_AT_ONCE), asyncio.Semaphore(TAKEN_AT_ONCE)
 
     async def received(request: Request) -> JSONResponse:
         data = bytearray()
@@ -146,7 +146,8 @@ def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
             if len(data) > MAX_UPLOAD:
                 return refusal("the picture is larger than 20 MB: give a smaller one", 413)
         try:
-            image, settings = await anyio.to_thread.run_sync(read_image, bytes(data), limiter=decoding)
+            async with decoding:
+                image, settings = await run_in_threadpool(read_image, bytes(data))
         except ImageError as problem:
             return refusal(str(problem), 422)
         return JSONResponse({"token": uploads.put(Upload(image, settings))})
@@ -155,17 +156,13 @@ def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
     async def receive(request: Request) -> JSONResponse:
         if request.headers.get("x-whence") != "upload":
             return refusal("uploads come from the page alone", 403)
-        try:
-            coming_in.acquire_nowait()
-        except anyio.WouldBlock:
+        if coming_in.locked():
             return refusal("too many pictures come in at once: send it again in a while", 503)
         try:
-            with anyio.fail_after(PATIENCE):
+            async with coming_in, asyncio.timeout(PATIENCE):
                 return await received(request)
         except TimeoutError:
             return refusal("the picture took too long to arrive: send it again", 408)
-        finally:
-            coming_in.release()
 
 
 def refusal(words: str, code: int) -> JSONResponse:

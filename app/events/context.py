@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.events.callers import address_of
 from app.panels.answer import AnswerPanel
 from app.panels.ask import ActionPanel, AskPanel
 from app.panels.source import SourcePanel
@@ -19,7 +20,6 @@ from app.runs.archive import RunArchive
 from app.runs.examples import ExampleQuestion
 from app.runs.export import write_picture
 from app.runs.run import Run
-from app.runtime.callers import address_of
 from app.runtime.model_loader import ModelLoader
 from app.runtime.queue import ModelQueue, QueuePlace
 from app.runtime.reports import REPORTS, went_wrong

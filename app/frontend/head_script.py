@@ -6,25 +6,13 @@ others by their hashes: of what the server itself sends, so that what comes in l
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from collections.abc import Iterator
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.frontend.assets import script
-from app.runtime.gate import policy
+from app.frontend.policy import hashes, policy
 
 MARK = b"<head>"
-INLINE = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
-
-
-def hashes(html: bytes) -> Iterator[str]:
-    """Of the scripts that stand in a page, as a content security policy names them."""
-    for found in INLINE.finditer(html):
-        yield base64.b64encode(hashlib.sha256(found[1]).digest()).decode()
 
 
 class EarlyScript:

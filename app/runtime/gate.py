@@ -13,7 +13,6 @@ import binascii
 import hmac
 import ipaddress
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import urlsplit
@@ -23,25 +22,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.frontend.policy import policy
 from app.runtime.reports import REPORTS
 
 TRIES, SPAN = 10, 60.0  # wrong passwords of one address in so many seconds
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        # Gradio's components are made with `new Function`; inline scripts are named by their hashes.
-        "script-src 'self' 'unsafe-eval' {scripts}",
-        "script-src-attr 'none'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -154,19 +138,14 @@ def words_of(refused: PlainTextResponse) -> str:
 
 
 def _bound(send: Send) -> Send:
-    """Adds the headers to whatever is sent; a page that names its scripts itself keeps its own policy."""
+    """Adds the headers to whatever is sent; a page with scripts in it has named them already."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("Content-Security-Policy", policy(()))
+            headers.setdefault("Content-Security-Policy", policy())
         await send(message)
 
     return sending
-
-
-def policy(scripts: Iterable[str]) -> str:
-    """The content security policy of a page whose inline scripts have these hashes."""
-    return POLICY.format(scripts=" ".join(f"'sha256-{each}'" for each in scripts)).replace(" ;", ";")

@@ -159,9 +159,8 @@ class Artifact:
             raise self.corrupt(f"{file} is not a plain array ({problem})") from problem
         assert isinstance(mapped, np.ndarray)
         if shape is not None:
-            self._check(
-                file, mapped.shape, shape, np.issubdtype(mapped.dtype, np.number) and _finite(mapped)
-            )
+            numbers = np.issubdtype(mapped.dtype, np.number) and bool(np.isfinite(mapped).all())
+            self._check(file, mapped.shape, shape, numbers)
         return mapped
 
     def tensors(self, file: str, shapes: Mapping[str, Shape] | None = None) -> dict[str, Tensor]:
@@ -315,7 +314,3 @@ def _parsed(path: Path, data: bytes, mending: str) -> dict[str, Any]:
             f"{path} is damaged or of another version: make it again with `{mending} --remake`"
         ) from problem
     return found.model_dump()
-
-
-def _finite(array: np.ndarray) -> bool:
-    return bool(np.isfinite(array).all())

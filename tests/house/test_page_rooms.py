@@ -17,12 +17,14 @@ ROOMS: dict[str, set[str]] = {
     "runs": set(),
     "charts": {"frontend", "runs"},
     "views": {"frontend", "runs", "charts"},
-    "runtime": {"runs"},
+    "runtime": {"frontend", "runs"},
     "panels": {"frontend", "runs", "charts", "views"},
     "events": {"frontend", "runs", "charts", "views", "runtime", "panels"},
     "": {"frontend", "runs", "charts", "views", "runtime", "panels", "events"},
 }
-KNOW_GRADIO = {"panels", "events", "app/page.py", "app/api.py", "app/server.py"}
+KNOW_GRADIO = {
+    "panels", "events", "app/page.py", "app/api.py", "app/server.py", "app/gradio_edges.py",
+}  # fmt: skip
 
 
 def room_of(path: Path) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.frontend.head_script import hashes
+from app.frontend.policy import hashes
 from app.runtime import gate
 from app.runtime.gate import Access, Gate
 

@@ -23,6 +23,7 @@ from attribution.query import Box, Query, Settings
 from attribution.results import Attribution
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import training_latents
+from attribution.workspace.root_manifest import record
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main as precompute
 from tests.conftest import Foreign
@@ -161,6 +162,7 @@ def test_without_its_features_a_method_is_not_there(
 ) -> None:
     folder = shutil.copytree(tiny_world.folder, tmp_path / "tiny" / "workspace")
     shutil.rmtree(folder / name, ignore_errors=True)
+    record(folder, artifacts=[name])
     for other in ("model", "scenes", "encoders"):
         (tmp_path / "tiny" / other).symlink_to(tiny_world.folder.parent / other)
     workspace = Workspace.open(folder)
