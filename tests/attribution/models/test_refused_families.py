@@ -1,0 +1,67 @@
+"""Laws of what cannot be asked of each family: refused by name, from its configurations alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attribution.errors import ModelError
+from attribution.models.base import open_model
+from tests.worlds import families
+from tests.worlds.foreign import altered
+
+Make = Callable[[Path], Path]
+REFUSED: dict[str, tuple[Make, list[tuple[str, dict[str, Any], str]]]] = {
+    "Stable Diffusion XL": (
+        families.make_sdxl,
+        [
+            ("index", {"requires_aesthetics_score": True}, "is the refiner .* give the base model"),
+            ("index", {"text_encoder": [None, None]}, "is the refiner"),
+            ("index", {"text_encoder_2": [None, None]}, "no text_encoder_2; copy it again"),
+            (
+                "index",
+                {"_class_name": "StableDiffusionXLControlNetPipeline"},
+                "is another Stable Diffusion XL",
+            ),
+            ("unet", {"addition_embed_type": None}, "addition_embed_type is None, not 'text_time'"),
+            ("unet", {"addition_time_embed_dim": 5}, "takes 34 numbers .* give 40"),
+            ("unet", {"in_channels": 9}, r"9 channels \(inpainting\)"),
+            ("unet", {"time_cond_proj_dim": 8}, "guidance embedding"),
+            ("text_encoder_2", {"hidden_size": 21}, "vectors of 33 .* takes vectors of 32"),
+        ],
+    ),
+}
+CASES = [(name, *case) for name, (_, cases) in REFUSED.items() for case in cases]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The configurations of a family's tiny pipeline, without a weight."""
+    there: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in there:
+            there[name] = REFUSED[name][0](tmp_path_factory.mktemp("refused") / "model")
+            for path in there[name].rglob("*.safetensors"):
+                path.unlink()
+        return there[name]
+
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "values", "message"),
+    CASES,
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else None,
+)
+def test_what_cannot_be_asked_of_a_family_is_refused_by_its_configuration(
+    made: Callable[[str], Path], tmp_path: Path, name: str, part: str, values: dict[str, Any], message: str
+) -> None:
+    """Law: What cannot be asked of a family is refused in one line, by its configuration alone."""
+    with pytest.raises(ModelError, match=message) as refused:
+        open_model(altered(made(name), tmp_path / "model", **{part: values}))
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,82 @@
+"""Laws of every family from end to end: `precompute all`, and questions on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attribution.__main__ import main as attribution
+from attribution.methods.base import methods
+from precompute.__main__ import main as precompute
+from tests.worlds import families, foreign
+
+IMAGES = 6
+RISE = 0.01
+QUICK = ["--timesteps", "2", "--noises", "1", "--pool", "1", "--chunk", "6", "--draws", "2"]
+QUICK += ["--controls", "2", "--dimensions", "128", "--levels", "2"]
+# Those that need encoders of their own, and one whose many small steps lead nowhere in a random model.
+LEFT_OUT = {"clip", "clip-text", "dino", "mucs"}
+KV = "cross-attention-kv"
+FAMILIES: dict[str, tuple[Callable[[Path], Path], str]] = {  # and the layers that it takes by default
+    "Stable Diffusion XL": (families.make_sdxl, KV),
+}
+
+
+def asked(capsys: pytest.CaptureFixture[str], workspace: Path, *arguments: object) -> dict[str, Any]:
+    """What the command line answers."""
+    given = [*map(str, arguments), "--workspace", str(workspace), "--json", "-"]
+    status = attribution(given)
+    captured = capsys.readouterr()
+    assert (status, captured.err) == (0, "")
+    answer: dict[str, Any] = json.loads(captured.out)
+    assert answer["problems"] == {}
+    return answer
+
+
+def gently(chosen: Iterable[str]) -> list[str]:
+    """What a random model's loss can be raised by: what it predicts has little to lose."""
+    with_rise = [name for name in chosen if hasattr(methods()[name].options, "target_rise")]
+    return ["--option", *(f"{name}.target_rise={RISE}" for name in with_rise)]
+
+
+def training_set(folder: Path, of_classes: bool) -> Path:
+    """Captioned pictures; by the numbers of classes, for models that are told these."""
+    made = foreign.make_training_set(folder, IMAGES)
+    if of_classes:
+        path = made / "metadata.jsonl"
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        told = [json.dumps(line | {"text": str(number % 4)}) for number, line in enumerate(lines)]
+        path.write_text("\n".join(told), encoding="utf-8")
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_precomputed_and_asked(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: In every family all is precomputed, every method answers, and an image comes from itself."""
+    (make, layers), of_classes = FAMILIES[name], name in ("DiT", "DDPM of classes")
+    pictures, workspace = training_set(tmp_path / "set", of_classes), tmp_path / "workspace"
+    given = ["--model", make(tmp_path / "model"), "--dataset", pictures, "--workspace", workspace]
+    assert precompute(["all", *map(str, given), "--clip", "none", "--dino", "none", *QUICK]) == 0
+    capsys.readouterr()
+    chosen = [each for each in methods() if each not in LEFT_OUT]
+    prompt = ["--prompt", "3" if of_classes else "a red bar", "--steps", 2, "--effort", "exhaustive"]
+    answer = asked(capsys, workspace, *prompt, "--method", *chosen, *gently(chosen))
+    assert answer["fingerprints"]["layers"] == layers
+    assert answer["methods"].keys() == {*chosen}
+    for found in answer["methods"].values():
+        assert len(found["ranking"]) == IMAGES
+        assert np.isfinite([entry["score"] for entry in found["ranking"]]).all()
+    assert answer["methods"]["abu"]["details"]["query_rise"] == pytest.approx(RISE, rel=0.2)
+    row = json.loads((pictures / "metadata.jsonl").read_text(encoding="utf-8").splitlines()[2])
+    own = [pictures / row["file_name"], "--caption", row["text"], "--effort", "exhaustive"]
+    answer = asked(capsys, workspace, *own, "--method", "first-order", "abu", *gently(["abu"]))
+    for found in answer["methods"].values():
+        assert found["ranking"][0]["file_name"] == row["file_name"]
