@@ -12,18 +12,26 @@ import pytest
 
 from attribution.__main__ import main as attribution
 from attribution.methods.base import methods
+from attribution.models import flux, pixart, stable_diffusion_3
 from precompute.__main__ import main as precompute
 from tests.worlds import families, foreign
 
 IMAGES = 6
-RISE = 0.01
-QUICK = ["--timesteps", "2", "--noises", "1", "--pool", "1", "--chunk", "6", "--draws", "2"]
-QUICK += ["--controls", "2", "--dimensions", "128", "--levels", "2"]
+RISE = 0.003
+QUICK = ["--timesteps", "10", "--noises", "2", "--pool", "2", "--chunk", "6", "--draws", "2"]
+QUICK += ["--controls", "2", "--dimensions", "2048", "--levels", "2"]
 # Those that need encoders of their own, and one whose many small steps lead nowhere in a random model.
 LEFT_OUT = {"clip", "clip-text", "dino", "mucs"}
-KV = "cross-attention-kv"
+SHORT = 8  # tokens of a T5's captions, in place of hundreds
+KV, CONTEXT_KV, ALL = "cross-attention-kv", "joint-attention-context-kv", "all-linear"
 FAMILIES: dict[str, tuple[Callable[[Path], Path], str]] = {  # and the layers that it takes by default
     "Stable Diffusion XL": (families.make_sdxl, KV),
+    "PixArt": (families.make_pixart, KV),
+    "Stable Diffusion 3": (families.make_sd3, CONTEXT_KV),
+    "Flux": (families.make_flux, CONTEXT_KV),
+    "DiT": (families.make_dit, ALL),
+    "DDPM": (families.make_ddpm, ALL),
+    "DDPM of classes": (families.make_labelled_ddpm, ALL),
 }
 
 
@@ -38,10 +46,21 @@ def asked(capsys: pytest.CaptureFixture[str], workspace: Path, *arguments: objec
     return answer
 
 
+@pytest.fixture(autouse=True)
+def short_captions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for family in (flux, stable_diffusion_3):
+        monkeypatch.setattr(family, "T5_TOKENS", SHORT)
+    monkeypatch.setattr(pixart, "TOKENS", dict.fromkeys(pixart.TOKENS, SHORT))
+
+
 def gently(chosen: Iterable[str]) -> list[str]:
     """What a random model's loss can be raised by: what it predicts has little to lose."""
     with_rise = [name for name in chosen if hasattr(methods()[name].options, "target_rise")]
     return ["--option", *(f"{name}.target_rise={RISE}" for name in with_rise)]
+
+
+def scores(found: dict[str, Any]) -> dict[str, float]:
+    return {entry["id"]: entry["score"] for entry in found["ranking"]}
 
 
 def training_set(folder: Path, of_classes: bool) -> Path:
@@ -60,7 +79,7 @@ def training_set(folder: Path, of_classes: bool) -> Path:
 def test_a_family_is_precomputed_and_asked(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Law: In every family all is precomputed, every method answers, and an image comes from itself."""
+    """Law: In every family all methods answer, and losses rise as the gradients said they would."""
     (make, layers), of_classes = FAMILIES[name], name in ("DiT", "DDPM of classes")
     pictures, workspace = training_set(tmp_path / "set", of_classes), tmp_path / "workspace"
     given = ["--model", make(tmp_path / "model"), "--dataset", pictures, "--workspace", workspace]
@@ -75,8 +94,5 @@ def test_a_family_is_precomputed_and_asked(
         assert len(found["ranking"]) == IMAGES
         assert np.isfinite([entry["score"] for entry in found["ranking"]]).all()
     assert answer["methods"]["abu"]["details"]["query_rise"] == pytest.approx(RISE, rel=0.2)
-    row = json.loads((pictures / "metadata.jsonl").read_text(encoding="utf-8").splitlines()[2])
-    own = [pictures / row["file_name"], "--caption", row["text"], "--effort", "exhaustive"]
-    answer = asked(capsys, workspace, *own, "--method", "first-order", "abu", *gently(["abu"]))
-    for found in answer["methods"].values():
-        assert found["ranking"][0]["file_name"] == row["file_name"]
+    said, rose = (scores(answer["methods"][method]) for method in ("first-order", "abu-plus"))
+    assert np.corrcoef([said[each] for each in rose], list(rose.values()))[0, 1] > 0.8

@@ -34,6 +34,60 @@ REFUSED: dict[str, tuple[Make, list[tuple[str, dict[str, Any], str]]]] = {
             ("text_encoder_2", {"hidden_size": 21}, "vectors of 33 .* takes vectors of 32"),
         ],
     ),
+    "DiT": (
+        families.make_dit,
+        [
+            ("transformer", {"norm_type": "ada_norm_single"}, "is no DiT"),
+            ("transformer", {"in_channels": 9}, "the transformer of .* takes 9 channels"),
+            ("transformer", {"out_channels": 9}, "makes 9 channels of 3"),
+            ("transformer", {"num_embeds_ada_norm": 3}, "names class 3, and the model has 3 classes"),
+            ("transformer", {"sample_size": None}, "transformer/config.json does not say how large"),
+            ("index", {"vae": [None, None]}, "has no vae"),
+        ],
+    ),
+    "DDPM": (
+        families.make_ddpm,
+        [
+            ("unet", {"in_channels": 1, "out_channels": 1}, "takes 1 channels .* only pictures in colour"),
+            ("unet", {"class_embed_type": "identity"}, "is told 'identity' embeddings"),
+            ("unet", {"time_embedding_type": "fourier"}, "as score-based models .* give a DDPM"),
+            ("unet", {"sample_size": [8, 6]}, "only square pictures .* the side of a picture in pixels"),
+            ("index", {"unet": ["diffusers", "UNet1DModel"]}, "a UNet1DModel for its unet"),
+            ("index", {"_class_name": "LDMPipeline"}, "is an unconditional latent diffusion pipeline"),
+        ],
+    ),
+    "PixArt": (
+        families.make_pixart,
+        [
+            ("transformer", {"norm_type": "ada_norm_zero"}, "is no PixArt"),
+            ("transformer", {"caption_channels": 4096}, "vectors of 10 .* takes vectors of 4096"),
+            ("transformer", {"out_channels": 7}, "makes 7 channels of 3"),
+            ("scheduler", {"_class_name": "LCMScheduler"}, "distilled"),
+        ],
+    ),
+    "Stable Diffusion 3": (
+        families.make_sd3,
+        [
+            ("transformer", {"in_channels": 33}, "takes 33 channels .* give the text-to-image model"),
+            ("scheduler", {"_class_name": "FlowMatchHeunDiscreteScheduler"}, "write that one into"),
+            (
+                "scheduler",
+                {"_class_name": "DDPMScheduler"},
+                "its family's is FlowMatchEulerDiscreteScheduler",
+            ),
+            ("index", {"text_encoder_2": [None, None]}, "has no text_encoder_2"),
+        ],
+    ),
+    "Flux": (
+        families.make_flux,
+        [
+            ("transformer", {"in_channels": 384}, r"takes 384 channels .* \(Fill, Canny, Depth\)"),
+            ("vae", {"sample_size": 14}, "has 7 cells a side, which is odd"),
+            ("vae", {"sample_size": None}, "vae/config.json does not say .* a picture in pixels"),
+            ("index", {"_class_name": "FluxFillPipeline"}, "is another Flux pipeline"),
+            ("index", {"text_encoder_2": [None, None]}, "has no text_encoder_2"),
+        ],
+    ),
 }
 CASES = [(name, *case) for name, (_, cases) in REFUSED.items() for case in cases]
 
