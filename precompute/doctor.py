@@ -234,7 +234,8 @@ def _cut_captions(model: DiffusionModel | None, training_set: TrainingSet) -> It
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:
         return
-    most, captions, cut = int(tokenizer.model_max_length), training_set.captions, []
+    most = int(getattr(model, "caption_tokens", None) or tokenizer.model_max_length)
+    captions, cut = training_set.captions, list[int]()
     for start in range(0, len(captions), TOKENIZED):
         found = tokenizer(spelled_out(captions[start : start + TOKENIZED], tokenizer)).input_ids
         cut += [start + place for place, tokens in enumerate(found) if len(tokens) > most]

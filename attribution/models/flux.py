@@ -86,7 +86,8 @@ class Flux(LatentModel):
 
     def _hold(self, pipeline: Any, folder: Path) -> None:
         super()._hold(pipeline, folder)
-        self.tokenizer, self._t5_tokenizer = pipeline.tokenizer, pipeline.tokenizer_2
+        self._clip_tokenizer, self.tokenizer = pipeline.tokenizer, pipeline.tokenizer_2
+        self.caption_tokens = T5_TOKENS
         self._clip, self._t5 = (
             frozen(each, self.device) for each in (pipeline.text_encoder, pipeline.text_encoder_2)
         )
@@ -94,8 +95,8 @@ class Flux(LatentModel):
 
     @torch.no_grad()
     def encode_captions(self, captions: Sequence[str]) -> Conditioning:
-        pooled = self._clip(token_ids(self.tokenizer, captions).to(self.device)).pooler_output
-        tokens: Tensor = self._t5(token_ids(self._t5_tokenizer, captions, T5_TOKENS).to(self.device))[0]
+        pooled = self._clip(token_ids(self._clip_tokenizer, captions).to(self.device)).pooler_output
+        tokens: Tensor = self._t5(token_ids(self.tokenizer, captions, T5_TOKENS).to(self.device))[0]
         further = {POOLED: pooled}
         if self._is_told_guidance:
             further[GUIDANCE] = tokens.new_full((len(captions),), TRAINED)

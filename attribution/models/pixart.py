@@ -74,13 +74,13 @@ class PixArt(LatentModel):
         super()._hold(pipeline, folder)
         self.tokenizer = pipeline.tokenizer
         self.text_encoder = frozen(pipeline.text_encoder, self.device)
-        self._tokens = TOKENS[str(in_folder(folder)(INDEX)["_class_name"])]
+        self.caption_tokens = TOKENS[str(in_folder(folder)(INDEX)["_class_name"])]
         self._is_told_size = bool(pipeline.transformer.use_additional_conditions)
 
     @torch.no_grad()
     def encode_captions(self, captions: Sequence[str]) -> Conditioning:
         given = [caption.lower().strip() for caption in captions]
-        ids, mask = (each.to(self.device) for each in tokenized(self.tokenizer, given, self._tokens))
+        ids, mask = (each.to(self.device) for each in tokenized(self.tokenizer, given, self.caption_tokens))
         words = self.text_encoder(ids, attention_mask=mask)[0]
         projected = self.denoiser.caption_projection(words) * mask[:, :, None]
         further = {WORDS: words, MASK: mask}

@@ -63,18 +63,19 @@ class StableDiffusion3(LatentModel):
 
     def _hold(self, pipeline: Any, folder: Path) -> None:
         super()._hold(pipeline, folder)
-        self.tokenizer = pipeline.tokenizer
         clips = [frozen(each, self.device) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
         self._clips = list(zip((pipeline.tokenizer, pipeline.tokenizer_2), clips, strict=True))
         self._t5_tokenizer = pipeline.tokenizer_3
         t5 = pipeline.text_encoder_3
         self._t5 = None if t5 is None else frozen(t5, self.device)
+        self.tokenizer = pipeline.tokenizer if t5 is None else pipeline.tokenizer_3  # which reads the most
+        self.caption_tokens = pipeline.tokenizer.model_max_length if t5 is None else T5_TOKENS
         self._width = int(pipeline.transformer.config.joint_attention_dim)
         self._cells = int(pipeline.transformer.config.patch_size) ** 2  # of a latent, in a token
 
     @torch.no_grad()
     def encode_captions(self, captions: Sequence[str]) -> Conditioning:
-        length = self.tokenizer.model_max_length
+        length = self._clips[0][0].model_max_length
         read = [
             encoder(token_ids(tokenizer, captions, length).to(self.device), output_hidden_states=True)
             for tokenizer, encoder in self._clips
