@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from attribution.__main__ import main as attribution
 from attribution.methods.base import methods
 from attribution.models import flux, pixart, stable_diffusion_3
 from precompute.__main__ import main as precompute
-from tests.worlds import families, foreign
+from tests.worlds import ROOT, families, foreign
 
 IMAGES = 6
 RISE = 0.003
@@ -72,6 +74,30 @@ def training_set(folder: Path, of_classes: bool) -> Path:
         told = [json.dumps(line | {"text": str(number % 4)}) for number, line in enumerate(lines)]
         path.write_text("\n".join(told), encoding="utf-8")
     return made
+
+
+@pytest.mark.slow
+def test_the_documents_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: The commands of docs/MODELS.md run as they stand there, on a tiny model and with fewer draws."""
+    places = {
+        "MODEL": families.make_sdxl(tmp_path / "model"),
+        "PICTURES": training_set(tmp_path / "set", of_classes=False),
+        "WORKSPACE": tmp_path / "workspace",
+    }
+    document = (ROOT / "docs" / "MODELS.md").read_text(encoding="utf-8")
+    section = document.split("## An example: SDXL\n")[1].split("\n## ")[0]
+    (block,) = re.findall(r"```sh\n(.*?)```", section, re.S)
+    monkeypatch.chdir(tmp_path)
+    for line in block.splitlines():
+        python, flag, part, *given = (str(places.get(word, word)) for word in shlex.split(line))
+        assert (python, flag) == ("python", "-m")
+        main = {"precompute": precompute, "attribution": attribution}[part]
+        assert main(given + (QUICK if part == "precompute" else [])) == 0
+    answer = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert {name: len(each["ranking"]) for name, each in answer["methods"].items()} == {
+        "first-order": IMAGES,
+        "bm25": IMAGES,
+    }
 
 
 @pytest.mark.slow
