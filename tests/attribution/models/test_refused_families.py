@@ -12,7 +12,7 @@ import pytest
 from attribution.errors import ModelError
 from attribution.models.base import open_model
 from tests.worlds import families
-from tests.worlds.foreign import altered
+from tests.worlds.foreign import altered, stored
 
 Make = Callable[[Path], Path]
 REFUSED: dict[str, tuple[Make, list[tuple[str, dict[str, Any], str]]]] = {
@@ -119,3 +119,12 @@ def test_what_cannot_be_asked_of_a_family_is_refused_by_its_configuration(
     with pytest.raises(ModelError, match=message) as refused:
         open_model(altered(made(name), tmp_path / "model", **{part: values}))
     assert "\n" not in str(refused.value)
+
+
+def test_an_adapter_of_a_family_that_takes_none_is_refused(
+    made: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Law: An adapter that a family cannot be given is refused by name, with the way to fuse it."""
+    lora = stored(tmp_path / "lora.safetensors", "unet.mid_block.attn1.to_k.lora_A.weight")
+    with pytest.raises(ModelError, match=r"adapters of Stable Diffusion XL cannot .* fuse_lora"):
+        open_model(made("Stable Diffusion XL"), adapters=[lora])
