@@ -38,8 +38,8 @@ class CompiledByTorch(PipelineModel):
         )
 
     def _compiled_prediction(self, weights: Weights, batch: Batch) -> Tensor:
-        (noisy, times), captions = self._asked(batch)
-        tokens = captions["encoder_hidden_states"]
+        noisy, times, conditioning = self._asked(batch)
+        tokens = conditioning.tokens
         made = projections(weights, self._biases, tokens).of_each_draw()
         outputs = [made[name] for name in self._places]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):

@@ -101,7 +101,8 @@ def _add_sources(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--layers",
         metavar="NAME",
-        help=f"what is unlearned, of {', '.join(SELECTORS)} (default {CROSS_ATTENTION_KV})",
+        help=f"what is unlearned, of {', '.join(SELECTORS)} (default: {CROSS_ATTENTION_KV}, or what stands "
+        "for it in the model)",
     )
     sub.add_argument(
         "--loss-weight",

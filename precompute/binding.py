@@ -11,7 +11,6 @@ from attribution.data.columns import Columns
 from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
-from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import TABLE, canonical, in_folder, read_table
 from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config, stored_path
 from attribution.workspace.create import create_workspace
@@ -32,7 +31,8 @@ class Sources:
         noises: draws at each of them.
         seed: of those draws.
         pool: draws at each timestep whose losses are precomputed; at least `noises`.
-        layers: the name of a selector of the layers that are unlearned and differentiated.
+        layers: the name of a selector of the layers that are unlearned and differentiated; those of a new
+            workspace are the model's own default.
         loss_weight: of each draw's loss in training; what a new model's pipeline says of it.
         checkpoints: folders of further weights of the denoiser (or "none") by name; others are as above.
         image_column, caption_column, captions: see `attribution.data.columns`; those of another dataset
@@ -77,8 +77,7 @@ def bind(
         )
     encoders = chosen_encoders(folder, sources.encoders, old)
     make_probe = chosen_probe(sources, None if old is None else old.probe)
-    kept = CROSS_ATTENTION_KV if old is None else old.fingerprints["layers"]
-    layers = sources.layers or kept
+    layers = sources.layers or (None if old is None else old.fingerprints["layers"])
     weight = sources.loss_weight
     if weight is None and old is not None and sources.model is None:
         weight = in_folder(old.loss_weight, folder)

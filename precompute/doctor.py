@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +16,7 @@ from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
 from attribution.errors import ModelError, WhenceError
 from attribution.models.adapters import named_adapters
-from attribution.models.base import DiffusionModel, open_model
-from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.models.base import DiffusionModel, check_captions, open_model
 from attribution.models.prompts import spelled_out
 from attribution.workspace.config import Config, stored_path
 from attribution.workspace.workspace import Workspace, checked_device
@@ -102,6 +102,8 @@ def examine(
         facts |= _training_set_facts(training_set)
         findings += _nonsense(training_set)
         findings += _cut_captions(model, training_set)
+        if model is not None:
+            _tried(partial(check_captions, model, training_set.captions), findings)
     encoders = dict(_opened_encoders(sources, device, findings))
     facts["encoders"] = ", ".join(f"{name} {source}".strip() for name, (source, _) in encoders.items())
     planned: list[Planned] | None = None
@@ -121,9 +123,8 @@ def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
 
 
 def _opened_model(sources: Sources, device: str) -> DiffusionModel:
-    layers = sources.layers or CROSS_ATTENTION_KV
     adapters = chosen_adapters(Path(), sources, None)
-    return open_model(sources.model or "", device, layers, sources.loss_weight, adapters)
+    return open_model(sources.model or "", device, sources.layers, sources.loss_weight, adapters)
 
 
 def _opened_encoders(
@@ -233,7 +234,8 @@ def _cut_captions(model: DiffusionModel | None, training_set: TrainingSet) -> It
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:
         return
-    most, captions, cut = int(tokenizer.model_max_length), training_set.captions, []
+    most = int(getattr(model, "caption_tokens", None) or tokenizer.model_max_length)
+    captions, cut = training_set.captions, list[int]()
     for start in range(0, len(captions), TOKENIZED):
         found = tokenizer(spelled_out(captions[start : start + TOKENIZED], tokenizer)).input_ids
         cut += [start + place for place, tokens in enumerate(found) if len(tokens) > most]

@@ -22,7 +22,6 @@ from torch import Tensor
 from attribution.errors import ModelError, WhenceError
 from attribution.models.adapters import Adapter, named_adapters
 from attribution.models.batch import Batch, Conditioning
-from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import weighted
 from attribution.models.not_pipelines import not_a_pipeline
 from attribution.models.parametrisation import Parametrisation
@@ -177,7 +176,7 @@ class OpensAdapted(Protocol):
     """A reader of models that adapters can be put into."""
 
     def open_adapted(
-        self, name: str | Path, device: str, layers: str, adapters: Sequence[Adapter]
+        self, name: str | Path, device: str, adapters: Sequence[Adapter], layers: str | None = None
     ) -> DiffusionModel:
         """As `open` does, with adapters.
 
@@ -193,6 +192,15 @@ class ReadsSome(Protocol):
 
     def unread(self, caption: str) -> str:
         """What of a caption the model never sees, because it lies beyond them; "" where it reads all."""
+        ...
+
+
+@runtime_checkable
+class KnowsCaptions(Protocol):
+    """A model that can be told some captions only."""
+
+    def check_captions(self, captions: Sequence[str]) -> None:
+        """Raises CaptionError for the first that it cannot be told, and says what it can."""
         ...
 
 
@@ -218,6 +226,12 @@ class HasEngine(Protocol):
 def engine_of(model: DiffusionModel) -> str:
     """What measures a model's losses: "torch 2.13.0", or what agrees with it to rounding."""
     return model.engine if isinstance(model, HasEngine) else f"torch {torch.__version__}"
+
+
+def check_captions(model: DiffusionModel, captions: Sequence[str]) -> None:
+    """Raise `CaptionError` for a caption that a model cannot be told, such as one that is no class."""
+    if isinstance(model, KnowsCaptions):
+        model.check_captions(captions)
 
 
 def masked_mean(errors: Float[Tensor, "n c h w"], mask: Float[Tensor, "h w"] | None) -> Float[Tensor, " n"]:
@@ -261,14 +275,14 @@ def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
 def open_model(
     name: str | Path,
     device: str = "cpu",
-    layers: str = CROSS_ATTENTION_KV,
+    layers: str | None = None,
     loss_weight: str | None = None,
     adapters: Sequence[str | Path] = (),
 ) -> DiffusionModel:
     """Open a pipeline folder or hub id with the first reader in `attribution.models` that knows it.
 
     Args:
-        layers: the name of a selector; see `attribution.models.layers`.
+        layers: the name of a selector, see `attribution.models.layers`; None for the model's own default.
         loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`;
             None for what the pipeline itself says of it.
         adapters: files that are put into it, or their folders; see `attribution.models.adapters`.
@@ -290,15 +304,16 @@ def open_model(
 
 
 def _adapted(
-    reader: Any, name: str | Path, device: str, layers: str, adapters: Sequence[Adapter]
+    reader: Any, name: str | Path, device: str, layers: str | None, adapters: Sequence[Adapter]
 ) -> DiffusionModel:
     if adapters and not isinstance(reader, OpensAdapted):
         raise ModelError(
             f"{adapters[0].path} cannot be put into {name}: {type(reader).__name__} takes none"
         )
+    chosen = {} if layers is None else {"layers": layers}
     model: DiffusionModel = (
-        reader.open_adapted(name, device, layers, adapters)
+        reader.open_adapted(name, device, adapters, **chosen)
         if adapters
-        else reader.open(name, device, layers)
+        else reader.open(name, device, **chosen)
     )
     return model

@@ -46,6 +46,7 @@ class Denoiser:
         weights, biases: of its selected layers.
         reads_captions: whether these read nothing else.
         times: of the schedule, as the denoiser is told them.
+        told_tokens_alone: whether it is told nothing else beside them.
     """
 
     unet: nn.Module
@@ -55,6 +56,7 @@ class Denoiser:
     reads_captions: bool
     times: Tensor
     device: torch.device
+    told_tokens_alone: bool
 
 
 class Engine:
@@ -102,6 +104,8 @@ class Engine:
             return f"it is for a CPU, and the device is {self._denoiser.device}"
         if not self._denoiser.reads_captions:
             return "the selected layers read more than captions"
+        if not self._denoiser.told_tokens_alone:
+            return "the denoiser is told more than a caption's tokens"
         if not openvino_is_installed():
             return "it is not installed"
         size = sum(weight.numel() for weight in self._denoiser.unet.parameters())

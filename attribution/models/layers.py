@@ -19,6 +19,8 @@ from attribution.errors import ModelError, UnknownNameError
 
 CROSS_ATTENTION_KV = "cross-attention-kv"
 LORA = "lora"
+JOINT_ATTENTION_CONTEXT_KV = "joint-attention-context-kv"
+ALL_LINEAR = "all-linear"
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ SELECTORS = {
     for selector in (
         LayerSelector(CROSS_ATTENTION_KV, r"attn2\.to_[kv]$", reads_captions=True),
         LayerSelector("cross-attention", r"attn2\.to_(q|k|v|out\.0)$"),
-        LayerSelector("joint-attention-context-kv", r"attn\.add_[kv]_proj$"),
+        LayerSelector(JOINT_ATTENTION_CONTEXT_KV, r"attn\.add_[kv]_proj$"),
         LayerSelector(LORA, r"\.lora_[AB](\.\w+)?$"),
-        LayerSelector("all-linear", r""),
+        LayerSelector(ALL_LINEAR, r""),
     )
 }
 

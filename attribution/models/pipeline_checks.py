@@ -8,49 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from attribution.errors import ModelError
+from attribution.models.families import INDEX, Config, Read
 
-Config = Mapping[str, Any]
-INDEX = "model_index"
 PLACES = {INDEX: "model_index.json", "scheduler": "scheduler/scheduler_config.json"}
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-# Classes whose files are those of `StableDiffusionPipeline`; they differ in how pictures are made.
-ASKED = (
-    "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline",
-    "StableDiffusionPAGPipeline",
-)  # fmt: skip
-ONLY = "only Stable Diffusion 1 and 2 can be asked so far: give a pipeline of theirs"
-FAMILIES = {  # beginnings of pipeline classes, the longer before the shorter
-    "StableDiffusionXL": "a Stable Diffusion XL",
-    "StableDiffusion3": "a Stable Diffusion 3",
-    "StableDiffusionInstructPix2Pix": "an InstructPix2Pix",
-    "StableDiffusion": "another Stable Diffusion",
-    "LatentConsistencyModel": "a latent consistency (LCM)",
-    "Flux": "a Flux",
-    "PixArt": "a PixArt",
-    "Kandinsky": "a Kandinsky",
-    "IF": "a DeepFloyd IF",
-    "DiT": "a class-conditional DiT",
-    "LDMTextToImage": "a Latent Diffusion text-to-image",
-    "LDM": "an unconditional latent diffusion",
-    "DDPM": "an unconditional DDPM",
-    "DDIM": "an unconditional DDIM",
-}
+LATENT, PICTURE = "a latent, which is 64 for pictures of 512 pixels,", "a picture in pixels"
 EXTRA_CHANNELS = {5: "depth-to-image", 7: "upscaling", 8: "InstructPix2Pix", 9: "inpainting"}
 # Further inputs of a U-Net, by the key of its configuration that asks for them.
 INPUTS = {
     "time_cond_proj_dim": "a guidance embedding (LCM): give the model that it was distilled from",
     "class_embed_type": "class labels besides captions: give a model that is told captions alone",
     "num_class_embeds": "class labels besides captions: give a model that is told captions alone",
-    "addition_embed_type": f"further embeddings, as Stable Diffusion XL is; {ONLY}",
+    "addition_embed_type": "further embeddings, as Stable Diffusion XL is: if it is one, write "
+    '"_class_name": "StableDiffusionXLPipeline" into its model_index.json',
     "encoder_hid_dim_type": "a picture or projected tokens besides the caption (IP-Adapter, Kandinsky): "
     "give the plain U-Net (pipeline.unload_ip_adapter(), then save_pretrained)",
 }
-LATENTS = {"AutoencoderKL", "AutoencoderTiny"}
 SCHEDULES = (  # of a fixed table of betas, whatever each makes of it when it samples
     "DDIM", "DDIMParallel", "DDPM", "DDPMParallel", "DEISMultistep", "DPMSolverMultistep", "DPMSolverSDE",
     "DPMSolverSinglestep", "EulerAncestralDiscrete", "EulerDiscrete", "HeunDiscrete",
@@ -77,104 +53,134 @@ def read_json(path: Path) -> Config:
     return found
 
 
-def in_folder(folder: Path) -> Callable[[str], Config]:
+def in_folder(folder: Path) -> Read:
     """What reads a configuration of a folder: of a part by its name, or the pipeline's own, `INDEX`."""
     return lambda name: read_json(folder / PLACES.get(name, f"{name}/config.json"))
 
 
-def check_configuration(source: str | Path, read: Callable[[str], Config]) -> None:
-    """Refuse what cannot be asked.
+def check_stable_diffusion(source: str | Path, read: Read) -> None:
+    """Refuse what cannot be asked of Stable Diffusion 1 and 2.
 
     Args:
         source: the pipeline's folder or hub id, for the person.
         read: `INDEX` or the name of a part => its configuration.
 
     Raises:
-        ModelError: it is no Stable Diffusion pipeline, or its denoiser is told more than a caption.
+        ModelError: its parts are others, or its denoiser is told more than a caption.
     """
-    _check_class(source, read(INDEX))
+    index = read(INDEX)
+    check_parts(source, index, ("unet", "vae", "text_encoder", "tokenizer", "scheduler"))
+    check_class(source, index, "unet", ("UNet2DConditionModel",))
     unet, vae, encoder = (read(part) for part in ("unet", "vae", "text_encoder"))
-    _check_inputs(source, unet)
-    _check_channels(source, unet, vae)
-    _check_attention(source, unet, encoder)
-    latent_side(unet, source)
-    _check_scheduler(source, read("scheduler"))
+    check_unet(source, unet, vae)
+    if encoder.get("architectures") == ["CLIPTextModelWithProjection"] or encoder.get("use_attention_mask"):
+        raise ModelError(
+            f"the text encoder of {source} makes one vector of a caption, or masks its tokens, and Stable "
+            "Diffusion's does neither: give a pipeline with a CLIPTextModel"
+        )
+    check_width(source, encoder.get("hidden_size"), unet)
+    check_scheduler(source, read("scheduler"))
 
 
-def latent_side(unet: Config, source: str | Path) -> int:
-    """Cells of a side of the latent.
+def check_unet(source: str | Path, unet: Config, vae: Config, told: Collection[str] = ()) -> None:
+    """Refuse a U-Net that is asked in a way that is not known.
+
+    Args:
+        told: keys of `INPUTS` that its family knows how to fill.
 
     Raises:
-        ModelError: the U-Net does not say, or its pictures are not square.
+        ModelError: it is told more, or attends to captions otherwise.
     """
-    size = unet.get("sample_size")
+    for key, words in INPUTS.items():
+        if key not in told and unet.get(key) is not None:
+            raise ModelError(f"the U-Net of {source} ({key} is {unet[key]!r}) is told {words}")
+    check_latents(source, "unet", unet, vae)
+    _check_attention(source, unet)
+
+
+def side_of(config: Config, source: str | Path, part: str = "unet", unit: str = LATENT) -> int:
+    """How large a part says that its pictures or latents are, on a side.
+
+    Args:
+        unit: of which the number is one, for the person.
+
+    Raises:
+        ModelError: it does not say, or they are not square.
+    """
+    size = config.get("sample_size")
     sides = [size, size] if isinstance(size, int) else size
-    path = f"{source}/unet/config.json"
+    path = f"{source}/{part}/config.json"
     if not isinstance(sides, list | tuple) or not sides or not all(isinstance(s, int) for s in sides):
         raise ModelError(
-            f"{path} does not say how large pictures are (sample_size is {size!r}): write the side of a "
-            "latent there, which is 64 for pictures of 512 pixels"
+            f"{path} does not say how large pictures are (sample_size is {size!r}): write the side of "
+            f"{unit} there"
         )
     if len(set(sides)) > 1:
         raise ModelError(
             f"{path} has sample_size {list(sides)}, and only square pictures can be asked about: write one "
-            "number there, which is 64 for pictures of 512 pixels"
+            f"number there, the side of {unit}"
         )
     return int(sides[0])
 
 
-def _check_class(source: str | Path, index: Config) -> None:
-    name = index.get("_class_name")
-    if name not in ASKED:
-        raise ModelError(f"{source} {_other_class(str(name))}")
-    missing = [part for part in PARTS if not any(index.get(part) or ())]
+def check_parts(source: str | Path, index: Config, parts: Collection[str]) -> None:
+    """Refuse a pipeline that lacks a part, or whose autoencoder is not known.
+
+    Raises:
+        ModelError: names what is missing or unknown.
+    """
+    missing = [part for part in parts if not any(index.get(part) or ())]
     if missing:
-        raise ModelError(f"{source} is not a Stable Diffusion pipeline: it has no {', '.join(missing)}")
-    known = {"unet": {"UNet2DConditionModel"}, "vae": LATENTS}
-    for part, classes in known.items():
-        if (found := index[part][1]) not in classes:
-            raise ModelError(
-                f"{source} has a {found} for its {part}, which is not known: only "
-                f"{' or '.join(sorted(classes))} can be read; give a pipeline that has one"
-            )
-
-
-def _other_class(name: str) -> str:
-    import diffusers  # for the names of its pipelines
-
-    if name not in dir(diffusers):
-        return (
-            f"has a pipeline class of its own, {name}, whose code is not run: if it computes as Stable "
-            'Diffusion does, write "_class_name": "StableDiffusionPipeline" into its model_index.json'
+        raise ModelError(
+            f"{source} is not a whole {index['_class_name']}: it has no {', '.join(missing)}; copy it again"
         )
-    family = next((words for begins, words in FAMILIES.items() if name.startswith(begins)), "another")
-    return f"is {family} pipeline ({name}), and {ONLY}"
+    if "vae" in parts:
+        check_class(source, index, "vae", ("AutoencoderKL", "AutoencoderTiny"))
 
 
-def _check_inputs(source: str | Path, unet: Config) -> None:
-    for key, words in INPUTS.items():
-        if unet.get(key) is not None:
-            raise ModelError(f"the U-Net of {source} ({key} is {unet[key]!r}) is told {words}")
+def check_class(source: str | Path, index: Config, part: str, classes: Collection[str]) -> None:
+    """Refuse a part of a class whose computation is not known.
+
+    Raises:
+        ModelError: names it, and those that are.
+    """
+    if (found := index[part][1]) not in classes:
+        raise ModelError(
+            f"{source} has a {found} for its {part}, which is not known: only {' or '.join(classes)} "
+            "can be read; give a pipeline that has one"
+        )
 
 
-def _check_channels(source: str | Path, unet: Config, vae: Config) -> None:
-    taken, given = int(unet.get("in_channels", 4)), int(vae.get("latent_channels", 4))
-    made = int(unet.get("out_channels", 4))
+def check_latents(
+    source: str | Path, part: str, denoiser: Config, vae: Config, variance: bool = False
+) -> None:
+    """Refuse a denoiser that does not take and make latents of the autoencoder, square ones.
+
+    Args:
+        variance: whether it may predict its variance beside them.
+
+    Raises:
+        ModelError: says what it takes or makes.
+    """
+    taken, given = int(denoiser.get("in_channels", 4)), int(vae.get("latent_channels", 4))
+    made = int(denoiser.get("out_channels") or taken)
+    name = {"unet": "U-Net"}.get(part, part)
     if taken != given:
         kind = f" ({EXTRA_CHANNELS[taken]})" if taken in EXTRA_CHANNELS else ""
         raise ModelError(
-            f"the U-Net of {source} takes {taken} channels{kind} and a latent has {given}: it is told more "
-            "than a caption; give the text-to-image model that it was made from"
+            f"the {name} of {source} takes {taken} channels{kind} and a latent has {given}: it is told "
+            "more than a caption; give the text-to-image model that it was made from"
         )
-    if made != taken:
+    if made not in ((taken, 2 * taken) if variance else (taken,)):
         raise ModelError(
-            f"the U-Net of {source} makes {made} channels of {taken}, as one that predicts its variance "
-            f"does; {ONLY}"
+            f"the {name} of {source} makes {made} channels of {taken}, as one that predicts its variance "
+            "does, which only DiT, PixArt and DDPM may: give a model that predicts one thing"
         )
+    side_of(denoiser, source, part)
 
 
-def _check_attention(source: str | Path, unet: Config, encoder: Config) -> None:
-    """Captions must reach the keys and values as the text encoder made them."""
+def _check_attention(source: str | Path, unet: Config) -> None:
+    """Captions must reach the keys and values as the text encoders made them."""
     blocks = [*(unet.get("down_block_types") or ()), *(unet.get("up_block_types") or ())]
     odd = {
         block for block in blocks if re.match("SimpleCrossAttn|ResnetDown|ResnetUp|KDown|KUp|KCross", block)
@@ -192,15 +198,21 @@ def _check_attention(source: str | Path, unet: Config, encoder: Config) -> None:
     changed += [f"it has a {block}" for block in sorted(odd)]
     if changed:
         raise ModelError(
-            f"the U-Net of {source} attends to captions in a way that is not known ({'; '.join(changed)}); "
-            f"{ONLY}"
+            f"the U-Net of {source} attends to captions in a way that is not known ({'; '.join(changed)}): "
+            "give a model whose attention is Stable Diffusion's own"
         )
-    if encoder.get("architectures") == ["CLIPTextModelWithProjection"] or encoder.get("use_attention_mask"):
-        raise ModelError(
-            f"the text encoder of {source} makes one vector of a caption, or masks its tokens, and Stable "
-            "Diffusion's does neither: give a pipeline with a CLIPTextModel"
-        )
-    width, wanted = encoder.get("hidden_size"), unet.get("cross_attention_dim", 1280)
+
+
+def check_width(source: str | Path, width: int | None, unet: Config) -> None:
+    """Refuse text encoders whose vectors are not as long as those that the U-Net attends to.
+
+    Args:
+        width: of all encoders together; None where they do not say.
+
+    Raises:
+        ModelError: names both.
+    """
+    wanted = unet.get("cross_attention_dim", 1280)
     wanted = set(wanted) if isinstance(wanted, list | tuple) else {wanted}
     if width is not None and wanted != {width}:
         raise ModelError(
@@ -209,7 +221,12 @@ def _check_attention(source: str | Path, unet: Config, encoder: Config) -> None:
         )
 
 
-def _check_scheduler(source: str | Path, config: Config) -> None:
+def check_scheduler(source: str | Path, config: Config) -> None:
+    """Refuse a scheduler of another training than on a table of betas.
+
+    Raises:
+        ModelError: says what it is of.
+    """
     name = str(config.get("_class_name"))
     if name.removesuffix("Scheduler") in SCHEDULES:
         return
@@ -219,3 +236,17 @@ def _check_scheduler(source: str | Path, config: Config) -> None:
         "table of betas, write the scheduler of its training into scheduler/scheduler_config.json "
         "(a DDPMScheduler and its betas); otherwise it cannot be asked yet"
     )
+
+
+def check_flow_scheduler(source: str | Path, config: Config) -> None:
+    """Refuse a scheduler of another training than rectified flow, or with steps that are not known.
+
+    Raises:
+        ModelError: names it.
+    """
+    name = str(config.get("_class_name"))
+    if name != "FlowMatchEulerDiscreteScheduler":
+        raise ModelError(
+            f"{source} has the scheduler {name}, and its family's is FlowMatchEulerDiscreteScheduler: "
+            "write that one into scheduler/scheduler_config.json, with the shift of the model's training"
+        )

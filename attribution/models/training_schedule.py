@@ -43,7 +43,11 @@ def scheduler_in(folder: Path) -> Any:
 
 def training_schedule(folder: Path) -> dict[str, Any]:
     """What decides a loss, in the same words for every sampler."""
-    told = scheduler_in(folder).config
+    scheduler = scheduler_in(folder)
+    told = scheduler.config
+    if not hasattr(scheduler, "alphas_cumprod"):  # of flow matching
+        shift = 1.0 if told["use_dynamic_shifting"] else told["shift"]
+        return {"flow": True, "num_train_timesteps": told["num_train_timesteps"], "shift": shift}
     trained = {key: told.get(key) for key in TRAINED}
     if trained["trained_betas"] is not None:
         trained["trained_betas"] = [float(beta) for beta in trained["trained_betas"]]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from attribution.errors import ModelError
 
-WEIGHED = ("unet", "vae", "text_encoder")  # the parts that have weights
 NAME = r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(?P<variant>\w+))?\.(?P<kind>safetensors|bin)$"
 CONVERT = (
     "write them as safetensors (`python -m precompute convert FOLDER --out OTHER`) and give the folder "
@@ -22,7 +21,7 @@ def variants(names: Iterable[str], kind: str) -> set[str]:
     return {each["variant"] or "" for each in whole if each is not None and each["kind"] == kind}
 
 
-def variant_of(names: Iterable[str], source: str | Path, parts: Iterable[str] = WEIGHED) -> str | None:
+def variant_of(names: Iterable[str], source: str | Path, parts: Iterable[str]) -> str | None:
     """The variant that a pipeline has to be loaded in; None where its plain weights are all there.
 
     Args:

@@ -10,9 +10,8 @@ from attribution.data.columns import Columns
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import ModelError
-from attribution.models.base import DiffusionModel, at_checkpoint, open_model
+from attribution.models.base import DiffusionModel, at_checkpoint, check_captions, open_model
 from attribution.models.draws import Probe
-from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.loss_weights import TABLE, write_table
 from attribution.models.parametrisation import LossWeight
 from attribution.workspace.config import (
@@ -34,7 +33,7 @@ def create_workspace(
     probe: Probe | Callable[[int], Probe] | None = None,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-    layers: str = CROSS_ATTENTION_KV,
+    layers: str | None = None,
     loss_weight: str | None = None,
     checkpoints: Mapping[str, Path | str] | None = None,
     columns: Columns | None = None,
@@ -56,7 +55,7 @@ def create_workspace(
     folder, device = Path(folder), checked_device(device)
     opened = open_model(str(model), device, layers, loss_weight, adapters)
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
-    training_set = imagefolder.scan(dataset, progress, columns)
+    training_set = _askable(opened, imagefolder.scan(dataset, progress, columns))
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
     config = Config(
         stored_path(folder, model), stored_path(folder, dataset),
@@ -70,6 +69,12 @@ def create_workspace(
     )  # fmt: skip
     _save(folder, config, training_set, weight)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
+
+
+def _askable(model: DiffusionModel, training_set: TrainingSet) -> TrainingSet:
+    """Raises CaptionError for a caption that the model cannot be told."""
+    check_captions(model, training_set.captions)
+    return training_set
 
 
 def _probe(given: Probe | Callable[[int], Probe] | None, model: DiffusionModel) -> Probe:

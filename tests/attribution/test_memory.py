@@ -21,7 +21,7 @@ from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.analysis.counterfactual_check import check_picture, check_ranking
 from attribution.engine import attribute
 from attribution.gradients.draw_gradient import BLOCK, gradient_over_draws
-from attribution.models import stable_diffusion
+from attribution.models import autoencoder
 from attribution.models.base import Generation
 from attribution.models.batch import Conditioning
 from attribution.models.draws import stratified_draws
@@ -146,7 +146,7 @@ def test_large_pictures_are_encoded_one_by_one(
     monkeypatch.setattr(model.vae, "encode", counted)
     images = [tiny_world.training_set.image(row).resize((64, 64)) for row in range(3)]
     together = model.encode_images(images)
-    monkeypatch.setattr(stable_diffusion, "ENCODE_PIXELS", 64 * 64)
+    monkeypatch.setattr(autoencoder, "ENCODE_PIXELS", 64 * 64)
     torch.testing.assert_close(model.encode_images(images), together)
     assert seen == [3, 1, 1, 1]
 

@@ -18,6 +18,7 @@ from precompute.tables import duration, size_words
 from precompute.work import Pace, Work, measured_pace
 from tests.conftest import QUICK, Foreign
 from tests.worlds import foreign
+from tests.worlds.families import make_sd3
 
 Say = Callable[..., tuple[int, str, list[str]]]
 OPTIONS = {"draws": 2, "controls": 2, "dimensions": 256, "levels": 2}
@@ -98,6 +99,17 @@ def test_what_is_only_odd_is_a_warning(say: Say, tmp_path: Path) -> None:
     assert status == 0
     said = "1 of 3 captions are longer than the 16 tokens that the model reads, and are cut"
     assert wrong == [f"warning: {said} (pictures/001.png)"]
+
+
+def test_a_caption_is_as_long_as_the_longest_reader_of_a_model_takes(
+    say: Say, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A T5 reads on where the CLIPs beside it stop."""
+    lines = [line(0, "a"), line(1, "b" * 20), line(2, "c" * 20)]
+    model = make_sd3(tmp_path / "sd3")
+    capsys.readouterr()  # bars of saving it
+    status, _, wrong = say(*lines, model=model)
+    assert (status, wrong) == (0, [])
 
 
 def test_copies_of_a_picture_are_named(foreign_copy: Foreign) -> None:

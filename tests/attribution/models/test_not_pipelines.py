@@ -15,7 +15,7 @@ from attribution.models.pipeline_checks import INDEX, in_folder
 from attribution.models.pipeline_files import _of_hub, downloaded
 from tests.worlds.foreign import altered, stored
 
-XL = "StableDiffusionXLPipeline"
+LCM = "LatentConsistencyModelPipeline"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -70,8 +70,8 @@ def test_a_hubs_model_is_refused_before_its_weights_are_downloaded(
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(DiffusionPipeline, "download", download)
     with monkeypatch.context() as patch:
-        read_from(patch, altered(foreign_pipeline, tmp_path / "xl", index={"_class_name": XL}))
-        with pytest.raises(ModelError, match="some/body is a Stable Diffusion XL pipeline"):
+        read_from(patch, altered(foreign_pipeline, tmp_path / "lcm", index={"_class_name": LCM}))
+        with pytest.raises(ModelError, match=r"some/body is a latent consistency .* pipeline"):
             open_model("some/body")
     with monkeypatch.context() as patch:
         read_from(patch, altered(foreign_pipeline, tmp_path / "labels", unet={"num_class_embeds": 3}))

@@ -25,18 +25,16 @@ from tests.worlds.foreign import altered, make_training_set, stored
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 CLASSES = {
-    "StableDiffusionXLPipeline": "a Stable Diffusion XL pipeline",
-    "StableDiffusion3Pipeline": "a Stable Diffusion 3 pipeline",
+    "StableDiffusionXLControlNetPipeline": "another Stable Diffusion XL pipeline",
+    "StableDiffusion3ControlNetPipeline": "another Stable Diffusion 3 pipeline",
     "StableDiffusionInstructPix2PixPipeline": "an InstructPix2Pix pipeline",
     "StableDiffusionControlNetPipeline": "another Stable Diffusion pipeline",
     "LatentConsistencyModelPipeline": "a latent consistency",
-    "FluxPipeline": "a Flux pipeline",
-    "PixArtAlphaPipeline": "a PixArt pipeline",
+    "FluxFillPipeline": "another Flux pipeline",
+    "ChromaPipeline": "another pipeline .*, which cannot be asked: give one of .*Stable Diffusion XL",
     "KandinskyPipeline": "a Kandinsky pipeline",
     "IFPipeline": "a DeepFloyd IF pipeline",
-    "DDPMPipeline": "an unconditional DDPM pipeline",
     "LDMPipeline": "an unconditional latent diffusion",
-    "DiTPipeline": "a class-conditional DiT pipeline",
     "MyPipeline": 'of its own, MyPipeline.*write "_class_name"',
 }
 CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
@@ -46,7 +44,11 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("unet", {"time_cond_proj_dim": 256}, "guidance embedding.*distilled from"),
     ("unet", {"class_embed_type": "timestep"}, "class labels"),
     ("unet", {"num_class_embeds": 10}, "class labels"),
-    ("unet", {"addition_embed_type": "text_time"}, "as Stable Diffusion XL is"),
+    (
+        "unet",
+        {"addition_embed_type": "text_time"},
+        "as Stable Diffusion XL is: .*StableDiffusionXLPipeline",
+    ),
     ("unet", {"encoder_hid_dim_type": "ip_image_proj"}, "IP-Adapter.*unload_ip_adapter"),
     ("unet", {"sample_size": None}, "does not say how large.*write the side"),
     ("unet", {"sample_size": [8, 6]}, "only square pictures.*write one number"),

@@ -1,0 +1,281 @@
+"""A denoiser of the diffusers library as a `DiffusionModel`: all that is alike in every family.
+
+A family says which parts its pipelines have (`layout`), how pictures and captions are encoded and pictures
+decoded, how its denoiser is asked (`_denoised`), and where its sampling differs (`_guiding`, `_sampler`).
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from attribution.errors import ModelError, SettingsError
+from attribution.models.adapters import Adapter, adapted_fingerprint
+from attribution.models.base import (
+    Factors,
+    Generation,
+    GenerationStep,
+    Objective,
+    Weights,
+    masked_mean,
+    preview_steps,
+)
+from attribution.models.batch import Batch, Conditioning
+from attribution.models.compiled import Pass
+from attribution.models.engines import Denoiser, Engine
+from attribution.models.families import Layout
+from attribution.models.layer_calls import (
+    Applied,
+    LayerCall,
+    Projected,
+    draw_factors,
+    projected,
+    projections,
+)
+from attribution.models.layers import LORA, selected, selector
+from attribution.models.loss_weights import recorded_loss_weight, weighted
+from attribution.models.parametrisation import parametrisation_of
+from attribution.models.pipeline_files import fingerprint_of, load, load_checkpoint
+from attribution.models.sampler import Sampler, sampler_of
+from attribution.models.skeletons import Skeletons
+from attribution.rng import gaussian
+
+Asked = Callable[..., Any]  # a denoiser, or what stands for one
+
+
+class DenoiserModel(ABC):
+    """A loaded pipeline. Its tensors are never written to, so threads may share it.
+
+    Args:
+        layers: the name of a selector; the family's default without one.
+        adapters: are put into it, LoRA beside its weights where these are the layers that are unlearned in.
+    """
+
+    layout: ClassVar[Layout]
+    compiles: ClassVar[bool] = False  # whether its denoiser is told of nothing but tokens
+    takes_negative_prompt: ClassVar[bool] = True
+    resolution: int
+    latent_shape: tuple[int, int, int]
+
+    def __init__(
+        self,
+        folder: Path,
+        device: str,
+        layers: str | None = None,
+        adapters: Sequence[Adapter] = (),
+    ):
+        self.layers = layers or self.layout.layers
+        pipeline = load(folder, self.layout, adapters, keep_lora=self.layers == LORA)
+        self.device = torch.device(device)
+        self.scheduler = pipeline.scheduler
+        self.num_train_timesteps = int(self.scheduler.config.num_train_timesteps)
+        self.parametrisation = weighted(
+            parametrisation_of(self.scheduler, self.device, folder), recorded_loss_weight(self.scheduler)
+        )
+        self._hold(pipeline, folder)
+        self._take(getattr(pipeline, self.layout.denoiser), folder)
+        self.fingerprint = adapted_fingerprint(fingerprint_of(folder, self.layout), adapters)
+        self._is_adapted = bool(adapters)
+
+    @abstractmethod
+    def _hold(self, pipeline: Any, folder: Path) -> None:
+        """Keep what encodes and decodes; set `resolution` and `latent_shape`."""
+
+    @abstractmethod
+    def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]: ...
+
+    @abstractmethod
+    def encode_captions(self, captions: Sequence[str]) -> Conditioning: ...
+
+    @abstractmethod
+    def _denoised(
+        self, denoiser: Asked, noisy: Float[Tensor, "n c h w"], times: Tensor, conditioning: Conditioning
+    ) -> Float[Tensor, "n c h w"]:
+        """What a denoiser predicts."""
+
+    @abstractmethod
+    def _decoded(self, latents: Float[Tensor, "1 c h w"]) -> Image.Image:
+        """A picture of latents, scaled as the denoiser sees them."""
+
+    def _take(self, denoiser: Any, source: Path) -> None:
+        """Hold a denoiser, and what is read off its weights."""
+        self.denoiser = frozen(denoiser, self.device)
+        # Convolutions run a tenth to a fifth faster so, on CPU and CUDA alike (benchmarks, `layout`).
+        self.denoiser.to(memory_format=torch.channels_last)
+        chosen = selected(self.denoiser, self.layers, source)
+        self.weights: Weights = {name: module.weight.detach() for name, module in chosen.items()}
+        self._biases = {name: module.bias for name, module in chosen.items()}
+        self._reads_captions = selector(self.layers).reads_captions
+        self._skeletons = Skeletons(self.denoiser, self.weights)
+        self.all_shapes: Mapping[str, tuple[int, ...]] = {
+            name: tuple(weight.shape) for name, weight in self.denoiser.named_parameters()
+        }
+        self._whole_skeletons = Skeletons(self.denoiser, {})
+        times = torch.arange(self.num_train_timesteps, device=self.device)
+        self._engine = Engine(
+            Denoiser(
+                self.denoiser,
+                self._skeletons,
+                self.weights,
+                self._biases,
+                self._reads_captions,
+                self.parametrisation.denoiser_times(times),
+                self.device,
+                self.compiles,
+            )
+        )
+
+    @property
+    def engine(self) -> str:
+        """What runs the denoiser where no gradient is wanted, and its version."""
+        return self._engine.name
+
+    def at_checkpoint(self, folder: Path) -> DenoiserModel:
+        """The same pipeline with another folder's denoiser: a pipeline's, or one that lies there alone.
+
+        Raises:
+            ModelError: it has no denoiser that can be read, or adapters were put into the model's own.
+        """
+        if self._is_adapted:
+            raise ModelError(
+                f"{folder} cannot be a checkpoint of a model with adapters, which are not put into it: "
+                "leave out --checkpoint, or give no --adapter"
+            )
+        denoiser, fingerprint = load_checkpoint(folder, type(self.denoiser), self.layout.denoiser)
+        other = copy.copy(self)
+        other._take(denoiser, folder)
+        other.fingerprint = fingerprint
+        return other
+
+    @torch.no_grad()
+    def predict(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        batch = batch.to(self.device)
+        predicted = self._compiled_prediction(weights, batch)
+        if predicted is None:
+            return self._predicted(self._calls(weights, batch.conditioning), batch)
+        return predicted
+
+    @torch.no_grad()
+    def squared_errors(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        batch = batch.to(self.device)
+        return self.parametrisation.squared_errors(self.predict(weights, batch), batch)
+
+    def loss_and_factors(
+        self, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
+    ) -> tuple[Float[Tensor, " n"], dict[str, Factors]]:
+        batch = batch.to(self.device)
+        with torch.enable_grad():
+            calls = self._calls(weights, batch.conditioning)
+            predicted = self._predicted(calls, batch)
+            losses = masked_mean(self.parametrisation.squared_errors(predicted, batch), mask)
+            factors = draw_factors(losses, calls)
+        return losses.detach(), factors
+
+    def whole_gradient(
+        self, batch: Batch, objective: Objective, mask: Float[Tensor, "h w"] | None = None
+    ) -> tuple[Float[Tensor, " n"], Mapping[str, Float[Tensor, "..."]]]:
+        batch = batch.to(self.device)
+        with torch.enable_grad(), self._whole_skeletons.using({}) as denoiser:
+            # Leaves of this call's own over the loaded tensors: theirs are never written to.
+            leaves = {n: weight.detach().requires_grad_() for n, weight in denoiser.named_parameters()}
+
+            def with_leaves(*given: object, **named: object) -> Any:
+                return functional_call(denoiser, leaves, given, named)
+
+            prediction = self._denoised(with_leaves, *self._asked(batch))
+            errors = self.parametrisation.squared_errors(prediction, batch)
+            value = objective.of(prediction, errors, mask).mean()
+            # What it does not depend on has a gradient of zero.
+            gradients = torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
+        losses = masked_mean(errors.detach(), mask)
+        return losses, dict(zip(leaves, gradients, strict=True))
+
+    @torch.no_grad()
+    def generate(
+        self, generation: Generation, weights: Weights | None = None, previews: int = 0
+    ) -> Iterator[GenerationStep]:
+        shown, steps = preview_steps(generation.steps, previews), generation.steps
+        for done, (timestep, latents, clean) in enumerate(self._denoising([generation], weights), 1):
+            image = self._decoded(latents) if done == steps else None
+            preview = self._decoded(clean) if done in shown else None
+            yield GenerationStep(done, steps, image, preview, clean, timestep)
+
+    @torch.no_grad()
+    def generate_together(self, generations: Sequence[Generation]) -> list[Image.Image]:
+        """The pictures of several, as `generate` makes each, up to rounding: what keeps a GPU busy.
+
+        They must agree in steps and guidance.
+        """
+        *_, (_, latents, _) = self._denoising(generations, None)
+        return [self._decoded(each[None]) for each in latents]
+
+    def _denoising(
+        self, generations: Sequence[Generation], weights: Weights | None
+    ) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """The sampler's steps: yields (timestep, latents behind it, the clean latents it points to)."""
+        if not self.takes_negative_prompt and any(each.negative_prompt for each in generations):
+            raise SettingsError(
+                f"{self.layout.words} cannot be told what a picture should not show: leave the negative "
+                "prompt empty"
+            )
+        sampler = self._sampler(generations[0].steps)
+        noise = [gaussian(each.seed, "picture", "", 0, self.latent_shape) for each in generations]
+        latents = torch.stack(noise).to(self.device)
+        told = self._guiding(generations)
+        calls = self._calls(self.weights if weights is None else weights, told)
+        copies = len(told) // len(latents)
+        for number, time in enumerate(sampler.times):
+            asked = latents.repeat(copies, 1, 1, 1), time.expand(len(told)), told
+            with self._skeletons.using(calls) as denoiser:
+                predicted = self._denoised(denoiser, *asked)
+            if copies == 2:
+                unconditional, conditional = predicted.chunk(2)
+                predicted = unconditional + generations[0].guidance * (conditional - unconditional)
+            latents, clean = sampler.step(number, predicted, latents)
+            yield sampler.places[number], latents, clean
+
+    def _guiding(self, generations: Sequence[Generation]) -> Conditioning:
+        """What the denoiser is told: of each picture; before these, of what guidance leads away from."""
+        without = [each.negative_prompt for each in generations]
+        return self.encode_captions([*without, *(each.prompt for each in generations)])
+
+    def _sampler(self, steps: int) -> Sampler:
+        return sampler_of(self.scheduler, steps, self.device)
+
+    def _calls(self, weights: Weights, captions: Conditioning) -> Mapping[str, LayerCall]:
+        """What the selected layers do, with these weights."""
+        if not self._reads_captions:
+            return {name: Applied(weight, self._biases[name]) for name, weight in weights.items()}
+        outputs = projected(weights, self._biases, captions.tokens)
+        return {name: Projected(captions.tokens, output) for name, output in outputs.items()}
+
+    def _predicted(self, calls: Mapping[str, LayerCall], batch: Batch) -> Tensor:
+        with self._skeletons.using(calls) as denoiser:
+            return self._denoised(denoiser, *self._asked(batch))
+
+    def _compiled_prediction(self, weights: Weights, batch: Batch) -> Tensor | None:
+        """By another engine than torch, or None where it is torch's to predict."""
+        if not self._engine.compiles:
+            return None
+        noisy, times, conditioning = self._asked(batch)
+        outputs = projections(weights, self._biases, conditioning.tokens)
+        return self._engine.prediction(Pass(noisy, times, conditioning.tokens, outputs))
+
+    def _asked(self, batch: Batch) -> tuple[Tensor, Tensor, Conditioning]:
+        """What the denoiser is given of a batch."""
+        times = self.parametrisation.denoiser_times(batch.times)
+        return self.parametrisation.noisy(batch), times, batch.conditioning
+
+
+def frozen(module: nn.Module, device: torch.device) -> Any:
+    """A module as it is used here: on its device, in evaluation, no gradient of its own."""
+    return module.to(device).eval().requires_grad_(False)
