@@ -124,10 +124,13 @@ def _add_training_set(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--dataset",
         metavar="DIR",
-        help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files",
+        help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files; "
+        "or shards that hold the pictures: .tar, Parquet, a datasets folder",
     )
     sub.add_argument(
-        "--image-column", metavar="NAME", help="of the metadata: the pictures' files (default file_name)"
+        "--image-column",
+        metavar="NAME",
+        help="of the metadata: the pictures' files (default file_name; of a table that holds them, image)",
     )
     sub.add_argument(
         "--caption-column",

@@ -26,7 +26,7 @@ class Sources:
 
     Attributes:
         model: pipeline folder or hub id.
-        dataset: captioned image folder.
+        dataset: captioned image folder, or shards that hold the pictures.
         encoders: checkpoint folder, hub id or "none" by encoder name; those not named are as above.
         timesteps: of the probe; must divide the model's number of training timesteps.
         noises: draws at each of them.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from attribution.data import imagefolder
+from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
 from attribution.errors import ModelError, WhenceError
@@ -95,7 +95,7 @@ def examine(
     device, findings, facts = checked_device(device), list[Finding](), dict[str, str]()
     model = _tried(lambda: _opened_model(sources, device), findings)
     columns = chosen_columns(Path(), sources, None)
-    training_set = _tried(lambda: imagefolder.scan(sources.dataset or "", progress, columns), findings)
+    training_set = _tried(lambda: scan(sources.dataset or "", progress, columns), findings)
     if model is not None:
         facts |= dict(_model_facts(model, sources))
     if training_set is not None:

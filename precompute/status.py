@@ -117,18 +117,19 @@ def damaged_artifacts(workspace: Workspace, absent_too: bool = True) -> Iterator
 def changed_pictures(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
     """One sentence if pictures are not those that were scanned, every file hashed."""
     training_set = workspace.training_set
-    changed = []
-    for row, example in enumerate(training_set.examples):
+    changed, files = [], training_set.files
+    for done, (name, sha256) in enumerate(files.items(), 1):
         try:
-            found = file_sha256(training_set.path(row))
+            found = file_sha256(training_set.folder / name)
         except OSError:
             found = "gone"
-        if found != example.sha256:
-            changed.append(example.file_name)
-        progress(row + 1, len(training_set))
+        if found != sha256:
+            changed.append(name)
+        progress(done, len(files))
     if changed:
+        what = "shard" if training_set.shards else "picture"
+        count = f"1 {what} has" if len(changed) == 1 else f"{len(changed):,} {what}s have"
         yield (
-            f"{len(changed)} pictures of {training_set.folder} have changed since they were scanned "
-            f"({', '.join(changed[:5])}): put them back, or run `python -m precompute init --workspace "
-            f"{workspace.folder}`"
+            f"{count} changed in {training_set.folder} since the scan ({', '.join(changed[:5])}): put back "
+            f"what was there, or run `python -m precompute init --workspace {workspace.folder}`"
         )

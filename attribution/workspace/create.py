@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from attribution.data import imagefolder
 from attribution.data.columns import Columns
+from attribution.data.index import save_scan
+from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import ModelError
@@ -56,7 +57,7 @@ def create_workspace(
     folder, device = Path(folder), checked_device(device)
     opened = open_model(str(model), device, layers, loss_weight, adapters)
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
-    training_set = imagefolder.scan(dataset, progress, columns)
+    training_set = scan(dataset, progress, columns)
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
     config = Config(
         stored_path(folder, model), stored_path(folder, dataset),
@@ -104,7 +105,7 @@ def _save(folder: Path, config: Config, training_set: TrainingSet, weight: LossW
     folder.mkdir(parents=True, exist_ok=True)
     if config.loss_weight.startswith(TABLE):
         write_table(weight, folder / LOSS_TABLE)
-    imagefolder.save(training_set, folder / INDEX)
+    save_scan(training_set, folder / INDEX)
     config.save(folder)
 
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from attribution.data import imagefolder
+from attribution.data.index import load_scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError, WorkspaceError
@@ -127,7 +127,7 @@ class Workspace:
         if self._training_set is not None:
             return self._training_set
         dataset, path = (self.folder / self.config.dataset).resolve(), self.folder / INDEX
-        found = imagefolder.load(path, dataset, self.config.columns, checked_bytes(path))
+        found = load_scan(path, dataset, self.config.columns, checked_bytes(path))
         if found.fingerprint != (wanted := self.fingerprints["training_set"]):
             raise MismatchError(
                 f"the training set at {dataset} has fingerprint {found.fingerprint}, but {self.folder} was "
