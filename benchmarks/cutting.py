@@ -57,7 +57,10 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
         checkpoints={
             name: stored_path(home, whole.source(stored)) for name, stored in config.checkpoints.items()
         },
-        fingerprints={**config.fingerprints, "training_set": training_set.fingerprint},
+        fingerprints={
+            **config.fingerprints,
+            "training_set": config.preparation.fingerprint(training_set.fingerprint),
+        },
     ).save(home)
     made = Workspace.open(home, whole.device)
     for kind in (job.kind for job in all_jobs()):

@@ -18,6 +18,7 @@ from cli.environment import prepare
 prepare(__name__)
 
 from attribution.data import columns
+from attribution.data.preprocessing import CENTER, CROPS
 from attribution.encoders.base import encoder_readers
 from attribution.errors import SettingsError
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
@@ -142,6 +143,11 @@ def _add_training_set(sub: argparse.ArgumentParser) -> None:
         choices=(columns.FIRST, columns.EACH),
         help="of a picture with several: the first alone, or each as a training image of its own",
     )
+    sub.add_argument(
+        "--crop",
+        metavar="NAME",
+        help=f"how training made pictures square: {', '.join(CROPS)} (default {CENTER})",
+    )
 
 
 def named_folder(words: str) -> tuple[str, str]:
@@ -203,6 +209,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.caption_column,
         options.captions,
         options.adapter,
+        options.crop,
     )
 
 

@@ -25,6 +25,7 @@ from precompute.binding import (
     chosen_adapters,
     chosen_columns,
     chosen_encoders,
+    chosen_preparation,
     chosen_probe,
 )
 from precompute.jobs.base import all_jobs, jobs_in, with_options
@@ -90,9 +91,10 @@ def examine(
         chunk: training images a chunk.
 
     Raises:
-        SettingsError: there is no such device.
+        SettingsError: there is no such device, or no such crop.
     """
     device, findings, facts = checked_device(device), list[Finding](), dict[str, str]()
+    facts["crop"] = f"a picture that is not square is {chosen_preparation(Path(), sources, None).words}"
     model = _tried(lambda: _opened_model(sources, device), findings)
     columns = chosen_columns(Path(), sources, None)
     training_set = _tried(lambda: scan(sources.dataset or "", progress, columns), findings)
@@ -161,6 +163,7 @@ def _planned(
             {},
             model.latent_shape,
             checkpoints=dict(sources.checkpoints),
+            preparation=chosen_preparation(Path(), sources, None),
         )
         workspace = Workspace(Path(folder), config, device, model, opened, training_set)
         pace = measured_pace(model, opened)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attribution.data.columns import Columns
 from attribution.data.index import save_scan
+from attribution.data.preprocessing import Preparation
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
@@ -41,6 +42,7 @@ def create_workspace(
     columns: Columns | None = None,
     optional: Collection[str] = (),
     adapters: Sequence[Path | str] = (),
+    preparation: Preparation | None = None,
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
@@ -48,7 +50,7 @@ def create_workspace(
         encoders, checkpoints: folders or hub ids, by name: of encoders, of further weights of the denoiser.
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
-        layers, loss_weight, columns, adapters: see `open_model` and `Columns`.
+        layers, loss_weight, columns, adapters, preparation: see `open_model`, `Columns`, `Preparation`.
         optional: names of encoders that are gone without where they cannot be opened.
 
     Raises:
@@ -59,15 +61,15 @@ def create_workspace(
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
     training_set = scan(dataset, progress, columns)
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
+    seen = (preparation or Preparation()).fingerprint(training_set.fingerprint)
     config = Config(
         stored_path(folder, model), stored_path(folder, dataset),
         _stored(folder, {name: str((encoders or {})[name]) for name in loaded}),
-        probe, opened.resolution,
-        _fingerprints(opened, training_set, loaded, probe, device, further),
+        probe, opened.resolution, _fingerprints(opened, seen, loaded, probe, device, further),
         opened.latent_shape,
         f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
         _stored(folder, further), columns or Columns(),
-        tuple(stored_path(folder, adapter) for adapter in adapters),
+        tuple(stored_path(folder, adapter) for adapter in adapters), preparation or Preparation(),
     )  # fmt: skip
     _save(folder, config, training_set, weight)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
@@ -111,7 +113,7 @@ def _save(folder: Path, config: Config, training_set: TrainingSet, weight: LossW
 
 def _fingerprints(
     model: DiffusionModel,
-    training_set: TrainingSet,
+    training_set: str,
     encoders: Mapping[str, Encoder],
     probe: Probe,
     device: str,
@@ -122,7 +124,7 @@ def _fingerprints(
         "model": model.fingerprint,
         "layers": model.layers,
         "loss": model.parametrisation.fingerprint,
-        "training_set": training_set.fingerprint,
+        "training_set": training_set,
         "probe": probe_fingerprint(probe),
         "dtype": "float32",
         "resolution": str(model.resolution),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from PIL import Image
 
 from attribution.data.index import load_scan
 from attribution.data.training_set import TrainingSet
@@ -122,16 +123,21 @@ class Workspace:
         """Pixels of a side of a prepared picture; known without loading the model."""
         return self.config.resolution
 
+    def prepared(self, image: Image.Image) -> Image.Image:
+        """What the model sees of a picture: a training image or a query."""
+        return self.config.preparation.prepared(image, self.resolution)
+
     @cached_property
     def training_set(self) -> TrainingSet:
         if self._training_set is not None:
             return self._training_set
         dataset, path = (self.folder / self.config.dataset).resolve(), self.folder / INDEX
         found = load_scan(path, dataset, self.config.columns, checked_bytes(path))
-        if found.fingerprint != (wanted := self.fingerprints["training_set"]):
+        wanted, prepared = self.fingerprints["training_set"], self.config.preparation
+        if (seen := prepared.fingerprint(found.fingerprint)) != wanted:
             raise MismatchError(
-                f"the training set at {dataset} has fingerprint {found.fingerprint}, but {self.folder} was "
-                f"made for {wanted}: put that one back, or bind the workspace to this one with `python -m "
+                f"the training set at {dataset} has fingerprint {seen}, but {self.folder} was made for "
+                f"{wanted}: put that one back, or bind the workspace to this one with `python -m "
                 f"precompute init --workspace {shlex.quote(str(self.folder))}`"
             )
         return found

@@ -88,11 +88,8 @@ def test_every_form_of_the_same_captions_is_the_same_training_set(
 def test_what_is_shipped_is_read_as_it_was() -> None:
     """Law: A training set that was scanned before opens with the same ids and the same fingerprint."""
     for workspace in (EMBEDDED / "workspace", TINY / "workspace"):
-        index, config = (
-            workspace / "training_set.json",
-            json.loads((workspace / "workspace.json").read_text()),
-        )
-        loaded = load_scan(index, workspace / config["dataset"])
+        config = json.loads((workspace / "workspace.json").read_text())
+        loaded = load_scan(workspace / "training_set.json", workspace / config["dataset"])
         assert loaded.fingerprint == config["fingerprints"]["training_set"]
 
 
