@@ -253,7 +253,7 @@ def _doctor(options: argparse.Namespace) -> int:
         raise SettingsError("give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER")
     chosen = {name: getattr(options, name) for name in _job_options("all")}
     with counting("training set") as progress:
-        found = examine(_sources(options), chosen, options.chunk, options.device, progress)
+        found = examine(_sources(options), chosen, options.device, progress)
     print_examination(found, options.device)
     return 2 if found.refused else 0
 

@@ -20,6 +20,7 @@ from attribution.models.layers import CROSS_ATTENTION_KV
 from attribution.models.prompts import spelled_out
 from attribution.workspace.config import Config, stored_path
 from attribution.workspace.workspace import Workspace, checked_device
+from attribution.workspace.writer import KEPT
 from precompute.binding import (
     Sources,
     chosen_adapters,
@@ -80,7 +81,6 @@ class Examination:
 def examine(
     sources: Sources,
     options: Mapping[str, int | None],
-    chunk: int,
     device: str,
     progress: Progress | None = None,
 ) -> Examination:
@@ -88,7 +88,6 @@ def examine(
 
     Args:
         options: of the jobs, by name.
-        chunk: training images a chunk.
 
     Raises:
         SettingsError: there is no such device, or no such crop.
@@ -109,7 +108,7 @@ def examine(
     planned: list[Planned] | None = None
     if model is not None and training_set is not None:
         made = (sources, model, training_set, encoders, device)
-        planned = _tried(lambda: _planned(options, chunk, *made), findings)
+        planned = _tried(lambda: _planned(options, *made), findings)
     return Examination(facts, planned or (), sorted(findings, key=lambda finding: not finding.refused))
 
 
@@ -143,7 +142,6 @@ def _opened_encoders(
 
 def _planned(
     options: Mapping[str, int | None],
-    chunk: int,
     sources: Sources,
     model: DiffusionModel,
     training_set: TrainingSet,
@@ -170,8 +168,7 @@ def _planned(
         for job in (with_options(job, options) for job in jobs_in(workspace, all_jobs())):
             rows, work = job.count(workspace), job.work(workspace)
             seconds = 0.0 if work == Work() else rows * pace.seconds(work)
-            sums = work.sums * -(-rows // chunk)
-            planned.append(Planned(job.kind.folder, rows, job.unit, seconds, work.stored, sums))
+            planned.append(Planned(job.kind.folder, rows, job.unit, seconds, work.stored, KEPT * work.sums))
     return planned
 
 

@@ -21,7 +21,7 @@ from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import CAPTIONS, LATENTS
 from attribution.workspace.store import mending_command
 from attribution.workspace.workspace import Workspace
-from attribution.workspace.writer import PLAN
+from attribution.workspace.writer import CHUNK, PLAN, SUM
 from precompute.jobs.base import all_jobs, jobs_in
 
 OPTIONAL = (
@@ -78,7 +78,8 @@ def _unfinished(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
         if kind in OPTIONAL:
             return State(name, "left out", f"made when asked for; keep them with `{command}`")
         return State(name, "missing", f"make it with `{command}`")
-    done = sum(1 for _ in part.glob("chunk-*"))
+    sums = [int(path.name.split("-")[1]) + 1 for path in part.glob(f"{SUM}-*")]
+    done = max(sums, default=sum(1 for _ in part.glob(f"{CHUNK}-*")))
     return State(name, "unfinished", f"{done} of {total} chunks; continue with `{command}`")
 
 

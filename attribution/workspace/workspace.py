@@ -133,13 +133,7 @@ class Workspace:
             return self._training_set
         dataset, path = (self.folder / self.config.dataset).resolve(), self.folder / INDEX
         found = load_scan(path, dataset, self.config.columns, checked_bytes(path))
-        wanted, prepared = self.fingerprints["training_set"], self.config.preparation
-        if (seen := prepared.fingerprint(found.fingerprint)) != wanted:
-            raise MismatchError(
-                f"the training set at {dataset} has fingerprint {seen}, but {self.folder} was made for "
-                f"{wanted}: put that one back, or bind the workspace to this one with `python -m "
-                f"precompute init --workspace {shlex.quote(str(self.folder))}`"
-            )
+        self._must_match("training_set", self.config.preparation.fingerprint(found.fingerprint))
         return found
 
     @property
@@ -235,11 +229,13 @@ class Workspace:
                 **_checkpoint_sources(self.config),
                 "model": model,
                 "loss": model,
+                "training_set": self.config.dataset,
             }
             raise MismatchError(
-                f"the {key} at {sources.get(key)} has fingerprint {found}, but {self.folder} was made for "
-                f"{self.fingerprints.get(key)}: put that one back, or bind the workspace to this one with "
-                f"`python -m precompute init --workspace {shlex.quote(str(self.folder))}`"
+                f"the {key.replace('_', ' ')} at {sources.get(key)} has fingerprint {found}, but "
+                f"{self.folder} was made for {self.fingerprints.get(key)}: put that one back, or bind the "
+                f"workspace to this one with `python -m precompute init --workspace "
+                f"{shlex.quote(str(self.folder))}`"
             )
 
     def stored(self, source: Path | str) -> str:
