@@ -90,6 +90,6 @@ $(VENV)/.app: requirements.txt $(VENV)/.torch
 	$(PIP) install -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.app
-	$(PIP) install -r requirements.txt -r requirements-dev.txt
+$(VENV)/.dev: requirements-dev.txt requirements-data.txt $(VENV)/.app
+	$(PIP) install -r requirements.txt -r requirements-data.txt -r requirements-dev.txt
 	@touch $@

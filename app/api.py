@@ -23,7 +23,6 @@ from app.runs.run import Picture, Run, parts_of
 from app.runtime.reports import REPORTS, went_wrong
 from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
-from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.engine import attribute
 from attribution.errors import Cancelled, CaptionError, RunError, WhenceError
 from attribution.methods.base import refusal
@@ -87,7 +86,7 @@ class Endpoints:
 
         A PNG made by Whence needs no caption. Each box, [left, top, right, bottom] in fractions of the
         picture, is a question of its own; without boxes the whole picture is asked about. (The model sees
-        the picture's centre square, and the answer speaks of the box on that.) Methods as /methods names
+        the picture as a square, and the answer speaks of the box on that.) Methods as /methods names
         them; by default those that the page has ticked at first. Returns the answer as the page's JSON,
         with the run's id (null if it could not be kept); of several boxes, one answer each under "parts".
         top_k shortens the rankings that are returned, not what is measured.
@@ -202,9 +201,10 @@ def requested_run(
     caption = text(caption, "caption").strip() or str(made.get("prompt", ""))
     if not caption:
         raise CaptionError("the picture needs its caption: only a PNG made by Whence carries it")
-    marked = tuple(box_in_prepared(box, image.size) for box in boxes_of_lists(boxes))
+    mapped, given = workspace.config.preparation.box_in_prepared, boxes_of_lists(boxes)
+    marked = tuple(mapped(box, image.size) for box in given)
     settings = Settings(seed=whole(seed, "seed"), effort=text(effort, "effort"))
-    square = prepared(image, workspace.resolution)
+    square = workspace.prepared(image)
     made = {key: value for key, value in made.items() if key != "boxes"}
     parts, offers = parts_of(square, caption, marked), offered_methods(workspace)
     if names is None:

@@ -23,7 +23,8 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from attribution.analysis.significance import CONTROLS
-from attribution.data import imagefolder
+from attribution.data.index import save_scan
+from attribution.data.metadata import METADATA
 from attribution.data.training_set import TrainingSet
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.artifacts import ArtifactKind
@@ -42,7 +43,7 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
     metadata_sha256 = _cut_pictures(whole.training_set, count, scenes)
     training_set = TrainingSet(scenes, whole.training_set.examples[:count], metadata_sha256)
     home.mkdir(parents=True, exist_ok=True)
-    imagefolder.save(training_set, home / INDEX)
+    save_scan(training_set, home / INDEX)
     config = whole.config
     if (table := whole.folder / LOSS_TABLE).exists():
         shutil.copy2(table, home / LOSS_TABLE)
@@ -56,7 +57,10 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
         checkpoints={
             name: stored_path(home, whole.source(stored)) for name, stored in config.checkpoints.items()
         },
-        fingerprints={**config.fingerprints, "training_set": training_set.fingerprint},
+        fingerprints={
+            **config.fingerprints,
+            "training_set": config.preparation.fingerprint(training_set.fingerprint),
+        },
     ).save(home)
     made = Workspace.open(home, whole.device)
     for kind in (job.kind for job in all_jobs()):
@@ -133,12 +137,12 @@ def _cut_controls(artifact: Artifact, count: int) -> dict[str, np.ndarray]:
 def _cut_pictures(training_set: TrainingSet, count: int, folder: Path) -> str:
     """The first pictures as links, and their metadata, whose sha256 is returned."""
     folder.mkdir(parents=True, exist_ok=True)
-    for row, example in enumerate(training_set.examples[:count]):
+    for example in training_set.examples[:count]:
         target = folder / example.file_name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(training_set.path(row), target)
-    lines = (training_set.folder / imagefolder.METADATA).read_text(encoding="utf-8").split("\n")
+            os.link(training_set.folder / example.file_name, target)
+    lines = (training_set.folder / METADATA).read_text(encoding="utf-8").split("\n")
     data = ("\n".join([line for line in lines if line.strip()][:count]) + "\n").encode()
-    (folder / imagefolder.METADATA).write_bytes(data)
+    (folder / METADATA).write_bytes(data)
     return hashlib.sha256(data).hexdigest()

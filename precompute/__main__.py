@@ -18,6 +18,7 @@ from cli.environment import prepare
 prepare(__name__)
 
 from attribution.data import columns
+from attribution.data.preprocessing import CENTER, CROPS
 from attribution.encoders.base import encoder_readers
 from attribution.errors import SettingsError
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
@@ -125,10 +126,13 @@ def _add_training_set(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--dataset",
         metavar="DIR",
-        help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files",
+        help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files; "
+        "or shards that hold the pictures: .tar, Parquet, a datasets folder",
     )
     sub.add_argument(
-        "--image-column", metavar="NAME", help="of the metadata: the pictures' files (default file_name)"
+        "--image-column",
+        metavar="NAME",
+        help="of the metadata: the pictures' files (default file_name; of a table that holds them, image)",
     )
     sub.add_argument(
         "--caption-column",
@@ -139,6 +143,11 @@ def _add_training_set(sub: argparse.ArgumentParser) -> None:
         "--captions",
         choices=(columns.FIRST, columns.EACH),
         help="of a picture with several: the first alone, or each as a training image of its own",
+    )
+    sub.add_argument(
+        "--crop",
+        metavar="NAME",
+        help=f"how training made pictures square: {', '.join(CROPS)} (default {CENTER})",
     )
 
 
@@ -201,6 +210,7 @@ def _sources(options: argparse.Namespace) -> Sources:
         options.caption_column,
         options.captions,
         options.adapter,
+        options.crop,
     )
 
 
@@ -244,7 +254,7 @@ def _doctor(options: argparse.Namespace) -> int:
         raise SettingsError("give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER")
     chosen = {name: getattr(options, name) for name in _job_options("all")}
     with counting("training set") as progress:
-        found = examine(_sources(options), chosen, options.chunk, options.device, progress)
+        found = examine(_sources(options), chosen, options.device, progress)
     print_examination(found, options.device)
     return 2 if found.refused else 0
 

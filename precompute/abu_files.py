@@ -26,7 +26,6 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.data.preprocessing import prepared
 from attribution.errors import ModelError
 from attribution.models.base import DiffusionModel
 from attribution.models.pickles import unpickled_tensors
@@ -131,7 +130,7 @@ class AbuFiles:
         path, count = self.folder / LATENTS, len(workspace.training_set)
         found = _mapped(path, (2 * count, *workspace.latent_shape))
         for row in _some(count):
-            picture = prepared(workspace.training_set.image(row), workspace.resolution)
+            picture = workspace.prepared(workspace.training_set.image(row))
             sides = workspace.model.encode_images([picture, picture.transpose(FLIP)]).cpu()
             for side, own in enumerate(sides):
                 stored = torch.from_numpy(np.array(found[side * count + row], np.float32))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attribution.data.columns import Columns
+from attribution.data.preprocessing import Preparation
 from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
@@ -25,7 +26,7 @@ class Sources:
 
     Attributes:
         model: pipeline folder or hub id.
-        dataset: captioned image folder.
+        dataset: captioned image folder, or shards that hold the pictures.
         encoders: checkpoint folder, hub id or "none" by encoder name; those not named are as above.
         timesteps: of the probe; must divide the model's number of training timesteps.
         noises: draws at each of them.
@@ -38,6 +39,7 @@ class Sources:
         image_column, caption_column, captions: see `attribution.data.columns`; those of another dataset
             are the defaults.
         adapters: files or folders of what is put into the model, or "none"; a new model has none.
+        crop: how pictures were made square: see `attribution.data.preprocessing`.
     """
 
     model: str | None = None
@@ -54,6 +56,7 @@ class Sources:
     caption_column: str | None = None
     captions: str | None = None
     adapters: Sequence[str] | None = None
+    crop: str | None = None
 
 
 def bind(
@@ -83,10 +86,11 @@ def bind(
         weight = in_folder(old.loss_weight, folder)
     checkpoints = _checkpoints(folder, sources.checkpoints, old)
     columns = chosen_columns(folder, sources, old)
+    preparation = chosen_preparation(folder, sources, old)
     optional = [name for name in encoders if name not in sources.encoders and old is None]
     return create_workspace(
         folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints,
-        columns, optional, chosen_adapters(folder, sources, old),
+        columns, optional, chosen_adapters(folder, sources, old), preparation,
     )  # fmt: skip
 
 
@@ -113,9 +117,7 @@ def gone_without(workspace: Workspace, given: Mapping[str, str]) -> str | None:
 
 def chosen_columns(folder: Path, sources: Sources, old: Config | None) -> Columns:
     """Those given, else those of an old workspace of the same dataset, else the defaults."""
-    kept = Columns()
-    if old is not None and (sources.dataset is None or stored_path(folder, sources.dataset) == old.dataset):
-        kept = old.columns
+    kept = old.columns if old is not None and _same_dataset(folder, sources, old) else Columns()
     return Columns(
         sources.image_column or kept.image,
         sources.caption_column or kept.caption,
@@ -130,6 +132,16 @@ def chosen_adapters(folder: Path, sources: Sources, old: Config | None) -> list[
     if old is None or sources.model is not None:
         return []
     return [Workspace(folder, old).source(stored) for stored in old.adapters]
+
+
+def chosen_preparation(folder: Path, sources: Sources, old: Config | None) -> Preparation:
+    """As given, else that of an old workspace of the same dataset, else the default."""
+    kept = old.preparation if old is not None and _same_dataset(folder, sources, old) else Preparation()
+    return Preparation(sources.crop or kept.crop)
+
+
+def _same_dataset(folder: Path, sources: Sources, old: Config) -> bool:
+    return sources.dataset is None or stored_path(folder, sources.dataset) == old.dataset
 
 
 def chosen_encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
@@ -191,6 +203,7 @@ def open_or_bind(
         ("image-column", sources.image_column, config.columns.image),
         ("caption-column", sources.caption_column, config.columns.caption),
         ("captions", sources.captions, config.columns.captions),
+        ("crop", sources.crop, config.preparation.crop),
     ):
         if asked is not None and bound not in (asked, workspace.stored(asked)):
             raise WorkspaceError(

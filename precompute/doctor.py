@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from attribution.data import imagefolder
+from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
 from attribution.errors import ModelError, WhenceError
@@ -20,11 +20,13 @@ from attribution.models.base import DiffusionModel, check_captions, open_model
 from attribution.models.prompts import spelled_out
 from attribution.workspace.config import Config, stored_path
 from attribution.workspace.workspace import Workspace, checked_device
+from attribution.workspace.writer import KEPT
 from precompute.binding import (
     Sources,
     chosen_adapters,
     chosen_columns,
     chosen_encoders,
+    chosen_preparation,
     chosen_probe,
 )
 from precompute.jobs.base import all_jobs, jobs_in, with_options
@@ -79,7 +81,6 @@ class Examination:
 def examine(
     sources: Sources,
     options: Mapping[str, int | None],
-    chunk: int,
     device: str,
     progress: Progress | None = None,
 ) -> Examination:
@@ -87,15 +88,15 @@ def examine(
 
     Args:
         options: of the jobs, by name.
-        chunk: training images a chunk.
 
     Raises:
-        SettingsError: there is no such device.
+        SettingsError: there is no such device, or no such crop.
     """
     device, findings, facts = checked_device(device), list[Finding](), dict[str, str]()
+    facts["crop"] = f"a picture that is not square is {chosen_preparation(Path(), sources, None).words}"
     model = _tried(lambda: _opened_model(sources, device), findings)
     columns = chosen_columns(Path(), sources, None)
-    training_set = _tried(lambda: imagefolder.scan(sources.dataset or "", progress, columns), findings)
+    training_set = _tried(lambda: scan(sources.dataset or "", progress, columns), findings)
     if model is not None:
         facts |= dict(_model_facts(model, sources))
     if training_set is not None:
@@ -109,7 +110,7 @@ def examine(
     planned: list[Planned] | None = None
     if model is not None and training_set is not None:
         made = (sources, model, training_set, encoders, device)
-        planned = _tried(lambda: _planned(options, chunk, *made), findings)
+        planned = _tried(lambda: _planned(options, *made), findings)
     return Examination(facts, planned or (), sorted(findings, key=lambda finding: not finding.refused))
 
 
@@ -142,7 +143,6 @@ def _opened_encoders(
 
 def _planned(
     options: Mapping[str, int | None],
-    chunk: int,
     sources: Sources,
     model: DiffusionModel,
     training_set: TrainingSet,
@@ -162,14 +162,14 @@ def _planned(
             {},
             model.latent_shape,
             checkpoints=dict(sources.checkpoints),
+            preparation=chosen_preparation(Path(), sources, None),
         )
         workspace = Workspace(Path(folder), config, device, model, opened, training_set)
         pace = measured_pace(model, opened)
         for job in (with_options(job, options) for job in jobs_in(workspace, all_jobs())):
             rows, work = job.count(workspace), job.work(workspace)
             seconds = 0.0 if work == Work() else rows * pace.seconds(work)
-            sums = work.sums * -(-rows // chunk)
-            planned.append(Planned(job.kind.folder, rows, job.unit, seconds, work.stored, sums))
+            planned.append(Planned(job.kind.folder, rows, job.unit, seconds, work.stored, KEPT * work.sums))
     return planned
 
 

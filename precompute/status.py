@@ -21,7 +21,7 @@ from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import CAPTIONS, LATENTS
 from attribution.workspace.store import mending_command
 from attribution.workspace.workspace import Workspace
-from attribution.workspace.writer import PLAN
+from attribution.workspace.writer import CHUNK, PLAN, SUM
 from precompute.jobs.base import all_jobs, jobs_in
 
 OPTIONAL = (
@@ -78,7 +78,8 @@ def _unfinished(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
         if kind in OPTIONAL:
             return State(name, "left out", f"made when asked for; keep them with `{command}`")
         return State(name, "missing", f"make it with `{command}`")
-    done = sum(1 for _ in part.glob("chunk-*"))
+    sums = [int(path.name.split("-")[1]) + 1 for path in part.glob(f"{SUM}-*")]
+    done = max(sums, default=sum(1 for _ in part.glob(f"{CHUNK}-*")))
     return State(name, "unfinished", f"{done} of {total} chunks; continue with `{command}`")
 
 
@@ -117,18 +118,19 @@ def damaged_artifacts(workspace: Workspace, absent_too: bool = True) -> Iterator
 def changed_pictures(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
     """One sentence if pictures are not those that were scanned, every file hashed."""
     training_set = workspace.training_set
-    changed = []
-    for row, example in enumerate(training_set.examples):
+    changed, files = [], training_set.files
+    for done, (name, sha256) in enumerate(files.items(), 1):
         try:
-            found = file_sha256(training_set.path(row))
+            found = file_sha256(training_set.folder / name)
         except OSError:
             found = "gone"
-        if found != example.sha256:
-            changed.append(example.file_name)
-        progress(row + 1, len(training_set))
+        if found != sha256:
+            changed.append(name)
+        progress(done, len(files))
     if changed:
+        what = "shard" if training_set.shards else "picture"
+        count = f"1 {what} has" if len(changed) == 1 else f"{len(changed):,} {what}s have"
         yield (
-            f"{len(changed)} pictures of {training_set.folder} have changed since they were scanned "
-            f"({', '.join(changed[:5])}): put them back, or run `python -m precompute init --workspace "
-            f"{workspace.folder}`"
+            f"{count} changed in {training_set.folder} since the scan ({', '.join(changed[:5])}): put back "
+            f"what was there, or run `python -m precompute init --workspace {workspace.folder}`"
         )

@@ -35,7 +35,7 @@ class Work:
         whole: draws whose gradient is of all weights.
         encoder: the name of the encoder that embeds it; "" for none.
         stored: bytes of the artifact.
-        sums: bytes that a chunk keeps until the job ends, where that is not the artifact itself.
+        sums: bytes of the sum so far, where the artifact is one.
     """
 
     pictures: float = 0

@@ -80,7 +80,7 @@ class PageContext:
         assert picture is not None
         return {
             **self.marked(session),
-            self.stage.legend: legend(picture),
+            self.stage.legend: legend(picture, self.workspace.config.preparation.words),
             self.source.form.reuse: gr.update(interactive="seed" in picture.made),
             **self.answer.empty(self.mosaic, session.kept),
             **self.at_rest(line),

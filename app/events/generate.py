@@ -19,7 +19,6 @@ from app.runtime.sessions import Session
 from app.views import status
 from app.views.stage import preview_view
 from attribution.analysis.query_check import unread_words
-from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, InputError, WhenceError
 from attribution.models.base import Generation
 from attribution.results import Progress
@@ -136,4 +135,4 @@ def generated_picture(workspace: Workspace, generation: Generation, image: Image
     if image is None:
         raise WhenceError("the model gave no picture")
     made = {**asdict(generation), "model": workspace.fingerprints["model"]}
-    return Picture(prepared(image, workspace.resolution), generation.prompt, made)
+    return Picture(workspace.prepared(image), generation.prompt, made)

@@ -19,7 +19,6 @@ from app.views.training_image import LossMaps, Neighbour, training_image_view
 from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import similar_images
 from attribution.analysis.significance import CONTROLS, common_words
-from attribution.data.preprocessing import prepared
 from attribution.errors import TrainingSetError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Locating, methods
@@ -95,7 +94,7 @@ class TrainingImageEvents:
     def _image(self, row: int) -> Any:
         """The training image as the model sees it."""
         workspace = self.page.workspace
-        return prepared(workspace.training_set.image(row), workspace.resolution)
+        return workspace.prepared(workspace.training_set.image(row))
 
 
 def connect_training_image(page: PageContext) -> None:

@@ -15,7 +15,6 @@ from app.runs.boxes import boxes_of_settings
 from app.runs.run import Picture
 from app.runtime.sessions import Session, Upload
 from app.views import status
-from attribution.data.preprocessing import prepared
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class UploadEvents:
     def _shown(self, upload: Upload, session: Session, caption: str) -> Updates:
         session.begin()
         made = {key: value for key, value in upload.settings.items() if key != "boxes"}
-        image = prepared(upload.image, self.page.workspace.resolution)
+        image = self.page.workspace.prepared(upload.image)
         session.show(Picture(image, "", made, upload.image.size), boxes_of_settings(upload.settings))
         return {
             **self.page.new_picture(session, status.idle(self._welcome(made, caption))),

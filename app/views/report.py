@@ -51,7 +51,7 @@ def report(run: Run, workspace: Workspace) -> str:
         date=time.strftime("%-d %B %Y, %H:%M UTC", time.gmtime(run.begun)),
         made_with=_made_with(run),
         picture=data_uri(run.picture.image, LARGE),
-        question=_facts({**_question(run), **_asked_of(workspace)}),
+        question=_facts({**_question(run, workspace.config.preparation.words), **_asked_of(workspace)}),
         limits=limits(run, found, SHOWN),
         parts=[_part(part, run, workspace, found) for part in run.parts],
         proofs=[_proof(proof, run) for proof in run.proofs],
@@ -95,7 +95,7 @@ def command_line(run: Run, part: Part) -> str:
     return shlex.join([*words, "--workspace", "WORKSPACE"])
 
 
-def _question(run: Run) -> dict[str, Any]:
+def _question(run: Run, made_square: str) -> dict[str, Any]:
     """What was asked, and how the picture was made."""
     boxed = [part for part in run.parts if part.query.box is not None]
     return {
@@ -103,7 +103,7 @@ def _question(run: Run) -> dict[str, Any]:
         or "the whole picture",
         "Methods": ", ".join(method(name).title for name in run.methods),
         "Effort": run.settings.effort,
-        **_how_made(run),
+        **_how_made(run, made_square),
     }
 
 
@@ -128,14 +128,14 @@ def _made_with(run: Run) -> str:
     return f"Whence {made['Whence']} on {made['Machine']}" if {"Whence", "Machine"} <= made.keys() else ""
 
 
-def _how_made(run: Run) -> dict[str, Any]:
+def _how_made(run: Run, made_square: str) -> dict[str, Any]:
     made = run.picture.made
     names = ("seed", "steps", "guidance", "negative_prompt")
     known = {name.capitalize(): made[name] for name in names if made.get(name) not in (None, "")}
     if run.picture.original_size is None:
         return {"Picture": "generated on the page", **known}
     width, height = run.picture.original_size
-    origin = f"brought to the page, {width} × {height}; the model sees its centre square"
+    origin = f"brought to the page, {width} × {height}; the model sees it {made_square}"
     return {"Picture": origin, **known}
 
 

@@ -71,8 +71,12 @@ def _cells(box: Box, grid: LatentGrid) -> str:
     )
 
 
-def legend(picture: Picture | None) -> str:
-    """The line under the picture: its caption and how it was made."""
+def legend(picture: Picture | None, made_square: str = "") -> str:
+    """The line under the picture: its caption and how it was made.
+
+    Args:
+        made_square: what the model's preparation does to a picture that is not square, in words.
+    """
     if picture is None:
         return render("legend.html", caption="", facts=None)
     made, facts = picture.made, []
@@ -84,6 +88,6 @@ def legend(picture: Picture | None) -> str:
         facts.append(f"guidance {made['guidance']:g}")
     if picture.original_size is not None:
         width, height = picture.original_size
-        square = "" if width == height else ", cut to its centre square"
+        square = "" if width == height else f", {made_square}"
         facts.append(f"your picture, {width} × {height}{square}")
     return render("legend.html", caption=picture.caption, facts=facts)

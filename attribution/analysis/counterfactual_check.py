@@ -25,7 +25,6 @@ from attribution.analysis.counterfactual import (
     Survivor,
 )
 from attribution.analysis.significance import related_captions
-from attribution.data.preprocessing import prepared
 from attribution.errors import Cancelled, SettingsError
 from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Generation, Weights
@@ -256,6 +255,6 @@ def _made(
         for step in workspace.model.generate(generation, weights):
             done += 1
             if step.image is not None:
-                pictures.append(prepared(step.image, workspace.resolution))
+                pictures.append(workspace.prepared(step.image))
             yield Progress("", stage, done, total)
     return tuple(pictures)

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from attribution.data.preprocessing import prepared
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.embeddings import Embedding
 from attribution.workspace.workspace import Workspace
@@ -62,4 +61,4 @@ def similar_images(
 
 
 def _pixels(workspace: Workspace, row: int) -> Float64[ndarray, "h w 3"]:
-    return np.asarray(prepared(workspace.training_set.image(row), workspace.resolution), np.float64)
+    return np.asarray(workspace.prepared(workspace.training_set.image(row)), np.float64)

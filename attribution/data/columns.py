@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from attribution.errors import SettingsError, TrainingSetError
 
 IMAGE, CAPTION, ID = "file_name", "text", "id"  # as the datasets library has them, and our own
+PICTURE = "image"  # in a table that holds its pictures
 ALSO_CAPTIONS = ("caption", "prompt")  # taken where there is no `CAPTION`, and only one of them
 REFUSED, FIRST, EACH = "refused", "first", "each"
 NAMED = 12  # columns that an error names
@@ -18,7 +19,8 @@ class Columns:
     """What a person says of the columns.
 
     Attributes:
-        image: the column with the pictures' file names; None for `file_name`.
+        image: the column with the pictures' file names; None for `file_name`. In shards, the column with
+            the pictures themselves; None for `image`, or for any ending of a picture in a tar file.
         caption: the column with their captions; None for `text`, else the only one of `caption` and
             `prompt`.
         captions: what becomes of several captions of one picture: "refused", "first" (the others are not
@@ -52,7 +54,7 @@ class Columns:
         ):
             if name not in there:
                 raise TrainingSetError(
-                    f'{source} has no "{name}" (its columns are {_listed(there)}): name the column of the '
+                    f'{source} has no "{name}" (its columns are {listed(there)}): name the column of the '
                     f"{what} with {flag}"
                 )
         return image, caption
@@ -71,6 +73,7 @@ def _caption_among(there: Collection[str], source: object) -> str:
     return likely[0]
 
 
-def _listed(names: Collection[str]) -> str:
+def listed(names: Collection[str]) -> str:
+    """The first few names, as an error has them."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return (", ".join(sorted(names)[:NAMED]) or "none") + more

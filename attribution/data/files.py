@@ -1,4 +1,4 @@
-"""What every room needs of files: hashes, durable writing, what is wrong with JSON, a cache's place."""
+"""What every room needs of files: hashes, names, durable writing, words for bad JSON, a cache's place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 import reprlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
@@ -41,6 +41,17 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def is_plain(text: str) -> bool:
+    """Whether it has no control characters."""
+    return not any(ord(character) < 32 or ord(character) == 127 for character in text)
+
+
+def is_inside(name: str) -> bool:
+    """Whether it names a file of a folder, in plain characters, and does not lead out of it."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and is_plain(name)
 
 
 def cache_root() -> Path:

@@ -28,7 +28,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of pictures that have their cap
 FORM = (
     f"a training set is a folder of pictures with a {METADATA}, one "
     '{"file_name": ..., "text": ...} a line, a metadata.csv or .parquet with these columns, or a .txt with '
-    "its caption beside each picture"
+    "its caption beside each picture; or shards: Parquet with pictures in it, WebDataset's .tar, or what "
+    "`save_to_disk` of the datasets library writes"
 )
 
 
@@ -49,11 +50,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Metadata:
-    """All that a folder says of its pictures, and the sha256 of where it says so.
+    """All that a folder says of its pictures.
 
     Attributes:
         source: the file, or the folder of files.
         remedy: what mends a line that is wrong, as a command.
+        sha256: of where it says so; of shards, which are not read for it, of their names and sizes.
     """
 
     source: Path
@@ -68,7 +70,7 @@ def read_metadata(folder: Path, problems: Problems) -> Metadata:
     Raises:
         TrainingSetError: there is nothing, or a file that cannot be read at all.
     """
-    tables = _tables(folder)
+    tables = tables_of(folder)
     if len(tables) == 1 and tables[0].parent == folder:
         table, data = tables[0], _bytes(tables[0])
         lines = list(_rows(table, data, problems, ""))
@@ -85,7 +87,8 @@ def read_metadata(folder: Path, problems: Problems) -> Metadata:
     return _of_texts(folder)
 
 
-def _tables(folder: Path) -> list[Path]:
+def tables_of(folder: Path) -> list[Path]:
+    """The tables of captions in a folder, or in its sub-folders."""
     for places in ([folder], sorted(path.parent for path in folder.glob("*/metadata.*"))):
         found = {
             place: next((place / n for n in TABLES if (place / n).is_file()), None) for place in places

@@ -16,6 +16,12 @@ class Problem(Enum):
 
     NOT_JSON = "line", "is not JSON or not an object", "are not JSON or not objects"
     CELLS = "line", "has more cells than there are columns", "have more cells than there are columns"
+    NOT_TEXT = "text", "is too long or not UTF-8 or JSON", "are too long or not UTF-8 or JSON"
+    TWO_PICTURES = (
+        "row",
+        "has several pictures (name the ending of those trained on with --image-column)",
+        "have several pictures (name the ending of those trained on with --image-column)",
+    )
     NO_FILE = "line", "has no file name", "have no file name"
     LEAVES = "file name", "leaves the folder", "leave the folder"
     BAD_ID = (
@@ -35,6 +41,11 @@ class Problem(Enum):
     NO_CAPTION = "picture", "has no caption", "have no caption"
     EMPTY = "caption", "is empty", "are empty"
     GONE = "picture", "does not exist", "do not exist"
+    OUTSIDE = (
+        "picture",
+        "is named in its table but not held by it (write it with `save_to_disk`, which takes it in)",
+        "are named in their table but not held by it (write it with `save_to_disk`, which takes them in)",
+    )
     NO_PICTURE = "picture", "is not a PNG, JPEG or WEBP", "are not PNG, JPEG or WEBP"
     BROKEN = "picture", "is cut short or damaged", "are cut short or damaged"
     TOO_LARGE = "picture", "is too large", "are too large"

@@ -15,7 +15,8 @@ from jaxtyping import Int64
 from numpy import ndarray
 from PIL import Image
 
-from attribution.data.images import file_bytes, read_image
+from attribution.data.images import read_image
+from attribution.data.pictures import Files, Pictures
 from attribution.errors import TrainingSetError
 
 
@@ -32,10 +33,26 @@ class Example:
 
 
 class TrainingSet:
-    """Captioned images in a fixed order. Row i of every per-example artifact is example i."""
+    """Captioned images in a fixed order. Row i of every per-example artifact is example i.
 
-    def __init__(self, folder: Path, examples: Sequence[Example], metadata_sha256: str):
+    Args:
+        folder: in which file names begin.
+        metadata_sha256: see `attribution.data.metadata.Metadata`.
+        pictures: where they lie; None where each is a file of the folder.
+        shards: the sha256 of each file that holds them, by its name; none where each is a file.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        examples: Sequence[Example],
+        metadata_sha256: str,
+        pictures: Pictures | None = None,
+        shards: Mapping[str, str] | None = None,
+    ):
         self.folder = folder
+        self.pictures = pictures or Files(folder)
+        self.shards = dict(shards or {})
         self.examples = tuple(examples)
         self.metadata_sha256 = metadata_sha256
         self.ids = tuple(example.id for example in self.examples)
@@ -80,8 +97,10 @@ class TrainingSet:
         places[sorted(range(len(self)), key=self.ids.__getitem__)] = np.arange(len(self))
         return places
 
-    def path(self, row: int) -> Path:
-        return self.folder / self.examples[row].file_name
+    @property
+    def files(self) -> dict[str, str]:
+        """The sha256 of every file that it is made of when it was scanned, by its name."""
+        return self.shards or {example.file_name: example.sha256 for example in self.examples}
 
     def image(self, row: int) -> Image.Image:
         """The picture as RGB in its original size; its bytes are compared with those that were scanned.
@@ -90,11 +109,11 @@ class TrainingSet:
             ImageError: the file is gone or damaged.
             TrainingSetError: it is another picture than was scanned.
         """
-        path, scanned = self.path(row), self.examples[row].sha256
-        data = file_bytes(path)
-        if hashlib.sha256(data).hexdigest() != scanned:
+        example = self.examples[row]
+        data, called = self.pictures.read(example.file_name), self.pictures.called(example.file_name)
+        if hashlib.sha256(data).hexdigest() != example.sha256:
             raise TrainingSetError(
-                f"{path} has changed since it was scanned: put it back, or bind the workspace to what is "
+                f"{called} has changed since it was scanned: put it back, or bind the workspace to what is "
                 "there now with `python -m precompute init --workspace DIR`"
             )
-        return read_image(data, repr(str(path)))[0]
+        return read_image(data, repr(called))[0]

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.data.preprocessing import box_in_prepared, prepared
 from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
 from attribution.models.batch import Conditioning
 from attribution.models.draws import stratified_draws
@@ -55,13 +54,15 @@ class QueryContext:
     @cached_property
     def picture(self) -> Image.Image:
         """The query's picture as the model's square."""
-        return prepared(self.query.image, self.workspace.resolution)
+        return self.workspace.prepared(self.query.image)
 
     @cached_property
     def box(self) -> Box | None:
         """The box in fractions of the model's square; None for the whole picture."""
         box = self.query.box
-        return None if box is None else box_in_prepared(box, self.query.image.size)
+        if box is None:
+            return None
+        return self.workspace.config.preparation.box_in_prepared(box, self.query.image.size)
 
     @cached_property
     def latent(self) -> Float[Tensor, "1 c h w"]:

@@ -16,7 +16,6 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from attribution.data.preprocessing import prepared
 from attribution.models.batch import Conditioning
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
@@ -60,7 +59,7 @@ def training_latents(
     missing = [row for row in stored if row not in found]
     for start in range(0, len(missing), ENCODE_BATCH):
         batch = missing[start : start + ENCODE_BATCH]
-        images = [prepared(training_set.image(row), workspace.resolution) for row in batch]
+        images = [workspace.prepared(training_set.image(row)) for row in batch]
         for row, latent in zip(batch, workspace.model.encode_images(images).float().cpu(), strict=True):
             known.put(str(row), latent)
             found[row] = latent

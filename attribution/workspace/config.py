@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from attribution.data.columns import Columns
 from attribution.data.files import first_problem
+from attribution.data.preprocessing import Preparation
 from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import NONE
@@ -65,6 +66,7 @@ class _StoredConfig(_Stored):
     checkpoints: dict[str, str] = {}
     columns: Columns = Columns()
     adapters: tuple[str, ...] = ()
+    preparation: Preparation = Preparation()
 
     @model_validator(mode="after")
     def _of_one_piece(self) -> _StoredConfig:
@@ -101,6 +103,7 @@ class Config:
         checkpoints: folders of further weights of the model's denoiser, by name.
         columns: of the training set's metadata; written down only where somebody has named them.
         adapters: files or folders of what is put into the model; written down only where there are any.
+        preparation: of pictures, as in training; written down only where it is not the default.
 
     Folders are written relative to the workspace where they lie beside it, so that all of them can
     be moved together.
@@ -117,6 +120,7 @@ class Config:
     checkpoints: Mapping[str, str] = field(default_factory=dict)
     columns: Columns = field(default_factory=Columns)
     adapters: tuple[str, ...] = ()
+    preparation: Preparation = field(default_factory=Preparation)
 
     def save(self, folder: Path) -> None:
         """Write it, and record it with the training set's index and the loss table that lie beside it."""
@@ -125,6 +129,8 @@ class Config:
             del data["columns"]
         if not self.adapters:
             del data["adapters"]
+        if self.preparation == Preparation():
+            del data["preparation"]
         part = folder / f"{CONFIG}.part"
         part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         part.replace(folder / CONFIG)
@@ -150,8 +156,8 @@ class Config:
                 )
             found = _StoredConfig.model_validate_json(data)
             probe = Probe(**found.probe.model_dump())
-            plain = found.model_dump(exclude={"format", "probe", "columns"})
-            return cls(**plain, probe=probe, columns=found.columns)
+            plain = found.model_dump(exclude={"format", "probe", "columns", "preparation"})
+            return cls(**plain, probe=probe, columns=found.columns, preparation=found.preparation)
         except ValidationError as problem:
             if any(error["type"] == "literal_error" for error in problem.errors()):  # of the format
                 raise WorkspaceError(f"{path} is of another version: {again}") from problem

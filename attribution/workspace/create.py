@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from attribution.data import imagefolder
 from attribution.data.columns import Columns
+from attribution.data.index import save_scan
+from attribution.data.preprocessing import Preparation
+from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import ModelError
@@ -39,6 +41,7 @@ def create_workspace(
     columns: Columns | None = None,
     optional: Collection[str] = (),
     adapters: Sequence[Path | str] = (),
+    preparation: Preparation | None = None,
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
@@ -46,7 +49,7 @@ def create_workspace(
         encoders, checkpoints: folders or hub ids, by name: of encoders, of further weights of the denoiser.
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
-        layers, loss_weight, columns, adapters: see `open_model` and `Columns`.
+        layers, loss_weight, columns, adapters, preparation: see `open_model`, `Columns`, `Preparation`.
         optional: names of encoders that are gone without where they cannot be opened.
 
     Raises:
@@ -55,17 +58,17 @@ def create_workspace(
     folder, device = Path(folder), checked_device(device)
     opened = open_model(str(model), device, layers, loss_weight, adapters)
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
-    training_set = _askable(opened, imagefolder.scan(dataset, progress, columns))
+    training_set = _askable(opened, scan(dataset, progress, columns))
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
+    seen = (preparation or Preparation()).fingerprint(training_set.fingerprint)
     config = Config(
         stored_path(folder, model), stored_path(folder, dataset),
         _stored(folder, {name: str((encoders or {})[name]) for name in loaded}),
-        probe, opened.resolution,
-        _fingerprints(opened, training_set, loaded, probe, device, further),
+        probe, opened.resolution, _fingerprints(opened, seen, loaded, probe, device, further),
         opened.latent_shape,
         f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
         _stored(folder, further), columns or Columns(),
-        tuple(stored_path(folder, adapter) for adapter in adapters),
+        tuple(stored_path(folder, adapter) for adapter in adapters), preparation or Preparation(),
     )  # fmt: skip
     _save(folder, config, training_set, weight)
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
@@ -109,13 +112,13 @@ def _save(folder: Path, config: Config, training_set: TrainingSet, weight: LossW
     folder.mkdir(parents=True, exist_ok=True)
     if config.loss_weight.startswith(TABLE):
         write_table(weight, folder / LOSS_TABLE)
-    imagefolder.save(training_set, folder / INDEX)
+    save_scan(training_set, folder / INDEX)
     config.save(folder)
 
 
 def _fingerprints(
     model: DiffusionModel,
-    training_set: TrainingSet,
+    training_set: str,
     encoders: Mapping[str, Encoder],
     probe: Probe,
     device: str,
@@ -126,7 +129,7 @@ def _fingerprints(
         "model": model.fingerprint,
         "layers": model.layers,
         "loss": model.parametrisation.fingerprint,
-        "training_set": training_set.fingerprint,
+        "training_set": training_set,
         "probe": probe_fingerprint(probe),
         "dtype": "float32",
         "resolution": str(model.resolution),

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from PIL import Image
 
-from attribution.data import imagefolder
+from attribution.data.index import load_scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import MismatchError, MissingArtifactError, SettingsError, WorkspaceError
@@ -122,18 +123,17 @@ class Workspace:
         """Pixels of a side of a prepared picture; known without loading the model."""
         return self.config.resolution
 
+    def prepared(self, image: Image.Image) -> Image.Image:
+        """What the model sees of a picture: a training image or a query."""
+        return self.config.preparation.prepared(image, self.resolution)
+
     @cached_property
     def training_set(self) -> TrainingSet:
         if self._training_set is not None:
             return self._training_set
         dataset, path = (self.folder / self.config.dataset).resolve(), self.folder / INDEX
-        found = imagefolder.load(path, dataset, self.config.columns, checked_bytes(path))
-        if found.fingerprint != (wanted := self.fingerprints["training_set"]):
-            raise MismatchError(
-                f"the training set at {dataset} has fingerprint {found.fingerprint}, but {self.folder} was "
-                f"made for {wanted}: put that one back, or bind the workspace to this one with `python -m "
-                f"precompute init --workspace {shlex.quote(str(self.folder))}`"
-            )
+        found = load_scan(path, dataset, self.config.columns, checked_bytes(path))
+        self._must_match("training_set", self.config.preparation.fingerprint(found.fingerprint))
         return found
 
     @property
@@ -229,11 +229,13 @@ class Workspace:
                 **_checkpoint_sources(self.config),
                 "model": model,
                 "loss": model,
+                "training_set": self.config.dataset,
             }
             raise MismatchError(
-                f"the {key} at {sources.get(key)} has fingerprint {found}, but {self.folder} was made for "
-                f"{self.fingerprints.get(key)}: put that one back, or bind the workspace to this one with "
-                f"`python -m precompute init --workspace {shlex.quote(str(self.folder))}`"
+                f"the {key.replace('_', ' ')} at {sources.get(key)} has fingerprint {found}, but "
+                f"{self.folder} was made for {self.fingerprints.get(key)}: put that one back, or bind the "
+                f"workspace to this one with `python -m precompute init --workspace "
+                f"{shlex.quote(str(self.folder))}`"
             )
 
     def stored(self, source: Path | str) -> str:

@@ -1,5 +1,7 @@
 """Making an artifact: in chunks that survive an interruption, then published in one step.
 
+Where an artifact is a sum over chunks, only the sum so far is kept, and the one before it.
+
 The bytes published are those of an uninterrupted run: chunks are of a fixed size, nothing in them
 depends on when or in how many sittings they were made, and a chunk that is not whole is made again.
 """
@@ -27,7 +29,10 @@ from attribution.workspace.store import FORMAT, Store
 
 Chunk = dict[str, np.ndarray]
 Assemble = Callable[[Iterator[Chunk], Path], Mapping[str, Any] | None]
+Add = Callable[[Chunk, Chunk], Chunk]  # the sum so far and the next chunk => the sum
 
+CHUNK, SUM = "chunk", "sum"  # of one chunk, of all up to one: what a file in the `.part` folder is called
+KEPT = 2  # sums: the last may be damaged by a power cut
 PLAN = "plan.json"
 WHOLE = "whole"
 IMPORTED = "imported"  # a setting of what was made elsewhere: no choice of a job made it otherwise
@@ -60,14 +65,18 @@ class Plan:
 class Writer:
     """Makes one artifact; a context that holds its lock.
 
+    Args:
+        adding: adds a chunk to the sum of those before; None where chunks are kept one by one.
+
     with Writer(root, plan) as writer:
         for chunk in writer.missing():
             writer.add(chunk, arrays)
         writer.publish(assemble)
     """
 
-    def __init__(self, root: Path, plan: Plan):
-        self.root, self.plan = root, plan
+    def __init__(self, root: Path, plan: Plan, adding: Add | None = None):
+        self.root, self.plan, self._adding = root, plan, adding
+        self._sum: Chunk | None = None  # of all chunks so far, where they are added up
         self.target = root / plan.name
         self.part = root / f"{plan.name}.part"
         self.notice: str | None = None  # why an unfinished artifact was thrown away, for the person
@@ -124,13 +133,21 @@ class Writer:
             self.part.mkdir(parents=True)
             write_durably(self.part / PLAN, _json_bytes(wanted))
         whole = self._whole_chunks()
-        return [chunk for chunk in range(self.plan.chunks) if chunk not in whole]
+        if self._adding is None:
+            return [chunk for chunk in range(self.plan.chunks) if chunk not in whole]
+        last = max(whole, default=-1)
+        self._sum = load_arrays(whole[last].read_bytes()) if whole else None
+        return list(range(last + 1, self.plan.chunks))
+
+    @property
+    def _kind(self) -> str:
+        return CHUNK if self._adding is None else SUM
 
     def _whole_chunks(self) -> dict[int, Path]:
         """Finished chunks by number. The name carries the checksum; what does not match is deleted."""
         whole = {}
-        for path in sorted(self.part.glob("chunk-*")):
-            number, _, checksum = path.name.removeprefix("chunk-").partition("-")
+        for path in sorted(self.part.glob(f"{self._kind}-*")):
+            number, _, checksum = path.name.removeprefix(f"{self._kind}-").partition("-")
             if checksum and file_sha256(path) == checksum:
                 whole[int(number)] = path
             else:
@@ -138,14 +155,21 @@ class Writer:
         return whole
 
     def add(self, chunk: int, arrays: Chunk) -> None:
-        """Keep one chunk."""
+        """Keep one chunk; those that are added up come in the order in which they are missing."""
+        if self._adding is not None:
+            self._sum = arrays if self._sum is None else self._adding(self._sum, arrays)
+            arrays = self._sum
         data = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
         checksum = hashlib.sha256(data).hexdigest()
-        write_durably(self.part / f"chunk-{chunk:06d}-{checksum}", data)
+        write_durably(self.part / f"{self._kind}-{chunk:06d}-{checksum}", data)
+        if self._adding is not None:
+            for old in sorted(self.part.glob(f"{SUM}-*"))[:-KEPT]:
+                old.unlink()
 
     def _chunks(self) -> Iterator[Chunk]:
         whole = self._whole_chunks()
-        for chunk in range(self.plan.chunks):
+        chunks = range(self.plan.chunks)
+        for chunk in chunks if self._adding is None else chunks[-1:]:
             if chunk not in whole:
                 raise ArtifactError(f"chunk {chunk} of {self.part} was damaged: run the job again")
             yield load_arrays(whole[chunk].read_bytes())

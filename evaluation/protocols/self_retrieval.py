@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from attribution.data.images import read_image
 from attribution.errors import TrainingSetError
 from attribution.query import Query, Settings
 from attribution.workspace.workspace import Workspace
@@ -83,7 +82,7 @@ PROTOCOLS = (SelfRetrieval(),)
 def _upload(workspace: Workspace, row: int) -> Callable[[], Query]:
     """The training image's file, taken the way an upload is."""
     training_set = workspace.training_set
-    return lambda: Query(read_image(training_set.path(row))[0], training_set.captions[row])
+    return lambda: Query(training_set.image(row), training_set.captions[row])
 
 
 def _with_others(ids: Sequence[str], row: int, others: int, draw: np.random.Generator) -> tuple[str, ...]:

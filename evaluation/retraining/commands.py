@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from attribution.analysis.evidence import FILE
-from attribution.data.imagefolder import scan
+from attribution.data.scanning import scan
 from attribution.errors import Cancelled
 from attribution.methods.base import method
 from attribution.models.base import open_model

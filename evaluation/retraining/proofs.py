@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from attribution.analysis.counterfactual import CounterfactualSettings
-from attribution.data.preprocessing import prepared
 from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Weights
 from attribution.models.draws import stratified_draws
@@ -134,8 +133,8 @@ class Prover:
         workspace = self.workspace
         *_, last = workspace.model.generate(self.panel.generation(picture), weights)
         assert last.image is not None
-        before = prepared(remade(workspace.model, self.panel, picture), workspace.resolution)
-        change = picture_change(workspace, before, prepared(last.image, workspace.resolution))
+        before = workspace.prepared(remade(workspace.model, self.panel, picture))
+        change = picture_change(workspace, before, workspace.prepared(last.image))
         return self._measured(picture, weights, named_for, round(change.inside, 3))
 
     def _unrelated(self, weights: Weights, named_for: str) -> list[Shown]:

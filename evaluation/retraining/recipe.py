@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from attribution.data.imagefolder import scan
+from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.errors import SettingsError
 from evaluation.retraining.files import checked, digest_of

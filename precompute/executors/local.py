@@ -71,7 +71,8 @@ def run(
         WhenceError: whatever the job itself cannot do.
     """
     total, name = job.count(workspace), job.kind.folder
-    with Writer(workspace.folder, plan(workspace, job, how)) as writer:
+    adding = job.added if job.adds_up else None
+    with Writer(workspace.folder, plan(workspace, job, how), adding) as writer:
         if not remake and writer.up_to_date():
             yield Step(name, job.unit, total, total, 0, "is there already")
             return

@@ -59,6 +59,11 @@ class Job(Protocol):
         """Those of them that its own command makes as well, with the same options."""
         ...
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is a sum over chunks, which need not all be kept until its end."""
+        ...
+
     def possible(self, workspace: Workspace) -> bool:
         """Whether this workspace has what it takes, such as an encoder."""
         ...
@@ -83,8 +88,15 @@ class Job(Protocol):
         """Return the arrays of some consecutive rows; a function of nothing else."""
         ...
 
+    def added(self, total: Chunk, chunk: Chunk) -> Chunk:
+        """Return the sum of all chunks up to one, given that of those before; asked where `adds_up`."""
+        ...
+
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any] | None:
-        """Write the artifact's files from all chunks, in order; return what else the manifest records."""
+        """Write the artifact's files from all chunks, in order; return what else the manifest records.
+
+        Of a job that adds up there is but one, the sum of all.
+        """
         ...
 
     def doubt(self, measured: Mapping[str, Any]) -> str | None:
@@ -98,6 +110,7 @@ class PerExample:
     unit = "images"
     reads: tuple[Kind, ...] = ()
     together: tuple[Kind, ...] = ()
+    adds_up = False
 
     def possible(self, workspace: Workspace) -> bool:
         return True
@@ -113,6 +126,9 @@ class PerExample:
 
     def work(self, workspace: Workspace) -> Work:
         return Work()
+
+    def added(self, total: Chunk, chunk: Chunk) -> Chunk:
+        raise NotImplementedError("its chunks are not added up")
 
     def doubt(self, measured: Mapping[str, Any]) -> str | None:
         return None

@@ -1,7 +1,8 @@
 """The Fisher information of the layers that are unlearned: its diagonal, its eigenbases, its eigenvalues.
 
 All three are expectations over per-draw gradients. Chunks hold float64 *sums* and how many draws are in
-them, so that a short last chunk counts for what it is; they are added in order and divided once.
+them, so that a short last chunk counts for what it is; they are added as they come, in order, and divided
+once.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Expectation(PerExample):
     together: tuple[Kind, ...] = (ALLOTMENT,)
     draws: int = option(12, "of the Fisher information, per training image")
     seed: int = 0
+    adds_up = True
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         settings: dict[str, Any] = {
@@ -72,8 +74,11 @@ class Expectation(PerExample):
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         return chunk_of(self.sums(workspace, rows, self.draws, self.seed, batch_size))
 
+    def added(self, total: Chunk, chunk: Chunk) -> Chunk:
+        return chunk_of(summed(map(sums_of, (total, chunk))))
+
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any]:
-        total = summed(map(sums_of, chunks))
+        (total,) = map(sums_of, chunks)
         stored = self.finished(mean_of(total))
         # Eigenvectors come column by column, and what is saved is memory as it lies: their transpose.
         arrays = {

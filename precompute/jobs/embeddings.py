@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 from safetensors.torch import save
 
-from attribution.data.preprocessing import prepared
 from attribution.encoders.base import encoder_reader, encoder_readers
 from attribution.encoders.whitening import BLOCK, COMPONENTS, SHRINKAGE, fit_whitening
 from attribution.workspace.embeddings import WHITENING, embedding
@@ -67,7 +66,7 @@ class Embeddings(PerExample):
         encoder, training_set = workspace.encoder(self.encoder), workspace.training_set
         if self.captions:
             return {"vectors": encoder.captions(training_set.captions[rows.start : rows.stop])}
-        images = [prepared(training_set.image(row), workspace.resolution) for row in rows]
+        images = [workspace.prepared(training_set.image(row)) for row in rows]
         return {"vectors": encoder.images(images)}
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from attribution.data.preprocessing import prepared
 from attribution.errors import NonFiniteError
 from attribution.workspace.baseline import FLIPPED, LATENTS, sides
 from attribution.workspace.workspace import Workspace
@@ -34,7 +33,7 @@ class Latents(PerExample):
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
         model, training_set = workspace.model, workspace.training_set
-        images = [prepared(training_set.image(row), model.resolution) for row in rows]
+        images = [workspace.prepared(training_set.image(row)) for row in rows]
         if self.kind == LATENTS.of(**FLIPPED):
             images = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in images]
         latents = model.encode_images(images).float().cpu().numpy()

@@ -15,7 +15,6 @@ from app.runs.archive import RunArchive
 from app.runs.run import Picture
 from app.runtime.model_loader import ModelLoader
 from app.runtime.sessions import Session, Uploads
-from attribution.data.preprocessing import prepared
 from attribution.workspace.workspace import Workspace
 
 CAPTION = "a cat on a table"
@@ -42,6 +41,6 @@ def request_of(request: pytest.FixtureRequest) -> Any:
 def session(page: PageContext, request_of: Any, tiny_world: Workspace) -> Session:
     """The same page's session, with a picture on it."""
     session = page.session(request_of)
-    image = prepared(tiny_world.training_set.image(3), tiny_world.resolution)
+    image = tiny_world.prepared(tiny_world.training_set.image(3))
     session.show(Picture(image, CAPTION, {"prompt": CAPTION, "seed": 5, "steps": 2, "guidance": 2.0}))
     return session

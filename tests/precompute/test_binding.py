@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attribution.errors import MismatchError, MissingArtifactError
-from attribution.workspace.baseline import LOSSES
+from attribution.workspace.baseline import LATENTS, LOSSES
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
@@ -101,6 +101,29 @@ def test_columns_are_remembered(foreign_copy: Foreign, capsys: pytest.CaptureFix
     other = foreign.make_training_set(foreign_copy.root / "other")
     assert main([*init, "--dataset", str(other)]) == 0
     assert "columns" not in (foreign_copy.workspace / "workspace.json").read_text(encoding="utf-8")
+
+
+def test_pictures_prepared_otherwise_make_another_workspace(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: What was made of pictures in one crop is refused in another, and the crop is remembered."""
+    config = foreign_copy.workspace / "workspace.json"
+    assert "preparation" not in config.read_text(encoding="utf-8")
+    init = ["init", "--workspace", str(foreign_copy.workspace)]
+    before = Workspace.open(foreign_copy.workspace)
+    assert main([*init, "--crop", "pad"]) == 0
+    assert main(init) == 0
+    workspace = Workspace.open(foreign_copy.workspace)
+    with pytest.raises(MismatchError, match=r"training_set .* crop=pad"):
+        workspace.artifact(LATENTS)
+    picture = workspace.training_set.image(0)
+    assert workspace.prepared(picture).tobytes() != before.prepared(picture).tobytes()
+    assert main([*foreign_copy.arguments(), "--crop", "center"]) == 2
+    assert "is bound to the crop pad, not center" in capsys.readouterr().err
+    assert main([*init, "--crop", "bucket"]) == 2
+    assert "losses, noise and artifacts are of one latent's shape" in capsys.readouterr().err
+    assert main([*init, "--crop", "center"]) == 0
+    assert Workspace.open(foreign_copy.workspace).artifact(LATENTS), "they are good again"
 
 
 def test_losses_weighed_otherwise_make_another_workspace(

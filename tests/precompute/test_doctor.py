@@ -118,7 +118,7 @@ def test_copies_of_a_picture_are_named(foreign_copy: Foreign) -> None:
     sources = Sources(
         str(foreign_copy.model), str(foreign_copy.dataset), {"clip": "none", "dino": "none"}, timesteps=4
     )
-    (finding,) = examine(sources, OPTIONS, 5, "cpu").findings
+    (finding,) = examine(sources, OPTIONS, "cpu").findings
     assert not finding.refused
     assert "1 picture is a copy of another (pictures/001.png is pictures/000.png)" in finding.words
 
@@ -133,7 +133,7 @@ def test_all_that_is_wrong_is_said_together(say: Say, tmp_path: Path) -> None:
 def test_a_named_encoder_that_cannot_be_opened_is_refused(foreign_copy: Foreign) -> None:
     named = {"clip": str(foreign_copy.dataset), "dino": "none"}
     sources = Sources(str(foreign_copy.model), str(foreign_copy.dataset), named, timesteps=4)
-    found = examine(sources, OPTIONS, 5, "cpu")
+    found = examine(sources, OPTIONS, "cpu")
     assert found.refused
     assert "as a CLIP encoder" in found.findings[0].words
     assert found.planned, "all else is said"
@@ -143,7 +143,7 @@ def test_a_probe_that_cannot_be_is_said_beside_what_is_recognised(foreign_copy: 
     sources = Sources(
         str(foreign_copy.model), str(foreign_copy.dataset), {"clip": "none", "dino": "none"}, timesteps=7
     )
-    found = examine(sources, OPTIONS, 5, "cpu")
+    found = examine(sources, OPTIONS, "cpu")
     assert found.refused
     assert "7 timesteps do not divide" in found.findings[0].words
     assert {"model", "images"} <= found.facts.keys()

@@ -11,15 +11,22 @@ import signal
 import subprocess
 import sys
 import time
+from functools import reduce
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from attribution.gradients.fisher import Sums, summed
+from attribution.gradients.stored import FISHER
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from precompute.executors.local import Execution, run
-from precompute.jobs.base import job_of
+from precompute.jobs.base import job_of, with_options
+from precompute.jobs.curvature import chunk_of, sums_of
+from precompute.status import states
 from tests.conftest import Foreign
 from tests.worlds import ROOT, TINY
 from tests.worlds.folders import contents
@@ -40,6 +47,54 @@ def test_an_interrupted_job_continues_and_makes_the_same_bytes(foreign_copy: For
     for _ in run(workspace, job_of(LOSSES), how, remake=True):
         pass
     assert contents(foreign_copy.workspace / "losses") == reference
+
+
+def test_an_expectation_keeps_its_sum_alone_and_comes_to_the_same_bytes(foreign_copy: Foreign) -> None:
+    """Law: What is kept of an unfinished expectation does not grow with the training set."""
+    reference = contents(foreign_copy.workspace / "fisher")
+    workspace, how = Workspace.open(foreign_copy.workspace), Execution(chunk=5)
+    job, part = with_options(job_of(FISHER), {"draws": 2}), foreign_copy.workspace / "fisher.part"
+    for sitting in range(5):
+        steps = run(workspace, job, how, remake=True)
+        assert next(steps).done == 5 * sitting
+        next(steps)
+        steps.close()
+        kept = sorted(part.glob("sum-*"))
+        assert len(kept) == min(sitting + 1, 2)
+        assert not list(part.glob("chunk-*"))
+    assert _state_of(workspace, "fisher") == "5 of 5 chunks"
+    kept[-1].write_bytes(kept[-1].read_bytes()[:-1])  # as a power cut might leave it
+    steps = run(workspace, job, how, remake=True)
+    assert next(steps).done == 20
+    for _ in steps:
+        pass
+    assert contents(foreign_copy.workspace / "fisher") == reference
+
+
+def test_sums_that_are_added_as_they_come_are_those_of_all_at_once() -> None:
+    """Law: An expectation is the same to the last bit, however its chunks were kept."""
+    numbers = np.random.default_rng(0)
+    parts = [
+        chunk_of(
+            Sums(
+                {"w": torch.from_numpy(numbers.lognormal(0, 9, (4, 3)))},
+                k + 1,
+                {"w": torch.from_numpy(numbers.random(3))},
+            )
+        )
+        for k in range(7)
+    ]
+    job = job_of(FISHER)
+    total, expected = reduce(job.added, parts), chunk_of(summed(map(sums_of, parts)))
+    assert total.keys() == expected.keys()
+    assert all(np.array_equal(total[name], expected[name]) for name in expected)
+
+
+def _state_of(workspace: Workspace, artifact: str) -> str:
+    shutil.rmtree(workspace.folder / artifact)
+    workspace.forget()
+    (found,) = (state for state in states(workspace) if state.artifact == artifact)
+    return found.detail.partition(";")[0]
 
 
 def test_ctrl_c_ends_with_130_and_a_way_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -12,6 +13,7 @@ from precompute.__main__ import main
 from precompute.executors.local import Execution, run
 from precompute.jobs.base import job_of
 from tests.conftest import Foreign
+from tests.worlds.tar_files import write_tar
 
 
 def test_status_says_what_is_ready_missing_stale_damaged_and_unfinished(
@@ -56,3 +58,26 @@ def test_verify_finds_every_change(foreign_copy: Foreign, capsys: pytest.Capture
     assert len(problems) == 3
     for problem, word in zip(problems, ("004.png", "the model at", "losses.npy has sha256"), strict=True):
         assert word in problem
+
+
+def test_what_was_made_of_a_folder_is_good_for_the_same_pictures_in_shards(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: Artifacts do not depend on whether a training set's pictures are files or lie in shards."""
+    before = Workspace.open(foreign_copy.workspace)
+    members: dict[str, bytes | str] = {}
+    for example in before.training_set.examples:
+        members[example.file_name] = before.training_set.pictures.data(example.file_name)
+        said = {"text": example.caption, "id": example.id}
+        members[example.file_name.replace(".png", ".json")] = json.dumps(said)
+    shard = write_tar(foreign_copy.root / "shards" / "000.tar", **members)
+    verify = ["verify", "--workspace", str(foreign_copy.workspace)]
+    assert main(["init", *verify[1:], "--dataset", str(shard.parent)]) == 0
+    after = Workspace.open(foreign_copy.workspace)
+    assert after.fingerprints == before.fingerprints
+    assert after.training_set.image(7).tobytes() == before.training_set.image(7).tobytes()
+    assert main(verify) == 0
+    capsys.readouterr()
+    shard.write_bytes(shard.read_bytes().replace(b"red", b"rad", 1))
+    assert main(verify) == 2
+    assert "1 shard has changed in " in capsys.readouterr().err

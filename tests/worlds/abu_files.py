@@ -12,7 +12,7 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
 from PIL import Image
 
-from attribution.data.preprocessing import prepared
+from attribution.data.preprocessing import Preparation
 from attribution.models.base import open_model
 from precompute.abu_files import CAPTIONS, FISHER, LATENTS, MODEL, Published
 from tests.worlds.foreign import COLOURS, RESOLUTION, SHAPES, draw_picture
@@ -80,7 +80,7 @@ def _write_files(layout: Layout) -> None:
     layout.replace(FISHER, squares)
     model = open_model(layout.base)
     pictures = [Image.open(layout.folder / "train2017" / f"{each:012d}.jpg") for each in IMAGE_IDS]
-    ready = [prepared(picture, RESOLUTION) for picture in pictures]
+    ready = [Preparation().prepared(picture, RESOLUTION) for picture in pictures]
     flipped = [picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in ready]
     latents = model.encode_images([*ready, *flipped])
     layout.replace(LATENTS, (latents + 0.02 * torch.randn(latents.shape)).numpy())

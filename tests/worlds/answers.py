@@ -7,7 +7,6 @@ from dataclasses import replace
 from PIL import Image
 
 from app.runs.run import Picture, Run, parts_of
-from attribution.data.preprocessing import prepared
 from attribution.engine import attribute
 from attribution.query import Box, Settings
 from attribution.results import Attribution
@@ -29,7 +28,7 @@ def answered_run(
 ) -> Run:
     """A training image taken for a picture, really attributed."""
     settings = settings or Settings(effort="instant")
-    image = prepared(workspace.training_set.image(3), workspace.resolution)
+    image = workspace.prepared(workspace.training_set.image(3))
     made = {
         "prompt": caption, "negative_prompt": "", "seed": 7, "steps": 30, "guidance": 2.0,
         "model": workspace.fingerprints["model"],

@@ -46,5 +46,7 @@ def test_the_legend_says_how_a_picture_was_made_and_escapes_its_prompt() -> None
     shown = legend(Picture(WHITE, "<b> ${1}", made))
     assert "seed 7 · 30 steps · guidance 2" in shown
     assert "<b>" not in shown
-    assert "cut to its centre square" in legend(Picture(WHITE, "", {}, (300, 120)))
-    assert "cut" not in legend(Picture(WHITE, "", {}, (120, 120)))
+    assert "cut to its centre square" in legend(
+        Picture(WHITE, "", {}, (300, 120)), "cut to its centre square"
+    )
+    assert "cut" not in legend(Picture(WHITE, "", {}, (120, 120)), "cut to its centre square")

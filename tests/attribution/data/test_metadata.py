@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from attribution.data import imagefolder
 from attribution.data.columns import Columns
 from attribution.data.files import file_sha256
+from attribution.data.index import load_scan, save_scan
+from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.errors import SettingsError, TrainingSetError
 from tests.worlds import EMBEDDED, TINY, foreign
@@ -37,10 +38,10 @@ def table(*columns: str) -> str:
 
 def both_ways(folder: Path, columns: Columns | None = None) -> TrainingSet:
     """A scan, which must be what a saved scan opens as."""
-    scanned = imagefolder.scan(folder, columns=columns)
+    scanned = scan(folder, columns=columns)
     index = folder.parent / "index.json"
-    imagefolder.save(scanned, index)
-    assert imagefolder.load(index, folder, columns).examples == scanned.examples
+    save_scan(scanned, index)
+    assert load_scan(index, folder, columns).examples == scanned.examples
     return scanned
 
 
@@ -87,11 +88,8 @@ def test_every_form_of_the_same_captions_is_the_same_training_set(
 def test_what_is_shipped_is_read_as_it_was() -> None:
     """Law: A training set that was scanned before opens with the same ids and the same fingerprint."""
     for workspace in (EMBEDDED / "workspace", TINY / "workspace"):
-        index, config = (
-            workspace / "training_set.json",
-            json.loads((workspace / "workspace.json").read_text()),
-        )
-        loaded = imagefolder.load(index, workspace / config["dataset"])
+        config = json.loads((workspace / "workspace.json").read_text())
+        loaded = load_scan(workspace / "training_set.json", workspace / config["dataset"])
         assert loaded.fingerprint == config["fingerprints"]["training_set"]
 
 
@@ -131,9 +129,9 @@ def test_values_of_a_parquet_table_are_plain(pictures: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (ImportError("no engine"), r"needs pyarrow to be read: install it with `pip install pyarrow`"),
+        (ImportError("no engine"), r"needs pyarrow .*: install it with `pip install -e \.\[data\]`"),
         (OSError("not a\nParquet file"), "cannot be read as Parquet: not a Parquet file"),
-        (pd.DataFrame([{"file_name": {"bytes": b"x"}, "text": "a"}]), "write the pictures out as files"),
+        (pd.DataFrame([{"file_name": {"bytes": b"x"}, "text": "a"}]), "call a table that .* train.parquet"),
     ],
 )
 def test_a_parquet_table_that_cannot_be_read_says_what_to_do(
@@ -142,7 +140,7 @@ def test_a_parquet_table_that_cannot_be_read_says_what_to_do(
     (pictures / "metadata.parquet").touch()
     read_parquet(monkeypatch, found)
     with pytest.raises(TrainingSetError, match=message):
-        imagefolder.scan(pictures)
+        scan(pictures)
 
 
 def test_a_parquet_table_is_read_where_pyarrow_is_installed(pictures: Path) -> None:
@@ -190,7 +188,7 @@ def test_columns_that_are_not_there_or_ambiguous_are_named(
 ) -> None:
     (pictures / "metadata.csv").write_text(table(*header), encoding="utf-8")
     with pytest.raises(TrainingSetError, match=message):
-        imagefolder.scan(pictures, columns=columns)
+        scan(pictures, columns=columns)
 
 
 # --- folders -------------------------------------------------------------------------------------
@@ -204,7 +202,7 @@ def test_tables_in_sub_folders_speak_of_their_own_pictures(tmp_path: Path) -> No
     assert found.image(3).size == foreign.PICTURE
     (tmp_path / "set" / "two" / "metadata.jsonl").write_text('{"file_name": "../one/x.png", "text": "a"}')
     with pytest.raises(TrainingSetError, match=r"leaves the folder \[two/line 1"):
-        imagefolder.scan(tmp_path / "set")
+        scan(tmp_path / "set")
 
 
 def test_texts_beside_pictures_may_lie_in_sub_folders(pictures: Path) -> None:
@@ -213,7 +211,7 @@ def test_texts_beside_pictures_may_lie_in_sub_folders(pictures: Path) -> None:
     (pictures / "pictures" / "._000.png").write_bytes(b"of a Mac")
     Image.new("RGB", (8, 8)).save(pictures / "last.jpg")
     with pytest.raises(TrainingSetError, match=r"1 picture has no caption \[last\.jpg: 'last\.jpg'\]"):
-        imagefolder.scan(pictures)
+        scan(pictures)
     (pictures / "last.txt").write_text("a black square")
     assert both_ways(pictures).captions == ("a black square", *CAPTIONS)
 
@@ -229,11 +227,11 @@ def test_pictures_of_coco_are_found_beside_its_annotations(pictures: Path) -> No
     assert example.metadata == {"image_id": 5}
     path.with_name("captions_val2017.json").touch()
     with pytest.raises(TrainingSetError, match="leave only what the model was trained on"):
-        imagefolder.scan(pictures)
+        scan(pictures)
     path.with_name("captions_val2017.json").unlink()
     path.write_text("[]")
     with pytest.raises(TrainingSetError, match="is not COCO's annotations of captions: it needs"):
-        imagefolder.scan(pictures)
+        scan(pictures)
 
 
 # --- several captions ----------------------------------------------------------------------------
@@ -249,7 +247,7 @@ def test_several_captions_are_refused_until_somebody_says_what_they_are(
     apart = [{"file_name": name, "text": words} for words in ("one", "two")]
     folder = captioned_folder(*(listed if in_a_list else apart))
     with pytest.raises(TrainingSetError, match=r"--captions first, or each .* --captions each"):
-        imagefolder.scan(folder)
+        scan(folder)
     first = both_ways(folder, Columns(captions="first"))
     assert (first.ids, first.captions) == ((name,), ("one",))
     each = both_ways(folder, Columns(captions="each"))
@@ -275,7 +273,7 @@ def test_all_that_is_wrong_is_said_at_once(captioned_folder: Make) -> None:
     cut.write_bytes(cut.read_bytes()[:-40])
     other.write_bytes(b"GIF89a")
     with pytest.raises(TrainingSetError) as refused:
-        imagefolder.scan(folder)
+        scan(folder)
     said = str(refused.value)
     assert said == (
         f"{folder / 'metadata.jsonl'}: 1 line is not JSON or not an object [line 6]; 1 caption is empty "
@@ -298,23 +296,23 @@ def test_all_that_is_wrong_is_said_at_once(captioned_folder: Make) -> None:
 def test_a_table_that_is_no_table_is_refused(pictures: Path, text: str, message: str) -> None:
     (pictures / "metadata.csv").write_text(text, encoding="utf-8")
     with pytest.raises(TrainingSetError, match=message):
-        imagefolder.scan(pictures)
+        scan(pictures)
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_anything_is_computed(pictures: Path) -> None:
     Image.new("L", (8000, 5001)).save(pictures / "pictures" / "000.png")
     (pictures / "metadata.csv").write_text(table("file_name", "text"), encoding="utf-8")
     with pytest.raises(TrainingSetError, match=r"1 picture is too large \['pictures/000\.png'\]"):
-        imagefolder.scan(pictures)
+        scan(pictures)
 
 
 def test_an_empty_caption_that_was_once_let_in_still_opens(captioned_folder: Make, tmp_path: Path) -> None:
     folder, index = captioned_folder(), tmp_path / "index.json"
-    imagefolder.save(imagefolder.scan(folder), index)
+    save_scan(scan(folder), index)
     path = folder / "metadata.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace("a red square", " "), encoding="utf-8")
     found = json.loads(index.read_text()) | {"metadata_sha256": file_sha256(path)}
     index.write_text(json.dumps(found))
-    assert imagefolder.load(index, folder).captions[0] == " "
+    assert load_scan(index, folder).captions[0] == " "
     with pytest.raises(TrainingSetError, match="1 caption is empty"):
-        imagefolder.scan(folder)
+        scan(folder)

@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer, Dinov2Model
 
-from attribution.data.preprocessing import prepared
 from attribution.encoders.base import encoder_reader, encoder_readers
 from attribution.encoders.dino import read_out
 from attribution.encoders.whitening import fit_whitening
@@ -37,7 +36,7 @@ def scores(workspace: Workspace, name: str, query: Query, rows: list[int] | None
 
 
 def pictures(workspace: Workspace, rows: range) -> list[Image.Image]:
-    return [prepared(workspace.training_set.image(row), workspace.resolution) for row in rows]
+    return [workspace.prepared(workspace.training_set.image(row)) for row in rows]
 
 
 def test_three_encoders_are_known_and_others_are_refused_by_name() -> None:
@@ -129,7 +128,7 @@ def test_equal_captions_have_equal_text_scores_and_the_highest(workspace: Worksp
 @pytest.mark.parametrize("name", LIKENESSES)
 def test_a_boxed_query_is_the_crop(workspace: Workspace, name: str) -> None:
     image = workspace.training_set.image(3)
-    square = prepared(image, workspace.resolution)
+    square = workspace.prepared(image)
     boxed = scores(workspace, name, Query(square, "a", Box(0.25, 0.5, 0.75, 1)))
     crop = workspace.encoder(name).images([square.crop((4, 8, 12, 16))])[0]
     stored = workspace.load(embedding(name))

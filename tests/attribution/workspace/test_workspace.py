@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from attribution.data.preprocessing import prepared
 from attribution.errors import (
     MismatchError,
     MissingArtifactError,
@@ -69,7 +68,7 @@ def test_the_model_is_loaded_once_also_by_threads_at_the_same_time(
 
 def test_latents_are_those_of_the_prepared_pictures(foreign_world: Foreign) -> None:
     workspace = Workspace.open(foreign_world.workspace)
-    image = prepared(workspace.training_set.image(7), workspace.resolution)
+    image = workspace.prepared(workspace.training_set.image(7))
     again = workspace.model.encode_images([image])[0].numpy()
     np.testing.assert_allclose(training_latents(workspace, [7])[0], again, rtol=1e-4, atol=1e-5)
 

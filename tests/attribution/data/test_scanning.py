@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from attribution.data import imagefolder
+from attribution.data.index import load_scan, save_scan
+from attribution.data.scanning import scan
 from attribution.errors import TrainingSetError
 
 Make = Callable[..., Path]
@@ -20,7 +21,7 @@ def line(number: int, **changes: object) -> dict[str, object]:
 
 
 def test_rows_are_the_lines_in_order(captioned_folder: Make) -> None:
-    training_set = imagefolder.scan(captioned_folder(line(2), line(0, artist="Ann"), line(1)))
+    training_set = scan(captioned_folder(line(2), line(0, artist="Ann"), line(1)))
     assert len(training_set) == 3
     assert training_set.captions == ("picture 2", "picture 0", "picture 1")
     assert [example.row for example in training_set.examples] == [0, 1, 2]
@@ -29,7 +30,7 @@ def test_rows_are_the_lines_in_order(captioned_folder: Make) -> None:
 
 
 def test_the_id_column_names_the_examples_else_the_file_name(captioned_folder: Make) -> None:
-    training_set = imagefolder.scan(captioned_folder(line(0, id="first"), line(1), line(2, id=7)))
+    training_set = scan(captioned_folder(line(0, id="first"), line(1), line(2, id=7)))
     assert training_set.ids == ("first", "pictures/001.png", "7")
     assert training_set.row_of("first") == training_set.row_of("pictures/000.png") == 0
     with pytest.raises(TrainingSetError, match="'nobody' is neither an id nor a file name"):
@@ -38,7 +39,7 @@ def test_the_id_column_names_the_examples_else_the_file_name(captioned_folder: M
 
 def test_progress_is_reported_for_every_picture(captioned_folder: Make) -> None:
     seen: list[tuple[int, int]] = []
-    imagefolder.scan(captioned_folder(), lambda done, total: seen.append((done, total)))
+    scan(captioned_folder(), lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -75,26 +76,26 @@ def test_what_is_wrong_with_the_metadata_is_said(
     captioned_folder: Make, lines: list[object], message: str
 ) -> None:
     with pytest.raises(TrainingSetError, match=message):
-        imagefolder.scan(captioned_folder(*lines))
+        scan(captioned_folder(*lines))
 
 
 def test_a_folder_without_metadata_is_refused_with_the_form_it_should_have(tmp_path: Path) -> None:
     with pytest.raises(TrainingSetError, match=r"has no metadata\.jsonl: a training set is .*file_name"):
-        imagefolder.scan(tmp_path)
+        scan(tmp_path)
     with pytest.raises(TrainingSetError, match="is not a folder"):
-        imagefolder.scan(tmp_path / "nowhere")
+        scan(tmp_path / "nowhere")
 
 
 def test_metadata_that_is_not_text_is_refused(captioned_folder: Make) -> None:
     folder = captioned_folder()
     (folder / "metadata.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TrainingSetError, match="not UTF-8"):
-        imagefolder.scan(folder)
+        scan(folder)
 
 
 def test_further_columns_may_have_any_name_and_any_value(captioned_folder: Make) -> None:
     further = {"name": "n", "model_extra": [1, None], "copy": {"a": 1.5}, "model_config": True, "json": "j"}
-    found = imagefolder.scan(captioned_folder(line(0, **further))).examples[0]
+    found = scan(captioned_folder(line(0, **further))).examples[0]
     assert found.metadata == further
     assert list(found.metadata) == list(further)
     assert (found.id, found.caption) == ("pictures/000.png", "picture 0")
@@ -102,7 +103,7 @@ def test_further_columns_may_have_any_name_and_any_value(captioned_folder: Make)
 
 def test_a_caption_may_hold_any_character(captioned_folder: Make) -> None:
     caption = 'ünï "quoted" \u2028 <b>&amp;</b> \n\t 🚲'
-    assert imagefolder.scan(captioned_folder(line(0, text=caption))).captions == (caption,)
+    assert scan(captioned_folder(line(0, text=caption))).captions == (caption,)
 
 
 # --- the fingerprint -----------------------------------------------------------------------------
@@ -110,13 +111,13 @@ def test_a_caption_may_hold_any_character(captioned_folder: Make) -> None:
 
 def test_the_fingerprint_is_a_function_of_ids_captions_and_pictures(captioned_folder: Make) -> None:
     folder = captioned_folder(line(0), line(1))
-    fingerprint = imagefolder.scan(folder).fingerprint
-    assert imagefolder.scan(folder).fingerprint == fingerprint
+    fingerprint = scan(folder).fingerprint
+    assert scan(folder).fingerprint == fingerprint
 
     def changed(*lines: object) -> bool:
         text = "\n".join(map(json.dumps, lines))
         (folder / "metadata.jsonl").write_text(text, encoding="utf-8")
-        return imagefolder.scan(folder).fingerprint != fingerprint
+        return scan(folder).fingerprint != fingerprint
 
     assert not changed(line(0, artist="new"), line(1))  # further columns do not count
     assert changed(line(1), line(0))
@@ -133,21 +134,21 @@ def test_the_fingerprint_is_a_function_of_ids_captions_and_pictures(captioned_fo
 
 def test_a_saved_scan_loads_without_hashing(captioned_folder: Make, tmp_path: Path) -> None:
     folder, index = captioned_folder(), tmp_path / "index.json"
-    scanned = imagefolder.scan(folder)
-    imagefolder.save(scanned, index)
+    scanned = scan(folder)
+    save_scan(scanned, index)
     for path in (folder / "pictures").iterdir():
         path.write_bytes(b"")  # not looked at
-    loaded = imagefolder.load(index, folder)
+    loaded = load_scan(index, folder)
     assert loaded.examples == scanned.examples
     assert loaded.fingerprint == scanned.fingerprint
 
 
 def test_metadata_changed_since_the_scan_is_refused(captioned_folder: Make, tmp_path: Path) -> None:
     folder, index = captioned_folder(), tmp_path / "index.json"
-    imagefolder.save(imagefolder.scan(folder), index)
+    save_scan(scan(folder), index)
     (folder / "metadata.jsonl").write_text(json.dumps(line(0)))
     with pytest.raises(TrainingSetError, match=r"has changed since .* was .*python -m precompute init"):
-        imagefolder.load(index, folder)
+        load_scan(index, folder)
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"sha256": "abc", "metadata_sha256": ""}'])
@@ -155,4 +156,4 @@ def test_a_damaged_index_is_refused(captioned_folder: Make, tmp_path: Path, dama
     index = tmp_path / "index.json"
     index.write_text(damage)
     with pytest.raises(TrainingSetError, match="damaged"):
-        imagefolder.load(index, captioned_folder())
+        load_scan(index, captioned_folder())

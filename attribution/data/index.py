@@ -1,0 +1,163 @@
+"""What a scan has found, kept in a file, so that opening a training set reads no picture again.
+
+Of a folder of pictures their hashes are kept, and its metadata is read anew. Of shards everything is kept,
+with the place of every picture: they are not looked into until a picture is wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from attribution.data.columns import Columns
+from attribution.data.metadata import read_metadata
+from attribution.data.pictures import Packed
+from attribution.data.problems import Problem, Problems
+from attribution.data.records import records_of
+from attribution.data.scanning import examples_of
+from attribution.data.shards import folder_of, found_shards, open_packed, seen_sha256
+from attribution.data.training_set import Example, TrainingSet
+from attribution.errors import TrainingSetError
+
+
+class _Index(BaseModel):
+    """Of a folder of pictures."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1] = 1
+    fingerprint: str
+    metadata_sha256: str
+    sha256: list[str]
+
+
+class _PackedExample(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    id: str
+    file_name: str
+    caption: str
+    sha256: str
+    metadata: dict[str, Any]
+    shard: int
+    place: tuple[int, int]
+
+
+class _PackedIndex(BaseModel):
+    """Of shards, whose hashes come in their order."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[2] = 2
+    fingerprint: str
+    metadata_sha256: str
+    shards: list[str]
+    examples: list[_PackedExample]
+
+
+_KEPT: TypeAdapter[_Index | _PackedIndex] = TypeAdapter(
+    Annotated[_Index | _PackedIndex, Field(discriminator="format")]
+)
+
+
+def save_scan(training_set: TrainingSet, index_path: Path) -> None:
+    """Write what was scanned."""
+    kept: _Index | _PackedIndex
+    if isinstance(training_set.pictures, Packed):
+        kept = _packed(training_set, training_set.pictures)
+    else:
+        hashes = [example.sha256 for example in training_set.examples]
+        kept = _Index(
+            fingerprint=training_set.fingerprint,
+            metadata_sha256=training_set.metadata_sha256,
+            sha256=hashes,
+        )
+    part = index_path.with_name(index_path.name + ".part")
+    part.write_text(json.dumps(kept.model_dump(), indent=0) + "\n", encoding="utf-8")
+    part.replace(index_path)
+
+
+def load_scan(
+    index_path: Path, source: Path | str, columns: Columns | None = None, index: bytes | None = None
+) -> TrainingSet:
+    """The training set as it was scanned. Pictures are hashed again as they are read.
+
+    Args:
+        index: what the file of the index holds, where it has been read already.
+
+    Raises:
+        TrainingSetError: the metadata has changed since, or something is missing.
+    """
+    source, columns = Path(source), columns or Columns()
+    try:
+        known = _KEPT.validate_json(index_path.read_bytes() if index is None else index)
+    except (OSError, ValidationError):
+        raise TrainingSetError(f"{index_path} is missing or damaged: {_scan_again(index_path)}") from None
+    if isinstance(known, _PackedIndex):
+        return _load_packed(known, index_path, source, columns)
+    return _load_files(known, index_path, source, columns)
+
+
+def _load_files(index: _Index, index_path: Path, folder: Path, columns: Columns) -> TrainingSet:
+    problems = Problems()
+    metadata = read_metadata(folder, problems)
+    records = records_of(metadata, columns, problems)
+    # An empty caption was once let in; it troubles nobody until it is asked about.
+    problems.check(metadata.source, metadata.remedy, but=(Problem.EMPTY,))
+    _must_match(index, metadata.sha256, len(index.sha256) == len(records), metadata.source, index_path)
+    return TrainingSet(folder, examples_of(records, index.sha256), metadata.sha256)
+
+
+def _load_packed(index: _PackedIndex, index_path: Path, source: Path, columns: Columns) -> TrainingSet:
+    folder, shards = folder_of(source), found_shards(source)
+    found = seen_sha256(folder, shards)
+    _must_match(index, found, len(index.shards) == len(shards), source, index_path)
+    examples = [
+        Example(row, each.id, each.file_name, each.caption, each.sha256, each.metadata)
+        for row, each in enumerate(index.examples)
+    ]
+    places = {each.file_name: (each.shard, each.place) for each in index.examples}
+    names = [path.relative_to(folder).as_posix() for path in shards]
+    pictures = open_packed(shards, places, columns)
+    return TrainingSet(folder, examples, found, pictures, dict(zip(names, index.shards, strict=True)))
+
+
+def _packed(training_set: TrainingSet, pictures: Packed) -> _PackedIndex:
+    examples = []
+    for each in training_set.examples:
+        shard, place = pictures.places[each.file_name]
+        examples.append(
+            _PackedExample(
+                id=each.id,
+                file_name=each.file_name,
+                caption=each.caption,
+                sha256=each.sha256,
+                metadata=dict(each.metadata),
+                shard=shard,
+                place=place,
+            )
+        )
+    return _PackedIndex(
+        fingerprint=training_set.fingerprint,
+        metadata_sha256=training_set.metadata_sha256,
+        shards=list(training_set.shards.values()),
+        examples=examples,
+    )
+
+
+def _must_match(
+    index: _Index | _PackedIndex, found: str, complete: bool, source: Path, index_path: Path
+) -> None:
+    if found != index.metadata_sha256 or not complete:
+        raise TrainingSetError(
+            f"{source} has changed since it was scanned (its sha256 is {found[:12]}, was "
+            f"{index.metadata_sha256[:12]}): {_scan_again(index_path)}"
+        )
+
+
+def _scan_again(index_path: Path) -> str:
+    return f"run `python -m precompute init --workspace {shlex.quote(str(index_path.parent))}`"
