@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.models.autoencoder import downscaling, latents_of, picture_of
+from attribution.models.caption_tokens import beyond
 from attribution.models.denoiser_model import DenoiserModel, frozen
 from attribution.models.pipeline_checks import side_of
 
@@ -41,13 +42,7 @@ class LatentModel(DenoiserModel):
 
     def unread(self, caption: str) -> str:
         """What of a caption lies beyond the tokens that the text encoder gets; "" where it reads all."""
-        if self.tokenizer is None:
-            return ""
-        most = self.caption_tokens or self.tokenizer.model_max_length
-        room = most - self.tokenizer.num_special_tokens_to_add()
-        ids = self.tokenizer(caption, add_special_tokens=False, verbose=False).input_ids
-        beyond: str = self.tokenizer.decode(ids[room:])
-        return beyond.strip()
+        return "" if self.tokenizer is None else beyond(self.tokenizer, caption, self.caption_tokens)
 
     def _decoded(self, latents: Float[Tensor, "1 c h w"]) -> Image.Image:
         return picture_of(self.vae, latents)
