@@ -71,7 +71,9 @@ def test_a_damaged_training_picture_is_named(
     picture = foreign_copy.dataset / "pictures" / "004.png"
     picture.write_bytes(picture.read_bytes()[:150])
     assert main(["latents", "--workspace", str(foreign_copy.workspace), "--remake"]) == 2
-    assert "004.png' is cut short or damaged" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "004.png has" in said
+    assert "put it back, or bind the workspace to what is there now" in said
     assert main(["init", "--workspace", str(foreign_copy.workspace)]) == 2
     assert "1 picture is cut short or damaged ['pictures/004.png']" in capsys.readouterr().err
 

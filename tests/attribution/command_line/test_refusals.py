@@ -84,7 +84,7 @@ def test_a_missing_artifact_is_refused_with_the_command_that_makes_it(
     result = run(picture, *CAPTION, "--method", "abu", workspace=foreign_copy.workspace)
     refused(result, "fisher is gone", f"python -m precompute fisher --workspace {foreign_copy.workspace}")
     result = run("--prompt", "a red bar", "--method", "abu", workspace=foreign_copy.workspace)
-    refused(result, "no fisher yet")  # before anything is generated
+    refused(result, "fisher is gone")  # before anything is generated
 
 
 def test_a_folder_that_is_no_workspace_is_refused(run: Run, picture: Path, tmp_path: Path) -> None:

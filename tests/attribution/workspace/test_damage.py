@@ -7,7 +7,7 @@ import pytest
 from tests.damage.trial import BAD, Trials
 from tests.worlds import TINY
 
-COUNT = 60  # `python -m tests.damage` runs thousands
+COUNT = 40  # `python -m tests.damage` runs thousands
 
 
 @pytest.fixture(scope="module")
