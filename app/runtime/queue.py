@@ -12,7 +12,7 @@ from types import TracebackType
 from attribution.errors import WhenceError
 
 LONGEST = 24  # people who may wait; beyond them the page says that it is busy
-OF_ONE = 6  # places that one address may have
+OF_ONE = 12  # places that one address may have: a class may sit behind it
 REMEMBERED = 9  # runs of a kind whose durations are remembered
 UNKNOWN = 10.0  # seconds, of a kind that has not been seen yet
 GIVEN_UP = 120.0  # seconds without a sign of life, after which a place is free
