@@ -23,6 +23,12 @@ from attribution.errors import ModelError
 # Of the original release; most checkpoints keep them, those that do not say so.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
+ENDS = (
+    "<|startoftext|>",
+    "<|endoftext|>",
+    "<|endoftext|>",
+    "<|endoftext|>",
+)  # begin, end, padding, unknown
 
 
 class ClipEncoder:
@@ -39,7 +45,9 @@ class ClipEncoder:
         self.size = int(model.config.vision_config.image_size)
         self.max_tokens = int(model.config.text_config.max_position_embeddings)
         vocabulary = sorted(tokenizer.get_vocab().items())
-        self.fingerprint = module_fingerprint(model, self.size, self.mean, self.std, vocabulary)
+        ends = tuple(getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad", "unk"))
+        other = () if ends == ENDS else (ends,)  # the original's were not told of in fingerprints at first
+        self.fingerprint = module_fingerprint(model, self.size, self.mean, self.std, vocabulary, *other)
 
     @torch.inference_mode()
     def images(self, images: Sequence[Image.Image]) -> Vectors:

@@ -32,6 +32,7 @@ def damage(root: Path, rng: Rng) -> tuple[str, Path]:
     if checksums != UNTOUCHED and changed.parent.parent == workspace:
         hash_again(changed.parent)
     if checksums == EVERYTHING:
+        (workspace / MANIFEST).unlink(missing_ok=True)  # it may be what was damaged
         record(workspace, COVERED, artifacts_in(workspace))
     return f"{words}; checksums {checksums}", changed.relative_to(root)
 

@@ -163,6 +163,13 @@ def test_an_encoder_that_has_changed_is_refused(foreign_copy: Foreign) -> None:
         Workspace.open(foreign_copy.workspace).encoder("dino")
 
 
+def test_a_caption_encoder_that_ends_captions_otherwise_is_refused(foreign_copy: Foreign) -> None:
+    path = foreign_copy.clip / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token": "x"}))
+    with pytest.raises(MismatchError, match="the clip at"):
+        Workspace.open(foreign_copy.workspace).encoder("clip")
+
+
 def test_a_training_set_that_has_changed_is_refused_when_opened(foreign_copy: Foreign) -> None:
     metadata = foreign_copy.dataset / "metadata.jsonl"
     metadata.write_text(metadata.read_text().replace("red", "pink"))
