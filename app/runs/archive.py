@@ -45,6 +45,7 @@ from app.runs.record import (
     summary_of,
 )
 from app.runs.run import Run
+from attribution.data.files import sync
 from attribution.data.images import read_image
 from attribution.errors import InputError, ResultError, RunError, TrainingSetError
 from attribution.workspace.workspace import Workspace
@@ -307,11 +308,7 @@ def _make_durable(folder: Path) -> None:
     for path in [*folder.iterdir(), folder]:
         if path != folder:
             path.chmod(0o600)
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync(path)
 
 
 def _damaged(run_id: str) -> RunError:

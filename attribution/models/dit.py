@@ -13,7 +13,6 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from attribution.errors import ModelError
 from attribution.models.base import Generation
 from attribution.models.batch import Conditioning
 from attribution.models.class_labels import KEY, LABELS, Classes, told
@@ -22,10 +21,10 @@ from attribution.models.families import INDEX, Layout, Read
 from attribution.models.latent_model import LatentModel
 from attribution.models.layers import ALL_LINEAR
 from attribution.models.pipeline_checks import (
-    check_class,
     check_latents,
     check_parts,
     check_scheduler,
+    check_transformer,
     in_folder,
 )
 
@@ -38,12 +37,7 @@ def check(source: str | Path, read: Read) -> None:
     """
     index, transformer = read(INDEX), read("transformer")
     check_parts(source, index, DiT.layout.parts)
-    # Under the second name it was first published; the library opens either.
-    check_class(source, index, "transformer", ("DiTTransformer2DModel", "Transformer2DModel"))
-    if transformer.get("norm_type", "ada_norm_zero") != "ada_norm_zero":
-        raise ModelError(
-            f"the transformer of {source} is no DiT: give a pipeline with a DiTTransformer2DModel"
-        )
+    check_transformer(source, index, transformer, "DiT", "ada_norm_zero")
     check_latents(source, "transformer", transformer, read("vae"), variance=True)
     Classes(int(transformer.get("num_embeds_ada_norm", 1000)), index, source)
     check_scheduler(source, read("scheduler"))

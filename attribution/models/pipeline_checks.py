@@ -151,6 +151,22 @@ def check_class(source: str | Path, index: Config, part: str, classes: Collectio
         )
 
 
+def check_transformer(
+    source: str | Path, index: Config, transformer: Config, title: str, norm: str
+) -> None:
+    """Refuse a transformer that is not the one of a family named by how it normalises.
+
+    Under the library's general class the first ones were published; it opens either.
+
+    Raises:
+        ModelError: names its class, or the one that it should have.
+    """
+    own = f"{title}Transformer2DModel"
+    check_class(source, index, "transformer", (own, "Transformer2DModel"))
+    if transformer.get("norm_type", norm) != norm:
+        raise ModelError(f"the transformer of {source} is no {title}: give a pipeline with a {own}")
+
+
 def check_latents(
     source: str | Path, part: str, denoiser: Config, vae: Config, variance: bool = False
 ) -> None:

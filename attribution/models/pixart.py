@@ -23,10 +23,10 @@ from attribution.models.denoiser_model import Asked, frozen
 from attribution.models.families import INDEX, Layout, Read
 from attribution.models.latent_model import LatentModel
 from attribution.models.pipeline_checks import (
-    check_class,
     check_latents,
     check_parts,
     check_scheduler,
+    check_transformer,
     in_folder,
 )
 
@@ -42,12 +42,7 @@ def check(source: str | Path, read: Read) -> None:
     """
     index, transformer = read(INDEX), read("transformer")
     check_parts(source, index, PixArt.layout.parts)
-    # Under the second name the first ones were published; the library opens either.
-    check_class(source, index, "transformer", ("PixArtTransformer2DModel", "Transformer2DModel"))
-    if transformer.get("norm_type", "ada_norm_single") != "ada_norm_single":
-        raise ModelError(
-            f"the transformer of {source} is no PixArt: give one with a PixArtTransformer2DModel"
-        )
+    check_transformer(source, index, transformer, "PixArt", "ada_norm_single")
     width, wanted = read("text_encoder").get("d_model"), transformer.get("caption_channels")
     if width is not None and width != wanted:
         raise ModelError(

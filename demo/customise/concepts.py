@@ -143,15 +143,6 @@ CONCEPTS: tuple[Concept, ...] = tuple(
 )
 
 
-def concept(name: str) -> Concept:
-    """The concept of a name.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return {each.name: each for each in CONCEPTS}[name]
-
-
 def painter_of(glyphs: Path, new_glyphs: Path) -> Painter:
     """A painter of the world's objects and of the new ones."""
     painter = Painter(glyphs)

@@ -17,7 +17,7 @@ from demo import judge
 from demo.build import Progress, teach_judge
 from demo.customise.concepts import NEW_OBJECTS, Concept, Kind, painter_of
 from demo.customise.styles import STYLES as NEW_STYLES
-from demo.judge import ATTRIBUTES, Judge, Verdict, judge_scene
+from demo.judge import ATTRIBUTES, Verdict, judge_scene
 from demo.saving import publish
 from demo.scenes import Scene
 from demo.vocabulary import GROUNDS
@@ -66,8 +66,3 @@ def build(world: World, glyphs: Path, folder: Path) -> Progress:
 def shows(said: Verdict, concept: Concept) -> bool:
     """Whether a picture was said to show a concept."""
     return concept.name == said.style if concept.kind is Kind.STYLE else concept.name in said.objects
-
-
-def learnt(model: Judge, concept: Concept, pixels: UInt8[np.ndarray, "n 64 64 3"]) -> float:
-    """The share of pictures that show the concept."""
-    return float(np.mean([shows(said, concept) for said in judge.judged(model, pixels)]))
