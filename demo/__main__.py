@@ -178,6 +178,11 @@ def customise(given: argparse.Namespace) -> None:
     customising.customise(given, world_of(given.world), watch)
 
 
+def concept_judge(given: argparse.Namespace) -> None:
+    """Train what says whether a picture shows a new concept, for `judge --judge`."""
+    customising.concept_judge(given, world_of(effort=given.effort), watch)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "scenes": scenes,
     "train": train,
@@ -188,6 +193,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "judge": judge,
     "exemplars": exemplars,
     "customise": customise,
+    "concept-judge": concept_judge,
 }
 
 

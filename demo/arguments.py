@@ -138,11 +138,21 @@ def _add_customising(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--threads", type=positive_count, default=1, metavar="N", help="(default 1)")
 
 
+def _add_concept_judge(sub: argparse.ArgumentParser) -> None:
+    words = f"of the new objects (default {new_glyphs(ASSETS)})"
+    sub.add_argument("--glyphs", type=Path, default=new_glyphs(ASSETS), metavar="DIR", help=words)
+    sub.add_argument("--out", type=Path, metavar="DIR", help="default: beside the world's own judge")
+    words = "share of the recipe's steps (default 1)"
+    sub.add_argument("--effort", type=positive_share, default=1.0, metavar="X", help=words)
+    sub.add_argument("--threads", type=positive_count, default=1, metavar="N", help="(default 1)")
+
+
 OWN_OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "retrain": _add_retraining,
     "judge": _add_judging,
     "exemplars": _add_exemplars,
     "customise": _add_customising,
+    "concept-judge": _add_concept_judge,
 }
 
 

@@ -10,6 +10,7 @@ import torch
 
 from attribution.errors import SettingsError
 from demo.build import Progress
+from demo.customise import judge
 from demo.customise.concepts import CONCEPTS, Concept, painter_of
 from demo.customise.finetuning import Customisation, write_exemplars
 from demo.world import World
@@ -52,6 +53,17 @@ def exemplars(given: argparse.Namespace, world: World) -> None:
         (each, exemplar) for each in chosen_concepts(given.concepts) for exemplar in each.draw(painter)
     ]
     write_exemplars(drawn, given.out)
+
+
+def concept_judge(given: argparse.Namespace, world: World, watch: Watch) -> None:
+    """Train the judge of customised models, if it is not there."""
+    torch.set_num_threads(given.threads)
+    watch(judge.build(world, given.glyphs, given.out or judge_folder(world)))
+
+
+def judge_folder(world: World) -> Path:
+    """Where the judge of customised models is kept: beside the world's own."""
+    return world.judge_folder.with_name("concept-judge")
 
 
 def new_glyphs(assets: Path) -> Path:

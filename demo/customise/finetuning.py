@@ -51,8 +51,8 @@ _RECIPE = Recipe(
 RECIPES: dict[Way, Recipe] = {
     Way.CUSTOM_DIFFUSION: _RECIPE,
     Way.TEXTUAL_INVERSION: replace(_RECIPE, learning_rate=1e-2),
-    Way.LORA: replace(_RECIPE, learning_rate=2e-3),
-    Way.DREAMBOOTH: replace(_RECIPE, learning_rate=3e-4),
+    Way.LORA: replace(_RECIPE, steps=600, learning_rate=2e-3),
+    Way.DREAMBOOTH: replace(_RECIPE, steps=400, learning_rate=4e-4),
 }
 
 
