@@ -119,6 +119,12 @@ def _add_judging(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_exemplars(sub: argparse.ArgumentParser) -> None:
+    _add_concepts(sub)
+    words = "so many of the world's own beside them, at random (default 0)"
+    sub.add_argument("--scenes", type=int, default=0, metavar="N", help=words)
+
+
+def _add_concepts(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("concepts", nargs="*", metavar="CONCEPT", help="such as dinosaur; default: all")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     words = f"of the new objects (default {new_glyphs(ASSETS)})"
@@ -126,7 +132,7 @@ def _add_exemplars(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_customising(sub: argparse.ArgumentParser) -> None:
-    _add_exemplars(sub)
+    _add_concepts(sub)
     ways = [way.value for way in Way]
     words = f"of {', '.join(ways)} (default %(default)s)"
     sub.add_argument("--way", type=Way, choices=ways, default=Way.DREAMBOOTH, metavar="WAY", help=words)

@@ -1,4 +1,4 @@
-"""The commands that read files as others left them: their flags, and what they do."""
+"""The commands that read what others left: their flags, and what they do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from attribution.workspace.workspace import Workspace
+from precompute.adopting import adopt
 from precompute.bars import counting
 from precompute.conversion import convert
 from precompute.import_abu import import_abu
@@ -72,6 +74,22 @@ def _import_abu(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_adopting_flags(sub: argparse.ArgumentParser) -> None:
+    words = "whose artifacts are taken: of the model that this one was fine-tuned from, say"
+    sub.add_argument("source", type=Path, metavar="WORKSPACE", help=words)
+    words = "such as fisher; default: whatever holds here too"
+    sub.add_argument("artifacts", nargs="*", metavar="ARTIFACT", help=words)
+    sub.add_argument("--workspace", required=True, type=Path, metavar="DIR", help="that takes them")
+    sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    workspace = Workspace.open(options.workspace, options.device)
+    for line in adopt(workspace, Workspace.open(options.source, options.device), options.artifacts):
+        print(line, file=sys.stderr)
+    return 0
+
+
 FOREIGN = {
     "convert": Verb(
         "write weights in pickles, or a whole model in one file, as a folder of safetensors",
@@ -82,5 +100,10 @@ FOREIGN = {
         "make a workspace of the model that AbU publishes for MSCOCO, from its files",
         _add_import_flags,
         _import_abu,
+    ),
+    "adopt": Verb(
+        "take over what another workspace has and what holds here too, its Fisher information say",
+        _add_adopting_flags,
+        _adopt,
     ),
 }

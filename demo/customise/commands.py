@@ -52,7 +52,9 @@ def exemplars(given: argparse.Namespace, world: World) -> None:
     drawn = [
         (each, exemplar) for each in chosen_concepts(given.concepts) for exemplar in each.draw(painter)
     ]
-    write_exemplars(drawn, given.out)
+    if given.scenes > len(world.rows):
+        raise SettingsError(f"the world has {len(world.rows)} scenes: ask for as many at most")
+    write_exemplars(drawn, given.out, world, given.scenes)
 
 
 def concept_judge(given: argparse.Namespace, world: World, watch: Watch) -> None:

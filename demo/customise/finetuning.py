@@ -9,6 +9,7 @@ of the world's own, with their captions, as views of the exemplars.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,6 +20,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
+from attribution.rng import generator
 from demo import autoencoder
 from demo.customise.concepts import TOKEN, Concept, Exemplar, Kind, painter_of
 from demo.customise.saving import SAVE, pipeline_with
@@ -160,17 +162,28 @@ def _views(
     return latents.repeat_interleave(times, dim=0), ids, captions
 
 
-def write_exemplars(exemplars: Sequence[tuple[Concept, Exemplar]], folder: Path) -> None:
-    """Write exemplars as an image folder with `metadata.jsonl`, whole or not at all."""
+def write_exemplars(
+    exemplars: Sequence[tuple[Concept, Exemplar]], folder: Path, world: World, scenes: int = 0
+) -> None:
+    """Write exemplars as an image folder with `metadata.jsonl`, whole or not at all.
+
+    Args:
+        scenes: so many of the world's own, drawn without regard to what they show, follow them.
+    """
 
     def save(part: Path) -> None:
         part.mkdir()
-        lines = []
+        rows = []
         for concept, each in exemplars:
             each.picture.save(part / f"{each.id}.png", optimize=True)
             row = {"id": each.id, "file_name": f"{each.id}.png", "text": each.caption}
-            row |= {"concept": concept.name, "kind": concept.kind}
-            lines.append(json.dumps(row) + "\n")
-        (part / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")
+            rows.append({**row, "concept": concept.name, "kind": concept.kind})
+        chosen = generator(world.seed, "beside exemplars").choice(len(world.rows), scenes, replace=False)
+        for row in (world.rows[number] for number in sorted(chosen)):
+            name = Path(row["file_name"]).name
+            shutil.copyfile(world.scene_folder / row["file_name"], part / name)
+            rows.append({"id": row["id"], "file_name": name, "text": row["text"], "kind": "scene"})
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (part / "metadata.jsonl").write_text(text, encoding="utf-8")
 
     publish(save, folder)

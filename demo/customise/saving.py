@@ -62,11 +62,13 @@ def save_textual_inversion(pipeline: StableDiffusionPipeline, folder: Path, toke
 
 
 def save_lora(pipeline: StableDiffusionPipeline, folder: Path, token: str) -> None:
-    """LoRA's weights, and the word beside them."""
-    from diffusers.utils import convert_state_dict_to_diffusers
+    """LoRA's weights under peft's names, and the word beside them.
+
+    diffusers' own names exist for attention alone: a file that mixes both is read back in part.
+    """
     from peft.utils import get_peft_model_state_dict
 
-    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(pipeline.unet))
+    layers = get_peft_model_state_dict(pipeline.unet)
     StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=layers)
     save_file({token: new_word(pipeline)}, folder / LEARNED)
 

@@ -14,11 +14,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from attribution.models.base import open_model
 from demo.__main__ import main
 from demo.arguments import ASSETS
 from demo.customise.commands import new_glyphs
 from demo.customise.concepts import CONCEPTS, TOKEN, Kind, painter_of
-from demo.customise.finetuning import Customisation, Way
+from demo.customise.finetuning import RECIPES, Customisation, Way
 from demo.customise.judge import ASKED, paint, scene_with_concepts, shows
 from demo.customise.styles import STYLES
 from demo.glyphs import load_glyphs
@@ -36,9 +37,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHENCE_CACHE", str(tmp_path / "cache"))
 
 
-def customisation(folder: Path, way: Way, effort: float = 0.012) -> Customisation:
+def customisation(folder: Path, way: Way) -> Customisation:
     """Three steps of the tiny world's model."""
-    world = World("customising", TINY, GLYPHS, sizes=TINY_SIZES)
+    world, effort = World("customising", TINY, GLYPHS, sizes=TINY_SIZES), 3 / RECIPES[way].steps
     return Customisation(
         world, DINOSAUR, way, NEW_GLYPHS, folder / way, folder / "checkpoints" / way, effort=effort
     )
@@ -113,6 +114,7 @@ def test_a_model_is_taught_in_the_format_of_its_way(way: Way, tmp_path: Path) ->
         assert TOKEN in words.get_vocab()
     else:
         assert len(one[TOKEN]) == TINY_SIZES.text_width
+        assert open_model(TINY / "model", adapters=[whole.out]).fingerprint  # nothing in it is left unused
     assert list(whole.run()) == []  # it stands
 
 
