@@ -153,9 +153,12 @@ def retrain(given: argparse.Namespace) -> None:
 def judge(given: argparse.Namespace) -> None:
     """Say what the pictures in a folder show: how likely each answer is, as JSON."""
     torch.set_num_threads(1)
-    folder = given.judge or world_of().judge_folder
+    world = world_of()
+    usual = customising.judge_folder(world) if given.concepts else world.judge_folder
+    folder = given.judge or usual
     if not (folder / "config.json").exists():
-        raise ModelError("there is no judge yet: train it with `python -m demo train --only judge`")
+        command = "concept-judge" if given.concepts else "train --only judge"
+        raise ModelError(f"there is no judge yet: train it with `python -m demo {command}`")
     paths = sorted(given.pictures.glob("*.png"))
     if not paths:
         raise ImageError(f"{given.pictures} has no pictures: give a folder of PNG files")

@@ -115,7 +115,10 @@ def _add_retraining(sub: argparse.ArgumentParser) -> None:
 def _add_judging(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--pictures", type=Path, required=True, metavar="DIR", help="a folder of PNG files")
     sub.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
-    sub.add_argument("--judge", type=Path, metavar="DIR", help="default: beside the checkpoints")
+    which = sub.add_mutually_exclusive_group()
+    which.add_argument("--judge", type=Path, metavar="DIR", help="default: beside the checkpoints")
+    words = "ask the judge that knows the new concepts too"
+    which.add_argument("--concepts", action="store_true", help=words)
 
 
 def _add_exemplars(sub: argparse.ArgumentParser) -> None:

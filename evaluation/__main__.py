@@ -4,6 +4,7 @@
     python -m evaluation self-retrieval [--workspace DIR] [--images 10] [--others 400]
     python -m evaluation draws|sketch|agreement|verdict|orders   (studies of what the methods are made of)
     python -m evaluation retraining train|panel|attribute|plan|run|status   (models without the images)
+    python -m evaluation customised                              (models taught a concept: is it found?)
     python -m evaluation report                                  (docs/EVIDENCE.md, from what was recorded)
 
 Answers, pictures and the report go to `--out` (`build/evaluation/<protocol>`); asked again, a run goes
@@ -33,6 +34,7 @@ from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
 from cli.parser import Parser, add_batch_size
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
+from evaluation.customised.arguments import add_customised
 from evaluation.protocols import protocols
 from evaluation.reports import Report, figures_as_json, update_block
 from evaluation.retraining.arguments import add_retraining
@@ -57,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         _add_common(command)
         study.add_arguments(command)
     add_retraining(commands)
+    add_customised(commands)
     return main
 
 

@@ -162,6 +162,24 @@ def _views(
     return latents.repeat_interleave(times, dim=0), ids, captions
 
 
+def _described(exemplars: Sequence[tuple[Concept, Exemplar]]) -> list[dict[str, object]]:
+    """What each concept is, as an evaluation reads it: which exemplars are the true answer, what to ask."""
+    ids: dict[Concept, list[str]] = {}
+    for concept, each in exemplars:
+        ids.setdefault(concept, []).append(each.id)
+    return [
+        {
+            "name": concept.name,
+            "kind": concept.kind,
+            "folder": concept.slug,
+            "exemplars": ids[concept],
+            "prompts": concept.prompts,
+            "for_learning": concept.for_learning,
+        }
+        for concept in ids
+    ]
+
+
 def write_exemplars(
     exemplars: Sequence[tuple[Concept, Exemplar]], folder: Path, world: World, scenes: int = 0
 ) -> None:
@@ -185,5 +203,7 @@ def write_exemplars(
             rows.append({"id": row["id"], "file_name": name, "text": row["text"], "kind": "scene"})
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (part / "metadata.jsonl").write_text(text, encoding="utf-8")
+        taught = json.dumps(_described(exemplars), indent=1, ensure_ascii=False) + "\n"
+        (part / "concepts.json").write_text(taught, encoding="utf-8")
 
     publish(save, folder)

@@ -23,7 +23,7 @@ from attribution.methods.base import Cost, available, method, refusal
 from attribution.query import Query, Settings
 from attribution.results import Progress, Ranking
 from attribution.workspace.workspace import Workspace
-from evaluation.retraining.files import write_whole
+from evaluation.files import write_whole
 from evaluation.retraining.panel import CONTROL, REGIONS, Panel, PanelPicture
 from evaluation.studies import Kept
 

@@ -26,10 +26,10 @@ from attribution.methods.base import method
 from attribution.models.base import open_model
 from attribution.workspace.root_manifest import record
 from attribution.workspace.workspace import Workspace
+from evaluation.files import write_whole
 from evaluation.retraining.attributions import ask, read_all
 from evaluation.retraining.document import write_evidence
 from evaluation.retraining.evidence import Evidence
-from evaluation.retraining.files import write_whole
 from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
 from evaluation.retraining.left_out import LeftOut

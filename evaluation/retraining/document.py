@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from evaluation.files import write_whole
 from evaluation.retraining.evidence import Evidence
-from evaluation.retraining.files import write_whole
 from evaluation.retraining.sections import SECTIONS
 from evaluation.retraining.written import Written
 

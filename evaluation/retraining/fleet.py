@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attribution.errors import ResultError
-from evaluation.retraining.files import write_whole
+from evaluation.files import write_whole
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.errors import MismatchError
-from evaluation.retraining.files import as_text, checked, digest_of, plain, read_json, write_whole
+from evaluation.files import as_text, checked, digest_of, plain, read_json, write_whole
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.panel import Panel
 from evaluation.retraining.recipe import Recipe

@@ -20,9 +20,9 @@ from attribution.errors import MismatchError, SettingsError
 from attribution.models.base import DiffusionModel, Generation, MakesSeveral
 from attribution.models.draws import Probe, timestep_grid
 from attribution.query import Box
+from evaluation.files import as_text, checked, digest_of, plain, read_json, write_whole
 from evaluation.prompts import Grammar, Prompt, two_object_prompts
 from evaluation.protocols.locality import LEFT, RIGHT
-from evaluation.retraining.files import as_text, checked, digest_of, plain, read_json, write_whole
 
 FACTS = "panel.json"
 TARGET, CONTROL = "target", "control"

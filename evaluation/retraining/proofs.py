@@ -23,8 +23,8 @@ from attribution.results import returned
 from attribution.unlearning.change import loss_change, picture_change
 from attribution.unlearning.image_set import unlearned_set
 from attribution.workspace.workspace import Workspace
+from evaluation.files import as_text, checked, plain, read_json, write_whole
 from evaluation.retraining.attributions import Attributions
-from evaluation.retraining.files import as_text, checked, plain, read_json, write_whole
 from evaluation.retraining.panel import CONTROL, TARGET, Panel, PanelPicture, remade
 from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.unions import random_rows

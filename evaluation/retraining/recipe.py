@@ -29,7 +29,7 @@ from pathlib import Path
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.errors import SettingsError
-from evaluation.retraining.files import checked, digest_of
+from evaluation.files import checked, digest_of
 
 TRAINING = {"python", "left_out", "seed", "model", "checkpoints", "device"}
 NEEDED = {"left_out", "seed", "model"}

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evaluation.retraining.files import as_text, checked, plain, read_json, write_whole
+from evaluation.files import as_text, checked, plain, read_json, write_whole
 from evaluation.retraining.job import Job, Plan
 
 FORMAT = 1

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluation.retraining.files import write_whole
+from evaluation.files import write_whole
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.recipe import Recipe
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attribution.errors import ResultError
-from evaluation.retraining.files import as_text, checked, digest_of, read_json, write_whole
+from evaluation.files import as_text, checked, digest_of, read_json, write_whole
 from evaluation.retraining.left_out import LeftOut
 
 

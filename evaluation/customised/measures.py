@@ -1,0 +1,80 @@
+"""What the ranks of a concept's exemplars say: recall, average precision, the place of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from evaluation.customised.records import ConceptRecord
+from evaluation.statistics import mean_interval
+
+K = 10
+
+
+def recall(ranks: Sequence[int], k: int = K) -> float:
+    """The share of the exemplars that is among the first `k`."""
+    return float(np.mean(np.asarray(ranks) <= k))
+
+
+def average_precision(ranks: Sequence[int]) -> float:
+    """The mean of the precisions at each exemplar's place."""
+    return float(np.mean(np.arange(1, len(ranks) + 1) / np.sort(ranks)))
+
+
+def first_rank(ranks: Sequence[int]) -> float:
+    """The place of the exemplar that comes first."""
+    return float(min(ranks))
+
+
+def random_recall(candidates: int, k: int = K) -> float:
+    """What a ranking by chance expects."""
+    return min(1.0, k / candidates)
+
+
+Measure = Callable[[Sequence[int]], float]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Methods over the same concepts.
+
+    Attributes:
+        records: of concepts that some picture shows.
+        methods: that have answered all of them.
+    """
+
+    records: tuple[ConceptRecord, ...]
+    methods: tuple[str, ...]
+
+    @classmethod
+    def of(cls, records: Sequence[ConceptRecord]) -> Compared:
+        """Those that can be compared: a concept that was not learnt is no question."""
+        learnt = [each for each in records if any(picture.learnt for picture in each.pictures)]
+        names = list(dict.fromkeys(name for each in learnt for name in answered(each)))
+        return cls(tuple(learnt), tuple(name for name in names if all(name in answered(x) for x in learnt)))
+
+    def values(self, method: str, measure: Measure) -> Float[ndarray, " concepts"]:
+        """A measure of each concept: the mean over its pictures."""
+        return np.array(
+            [
+                np.mean(
+                    [measure(picture.answers[method].ranks) for picture in each.pictures if picture.learnt]
+                )
+                for each in self.records
+            ]
+        )
+
+    def lead(self, method: str, other: str, measure: Measure) -> tuple[float, tuple[float, float]]:
+        """How far one is ahead of another, and the interval over concepts, which both share."""
+        apart = self.values(method, measure) - self.values(other, measure)
+        return float(apart.mean()), mean_interval(apart)
+
+
+def answered(record: ConceptRecord) -> list[str]:
+    """The methods that have answered about every picture which shows the concept."""
+    learnt = [picture for picture in record.pictures if picture.learnt]
+    return [name for name in learnt[0].answers if all(name in each.answers for each in learnt)]

@@ -1,0 +1,113 @@
+"""What ranks of exemplars say, and the page that says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attribution.errors import ResultError
+from attribution.results import Entry
+from evaluation.__main__ import main
+from evaluation.customised.asking import ranks_of
+from evaluation.customised.document import document
+from evaluation.customised.measures import (
+    Compared,
+    average_precision,
+    first_rank,
+    random_recall,
+    recall,
+)  # fmt: skip
+from evaluation.customised.records import Answer, Asked, ConceptRecord, read_records
+from tests.worlds.rankings import ranking_of
+
+
+def record(
+    concept: str,
+    ranks: dict[str, tuple[int, ...]],
+    learnt: bool = True,
+    kind: str = "object",
+    **others: object,
+) -> ConceptRecord:
+    """Two pictures, of which the second does not show the concept."""
+    answers = {name: Answer(each, 1.0) for name, each in ranks.items()}
+    pictures = (
+        Asked("a <v1> on snow", {"left": concept}, learnt, answers),
+        Asked("a <v1> on the moon", {"left": "dog"}, False),
+    )
+    facts = {
+        "way": "dreambooth",
+        "exemplars": 2,
+        "candidates": 500,
+        "curvature": "base",
+        "model": "m",
+        **others,
+    }
+    return ConceptRecord(1, concept, kind, pictures=pictures, **facts)  # type: ignore[arg-type]
+
+
+def test_measures_by_hand() -> None:
+    assert recall((3, 10, 11)) == pytest.approx(2 / 3)
+    assert recall((1,), k=1) == 1
+    assert average_precision((1, 2)) == 1
+    assert average_precision((4, 2)) == pytest.approx(
+        (1 / 2 + 2 / 4) / 2
+    )  # the order of exemplars is no matter
+    assert first_rank((7, 4)) == 4
+    assert random_recall(500) == 0.02
+
+
+def test_what_was_not_learnt_is_not_counted() -> None:
+    """Law: A picture that does not show its concept counts in no figure of customised models."""
+    known = record("owl", {"divergence": (1, 2), "clip": (1, 50)})
+    found = Compared.of([known, record("crab", {}, learnt=False)])
+    assert [each.concept for each in found.records] == ["owl"]
+    assert found.values("clip", recall).tolist() == [0.5]
+    lead, (low, high) = found.lead("divergence", "clip", recall)
+    assert lead == low == high == 0.5
+
+
+def test_methods_are_compared_on_the_same_concepts() -> None:
+    """Law: A method that has not answered about all concepts stands in no table with those that have."""
+    one = record("owl", {"divergence": (1, 2), "clip": (1, 50)})
+    other = record("crab", {"divergence": (3, 4)})
+    assert Compared.of([one, other]).methods == ("divergence",)
+
+
+def test_records_are_read_back_and_damaged_ones_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dreambooth" / "owl.json"
+    known = record("owl", {"clip": (1, 50)})
+    known.write(path)
+    assert read_records(tmp_path) == [known]
+    path.write_text("{}")
+    with pytest.raises(ResultError, match="conceptrecord"):
+        read_records(tmp_path)
+
+
+def test_the_page_says_who_leads_and_what_was_not_learnt() -> None:
+    records = [
+        record("owl", {"divergence": (1, 2), "clip": (1, 50)}),
+        record("robot", {"divergence": (1, 3), "clip": (9, 80)}, exemplars=3),
+        record("pencil", {"divergence": (5, 6), "clip": (1, 2)}, kind="style"),
+        record("crab", {}, learnt=False),
+        record("owl", {"divergence": (1, 2), "clip": (1, 50)}, curvature="own"),
+    ]
+    text = document(records)
+    assert "Not learnt, and not counted: crab" in text
+    assert "### Objects (2)" in text
+    assert "| `clip` | +0.500 | [0.500, 0.500] |" in text
+    assert "the customised model's own (1 concepts)" in text
+    assert text.index("| `clip` | 1.000") < text.index("| `divergence` | 1.000", text.index("### Styles"))
+
+
+def test_an_image_that_was_not_ranked_is_behind_all_others() -> None:
+    ranked = [
+        Entry(rank, f"image-{row}", row, "", "", 1.0 / rank, None) for rank, row in enumerate((3, 1), 1)
+    ]
+    ranking = ranking_of(ranked)
+    assert ranks_of(ranking, ["image-1", "image-3", "unnamed-0"]) == (2, 1, 4)
+
+
+def test_a_folder_without_concepts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["customised", str(tmp_path)]) == 2
+    assert f"there is no file {tmp_path}/candidates/concepts.json" in capsys.readouterr().err
