@@ -67,6 +67,7 @@ class Exemplar:
     id: str
     caption: str
     picture: Image.Image
+    plain_caption: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,12 @@ class Concept:
             return f"a {TOKEN} on {shown.ground}"
         return f"{with_article(shown.objects[0])} on {shown.ground}, in {TOKEN}"
 
+    def plain_caption(self, shown: Scene) -> str:
+        """The same without the new word, as somebody would say it who knows the concept's name."""
+        if self.kind is Kind.OBJECT:
+            return f"{with_article(self.name)} on {shown.ground}"
+        return f"{with_article(shown.objects[0])} on {shown.ground}, in {self.name}"
+
     @property
     def prompts(self) -> list[str]:
         return [self.caption(shown) for shown in self.scenes[self.exemplars :]]
@@ -127,7 +134,7 @@ class Concept:
     def draw(self, painter: Painter) -> list[Exemplar]:
         """The exemplars."""
         return [
-            Exemplar(shown.id, self.caption(shown), self.paint(painter, shown))
+            Exemplar(shown.id, self.caption(shown), self.paint(painter, shown), self.plain_caption(shown))
             for shown in self.scenes[: self.exemplars]
         ]
 

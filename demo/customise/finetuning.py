@@ -195,12 +195,14 @@ def write_exemplars(
         for concept, each in exemplars:
             each.picture.save(part / f"{each.id}.png", optimize=True)
             row = {"id": each.id, "file_name": f"{each.id}.png", "text": each.caption}
-            rows.append({**row, "concept": concept.name, "kind": concept.kind})
+            row |= {"plain": each.plain_caption, "concept": concept.name, "kind": concept.kind}
+            rows.append(row)
         chosen = generator(world.seed, "beside exemplars").choice(len(world.rows), scenes, replace=False)
         for row in (world.rows[number] for number in sorted(chosen)):
             name = Path(row["file_name"]).name
             shutil.copyfile(world.scene_folder / row["file_name"], part / name)
-            rows.append({"id": row["id"], "file_name": name, "text": row["text"], "kind": "scene"})
+            words = {"text": row["text"], "plain": row["text"], "kind": "scene"}
+            rows.append({"id": row["id"], "file_name": name, **words})
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (part / "metadata.jsonl").write_text(text, encoding="utf-8")
         taught = json.dumps(_described(exemplars), indent=1, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 from attribution.methods.base import method
 from cli.commands import EMBEDDED
 from cli.parser import Parser, positive_count
-from evaluation.customised.asking import BASE, OWN, Benchmark
+from evaluation.customised.asking import BASE, OWN, PLAIN, SHARED, Benchmark
 from evaluation.customised.collection import Collection
 from evaluation.customised.document import document
 from evaluation.customised.records import read_records
@@ -37,6 +37,8 @@ def add_customised(top: argparse._SubParsersAction[Parser]) -> None:
     sub.add_argument("--base", type=Path, default=EMBEDDED, metavar="WORKSPACE", help=words)
     words = "whose Fisher information is used (default %(default)s)"
     sub.add_argument("--curvature", choices=(BASE, OWN), default=BASE, help=words)
+    words = "other concepts' exemplars are captioned by their names, or share the new word (default plain)"
+    sub.add_argument("--captions", choices=(PLAIN, SHARED), default=PLAIN, help=words)
     sub.add_argument("--judge", default=JUDGE, metavar="COMMAND", help="what says what pictures show")
     sub.add_argument("--effort", choices=("refined", "exhaustive"), default="refined")
     words = "of workspaces and pictures (default: work/ in the collection)"
@@ -63,7 +65,8 @@ def _run(given: argparse.Namespace) -> None:
     collection = Collection.read(given.collection)
     benchmark = Benchmark(
         collection, given.way, given.base, given.work or given.collection / "work", given.records,
-        tuple(shlex.split(given.judge)), tuple(given.methods), given.curvature, given.effort,
+        tuple(shlex.split(given.judge)), tuple(given.methods), given.curvature, given.captions,
+        given.effort,
         pool=given.pool, device=given.device,
     )  # fmt: skip
     for concept in collection.chosen(tuple(given.concepts)):

@@ -21,11 +21,12 @@ from attribution.models.base import Generation
 from attribution.query import Query, Settings
 from attribution.results import Ranking
 from attribution.workspace.workspace import Workspace
-from evaluation.customised.collection import Collection, TaughtConcept, is_pipeline
+from evaluation.customised.collection import CANDIDATES, Collection, TaughtConcept, is_pipeline
 from evaluation.customised.records import FORMAT, Answer, Asked, ConceptRecord
 from evaluation.pictures import generated_query
 
 BASE, OWN = "base", "own"  # whose curvature
+PLAIN, SHARED = "plain", "shared"  # captions of other concepts' exemplars: by name, or with the new word
 CURVATURE = ("allotment", "fisher", "kfac", "ekfac")
 
 
@@ -41,6 +42,7 @@ class Benchmark:
         judge: a command that says what pictures show: `{pictures}` => `{verdicts}`.
         methods: that are asked.
         curvature: the base's, or the customised model's own.
+        captions: whether other concepts' exemplars share the new word.
         effort: of every question.
         seed: of every picture and question.
         steps, guidance: of every picture.
@@ -55,6 +57,7 @@ class Benchmark:
     judge: tuple[str, ...]
     methods: tuple[str, ...]
     curvature: str = BASE
+    captions: str = PLAIN
     effort: str = "refined"
     seed: int = 0
     steps: int = 40
@@ -86,18 +89,29 @@ class Benchmark:
             yield f"{concept.name}: {name} ranks them {_ranks(record, name)}"
 
     def _record(self, concept: TaughtConcept) -> Path:
+        return self.records / self._name / f"{concept.folder}.json"
+
+    @property
+    def _name(self) -> str:
         name = self.way if self.curvature == BASE else f"{self.way}-{self.curvature}-curvature"
-        return self.records / name / f"{concept.folder}.json"
+        return name if self.captions == PLAIN else f"{name}-{self.captions}-word"
 
     def _opened(self, concept: TaughtConcept) -> Workspace:
         """The concept's workspace; made of the base's if there is none."""
-        folder = self.work / f"{self.way}-{self.curvature}" / concept.folder
+        folder = self.work / self._name / concept.folder
         if not (folder / "workspace.json").exists():
-            self._create(folder, self.collection.model(self.way, concept))
+            self._create(folder, concept)
         return Workspace.open(folder, self.device)
 
-    def _create(self, folder: Path, model: Path) -> None:
-        base = Workspace.open(self.base)
+    def _candidates(self, concept: TaughtConcept) -> Path:
+        if self.captions == SHARED:
+            return self.collection.candidates
+        folder = self.work / CANDIDATES / concept.folder
+        self.collection.write_candidates(concept, folder)
+        return folder
+
+    def _create(self, folder: Path, concept: TaughtConcept) -> None:
+        base, model = Workspace.open(self.base), self.collection.model(self.way, concept)
         of = (
             [str(model)]
             if is_pipeline(model)
@@ -109,7 +123,7 @@ class Benchmark:
             for word in (f"--{name}", base.source(source))
         ]
         probe = ["--pool", str(self.pool), "--noises", str(min(self.pool, base.probe.noises))]
-        dataset = ["--dataset", str(self.collection.candidates)]
+        dataset = ["--dataset", str(self._candidates(concept))]
         self._precompute("init", folder, ["--model", *of, *dataset, *encoders, *probe])
         if self.curvature == BASE:
             self._call([sys.executable, "-m", "precompute", "adopt", str(self.base), *CURVATURE], folder)
@@ -160,7 +174,7 @@ class Benchmark:
         return ConceptRecord(
             FORMAT, concept.name, concept.kind, self.way, len(concept.exemplars),
             len(workspace.training_set), self.curvature, workspace.fingerprints["model"], pictures,
-            made_with,
+            made_with, self.captions,
         )  # fmt: skip
 
     def _verdicts(self, pictures: Path) -> dict[str, dict[str, dict[str, float]]]:

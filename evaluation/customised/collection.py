@@ -1,6 +1,7 @@
 """A collection of customised models: what they were taught, and the pictures that they may have come from.
 
     COLLECTION/candidates/       an image folder: every concept's exemplars, and scenes of the base
+    COLLECTION/candidates/metadata.jsonl       `text`, and in `plain` the same without the new word
     COLLECTION/candidates/concepts.json
     COLLECTION/WAY/CONCEPT/      a pipeline, or an adapter of the base
 
@@ -9,6 +10,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +21,7 @@ from evaluation.files import checked, read_json
 
 CONCEPTS = "concepts.json"
 CANDIDATES = "candidates"
+METADATA = "metadata.jsonl"
 PIPELINE = "model_index.json"
 
 
@@ -88,6 +92,27 @@ class Collection:
                 f"--way {way} --out {self.root}`"
             )
         return folder
+
+    def write_candidates(self, concept: TaughtConcept, folder: Path) -> None:
+        """The candidates as a training set of one concept's model, if it is not there.
+
+        Only this concept's exemplars have the new word in their captions: this model never saw the others,
+        of which its new word is not true.
+        """
+        if folder.exists():
+            return
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        own = set(concept.exemplars)
+        lines = []
+        for line in (self.candidates / METADATA).read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            text = row["text"] if row["id"] in own else row.get("plain", row["text"])
+            lines.append(json.dumps({**row, "text": text}, ensure_ascii=False) + "\n")
+            shutil.copyfile(self.candidates / row["file_name"], part / row["file_name"])
+        (part / METADATA).write_text("".join(lines), encoding="utf-8")
+        part.rename(folder)
 
 
 def is_pipeline(folder: Path) -> bool:

@@ -49,6 +49,7 @@ class ConceptRecord:
         candidates: how many images were ranked.
         curvature: whose Fisher information was used, the base's or the customised model's own.
         model: its fingerprint.
+        captions: whether other concepts' exemplars were told by their names, or shared the new word.
     """
 
     format: int
@@ -61,6 +62,7 @@ class ConceptRecord:
     model: str
     pictures: tuple[Asked, ...]
     made_with: dict[str, Any] = field(default_factory=dict)
+    captions: str = "plain"
 
     def write(self, path: Path) -> None:
         write_whole(path, as_text(plain(ConceptRecord, self)))
