@@ -1,6 +1,6 @@
 """Open the page.
 
-python app.py [--workspace DIR] [--host H] [--port P] [--auth FILE] [--allow-host NAME ...]
+python app.py [--workspace DIR ...] [--host H] [--port P] [--auth FILE] [--allow-host NAME ...]
               [--device cpu|cuda] [--threads N] [--batch-size N] [--runs DIR]
 """
 
@@ -32,7 +32,14 @@ OPEN_TO_ALL = (
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(prog="python app.py", description="Which training images did this picture come from?")
-    parser.add_argument("--workspace", type=Path, default=EMBEDDED, metavar="DIR", help="what to query")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="what to query; given several times, the models are chosen from at the top of the page "
+        "(default: the embedded one)",
+    )
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on")
     parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
     parser.add_argument(
@@ -55,6 +62,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="where answered runs are kept (default: whence/runs in the user's data folder)",
     )
     found = parser.parse_args(argv)
+    found.workspace = found.workspace or [EMBEDDED]
     if not 0 < found.port < 65536:
         parser.error(f"--port {found.port}: it must lie between 1 and 65535")
     return found
@@ -75,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     found = arguments(argv)
     temporary = tempfile.mkdtemp(prefix="whence-")  # only its owner can read it
     # A hub is asked only where a workspace's model is not a folder, and the person has not said otherwise.
-    set_environment(offline=not wants_hub(found.workspace))
+    set_environment(offline=not any(map(wants_hub, found.workspace)))
     keep_to_ourselves(temporary, found.threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then, too
     try:
@@ -101,9 +109,10 @@ def run(found: argparse.Namespace) -> None:
     from attribution.models.batch import BATCH
     from attribution.workspace.workspace import Workspace
 
-    workspace = Workspace.open(found.workspace, found.device, found.batch_size or BATCH)
     access = Access(frozenset(name.lower() for name in found.allow_host), login)
-    server = build_server(workspace, RunArchive(found.runs or default_folder(), workspace), access)
+    opened = [Workspace.open(each, found.device, found.batch_size or BATCH) for each in found.workspace]
+    (first, runs), *others = [(each, RunArchive(found.runs or default_folder(), each)) for each in opened]
+    server = build_server(first, runs, access, others)
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
     print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
     serve(server, found.host, found.port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -44,14 +45,22 @@ def build_page(
     archive: RunArchive,
     uploads: Uploads | None = None,
     loader: ModelLoader | None = None,
+    turns: tuple[ModelQueue, Worker] | None = None,
+    models: Sequence[tuple[str, str, bool]] = (),
 ) -> gr.Blocks:
     """The page on one workspace. `app.server` serves it, with the pictures beside it.
+
+    Args:
+        turns: the queue and the thread of whatever computes; other models' pages share them.
+        models: the title and the path of each model to choose from, and whether it is this one.
 
     Raises:
         WorkspaceError: the example questions beside the workspace cannot be read.
     """
+    loader = loader or ModelLoader(workspace)
     with gr.Blocks(title="Whence", fill_width=True, analytics_enabled=False, delete_cache=KEPT) as blocks:
-        page = build_panels(workspace, archive, uploads or Uploads(), loader or ModelLoader(workspace))
+        html_panel(heading(len(workspace.training_set), workspace.resolution, models), "heading")
+        page = build_panels(workspace, archive, uploads or Uploads(), loader, turns)
         connect_api(page)  # first: its endpoints have the plain names
         connect_attributing(page, connect_generating(page))
         connect_uploads(page)
@@ -69,7 +78,11 @@ def build_page(
 
 
 def build_panels(
-    workspace: Workspace, archive: RunArchive, uploads: Uploads, loader: ModelLoader
+    workspace: Workspace,
+    archive: RunArchive,
+    uploads: Uploads,
+    loader: ModelLoader,
+    turns: tuple[ModelQueue, Worker] | None = None,
 ) -> PageContext:
     """Every panel in its place, inside the `gr.Blocks` that is being built; nothing is wired yet.
 
@@ -79,7 +92,6 @@ def build_panels(
     count = len(workspace.training_set)
     examples = read_examples(Path(workspace.folder).parent / "examples.json")
     mosaic = tuple(range(0, count, max(count // MOSAIC, 1)))[:MOSAIC]
-    html_panel(heading(count, workspace.resolution), "heading")
     with gr.Row(elem_id="desk", equal_height=False):
         with gr.Column(elem_id="query", min_width=0):
             source = build_source(examples, Generation("defaults"))
@@ -88,8 +100,9 @@ def build_panels(
         with gr.Column(elem_id="findings", min_width=0):
             ask = build_ask(offered_methods(workspace), count, draws_each(workspace))
             answer = build_answer(mosaic, columns_of(workspace.training_set))
+    queue, worker = turns or (ModelQueue(), Worker())
     return PageContext(
-        workspace, loader, archive, ModelQueue(), Worker(), Sessions(), uploads, examples, mosaic,
+        workspace, loader, archive, queue, worker, Sessions(), uploads, examples, mosaic,
         source, stage, ask, action, answer,
     )  # fmt: skip
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Sequence
 from functools import lru_cache
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
@@ -25,8 +26,11 @@ from app.page import build_page, theme
 from app.runs.archive import RunArchive
 from app.runtime.gate import Access, Gate
 from app.runtime.model_loader import ModelLoader
+from app.runtime.models import ServedModel, served_models
+from app.runtime.queue import ModelQueue
 from app.runtime.reports import REPORTS
 from app.runtime.sessions import Upload, Uploads
+from app.runtime.worker import Worker
 from app.views.pictures import MEDIA_TYPE, on_screen
 from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
@@ -40,26 +44,58 @@ THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 
-def build_server(workspace: Workspace, archive: RunArchive, access: Access | None = None) -> FastAPI:
-    """The whole application; the model opens in the background once it is built.
+def build_server(
+    workspace: Workspace,
+    archive: RunArchive,
+    access: Access | None = None,
+    others: Sequence[tuple[Workspace, RunArchive]] = (),
+) -> FastAPI:
+    """The whole application; the first model opens in the background once it is built.
 
     Args:
         access: who is let in; whoever names this machine by an address or as localhost if that is None.
+        others: further models and their runs, each on a page of its own, to be chosen at the top. One
+            queue and one thread serve them all; a model is opened when it is first asked.
 
     Raises:
-        WorkspaceError: something beside the workspace cannot be read.
+        WorkspaceError: something beside a workspace cannot be read.
+        SettingsError: two workspaces cannot be told apart by their names.
     """
     close_gradio()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    uploads, loader = Uploads(), ModelLoader(workspace)
-    serve_assets(server)
-    serve_pictures(server, workspace)
-    receive_uploads(server, uploads)
-    page = build_page(workspace, archive, uploads, loader)
+    models = served_models([workspace, *(each for each, _ in others)])
+    archives, turns = [archive, *(each for _, each in others)], (ModelQueue(), Worker())
+    loaders = [ModelLoader(each.workspace) for each in models]
+    places = list(zip(models, archives, loaders, strict=True))
+    for model, runs, loader in reversed(
+        places
+    ):  # the first's is at the root, which takes what is left over
+        serve_page(server, model, models, runs, loader, turns)
+    server.add_middleware(Gate, access=access or Access())  # the outermost
+    loaders[0].start()
+    return server
+
+
+def serve_page(
+    server: FastAPI,
+    model: ServedModel,
+    models: Sequence[ServedModel],
+    archive: RunArchive,
+    loader: ModelLoader,
+    turns: tuple[ModelQueue, Worker],
+) -> None:
+    """One model's page and what lies beside it, below its path."""
+    workspace, uploads, beside = model.workspace, Uploads(), APIRouter(prefix=model.path.rstrip("/"))
+    serve_assets(beside)
+    serve_pictures(beside, workspace)
+    receive_uploads(beside, uploads)
+    server.include_router(beside)
+    choice = [(each.title, each.path, each is model) for each in models] if len(models) > 1 else []
+    page = build_page(workspace, archive, uploads, loader, turns, choice)
     gr.mount_gradio_app(
         server,
         page,
-        path="/",
+        path=model.path.rstrip("/") or "/",
         footer_links=[],
         run_history=False,
         show_error=False,
@@ -69,15 +105,12 @@ def build_server(workspace: Workspace, archive: RunArchive, access: Access | Non
         enable_monitoring=False,
         theme=theme(),
         head=head(workspace),
-        favicon_path=str(FOLDER / "mark.png"),
+        favicon_path=str(FOLDER / "mark.png") if model.path == "/" else None,  # it is the whole site's
     )
     # Gradio sets this of a page that it launches itself. Without it, it lets a request name any file of
     # this machine as if it had been uploaded.
     page.has_launched = True
-    server.add_middleware(EarlyScript, head=head(workspace))
-    server.add_middleware(Gate, access=access or Access())  # the outermost
-    loader.start()
-    return server
+    server.add_middleware(EarlyScript, head=head(workspace), path=model.path)
 
 
 def head(workspace: Workspace) -> str:
@@ -89,7 +122,7 @@ def head(workspace: Workspace) -> str:
     )
 
 
-def serve_assets(server: FastAPI) -> None:
+def serve_assets(server: APIRouter) -> None:
     """The style sheets, as one file: Gradio would rewrite them, and drop their fonts and media queries."""
 
     @server.get("/page.css")
@@ -97,7 +130,7 @@ def serve_assets(server: FastAPI) -> None:
         return Response(styles(), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
 
-def serve_pictures(server: FastAPI, workspace: Workspace) -> None:
+def serve_pictures(server: APIRouter, workspace: Workspace) -> None:
     """/thumbs/ROW and /images/ROW: a training image, re-encoded, small or large.
 
     A browser may keep them, but asks each time whether they are still this training set's.
@@ -131,7 +164,7 @@ def serve_pictures(server: FastAPI, workspace: Workspace) -> None:
         return answer(request, row, small=False)
 
 
-def receive_uploads(server: FastAPI, uploads: Uploads) -> None:
+def receive_uploads(server: APIRouter, uploads: Uploads) -> None:
     """/uploads: a picture as the body of a request; it is decoded at once and its bytes are dropped.
 
     The header keeps other sites from posting here: a browser lets them send none of their own. A few are

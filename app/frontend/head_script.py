@@ -16,18 +16,19 @@ MARK = b"<head>"
 
 
 class EarlyScript:
-    """Puts assets/page/early.js first into the HTML of `/`; every other answer passes as it is.
+    """Puts assets/page/early.js first into the HTML of one page; every other answer passes as it is.
 
     Args:
         head: HTML that Gradio adds to the page's head in the browser.
+        path: of the page.
     """
 
-    def __init__(self, app: ASGIApp, head: str = "") -> None:
-        self.app, self._head = app, head.encode()
+    def __init__(self, app: ASGIApp, head: str = "", path: str = "/") -> None:
+        self.app, self._head, self._path = app, head.encode(), path
         self._tag = MARK + f"<script>{script('early.js')}</script>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
         begun: list[Message] = []
@@ -36,6 +37,9 @@ class EarlyScript:
         async def collect(message: Message) -> None:
             if message["type"] == "http.response.start":
                 begun.append(message)
+                return
+            if message["type"] != "http.response.body":  # of an extension of the protocol
+                await send(message)
                 return
             body.extend(message.get("body", b""))
             if message.get("more_body"):

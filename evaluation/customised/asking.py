@@ -205,17 +205,27 @@ class Benchmark:
                     for found in attribute(workspace, query, [name], settings)
                     if isinstance(found, Ranking)
                 )
-                answer = Answer(ranks_of(ranking, concept.exemplars), round(ranking.seconds, 2))
+                answer = Answer(
+                    ranks_of(ranking, concept.exemplars),
+                    ranks_of(ranking, concept.exemplars, self.collection.foils(concept)),
+                    round(ranking.seconds, 2),
+                )
                 each = replace(each, answers={**each.answers, name: answer})
             pictures.append(each)
         return replace(record, pictures=tuple(pictures))
 
 
-def ranks_of(ranking: Ranking, ids: Sequence[str]) -> tuple[int, ...]:
-    """The places of some images, from 1; one that was not ranked is behind all others."""
+def ranks_of(
+    ranking: Ranking, ids: Sequence[str], without: frozenset[str] = frozenset()
+) -> tuple[int, ...]:
+    """The places of some images, from 1; one that was not ranked is behind all others.
+
+    Args:
+        without: images that are taken out of the ranking.
+    """
     known = [ranking.training_set.ids[row] for row in ranking.rows]
-    places = {name: place for place, name in enumerate(known, 1)}
-    return tuple(places.get(each, len(ranking.training_set)) for each in ids)
+    places = {name: place for place, name in enumerate((x for x in known if x not in without), 1)}
+    return tuple(places.get(each, len(ranking.training_set) - len(without)) for each in ids)
 
 
 def _answers(record: ConceptRecord, name: str) -> bool:

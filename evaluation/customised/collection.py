@@ -79,6 +79,12 @@ class Collection:
             raise SettingsError(f"there is no concept {unknown[0]!r}: choose from {', '.join(known)}")
         return [known[name] for name in names] or [x for x in self.concepts if not x.for_learning]
 
+    def foils(self, concept: TaughtConcept) -> frozenset[str]:
+        """The candidates that a concept's model was never trained on: other concepts' exemplars."""
+        return frozenset(
+            name for each in self.concepts if each.name != concept.name for name in each.exemplars
+        )
+
     def model(self, way: str, concept: TaughtConcept) -> Path:
         """Where the model that was taught a concept lies.
 

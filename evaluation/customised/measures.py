@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evaluation.customised.records import ConceptRecord
+from evaluation.customised.records import Answer, ConceptRecord
 from evaluation.statistics import mean_interval
 
 K = 10
@@ -36,6 +36,17 @@ def random_recall(candidates: int, k: int = K) -> float:
 
 
 Measure = Callable[[Sequence[int]], float]
+Ranks = Callable[[Answer], Sequence[int]]
+
+
+def among_all(answer: Answer) -> Sequence[int]:
+    """The places among all candidates."""
+    return answer.ranks
+
+
+def among_trained(answer: Answer) -> Sequence[int]:
+    """The places among those that the model was trained on."""
+    return answer.among_trained
 
 
 @dataclass(frozen=True)
@@ -57,20 +68,21 @@ class Compared:
         names = list(dict.fromkeys(name for each in learnt for name in answered(each)))
         return cls(tuple(learnt), tuple(name for name in names if all(name in answered(x) for x in learnt)))
 
-    def values(self, method: str, measure: Measure) -> Float[ndarray, " concepts"]:
+    def values(
+        self, method: str, measure: Measure, ranks: Ranks = among_all
+    ) -> Float[ndarray, " concepts"]:
         """A measure of each concept: the mean over its pictures."""
-        return np.array(
-            [
-                np.mean(
-                    [measure(picture.answers[method].ranks) for picture in each.pictures if picture.learnt]
-                )
-                for each in self.records
-            ]
+        of_pictures = (
+            [measure(ranks(picture.answers[method])) for picture in each.pictures if picture.learnt]
+            for each in self.records
         )
+        return np.array([np.mean(values) for values in of_pictures])
 
-    def lead(self, method: str, other: str, measure: Measure) -> tuple[float, tuple[float, float]]:
+    def lead(
+        self, method: str, other: str, measure: Measure, ranks: Ranks = among_all
+    ) -> tuple[float, tuple[float, float]]:
         """How far one is ahead of another, and the interval over concepts, which both share."""
-        apart = self.values(method, measure) - self.values(other, measure)
+        apart = self.values(method, measure, ranks) - self.values(other, measure, ranks)
         return float(apart.mean()), mean_interval(apart)
 
 

@@ -17,10 +17,12 @@ class Answer:
 
     Attributes:
         ranks: of the exemplars among all candidates, from 1, in the exemplars' order.
+        among_trained: the same without other concepts' exemplars, which this model was never trained on.
         seconds: that it took on the machine that it ran on.
     """
 
     ranks: tuple[int, ...]
+    among_trained: tuple[int, ...]
     seconds: float
 
 

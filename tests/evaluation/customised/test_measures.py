@@ -13,11 +13,12 @@ from evaluation.customised.asking import ranks_of
 from evaluation.customised.document import document
 from evaluation.customised.measures import (
     Compared,
+    among_trained,
     average_precision,
     first_rank,
     random_recall,
     recall,
-)  # fmt: skip
+)
 from evaluation.customised.records import Answer, Asked, ConceptRecord, read_records
 from tests.worlds.rankings import ranking_of
 
@@ -30,7 +31,7 @@ def record(
     **others: object,
 ) -> ConceptRecord:
     """Two pictures, of which the second does not show the concept."""
-    answers = {name: Answer(each, 1.0) for name, each in ranks.items()}
+    answers = {name: Answer(each, tuple(range(1, len(each) + 1)), 1.0) for name, each in ranks.items()}
     pictures = (
         Asked("a <v1> on snow", {"left": concept}, learnt, answers),
         Asked("a <v1> on the moon", {"left": "dog"}, False),
@@ -63,6 +64,7 @@ def test_what_was_not_learnt_is_not_counted() -> None:
     found = Compared.of([known, record("crab", {}, learnt=False)])
     assert [each.concept for each in found.records] == ["owl"]
     assert found.values("clip", recall).tolist() == [0.5]
+    assert found.values("clip", recall, among_trained).tolist() == [1.0]
     lead, (low, high) = found.lead("divergence", "clip", recall)
     assert lead == low == high == 0.5
 
@@ -94,7 +96,7 @@ def test_the_page_says_who_leads_and_what_was_not_learnt() -> None:
     ]
     text = document(records)
     assert "Not learnt, and not counted: crab" in text
-    assert "### Objects (2)" in text
+    assert "### Objects (2), with other concepts' exemplars as foils" in text
     assert "| `clip` | +0.500 | [0.500, 0.500] |" in text
     assert "the customised model's own (1 concepts)" in text
     assert text.index("| `clip` | 1.000") < text.index("| `divergence` | 1.000", text.index("### Styles"))
@@ -106,6 +108,7 @@ def test_an_image_that_was_not_ranked_is_behind_all_others() -> None:
     ]
     ranking = ranking_of(ranked)
     assert ranks_of(ranking, ["image-1", "image-3", "unnamed-0"]) == (2, 1, 4)
+    assert ranks_of(ranking, ["image-1", "unnamed-0"], without=frozenset({"image-3"})) == (1, 3)
 
 
 def test_a_folder_without_concepts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

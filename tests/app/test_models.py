@@ -1,0 +1,77 @@
+"""Laws of a server with pages of several models."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.__main__ import arguments
+from app.runs.archive import RunArchive
+from app.runtime.models import served_models, title_of
+from app.server import build_server
+from attribution.errors import SettingsError
+from attribution.workspace.workspace import Workspace
+from cli.commands import EMBEDDED
+from tests.worlds import TINY
+
+# Gradio asks pandas, in each call, for what is about to go.
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    folder = tmp_path_factory.mktemp("models")
+    shutil.copytree(TINY, folder / "My dog", ignore=shutil.ignore_patterns("encoders"))
+    shutil.copytree(TINY / "encoders", folder / "My dog" / "encoders")
+    both = [Workspace.open(TINY / "workspace"), Workspace.open(folder / "My dog" / "workspace")]
+    first, other = [(each, RunArchive(folder / "runs", each)) for each in both]
+
+    async def built() -> TestClient:
+        return TestClient(build_server(*first, others=[other]), base_url="http://localhost")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "sent"))
+        return asyncio.run(built())  # where no event loop runs, Gradio makes some and leaves them open
+
+
+def test_each_model_has_a_page_and_pictures_of_its_own(client: TestClient) -> None:
+    """Law: Every model that a server is given has a page, style sheet and pictures below its own path."""
+    for path in ("", "/models/my-dog"):
+        page = client.get(f"{path}/")
+        assert page.status_code == 200
+        assert "sha256" in page.headers["content-security-policy"]
+        assert client.get(f"{path}/page.css").headers["content-type"].startswith("text/css")
+        assert client.get(f"{path}/thumbs/0").headers["content-type"] == "image/webp"
+    assert client.get("/models/none/thumbs/0").status_code == 404
+
+
+def test_the_models_are_chosen_from_at_the_top(client: TestClient) -> None:
+    """Law: Each page links to every model's, and says which one it is."""
+    for path, title in (("", "tiny"), ("/models/my-dog", "My dog")):
+        components = client.get(f"{path}/config").json()["components"]
+        (top,) = [each for each in components if each["props"].get("elem_id") == "heading"]
+        value = " ".join(top["props"]["value"].split())
+        assert '<a href="/"' in value
+        assert '<a href="/models/my-dog/"' in value
+        assert f'aria-current="page">{title}</a>' in value
+
+
+def test_a_server_of_one_model_offers_no_choice() -> None:
+    (only,) = served_models([Workspace.open(TINY / "workspace")])
+    assert (only.title, only.path) == ("tiny", "/")
+    assert arguments([]).workspace == [EMBEDDED]
+
+
+def test_two_workspaces_of_one_name_are_refused() -> None:
+    twice = [Workspace.open(TINY / "workspace")] * 2
+    with pytest.raises(SettingsError, match="two workspaces are called 'tiny': rename"):
+        served_models(twice)
+
+
+def test_a_workspace_is_called_by_its_folder(tmp_path: Path) -> None:
+    shutil.copytree(TINY / "workspace", tmp_path / "mine")
+    assert title_of(Workspace(tmp_path / "mine", Workspace.open(TINY / "workspace").config)) == "mine"
