@@ -81,6 +81,11 @@ class Postings:
             yield term
 
     @cached_property
+    def terms(self) -> list[str]:
+        """All terms, by place."""
+        return list(self.places)
+
+    @cached_property
     def counts(self) -> Int64[ndarray, " terms"]:
         """How many rows have each term, by place."""
         return np.diff(self.starts)
