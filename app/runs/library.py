@@ -59,7 +59,7 @@ class LibraryQuestion(BaseModel):
     def in_words(self) -> str:
         """What a collection of all that it finds is called."""
         said = [f"“{self.words.strip()}”"] if self.words.strip() else []
-        said += [f"{column.replace('_', ' ')} {value}" for column, value in self.filters]
+        said += [f"{column.replace('_', ' ')}: {value}" for column, value in self.filters]
         return ", ".join(said) or "the whole training set"
 
 

@@ -11,13 +11,15 @@ const stored = (storage, key) => {
   }
 };
 let latest = 0;
-document.addEventListener("whence-library", (event) => {
-  if (event.detail.view !== "collection") return;
+const collect = () => {
+  const { view, question } = window.whence.library || {};
+  if (view !== "collection") return;
   latest = performance.now();
   host.setAttribute("aria-busy", "true");
   const ids = stored(localStorage, "whence-runs").map((run) => run && run.id);
-  trigger("collect", { question: event.detail.question, picked: stored(sessionStorage, "whence-picked"), ids, at: latest });
-});
+  trigger("collect", { question, picked: stored(sessionStorage, "whence-picked"), ids, at: latest });
+};
+document.addEventListener("whence-library", collect);
 host.addEventListener("click", (event) => {
   const cell = event.target.closest(".cell[data-id]"), test = event.target.closest("[data-unlearn]");
   if (cell) trigger("open", { id: cell.dataset.id, at: performance.now() });
@@ -31,3 +33,4 @@ watch("value", () => {
   host.setAttribute("aria-busy", "false");
   host.innerHTML = props.value.html;
 });
+collect(); // the address was that of a collection from the beginning

@@ -49,7 +49,8 @@ const show = () => {
   const asked = question();
   text.value = asked.text;
   if (by) by.value = [...by.options].some((one) => one.value === asked.by) ? asked.by : "words";
-  element.dispatchEvent(new CustomEvent("whence-library", { bubbles: true, detail: { view: name, question: asked } }));
+  window.whence.library = { view: name, question: asked }; // for a panel that comes later than this one
+  document.dispatchEvent(new Event("whence-library"));
   const key = JSON.stringify(asked);
   if (name !== "shelf" || key === shown) return;
   shown = key;

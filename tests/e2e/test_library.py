@@ -179,6 +179,8 @@ def test_a_collection_is_unlearned_beside_random_and_matched_images(collected: V
     expect(page.locator("#collection-stop")).to_be_hidden()
     assert "Put to the test" in downloaded(page, "#collection-dossier")
     assert violations(page) == []
+    page.reload()  # its address is the collection's
+    expect(page.locator(".leaning li")).to_have_count(1)
     page.go_back()
     expect(page.locator(".library .shelf-cells")).to_be_visible()
 

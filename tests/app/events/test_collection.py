@@ -37,7 +37,7 @@ def asked(page: PageContext) -> Run:
 
 def test_a_collection_is_what_was_found_or_what_was_picked(page: PageContext) -> None:
     found = collection_of(page.workspace, {**ON_SNOW, "text": "cat"}, ["train-00000"])
-    assert found.name == "“cat”, ground snow"
+    assert found.name == "“cat”, ground: snow"
     assert all("cat" in page.workspace.training_set.captions[row] for row in found.rows)
     picked = collection_of(page.workspace, {}, ["train-00004", "train-00001", "train-00004"])
     assert picked.rows.tolist() == [1, 4]
