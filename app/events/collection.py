@@ -41,6 +41,9 @@ class CollectionEvents:
         """Sum up what was chosen, or all that a look into the library finds."""
         session, data, panel = self.page.session(request), event._data, self.page.library.collection
         session.leaning = None
+        if session.unlearning is not None:  # a test of the collection before
+            session.unlearning.set()
+            session.unlearning = None
         try:
             collection = collection_of(self.page.workspace, data.get("question"), data.get("picked"))
             runs, told = self._kept(session, data.get("ids"))
@@ -61,9 +64,12 @@ class CollectionEvents:
         except Exception as problem:  # the page's edge: told in words
             yield panel.at_rest(self._failed(problem))
             return
-        found, stop = session.leaning, session.begin()
+        found = session.leaning
+        stop = session.unlearning = session.begin()
         yield {**panel.at_work(status.running("Waiting for the model")), panel.result: ""}
         for check, updates in check_updates(self.page, session, run, panel, steps, stop):
+            if session.unlearning is not stop:  # another was begun since, or another collection is shown
+                continue
             updates.pop(self.page.action.status, None)  # of the other side of the page
             if check is not None:
                 updates[panel.result] = view = collection_check_view(check, found.collection)
@@ -115,7 +121,7 @@ class CollectionEvents:
 def connect_collection(page: PageContext) -> None:
     """Wire the collection."""
     panel, events = page.library.collection, CollectionEvents(page)
-    panel.view.collect(events.collect, None, panel.outputs(), **AT_ONCE)
+    panel.view.collect(events.collect, None, panel.outputs(), trigger_mode="multiple", **AT_ONCE)
     panel.view.unlearn(events.unlearn, None, panel.outputs(), **ON_THE_MODEL)
     panel.stop.click(events.stop, None, [panel.stop], **AT_ONCE)
 

@@ -46,6 +46,7 @@ class Session:
         at_rest: nothing runs for this page.
         brought: the picture that the library is looked through by.
         leaning: the collection that is looked at, summed up.
+        unlearning: the stop flag of the test of a collection that is shown, if one runs.
         address: from which it was asked last.
         typed: the sides that were taken over from the fields last, until something else places a box.
         box_refused: the status line complains of a box.
@@ -70,6 +71,7 @@ class Session:
     at_rest: bool = True
     brought: Image.Image | None = None
     leaning: Leaning | None = None
+    unlearning: threading.Event | None = None
     address: str | None = None
     typed: tuple[Any, ...] | None = None
     box_refused: bool = False

@@ -157,7 +157,7 @@ def downloaded(page: Page, button: str) -> str:
 
 def test_a_filter_s_whole_result_is_summed_up_over_what_was_asked(collected: Visit) -> None:
     page = collected.page
-    name = page.locator(".collection h3").inner_text()
+    name = str(page.locator(".collection h3").text_content())
     expect(page.locator(".leans tbody tr")).to_have_count(2)
     expect(page.locator(".leaning li")).to_have_count(1)
     expect(page.locator(".leaning li")).to_contain_text("of the first 20")

@@ -117,5 +117,9 @@ def test_a_collection_is_unlearned_and_its_dossier_has_the_test(
         assert words in last[panel.result]
     assert "Done" in last[panel.status]
     assert "Put to the test" in Path(last[panel.dossier]["value"]).read_text(encoding="utf-8")
+    going = events.unlearn(event(run=asked.id, part="A"), request_of)
+    assert "Waiting" in next(going)[panel.status]
+    events.collect(event(question=ON_SNOW, ids=[asked.id], at=2.0), request_of)
+    assert list(going) == []  # another collection is shown: nothing of the old one comes after it
     (refused,) = events.unlearn(event(run=asked.id, part="Z"), request_of)
     assert "no part" in refused[panel.status]
