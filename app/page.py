@@ -10,17 +10,21 @@ import gradio as gr
 from app.api import connect_api
 from app.events.attribute import connect_attributing, connect_stop
 from app.events.box import connect_box
+from app.events.collection import connect_collection
 from app.events.comparison import connect_comparing
 from app.events.context import PageContext
 from app.events.counterfactual import connect_counterfactual
 from app.events.generate import connect_generating
 from app.events.history import connect_history
+from app.events.library import connect_library, text_space_titles
 from app.events.selection import connect_selection
 from app.events.training_image import connect_training_image
 from app.events.upload import connect_uploads
 from app.events.visit import connect_visits, draws_each
+from app.events.work import connect_work
 from app.panels.answer import build_answer
 from app.panels.ask import build_action, build_ask
+from app.panels.library import build_library
 from app.panels.source import build_source
 from app.panels.stage import build_stage
 from app.panels.updates import html_panel
@@ -71,6 +75,9 @@ def build_page(
         connect_training_image(page)
         connect_counterfactual(page)
         connect_history(page)
+        connect_library(page)
+        connect_collection(page)
+        connect_work(page)
         connect_visits(blocks, page)
     # Whoever asks waits in line: no endpoint that computes is called past the queue.
     blocks.queue(max_size=4 * LONGEST, default_concurrency_limit=8, api_open=False)
@@ -100,10 +107,11 @@ def build_panels(
         with gr.Column(elem_id="findings", min_width=0):
             ask = build_ask(offered_methods(workspace), count, draws_each(workspace))
             answer = build_answer(mosaic, columns_of(workspace.training_set))
+    library = build_library(text_space_titles(workspace))
     queue, worker = turns or (ModelQueue(), Worker())
     return PageContext(
         workspace, loader, archive, queue, worker, Sessions(), uploads, examples, mosaic,
-        source, stage, ask, action, answer,
+        source, stage, ask, action, answer, library,
     )  # fmt: skip
 
 

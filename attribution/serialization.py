@@ -112,23 +112,23 @@ def to_csv(answer: Attribution, top_k: int | None = None) -> str:
     out = io.StringIO()
     problems = {f"{name} has no answer": problem for name, problem in answer.problems.items()}
     for key, value in {**answer.query, **answer.settings, **answer.fingerprints, **problems}.items():
-        out.write(f"# {_no_formulas(f'{key}: {value}')}\n")
+        out.write(f"# {no_formulas(f'{key}: {value}')}\n")
     writer = csv.writer(out)
     writer.writerow(["method", "rank", "id", "file_name", "caption", "score", "stderr", "z"])
     for name, ranking in answer.rankings.items():
         for e in ranking.entries[:top_k]:
-            said = map(_no_formula, (e.id, e.file_name, e.caption))
+            said = map(no_formula, (e.id, e.file_name, e.caption))
             numbers = ["" if value is None else repr(value) for value in (e.score, e.stderr, e.z)]
             writer.writerow([name, e.rank, *said, *numbers])
     return out.getvalue()
 
 
-def _no_formula(cell: str) -> str:
+def no_formula(cell: str) -> str:
     """What a spreadsheet would take for a formula, made harmless."""
     return f"'{cell}" if cell[:1] in FORMULA else cell
 
 
-def _no_formulas(line: str) -> str:
+def no_formulas(line: str) -> str:
     """The same for a comment, whose commas begin a cell in a spreadsheet: it knows of no comments."""
     return re.sub(r"([,;]\s*)(?=[=+@-])", r"\1'", " ".join(line.split()))
 

@@ -13,6 +13,7 @@ import gradio as gr
 from app.events.callers import address_of
 from app.panels.answer import AnswerPanel
 from app.panels.ask import ActionPanel, AskPanel
+from app.panels.library import LibraryPanel
 from app.panels.source import SourcePanel
 from app.panels.stage import StagePanel
 from app.panels.updates import Updates
@@ -54,6 +55,7 @@ class PageContext:
     ask: AskPanel
     action: ActionPanel
     answer: AnswerPanel
+    library: LibraryPanel
 
     def session(self, request: gr.Request) -> Session:
         """What the page that asks has in hand."""

@@ -6,17 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
 from app.events.context import PageContext, sentence
 from app.events.history import archive_proof
 from app.events.listeners import AT_ONCE, ON_THE_MODEL
-from app.panels.counterfactual import MOST, READY, CounterfactualPanel
+from app.panels.counterfactual import MOST, CounterfactualPanel
 from app.panels.updates import Updates
 from app.runs.proofs import ITSELF, TOP, Kind, Proof
-from app.runs.run import generation_of
+from app.runs.run import Run, generation_of
 from app.runs.selection import Strip, own_strips, strips
 from app.runtime.sessions import Session
 from app.views import status
@@ -95,7 +95,9 @@ class CounterfactualEvents:
         strip, number = strip_to_test(self.page, session, of, count)
         steps, run = self.check.steps(self.page.workspace, strip, number), session.run
         assert run is not None
-        for check, updates in check_updates(self.page, session, steps, stop):
+        for check, updates in check_updates(
+            self.page, session, run, self.page.answer.counterfactual, steps, stop
+        ):
             if check is None:
                 yield updates
                 continue
@@ -142,12 +144,28 @@ def strip_to_test(page: PageContext, session: Session, of: str | None, count: An
     return strip, min(int(count), len(strip.ranking))
 
 
+class TestPanel(Protocol):
+    """What a test needs of the panel in which it runs."""
+
+    @property
+    def status(self) -> gr.HTML:
+        """The line that says what goes on."""
+        ...
+
+    def at_rest(self, line: str) -> Updates:
+        """No test runs."""
+        ...
+
+    def stopped(self, same: bool) -> str:
+        """What is said of a test that was stopped; `same`: its run is on the page still."""
+        ...
+
+
 def check_updates(
-    page: PageContext, session: Session, steps: Steps, stop: threading.Event
+    page: PageContext, session: Session, run: Run, panel: TestPanel, steps: Steps, stop: threading.Event
 ) -> Iterator[tuple[CounterfactualCheck | None, Updates]]:
-    """What has been found, where there is news of it, and the updates of one test."""
-    panel, progress, run = page.answer.counterfactual, status.ProgressLine(), session.run
-    assert run is not None
+    """What has been found of a run's picture, where there is news of it, and the updates of one test."""
+    progress = status.ProgressLine()
     try:
         generation = generation_of(run.picture, page.workspace.fingerprints.get("model", ""))
         with page.queue.join("proof", session.address) as place:
@@ -163,9 +181,9 @@ def check_updates(
                     done = panel.at_rest(status.done("Done. What it says is below.")) if event.final else {}
                     yield event, {**page.unchanged(), **done}
     except Cancelled:
-        found = (
-            session.run is not None and session.run.id == run.id
-        )  # otherwise the page shows another question by now
-        yield None, panel.at_rest(status.idle("Stopped. What was found is shown." if found else READY))
+        yield (
+            None,
+            panel.at_rest(status.idle(panel.stopped(session.run is not None and session.run.id == run.id))),
+        )
     except Exception as problem:  # the page's edge: told in words
         yield None, panel.at_rest(page.failed(problem)[page.action.status])

@@ -100,7 +100,9 @@ class TrainingImageEvents:
 def connect_training_image(page: PageContext) -> None:
     """Wire the dialog, and everything that opens it."""
     dialog, events = page.answer.training_image, TrainingImageEvents(page)
-    for view in (page.answer.grid, page.answer.comparison.click, dialog):
+    answer, library = page.answer, page.library
+    shelves = (library.view, library.collection.view, library.work)
+    for view in (answer.grid, answer.comparison.click, *shelves, dialog):
         # "multiple": a key that is pressed while an answer is on its way counts too.
         opened = view.open(events.open, None, dialog, trigger_mode="multiple", **AT_ONCE)
         opened.then(events.measure, None, dialog, **QUIET)

@@ -24,5 +24,6 @@ def report_styles() -> str:
     return (
         script("box.css")
         + script("proof.css")
+        + script("collection.css")
         + (FOLDER.parent / "report" / "report.css").read_text(encoding="utf-8")
     )

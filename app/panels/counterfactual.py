@@ -18,6 +18,7 @@ from app.views.proofs import proof_view
 
 MOST, USUAL = 50, 20  # images that are unlearned together
 KEPT = "As it was tested; it is kept with the answer."
+FOUND = "Stopped. What was found is shown."
 READY = "Takes about half a minute, more on a busy machine. The model itself is never changed."
 
 
@@ -77,6 +78,10 @@ class CounterfactualPanel:
     def at_rest(self, line: str) -> Updates:
         """No test runs."""
         return self._buttons(line, working=False)
+
+    def stopped(self, same: bool) -> str:
+        """What is said of a test that was stopped; `same`: the page shows its question still."""
+        return FOUND if same else READY
 
     def stopping(self) -> Updates:
         """A test was told to stop.

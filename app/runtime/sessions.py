@@ -15,6 +15,7 @@ from typing import Any
 from cachetools import FIFOCache, LRUCache
 from PIL import Image
 
+from app.runs.collection import Leaning
 from app.runs.run import Picture, Run
 from app.runs.selection import Selection
 from attribution.models.base import Generation
@@ -43,6 +44,9 @@ class Session:
         check: the stop flag of a counterfactual check that was asked for and waits for the model.
         opened: row of the training image that was opened last, and when, on the page's own clock.
         at_rest: nothing runs for this page.
+        brought: the picture that the library is looked through by.
+        leaning: the collection that is looked at, summed up.
+        unlearning: the stop flag of the test of a collection that is shown, if one runs.
         address: from which it was asked last.
         typed: the sides that were taken over from the fields last, until something else places a box.
         box_refused: the status line complains of a box.
@@ -65,6 +69,9 @@ class Session:
     check: threading.Event | None = None
     opened: tuple[int, float] | None = None
     at_rest: bool = True
+    brought: Image.Image | None = None
+    leaning: Leaning | None = None
+    unlearning: threading.Event | None = None
     address: str | None = None
     typed: tuple[Any, ...] | None = None
     box_refused: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.frontend.templates import render
 from app.views.pictures import data_uri
@@ -47,20 +47,39 @@ def top_view(check: CounterfactualCheck | None, words: str) -> str:
     if check is None:
         return ""
     count = len(check.outcome.ids) if check.outcome else 0
-    first = f"After unlearning the first {count}" if count else "After unlearning the first ranks"
-    columns = [_before(check), _column(check.outcome, first, words)]
-    for number in range(check.settings.controls):
-        control = check.controls[number] if number < len(check.controls) else None
-        which = "random ones" if number == 0 else "other random ones"
-        columns.append(
-            _column(
-                control,
-                f"After unlearning {count} {which}" if count else f"After unlearning {which}",
-                "control",
-            )
-        )
-    verdict = top_verdict(check) if check.final else None
-    return _rendered(check, columns, verdict, bars=_bars(check), survivors=None, missing=0, notes=NOT_SHOWN)
+    number = f"{count} " if count else ""
+    sets = [SetTitle(f"the first {count or 'ranks'}", words, "the first")]
+    for control in range(check.settings.controls):
+        which = "random ones" if control == 0 else "other random ones"
+        sets.append(SetTitle(f"{number}{which}", "control", "random"))
+    return sets_view(check, sets, top_verdict(check) if check.final else None)
+
+
+class SetTitle(NamedTuple):
+    """What a set of images is called where a test shows it.
+
+    Attributes:
+        unlearned: what was unlearned, after "After unlearning".
+        words: a line below that.
+        short: before its number, in the table of changes.
+    """
+
+    unlearned: str
+    words: str
+    short: str
+
+
+def sets_view(check: CounterfactualCheck, sets: Sequence[SetTitle], verdict: tuple[str, str] | None) -> str:
+    """The picture before and after unlearning some sets: the one that is tested, then its controls."""
+    found = [check.outcome, *check.controls]
+    found += [None] * (len(sets) - len(found))
+    columns = [
+        _column(outcome, f"After unlearning {each.unlearned}", each.words)
+        for outcome, each in zip(found, sets, strict=True)
+    ]
+    bars = _bars(check, [each.short for each in sets])
+    columns.insert(0, _before(check))
+    return _rendered(check, columns, verdict, bars=bars, survivors=None, missing=0, notes=NOT_SHOWN)
 
 
 def picture_view(check: CounterfactualCheck | None) -> str:
@@ -103,10 +122,12 @@ def top_verdict(check: CounterfactualCheck) -> tuple[str, str]:
     assert check.outcome is not None
     loss, count = check.outcome.loss, len(check.outcome.ids)
     what = "this part" if check.query.get("box") else "the picture"
-    changed = f"Unlearning the first {count} changed what the model predicts for {what} by {_change(loss)}"
+    changed = (
+        f"Unlearning the first {count} changed what the model predicts for {what} by {change_words(loss)}"
+    )
     if not check.controls:
         return "There is no control to compare with.", f"{changed} of its loss."
-    others = _listed([_change(control.loss) for control in check.controls])
+    others = _listed([change_words(control.loss) for control in check.controls])
     measured = (
         f"{changed} of its loss; unlearning as many random ones, by {others}. {_picture_words(check)}"
     )
@@ -169,7 +190,11 @@ def _column(outcome: Outcome | None, title: str, words: str) -> dict[str, Any]:
         return {**head, "pictures": [], "facts": []}
     pictures = [data_uri(image, SIDE) for image in outcome.pictures]
     loss = outcome.loss
-    facts = [("predictions", _change(loss)), ("own loss", _signed(_rise(loss))), *_changes(outcome.changes)]
+    facts = [
+        ("predictions", change_words(loss)),
+        ("own loss", _signed(_rise(loss))),
+        *_changes(outcome.changes),
+    ]
     return {**head, "pictures": pictures, "facts": facts}
 
 
@@ -195,21 +220,23 @@ def _survivor(survivor: Survivor) -> dict[str, str]:
     }
 
 
-def _bars(check: CounterfactualCheck) -> list[dict[str, Any]]:
+def _bars(check: CounterfactualCheck, names: Sequence[str]) -> list[dict[str, Any]]:
     """How much each set changed the predictions for the picture, as bars with one standard error."""
     outcomes = [o for o in (check.outcome, *check.controls) if o is not None]
+    named = zip(names[: len(outcomes)], outcomes, strict=True)
     scale = 100 / max((sum(o.loss.relative_change) for o in outcomes), default=1.0)
     bars = []
-    for outcome in outcomes:
+    for name, outcome in named:
         share, error = outcome.loss.relative_change
         left = scale * max(share - error, 0)
         bars.append(
             {
+                "name": name,
                 "images": len(outcome.ids),
                 "width": f"{scale * share:.1f}",
                 "left": f"{left:.1f}",
                 "error": f"{scale * (share + error) - left:.1f}",
-                "words": _change(outcome.loss),
+                "words": change_words(outcome.loss),
             }
         )
     return bars
@@ -238,7 +265,8 @@ def _rise(loss: LossChange) -> str:
     return f"{_percent(loss.relative)} ± {100 * loss.rise_stderr / loss.before:.1f}"
 
 
-def _change(loss: LossChange) -> str:
+def change_words(loss: LossChange) -> str:
+    """How far predictions moved, as a share of the loss, with one standard error."""
     share, error = loss.relative_change
     return f"{_percent(share)} ± {100 * error:.1f}"
 

@@ -51,7 +51,7 @@ def report(run: Run, workspace: Workspace) -> str:
         date=time.strftime("%-d %B %Y, %H:%M UTC", time.gmtime(run.begun)),
         made_with=_made_with(run),
         picture=data_uri(run.picture.image, LARGE),
-        question=_facts({**_question(run, workspace.config.preparation.words), **_asked_of(workspace)}),
+        question=plain_facts({**_question(run, workspace.config.preparation.words), **asked_of(workspace)}),
         limits=limits(run, found, SHOWN),
         parts=[_part(part, run, workspace, found) for part in run.parts],
         proofs=[_proof(proof, run) for proof in run.proofs],
@@ -59,8 +59,8 @@ def report(run: Run, workspace: Workspace) -> str:
         cautions=CAUTIONS,
         png=_png_uri(run),
         commands=[command_line(run, part) for part in run.parts],
-        settings=_facts({**_settings(run), **run.made_with}),
-        fingerprints=_facts({**answers[0].fingerprints, **hashes}),
+        settings=plain_facts({**_settings(run), **run.made_with}),
+        fingerprints=plain_facts({**answers[0].fingerprints, **hashes}),
         id=run.id,
     )
 
@@ -107,7 +107,7 @@ def _question(run: Run, made_square: str) -> dict[str, Any]:
     }
 
 
-def _asked_of(workspace: Workspace) -> dict[str, Any]:
+def asked_of(workspace: Workspace) -> dict[str, Any]:
     """Model and training set by name; their fingerprints follow. No folder of this machine is told."""
     config, images, side = workspace.config, len(workspace.training_set), workspace.resolution
     return {
@@ -260,7 +260,7 @@ def _settings(run: Run) -> dict[str, Any]:
     return {name: value for name, value in {**plain, **own}.items() if value is not None}
 
 
-def _facts(facts: Mapping[str, Any]) -> dict[str, str]:
+def plain_facts(facts: Mapping[str, Any]) -> dict[str, str]:
     return {name.replace("_", " "): _words(value) for name, value in facts.items()}
 
 

@@ -40,7 +40,7 @@ document.addEventListener("click", (event) => {
   if (!cell) return;
   asked = null;
   row = listed(cell.closest(".cells").querySelectorAll(".cell[data-id]"), "id");
-  name = cell.closest(".strip, .unsure-strip")?.querySelector("h3, h4")?.textContent || "";
+  name = cell.closest(".strip, .unsure-strip, .shelf")?.querySelector("h3, h4")?.textContent || "";
 }, true);
 const move = (step) => {
   const at = row.indexOf(asked || body.dataset.id);

@@ -38,6 +38,7 @@ from attribution.unlearning.image_set import ascended, unlearned_set
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
 
+NamedSet = tuple[str, tuple[int, ...]]  # what it is called while it is unlearned, and its rows
 SAME = 2.0  # levels of 255: a picture that its settings give again differs by less
 
 
@@ -60,8 +61,23 @@ def check_ranking(
         CalibrationError: a set cannot be unlearned as far as asked.
     """
     settings = settings or CounterfactualSettings()
-    sets = [tuple(int(row) for row in rows), *control_sets(workspace, rows, settings)]
-    return _until(stop, _ranking_checks(workspace, query, sets, settings, generation))
+    tested = tuple(int(row) for row in rows)
+    names = [f"the first {len(tested)}", *[f"{len(tested)} random images"] * settings.controls]
+    sets = zip(names, [tested, *control_sets(workspace, rows, settings)], strict=True)
+    return check_sets(workspace, query, list(sets), settings, generation, stop)
+
+
+def check_sets(
+    workspace: Workspace,
+    query: Query,
+    sets: Sequence[NamedSet],
+    settings: CounterfactualSettings | None = None,
+    generation: Generation | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Progress | CounterfactualCheck]:
+    """Unlearn the first of some sets, then the others as its controls; otherwise as `check_ranking`."""
+    settings = settings or CounterfactualSettings()
+    return _until(stop, _set_checks(workspace, query, sets, settings, generation))
 
 
 def check_picture(
@@ -117,17 +133,16 @@ def _until(
         yield event
 
 
-def _ranking_checks(
+def _set_checks(
     workspace: Workspace,
     query: Query,
-    sets: Sequence[tuple[int, ...]],
+    sets: Sequence[NamedSet],
     settings: CounterfactualSettings,
     generation: Generation | None,
 ) -> Iterator[Progress | CounterfactualCheck]:
     subject, check = yield from _begun(workspace, query, settings, generation)
     yield check
-    for number, rows in enumerate(sets):
-        words = f"{len(rows)} random images" if number else f"the first {len(rows)}"
+    for number, (words, rows) in enumerate(sets):
         unlearned = yield from unlearned_set(workspace, rows, settings.ascent, words)
         ids = tuple(workspace.training_set.ids[row] for row in rows)
         outcome = yield from _outcome(workspace, subject, check, unlearned, ids, words)

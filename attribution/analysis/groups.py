@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from scipy.stats import binomtest
 
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.catalogue import values_of
+from attribution.data.training_set import TrainingSet
 from attribution.errors import SettingsError
 from attribution.results import Ranking
 from attribution.rng import generator
@@ -74,22 +74,6 @@ def columns_of(training_set: TrainingSet) -> tuple[str, ...]:
             found.setdefault(column, set()).update(values_of(example, column))
     most = min(MOST_VALUES, len(training_set.examples) - 1)
     return tuple(column for column, values in found.items() if 2 <= len(values) <= most)
-
-
-def values_of(example: Example, column: str) -> tuple[str, ...]:
-    """The values that an image has in a column: one, or several where the column holds a list.
-
-    A list of objects counts by their names. An image without a value counts as "none".
-    """
-    value = example.metadata.get(column)
-    if isinstance(value, list):
-        named = [v.get("name") if isinstance(v, dict) else v for v in value]
-        return tuple(dict.fromkeys(str(v) for v in named if _plain(v))) or ("none",)
-    return (str(value),) if _plain(value) else ("none",)
-
-
-def _plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) and value != ""
 
 
 def grouped(

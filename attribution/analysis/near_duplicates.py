@@ -8,11 +8,9 @@ nearer than 34, and three pairs of 3,000 are near-duplicates. A mirrored or a sh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from jaxtyping import Float64
-from numpy import ndarray
+from PIL import Image
 
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.embeddings import Embedding
@@ -51,14 +49,16 @@ def similar_images(
     vector = neighbours.vectors[row]
     near = neighbours.search(vector, count + 1)
     near = near[near != row][:count]
-    pixels = partial(_pixels, workspace)
-    own = pixels(row)
+    own = workspace.prepared(workspace.training_set.image(row))
     cosines = neighbours.scores(vector, near)
     return tuple(
-        SimilarImage(int(other), float(cosine), float(np.sqrt(((pixels(int(other)) - own) ** 2).mean())))
+        SimilarImage(int(other), float(cosine), apart(workspace, own, int(other)))
         for other, cosine in zip(near, cosines, strict=True)
     )
 
 
-def _pixels(workspace: Workspace, row: int) -> Float64[ndarray, "h w 3"]:
-    return np.asarray(workspace.prepared(workspace.training_set.image(row)), np.float64)
+def apart(workspace: Workspace, picture: Image.Image, row: int) -> float:
+    """Root mean squared difference of pixels between a prepared picture and a training image, of 255."""
+    other = workspace.prepared(workspace.training_set.image(row))
+    difference = np.asarray(picture, np.float64) - np.asarray(other, np.float64)
+    return float(np.sqrt((difference**2).mean()))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from attribution.errors import CorruptArtifactError
@@ -50,13 +50,21 @@ class Neighbours:
             out[start : start + BLOCK] = (block * wide).sum(axis=1)
         return out
 
-    def search(self, vector: Float[ndarray, " d"], count: int) -> Int[ndarray, " k"]:
-        """The `count` nearest rows, best first."""
-        total = len(self.ids)
+    def search(
+        self, vector: Float[ndarray, " d"], count: int, among: Bool[ndarray, " n"] | None = None
+    ) -> Int[ndarray, " k"]:
+        """The `count` nearest rows, best first; of those that are `among` the chosen ones, if any are."""
+        total = len(self.ids) if among is None else int(among.sum())
         count = min(count, total)
-        asked = min(total, count + 16)
+        if not count:
+            return np.empty(0, np.int64)
+        asked, only = min(total, count + 16), None
+        if among is not None:
+            bits = np.packbits(among, bitorder="little")
+            # FAISS's stubs do not know how its Python wrapper takes arrays and names.
+            only = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg,arg-type]
         while True:
-            found, rows = self.index.search(vector[None].astype(np.float32), asked)
+            found, rows = self.index.search(vector[None].astype(np.float32), asked, params=only)
             # Widen until the last one is clearly worse than the count-th: all its ties are in.
             if asked == total or found[0, -1] < found[0, count - 1] - 1e-6:
                 break

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from attribution.analysis.groups import columns_of, grouped, values_of, wilson
+from attribution.analysis.groups import columns_of, grouped, wilson
+from attribution.data.catalogue import values_of
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from tests.worlds.strips import ranking

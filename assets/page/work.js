@@ -1,0 +1,32 @@
+// Is my work in here? Gives 'bring' {token} or {refused}, and 'open' {id, at}; what comes back is written,
+// and escaped, by Python.
+const host = element.querySelector(".work-host"), words = element.querySelector(".work-words");
+const input = element.querySelector("input"), zone = element.querySelector(".drop"), said = words.textContent;
+const send = async (file) => {
+  if (!file) return;
+  words.textContent = `Looking for ${file.name} …`;
+  host.setAttribute("aria-busy", "true");
+  trigger("bring", await window.whence.upload(file));
+  input.value = "";
+};
+input.addEventListener("change", () => send(input.files[0]));
+zone.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  zone.classList.add("is-target");
+});
+zone.addEventListener("dragleave", () => zone.classList.remove("is-target"));
+zone.addEventListener("drop", (event) => {
+  event.preventDefault();
+  zone.classList.remove("is-target");
+  send(event.dataTransfer.files[0]);
+});
+host.addEventListener("click", (event) => {
+  const cell = event.target.closest(".cell[data-id]");
+  if (cell) trigger("open", { id: cell.dataset.id, at: performance.now() });
+});
+watch("value", () => {
+  if (!props.value) return;
+  words.textContent = said;
+  host.setAttribute("aria-busy", "false");
+  host.innerHTML = props.value;
+});
