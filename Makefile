@@ -1,7 +1,7 @@
 # make app    set up everything and open the page on the embedded world
 # make test   set up everything and run all tests, the browser's included
 # make quick  lint, and the tests that are neither slow nor in a browser
-# make lint | types | unit | e2e | format | laws | bench | world | screenshot | clean
+# make lint | types | unit | e2e | format | laws | licences | lock | bench | world | screenshot | clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,6 +11,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+LOCKED := $(PIP) install --no-deps --require-hashes
 PACKAGES := cli attribution precompute training demo evaluation benchmarks app
 
 # The page and its tests share their cores with a browser: threads that spin while they wait would
@@ -21,7 +22,7 @@ WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
 TESTING := $(QUIET) TOKENIZERS_PARALLELISM=false PYTHONHASHSEED=0 OMP_NUM_THREADS=1
 PYTEST := $(TESTING) $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: help app test quick lint types unit e2e format laws bench world screenshot clean chromium
+.PHONY: help app test quick lint types unit e2e format laws licences lock bench world screenshot clean chromium
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
@@ -39,6 +40,7 @@ quick: lint
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.supply audit
 
 # `app.py` and the package `app` share a name, so the script is checked apart, as a text.
 types: $(VENV)/.dev
@@ -58,6 +60,13 @@ format: $(VENV)/.dev
 
 laws: $(VENV)/.dev
 	$(BIN)/python -m tests.laws
+
+licences: $(VENV)/.dev
+	$(BIN)/python -m tests.supply licences
+
+# After a change of requirements*.txt: `make lock`, then `make licences`.
+lock: $(VENV)/.dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/lock
 
 bench: $(VENV)/.dev
 	$(QUIET) $(BIN)/python -m benchmarks
@@ -81,15 +90,15 @@ $(VENV)/.created:
 	@python=$$(.ci/python) && "$$python" -m venv $(VENV)
 	@touch $@
 
-# torch by itself and first: pinned exactly, nothing else chooses its build.
-$(VENV)/.torch: requirements.txt $(VENV)/.created
+# Everything but torch by the hashes of the lock files, and nothing that they do not list. Then torch, whose build
+# (CPU's or CUDA's) is this machine's choice: what it needs is there already, and it brings no more than its build's.
+$(VENV)/.app: requirements.txt requirements.lock $(VENV)/.created
+	$(LOCKED) -r requirements.lock
 	$(PIP) install "$$(grep '^torch==' requirements.txt)"
+	$(PIP) check
 	@touch $@
 
-$(VENV)/.app: requirements.txt $(VENV)/.torch
-	$(PIP) install -r requirements.txt
-	@touch $@
-
-$(VENV)/.dev: requirements-dev.txt requirements-data.txt $(VENV)/.app
-	$(PIP) install -r requirements.txt -r requirements-data.txt -r requirements-dev.txt
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.app
+	$(LOCKED) -r requirements-dev.lock
+	$(PIP) check
 	@touch $@

@@ -9,6 +9,7 @@ Exit status: 0 done, 2 bad input (one line says what), 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from attribution.data.files import write_whole
 from attribution.data.images import read_image, write_png
 from attribution.engine import attribute, check_any_left, unprepared
 from attribution.errors import CaptionError, ImageError, SettingsError
@@ -168,7 +170,7 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
         if to_stdout:
             print(text)
         else:
-            options.json.write_text(text + "\n", encoding="utf-8")
+            write_whole(options.json, f"{text}\n".encode())
 
 
 def _has_encoder(workspace: Workspace, name: str) -> bool:
@@ -256,7 +258,9 @@ def _generated(workspace: Workspace, generation: Generation, box: Box | None, sa
             "guidance": generation.guidance,
             "model": workspace.fingerprints["model"],
         }
-        write_png(image, save, made_with)
+        png = io.BytesIO()
+        write_png(image, png, made_with)
+        write_whole(save, png.getvalue())
     return Query(image, generation.prompt, box, generation)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.events.context import PageContext
+from app.events.context import PageContext, sentence
 from app.events.listeners import AT_ONCE, QUIET
 from app.panels.history import history_message
 from app.panels.updates import Updates
@@ -46,9 +46,15 @@ class HistoryEvents:
         kept, pairs = self.page.session(request).kept, event._data.get("runs")
         for pair in pairs[:LISTED] if isinstance(pairs, list) else []:
             if isinstance(pair, dict):
-                self.page.archive.forget(pair.get("id"), pair.get("key"))
+                self._forget_one(pair.get("id"), pair.get("key"))
                 kept.pop(str(pair.get("id")), None)
         return self.look(event, request)
+
+    def _forget_one(self, run_id: object, key: object) -> None:
+        try:
+            self.page.archive.forget(run_id, key)
+        except RunError as problem:  # it stays in the browser's list
+            raise gr.Error(sentence(str(problem)), print_exception=False) from problem
 
     def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """A kept run, from the wait for the model to everything as it was."""

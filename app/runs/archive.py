@@ -14,9 +14,7 @@ with which it can be deleted.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import hmac
-import io
 import json
 import os
 import re
@@ -35,6 +33,18 @@ from pydantic import Field
 
 from app.runs.boxes import boxes_of_run
 from app.runs.export import write_with_boxes
+from app.runs.kept_files import (
+    MALFORMED,
+    MAX_FILE,
+    REFUSED,
+    checked_bytes,
+    json_bytes,
+    make_durable,
+    sha256,
+    unzipped,
+    why,
+    written,
+)
 from app.runs.proofs import Proof, proofs_of, proofs_to_json, with_proof
 from app.runs.record import (
     StoredQuestion,
@@ -45,9 +55,8 @@ from app.runs.record import (
     summary_of,
 )
 from app.runs.run import Run
-from attribution.data.files import sync
 from attribution.data.images import read_image
-from attribution.errors import InputError, ResultError, RunError, TrainingSetError
+from attribution.errors import ResultError, RunError, TrainingSetError
 from attribution.workspace.workspace import Workspace
 
 KEPT = 1000  # runs; beyond them the oldest go
@@ -55,7 +64,7 @@ REMEMBERED = 8  # that were read last: a run never changes
 ID = re.compile(r"[A-Za-z0-9_-]{16}")  # what `Run` draws: never a path
 QUESTION, ANSWERS, PICTURE = "run.json", "answers.json.gz", "picture.png"
 PROOFS = "proofs.json.gz"  # not among the hashes of `run.json`, which never changes: gzip has a checksum
-MAX_QUESTION, MAX_FILE = 2**20, 2**28  # bytes; what we write is far smaller
+MAX_QUESTION = 2**20  # bytes; what we write is far smaller
 BOUND_TO = ("model", "training_set")  # fingerprints without which a run's images and scores mean nothing
 AN_HOUR = 3600.0
 
@@ -109,19 +118,24 @@ class RunArchive:
         key = secrets.token_urlsafe(18)
         part = self.folder / f"{run.id}.{secrets.token_hex(4)}.part"
         try:
-            part.mkdir(mode=0o700)
-            write_with_boxes(run.picture, boxes_of_run(run), part / PICTURE)
-            (part / ANSWERS).write_bytes(gzip.compress(_json_bytes(answers_to_json(run)), 6, mtime=0))
-            files = {name: _sha256((part / name).read_bytes()) for name in (PICTURE, ANSWERS)}
-            question = {**question_to_json(run), "key": _sha256(key.encode()), "files": files}
-            (part / QUESTION).write_bytes(_json_bytes(question))
-            _make_durable(part)
+            self._write(run, key, part)
             part.rename(self.folder / run.id)
-            self._let_the_oldest_go()
-        except OSError as problem:
+        except REFUSED as problem:
+            raise RunError(f"this run could not be kept: {why(problem)}") from problem
+        finally:
             shutil.rmtree(part, ignore_errors=True)
-            raise RunError(f"this run could not be kept: {problem.strerror or problem}") from problem
+        with suppress(*REFUSED):  # it is kept all the same, and the next one tries again
+            self._let_the_oldest_go()
         return key
+
+    def _write(self, run: Run, key: str, part: Path) -> None:
+        part.mkdir(mode=0o700)
+        write_with_boxes(run.picture, boxes_of_run(run), part / PICTURE)
+        (part / ANSWERS).write_bytes(gzip.compress(json_bytes(answers_to_json(run)), 6, mtime=0))
+        files = {name: sha256((part / name).read_bytes()) for name in (PICTURE, ANSWERS)}
+        question = {**question_to_json(run), "key": sha256(key.encode()), "files": files}
+        (part / QUESTION).write_bytes(json_bytes(question))
+        make_durable(part)
 
     def keep_proof(self, run_id: str, proof: Proof) -> None:
         """Write a test of a kept run beside its answers.
@@ -134,13 +148,16 @@ class RunArchive:
         with self._lock:
             try:
                 proofs = with_proof(_proofs(folder), proof)
-                part.write_bytes(gzip.compress(_json_bytes(proofs_to_json(proofs)), 6, mtime=0))
-                _make_durable(folder)
+                part.write_bytes(gzip.compress(json_bytes(proofs_to_json(proofs)), 6, mtime=0))
+                make_durable(folder)
                 part.replace(folder / PROOFS)
-            except OSError as problem:
-                raise RunError(f"this proof could not be kept: {problem.strerror or problem}") from problem
+            except REFUSED as problem:
+                raise RunError(f"this proof could not be kept: {why(problem)}") from problem
             except MALFORMED as problem:
-                raise _damaged(run_id) from problem
+                raise _unreadable(run_id, problem) from problem
+            finally:
+                with suppress(OSError):  # of a disk that cannot be written to
+                    part.unlink(missing_ok=True)
             self._last.pop(run_id, None)
 
     def read(self, run_id: object) -> Run:
@@ -160,14 +177,14 @@ class RunArchive:
 
     def _read(self, run_id: str, folder: Path, question: StoredRun) -> Run:
         try:
-            image = read_image(_checked_bytes(folder / PICTURE, question))[0]
-            answers = json.loads(_unzipped(_checked_bytes(folder / ANSWERS, question)))
+            image = read_image(checked_bytes(folder / PICTURE, question.files))[0]
+            answers = json.loads(unzipped(checked_bytes(folder / ANSWERS, question.files)))
             run = run_of(run_id, question, answers, image, self._workspace.training_set)
             return replace(run, proofs=_proofs(folder))
         except TrainingSetError as problem:
             raise RunError(f"this run cannot be shown here: {problem}") from None
         except MALFORMED as problem:
-            raise _damaged(run_id) from problem
+            raise _unreadable(run_id, problem) from problem
 
     def summary(self, run_id: object) -> Summary:
         """What a list says of a run; its answers are not read.
@@ -179,7 +196,7 @@ class RunArchive:
         try:
             return summary_of(run_id, question)
         except MALFORMED as problem:
-            raise _damaged(run_id) from problem
+            raise _unreadable(run_id, problem) from problem
 
     def picture(self, run_id: object) -> Image.Image:
         """The picture that a run is about.
@@ -189,20 +206,28 @@ class RunArchive:
         """
         run_id, folder, question = self._found(run_id)
         try:
-            return read_image(_checked_bytes(folder / PICTURE, question))[0]
+            return read_image(checked_bytes(folder / PICTURE, question.files))[0]
         except MALFORMED as problem:
-            raise _damaged(run_id) from problem
+            raise _unreadable(run_id, problem) from problem
 
     def forget(self, run_id: object, key: object) -> bool:
-        """Delete a run for good; whether it was there and the key was its own."""
+        """Delete a run for good; whether it was there and the key was its own.
+
+        Raises:
+            RunError: it cannot be deleted.
+        """
         try:
             run_id = _checked_id(run_id)
             question = _question(self.folder / run_id, run_id)
         except RunError:
             return False
-        if not isinstance(key, str) or not hmac.compare_digest(_sha256(key.encode()), question.key):
+        if not isinstance(key, str) or not hmac.compare_digest(sha256(key.encode()), question.key):
             return False
-        self._remove(self.folder / run_id)
+        try:
+            self._remove(self.folder / run_id)
+        except REFUSED as problem:
+            raise RunError(f"this run could not be deleted: {why(problem)}") from problem
+        self._last.pop(run_id, None)
         return True
 
     def _found(self, run_id: object) -> tuple[str, Path, StoredRun]:
@@ -221,7 +246,7 @@ class RunArchive:
     def _let_the_oldest_go(self) -> None:
         with self._lock:
             kept = [path for path in self.folder.iterdir() if ID.fullmatch(path.name)]
-            kept.sort(key=_written)
+            kept.sort(key=written)
             for folder in kept[: max(0, len(kept) - self._kept)]:
                 self._remove(folder)
 
@@ -235,12 +260,8 @@ class RunArchive:
     def _clear_up(self) -> None:
         """What a server that was killed has left half done; not what another is writing now."""
         for part in self.folder.glob("*.part"):
-            if time.time() - _written(part) > AN_HOUR:
+            if time.time() - written(part) > AN_HOUR:
                 shutil.rmtree(part, ignore_errors=True)  # another server may be at it as well
-
-
-# Whatever reading a file that is not ours may raise.
-MALFORMED = (InputError, OSError, EOFError, TypeError, ValueError, RecursionError)
 
 
 def _checked_id(run_id: object) -> str:
@@ -253,12 +274,12 @@ def _checked_id(run_id: object) -> str:
 def _question(folder: Path, run_id: str) -> StoredRun:
     try:
         if (folder / QUESTION).stat().st_size > MAX_QUESTION:
-            raise _damaged(run_id)
+            raise ResultError(f"{QUESTION} is larger than anything we write")
         return StoredRun.model_validate_json((folder / QUESTION).read_bytes())
     except FileNotFoundError:
         raise RunError("this run is not kept here: it was deleted, or asked of another server") from None
     except MALFORMED as problem:
-        raise _damaged(run_id) from problem
+        raise _unreadable(run_id, problem) from problem
 
 
 def _proofs(folder: Path) -> tuple[Proof, ...]:
@@ -268,48 +289,10 @@ def _proofs(folder: Path) -> tuple[Proof, ...]:
         return ()
     if path.stat().st_size > MAX_FILE:
         raise ResultError(f"{PROOFS} is larger than anything we write")
-    return proofs_of(json.loads(_unzipped(path.read_bytes())))
+    return proofs_of(json.loads(unzipped(path.read_bytes())))
 
 
-def _checked_bytes(path: Path, question: StoredRun) -> bytes:
-    if path.stat().st_size > MAX_FILE:
-        raise ResultError(f"{path.name} is larger than anything we write")
-    data = path.read_bytes()
-    if _sha256(data) != question.files.get(path.name):
-        raise ResultError(f"{path.name} is not what was written")
-    return data
-
-
-def _unzipped(data: bytes) -> bytes:
-    with gzip.open(io.BytesIO(data)) as opened:
-        found = opened.read(MAX_FILE + 1)
-    if len(found) > MAX_FILE:
-        raise ResultError("the answers are larger than anything we write")
-    return found
-
-
-def _json_bytes(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _written(path: Path) -> float:
-    """When; 0 for what has just gone."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
-def _make_durable(folder: Path) -> None:
-    for path in [*folder.iterdir(), folder]:
-        if path != folder:
-            path.chmod(0o600)
-        sync(path)
-
-
-def _damaged(run_id: str) -> RunError:
+def _unreadable(run_id: str, problem: Exception) -> RunError:
+    if isinstance(problem, REFUSED) and not isinstance(problem, gzip.BadGzipFile | FileNotFoundError):
+        return RunError(f"the run {run_id} cannot be read: {why(problem)}")
     return RunError(f"the run {run_id} is damaged and cannot be shown")

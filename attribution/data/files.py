@@ -6,6 +6,7 @@ import hashlib
 import os
 import reprlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -26,12 +27,25 @@ def file_sha256(path: Path) -> str:
 def write_durably(path: Path, data: bytes) -> None:
     """All of `data` under this name or nothing, also after a power cut."""
     part = path.with_name(f".{path.name}")
-    with part.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    part.rename(path)
+    try:
+        with part.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.rename(path)
+    except BaseException:
+        with suppress(OSError):  # of a disk that takes nothing any more
+            part.unlink(missing_ok=True)
+        raise
     sync(path.parent)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """All of `data` where a person wants it, or what was there before; a pipe takes it as it comes."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+    else:
+        write_durably(path.resolve(), data)
 
 
 def sync(path: Path) -> None:

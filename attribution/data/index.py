@@ -64,8 +64,8 @@ _KEPT: TypeAdapter[_Index | _PackedIndex] = TypeAdapter(
 )
 
 
-def save_scan(training_set: TrainingSet, index_path: Path) -> None:
-    """Write what was scanned."""
+def scan_bytes(training_set: TrainingSet) -> bytes:
+    """What was scanned, as `load_scan` reads it."""
     kept: _Index | _PackedIndex
     if isinstance(training_set.pictures, Packed):
         kept = _packed(training_set, training_set.pictures)
@@ -76,9 +76,7 @@ def save_scan(training_set: TrainingSet, index_path: Path) -> None:
             metadata_sha256=training_set.metadata_sha256,
             sha256=hashes,
         )
-    part = index_path.with_name(index_path.name + ".part")
-    part.write_text(json.dumps(kept.model_dump(), indent=0) + "\n", encoding="utf-8")
-    part.replace(index_path)
+    return (json.dumps(kept.model_dump(), indent=0) + "\n").encode()
 
 
 def load_scan(

@@ -13,6 +13,7 @@ the weight of the squared error of what *this* denoiser predicts.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from math import isfinite
@@ -121,7 +122,9 @@ def read_table(named: str) -> Table:
     return table
 
 
-def write_table(weight: LossWeight, path: Path) -> None:
-    """Write a weight as a file from which `table:FILE` reads the same one."""
+def table_bytes(weight: LossWeight) -> bytes:
+    """A weight as a file from which `table:FILE` reads the same one."""
     assert weight.table is not None, "only what differs from 1 is a table"
-    np.savetxt(path, weight.table.cpu().numpy(), fmt="%.9g")
+    out = io.BytesIO()
+    np.savetxt(out, weight.table.cpu().numpy(), fmt="%.9g")
+    return out.getvalue()

@@ -44,8 +44,10 @@ def read_json(path: Path) -> Config:
     """Raises ModelError for what is no JSON object."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
+    except (FileNotFoundError, NotADirectoryError) as problem:
         raise ModelError(f"{path} is missing: copy the whole pipeline folder") from problem
+    except OSError as problem:
+        raise ModelError(f"{path} cannot be read: {problem.strerror or problem}") from problem
     except ValueError as problem:
         raise ModelError(f"{path} is damaged: it is no JSON; copy it again") from problem
     if not isinstance(found, dict):

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,7 +19,7 @@ from attribution.data.preprocessing import Preparation
 from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import NONE
-from attribution.workspace.root_manifest import checked_bytes, record
+from attribution.workspace.root_manifest import checked_bytes, go_on, publish
 
 CONFIG = "workspace.json"
 INDEX = "training_set.json"
@@ -122,8 +123,8 @@ class Config:
     adapters: tuple[str, ...] = ()
     preparation: Preparation = field(default_factory=Preparation)
 
-    def save(self, folder: Path) -> None:
-        """Write it, and record it with the training set's index and the loss table that lie beside it."""
+    def save(self, folder: Path, beside: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        """Write it, and what is given to lie beside it: all of it or nothing."""
         data = {"format": FORMAT, **asdict(self)}
         if self.columns == Columns():
             del data["columns"]
@@ -131,10 +132,8 @@ class Config:
             del data["adapters"]
         if self.preparation == Preparation():
             del data["preparation"]
-        part = folder / f"{CONFIG}.part"
-        part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        part.replace(folder / CONFIG)
-        record(folder, [CONFIG, INDEX, LOSS_TABLE])
+        own = (json.dumps(data, indent=2) + "\n").encode()
+        publish(folder, {**beside, CONFIG: own}, [INDEX, LOSS_TABLE])
 
     @classmethod
     def load(cls, folder: Path) -> Config:
@@ -149,6 +148,7 @@ class Config:
             f"MODEL --dataset DIR --workspace {shlex.quote(str(folder))}`"
         )
         try:
+            go_on(folder)
             if (data := checked_bytes(path)) is None:
                 raise WorkspaceError(
                     f"{folder} is not a workspace (it has no {CONFIG}): make one with `python -m "

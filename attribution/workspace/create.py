@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from attribution.data.columns import Columns
-from attribution.data.index import save_scan
+from attribution.data.index import scan_bytes
 from attribution.data.preprocessing import Preparation
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
@@ -14,7 +14,7 @@ from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import ModelError
 from attribution.models.base import DiffusionModel, at_checkpoint, check_captions, open_model
 from attribution.models.draws import Probe
-from attribution.models.loss_weights import TABLE, write_table
+from attribution.models.loss_weights import TABLE, table_bytes
 from attribution.models.parametrisation import LossWeight
 from attribution.workspace.config import (
     INDEX,
@@ -110,10 +110,10 @@ def _stored(folder: Path, sources: Mapping[str, str]) -> dict[str, str]:
 def _save(folder: Path, config: Config, training_set: TrainingSet, weight: LossWeight) -> None:
     """The configuration last, since it makes the folder a workspace."""
     folder.mkdir(parents=True, exist_ok=True)
+    beside = {INDEX: scan_bytes(training_set)}
     if config.loss_weight.startswith(TABLE):
-        write_table(weight, folder / LOSS_TABLE)
-    save_scan(training_set, folder / INDEX)
-    config.save(folder)
+        beside[LOSS_TABLE] = table_bytes(weight)
+    config.save(folder, beside)
 
 
 def _fingerprints(

@@ -11,18 +11,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from attribution.data.files import first_problem, write_durably
+from attribution.data.files import file_sha256, first_problem, sync, write_durably
 from attribution.errors import CorruptArtifactError, WorkspaceError
 
 MANIFEST = "manifest.json"
+NEXT = ".next"  # how the names of files end that are promised and not yet in place
 FORMAT: Literal[1] = 1
 PATIENCE = 60.0  # seconds that one job waits for another that is writing it, a matter of milliseconds
 
@@ -119,21 +122,67 @@ def checked_bytes(path: Path) -> bytes | None:
     return data
 
 
-def record(folder: Path, files: Iterable[str] = (), artifacts: Iterable[str] = ()) -> RootManifest:
+def publish(folder: Path, files: Mapping[str, bytes], beside: Iterable[str] = ()) -> None:
+    """Write files that lie in a workspace's folder, all or none of them, the last one last.
+
+    They are written under other names, promised by the manifest, and put in place. Of an interruption
+    before the promise nothing is seen; `go_on` puts in place what one behind it has left.
+
+    Args:
+        beside: further files, that are recorded as they are.
+
+    Raises:
+        WorkspaceError: the manifest is damaged.
+    """
+    for name, data in files.items():
+        write_durably(folder / f"{name}{NEXT}", data)
+    record(folder, beside, coming=files)
+    for name in files:
+        (folder / f"{name}{NEXT}").replace(folder / name)
+    sync(folder)
+
+
+def go_on(folder: Path) -> None:
+    """Put in place what the manifest promises and an interrupted `publish` has left beside it.
+
+    Where that cannot be done, the files are refused as they are read.
+
+    Raises:
+        WorkspaceError: the manifest is damaged.
+    """
+    known = RootManifest.load(folder)
+    promised = {} if known is None else known.files
+    for path in folder.glob(f"*{NEXT}"):
+        with suppress(OSError):
+            if file_sha256(path) == promised.get(path.name.removesuffix(NEXT)):
+                path.replace(path.with_name(path.name.removesuffix(NEXT)))
+
+
+def record(
+    folder: Path,
+    files: Iterable[str] = (),
+    artifacts: Iterable[str] = (),
+    coming: Mapping[str, bytes] | None = None,
+) -> RootManifest:
     """Write down some files and artifacts as they are now; those that are gone are no longer listed.
+
+    Args:
+        coming: what further files will hold, by name.
 
     Raises:
         WorkspaceError: the manifest is damaged.
     """
     lock = FileLock(folder / "manifest.lock", timeout=PATIENCE, thread_local=False, fallback_to_soft=False)
     with lock:
-        known = RootManifest.load(folder) or RootManifest()
-        found = RootManifest(
-            files=_renewed(known.files, {name: folder / name for name in files}),
-            artifacts=_renewed(known.artifacts, {name: folder / name / MANIFEST for name in artifacts}),
-        )
-        write_durably(folder / MANIFEST, (found.model_dump_json(indent=2) + "\n").encode())
-        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held, as the writer of artifacts does
+        try:
+            known = RootManifest.load(folder) or RootManifest()
+            found = RootManifest(
+                files=_renewed(known.files, {name: folder / name for name in files}, coming or {}),
+                artifacts=_renewed(known.artifacts, {name: folder / name / MANIFEST for name in artifacts}),
+            )
+            write_durably(folder / MANIFEST, (found.model_dump_json(indent=2) + "\n").encode())
+        finally:  # while it is held, as the writer of artifacts does
+            Path(lock.lock_file).unlink(missing_ok=True)
     return found
 
 
@@ -142,10 +191,11 @@ def artifacts_in(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}") if path.parent.suffix != ".old")
 
 
-def _renewed(known: dict[str, str], paths: dict[str, Path]) -> dict[str, str]:
-    now = {
-        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.exists()
-    }
+def _renewed(
+    known: Mapping[str, str], paths: Mapping[str, Path], coming: Mapping[str, bytes] = MappingProxyType({})
+) -> dict[str, str]:
+    there = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
+    now = {name: hashlib.sha256(data).hexdigest() for name, data in {**there, **coming}.items()}
     kept = {name: sha256 for name, sha256 in known.items() if name not in paths}
     return dict(sorted({**kept, **now}.items()))
 

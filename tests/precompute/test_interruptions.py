@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import random
@@ -29,7 +28,7 @@ from precompute.jobs.curvature import chunk_of, sums_of
 from precompute.status import states
 from tests.conftest import Foreign
 from tests.worlds import ROOT, TINY
-from tests.worlds.folders import contents
+from tests.worlds.folders import contents, few_scenes
 
 
 def test_an_interrupted_job_continues_and_makes_the_same_bytes(foreign_copy: Foreign) -> None:
@@ -173,13 +172,3 @@ def test_sigkill_at_random_moments_changes_no_byte(tmp_path: Path) -> None:
             kills += 1
     assert sitting(tmp_path / "killed", None)
     assert contents(tmp_path / "killed") == reference
-
-
-def few_scenes(folder: Path, count: int = 6) -> Path:
-    """The first scenes of the tiny world."""
-    folder.mkdir()
-    lines = (TINY / "scenes" / "metadata.jsonl").read_text().splitlines()[:count]
-    for line in lines:
-        shutil.copy(TINY / "scenes" / json.loads(line)["file_name"], folder)
-    (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
-    return folder

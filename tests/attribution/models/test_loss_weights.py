@@ -15,8 +15,8 @@ from attribution.models.loss_weights import (
     RECORDED,
     canonical,
     recorded_loss_weight,
+    table_bytes,
     weighted,
-    write_table,
 )
 from attribution.models.parametrisation import Epsilon, Flow, Parametrisation, Velocity
 from attribution.workspace.workspace import Workspace
@@ -108,7 +108,7 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     given, again = tmp_path / "given.txt", tmp_path / "again.txt"
     np.savetxt(given, np.random.default_rng(0).random(1000))
     one = weighted(of(Velocity), f"table:{given}")
-    write_table(one.weight, again)
+    again.write_bytes(table_bytes(one.weight))
     other = weighted(of(Velocity), f"table:{again}")
     assert one.weight.name == other.weight.name
     assert one.weight.name.startswith("table:")
