@@ -24,12 +24,16 @@ from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Job
 
-LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow", "faiss-cpu")
+LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
+FAISS = ("faiss-cpu", "faiss-gpu")  # one of them: both are the module `faiss`
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """What an artifact was made with."""
-    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+    there = {each.metadata["Name"] for each in importlib.metadata.distributions()}
+    names = (*LIBRARIES, *(name for name in FAISS if name in there))
+    return {name: importlib.metadata.version(name) for name in names}
 
 
 @dataclass(frozen=True)

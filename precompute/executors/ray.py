@@ -1,6 +1,6 @@
 """Workers on the machines of a Ray cluster, which see the workspace, data and model under the same paths.
 
-Each is an actor that keeps its model open. Ray starts a lost one again, on another node if its own is gone;
+Each is an actor that keeps its model open. A lost one is replaced, on another node if its own is gone, and
 what it had in hand is given out again. Workers that the cluster has no room for yet are given nothing.
 """
 
@@ -30,7 +30,12 @@ PASSED_ON = ("WHENCE_ENGINE", "WHENCE_CACHE", "HF_HUB_OFFLINE", "GOMP_SPINCOUNT"
 
 @dataclass
 class _Actor:
-    """One worker. `coming`: the answer of one that isn't there yet, or not again."""
+    """One worker, or its successor.
+
+    Attributes:
+        coming: the answer of one that isn't there yet.
+        lost: how many were since one has made a chunk.
+    """
 
     handle: Any
     coming: Any
@@ -48,7 +53,7 @@ class Actors:
 
     def __init__(self, ray: ModuleType, count: int, cpus: float, gpus: float):
         self._ray, self._count = ray, count
-        self._kind = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=-1)(Worker)
+        self._kind = ray.remote(num_cpus=cpus, num_gpus=gpus)(Worker)
         self._there: list[_Actor] = []
 
     def count(self) -> int:
@@ -56,9 +61,13 @@ class Actors:
 
     def free(self) -> bool:
         while len(self._there) < self._count:
-            handle = self._kind.remote()
-            self._there.append(_Actor(handle, handle.ready.remote()))
+            self._there.append(_Actor(*self._begun()))
         return any(self._room(each) for each in self._there)
+
+    def _begun(self) -> tuple[Any, Any]:
+        """An actor, and its first answer."""
+        handle = self._kind.remote()
+        return handle, handle.ready.remote()
 
     def _room(self, actor: _Actor) -> bool:
         return actor.coming is None and len(actor.tasks) < IN_HAND
@@ -81,10 +90,10 @@ class Actors:
         except self._ray.exceptions.RayError as problem:
             yield from self._lost(actor, problem)
             return
-        actor.lost = 0
         if key is actor.coming:
             actor.coming = None
         else:
+            actor.lost = 0
             yield actor.tasks.pop(key), _ours(answer)
 
     def _lost(self, actor: _Actor, problem: Exception) -> Iterator[tuple[Task, Outcome]]:
@@ -93,7 +102,8 @@ class Actors:
         if actor.lost > PATIENCE:
             raise WorkerError(f"a worker of the cluster cannot be started: {why}")
         tasks, actor.tasks = list(actor.tasks.values()), {}
-        actor.coming = actor.handle.ready.remote()
+        self._ray.kill(actor.handle)  # where it only could not be reached
+        actor.handle, actor.coming = self._begun()
         yield from ((task, Lost(why)) for task in reversed(tasks))
 
     def drop(self) -> None:

@@ -23,7 +23,7 @@ from attribution.workspace.config import CONFIG
 from tests.worlds import ROOT, TINY
 from tests.worlds.folders import contents, few_scenes
 
-IMAGES = 48
+IMAGES = 12
 EVERY = 3.0  # seconds between two kills on average, once chunks come
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -18,7 +19,14 @@ from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.__main__ import main
-from precompute.executors.base import Asked, Order, Task, machine_here, opened_executor
+from precompute.executors.base import (
+    Asked,
+    Order,
+    Task,
+    library_versions,
+    machine_here,
+    opened_executor,
+)
 from precompute.executors.local import Local
 from precompute.executors.processes import Processes
 from precompute.executors.workers import Lost, Outcome, WithWorkers, Worker
@@ -217,6 +225,17 @@ def test_a_flag_of_another_executor_is_refused(
 ) -> None:
     assert main(["losses", "--workspace", str(foreign_copy.workspace), *flags]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_either_faiss_is_named_among_what_an_artifact_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "faiss-cpu" in library_versions()
+    described = tmp_path / "faiss_gpu-9.9.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: faiss-gpu\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert library_versions.__wrapped__()["faiss-gpu"] == "9.9"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
