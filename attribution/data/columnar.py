@@ -6,6 +6,7 @@ where each begins (and the last one ends).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -18,9 +19,9 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from attribution.data.files import file_sha256, sync
+from attribution.data.files import write_durably
 from attribution.errors import TrainingSetError
 
 HALVES = "surrogatepass"  # halves of characters, which JSON can hold, stay what they are
@@ -43,11 +44,9 @@ _HEADER: TypeAdapter[dict[str, _Tensor]] = TypeAdapter(dict[str, _Tensor])
 
 def write_columns(columns: Columns, path: Path) -> str:
     """Write them under this name or nothing; return the file's sha256."""
-    part = path.with_name(f".{path.name}")
-    save_file({name: np.ascontiguousarray(column) for name, column in columns.items()}, part)
-    sync(part)
-    part.rename(path)
-    return file_sha256(path)
+    data = save({name: np.ascontiguousarray(column) for name, column in columns.items()})
+    write_durably(path, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def mapped_columns(path: Path) -> Columns:

@@ -96,6 +96,16 @@ def test_what_is_looked_up_in_a_table_is_what_is_there(both: tuple[TrainingSet, 
     assert opened.words_in_more_than(0.3) == found.words_in_more_than(0.3) == {"a", "red"}
 
 
+def test_two_writings_are_the_same_bytes_that_others_may_read(tmp_path: Path) -> None:
+    written = []
+    for name in ("one.json", "two.json"):
+        save_scan(scanned(tmp_path / "set"), tmp_path / name)
+        (path,) = tmp_path.glob(f"{name[:3]}.*.safetensors")
+        written.append(path.read_bytes())
+        assert path.stat().st_mode == (tmp_path / name).stat().st_mode
+    assert written[0] == written[1]
+
+
 def test_a_table_that_was_changed_is_refused(tmp_path: Path) -> None:
     """Law: A training set's table that is not the one that was written is refused by name."""
     save_scan(scanned(tmp_path / "set"), tmp_path / "index.json")
