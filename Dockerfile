@@ -17,7 +17,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm 
 
 WORKDIR /whence
 COPY requirements.txt requirements-data.txt ./
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' requirements.txt)" \
+RUN PIP_INDEX_URL="$TORCH_INDEX" pip install "$(grep '^torch==' requirements.txt)" \
     && pip install -r requirements.txt -r requirements-data.txt
 
 RUN useradd --create-home --uid 1000 whence && mkdir /runs && chown whence /runs
