@@ -40,8 +40,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="what to query; given several times, the models are chosen from at the top of the page "
         "(default: the embedded one)",
     )
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on")
-    parser.add_argument("--port", type=int, default=7860, metavar="P", help="port to serve on")
+    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # what Gradio's own pages go by
+    port = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    parser.add_argument("--host", default=host, metavar="H", help="address to serve on")
+    parser.add_argument("--port", type=int, default=port, metavar="P", help="port to serve on")
     parser.add_argument(
         "--auth", type=Path, metavar="FILE", help="a file with USER:PASSWORD, which everyone is asked for"
     )
@@ -63,6 +65,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     found = parser.parse_args(argv)
     found.workspace = found.workspace or [EMBEDDED]
+    if hosted := os.environ.get("SPACE_HOST"):  # the name of a hosted space
+        found.allow_host = [*found.allow_host, hosted]
     if not 0 < found.port < 65536:
         parser.error(f"--port {found.port}: it must lie between 1 and 65535")
     return found

@@ -15,7 +15,7 @@ import gradio as gr
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.events.context import sentence
 from app.frontend.assets import FOLDER, script, styles
@@ -66,6 +66,7 @@ def build_server(
     models = served_models([workspace, *(each for each, _ in others)])
     archives, turns = [archive, *(each for _, each in others)], (ModelQueue(), Worker())
     loaders = [ModelLoader(each.workspace) for each in models]
+    serve_probes(server, loaders[0])  # the others are opened when they are first asked
     places = list(zip(models, archives, loaders, strict=True))
     for model, runs, loader in reversed(
         places
@@ -128,6 +129,19 @@ def serve_assets(server: APIRouter) -> None:
     @server.get("/page.css")
     def css() -> Response:
         return Response(styles(), media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+def serve_probes(server: FastAPI, loader: ModelLoader) -> None:
+    """/healthz: the server answers; /readyz: its model is open, too. What a container's keeper asks."""
+
+    @server.get("/healthz")
+    def healthy() -> Response:
+        return PlainTextResponse("alive")
+
+    @server.get("/readyz")
+    def ready() -> Response:
+        problem = loader.problem
+        return PlainTextResponse("ready" if problem is None else problem, 200 if problem is None else 503)
 
 
 def serve_pictures(server: APIRouter, workspace: Workspace) -> None:

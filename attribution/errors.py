@@ -15,6 +15,7 @@ WhenceError
 │   ├── MissingArtifactError  names the command that makes it
 │   ├── MismatchError         made for another model, training set or probe; names both values
 │   └── CorruptArtifactError  its bytes are not those its manifest promises
+├── WorkerError           those who compute for a job are lost, again and again
 ├── CalibrationError      no step raises the query's loss as far as asked
 ├── RunError              a run that was asked for by its id: unknown, damaged, or of another workspace
 ├── NonFiniteError        a loss, gradient or score is not finite; names the examples
@@ -88,6 +89,10 @@ class MismatchError(ArtifactError):
 
 class CorruptArtifactError(ArtifactError):
     """An artifact's bytes are not those its manifest promises."""
+
+
+class WorkerError(WhenceError):
+    """Those who compute for a job cannot be started, or are lost again and again."""
 
 
 class CalibrationError(WhenceError):

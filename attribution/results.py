@@ -246,7 +246,9 @@ def ranked_rows(scores: Scores, training_set: TrainingSet) -> Int64[ndarray, " c
     if bad.any():
         named = ", ".join(training_set.ids[row] for row in scores.rows[bad][:5])
         raise NonFiniteError(f"{int(bad.sum())} scores are not finite, of {named}: lower the step")
-    return np.lexsort((training_set.places_of_ids[scores.rows], -scores.values)).astype(np.int64)
+    by_id = np.argsort(training_set.places_of_ids[scores.rows])  # of which a stable sort keeps the order
+    order: Int64[ndarray, " candidates"] = by_id[np.argsort(-scores.values[by_id], kind="stable")]
+    return order
 
 
 def returned(steps: Generator[Any, None, T]) -> T:

@@ -5,6 +5,7 @@
     python -m benchmarks published-shape  [--slice N]        the MSCOCO model's shape, on a slice
     python -m benchmarks memory                              of `python app.py`, asked in a browser
     python -m benchmarks opening                             first paint and first answers, in a browser
+    python -m benchmarks rows             [--rows N]         a training set of a million rows
     python -m benchmarks bytes                               of every artifact, per training image
 
 `--docs docs` also puts the report between its marks in docs/PERFORMANCE.md (at the end if there are none),

@@ -23,7 +23,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from attribution.analysis.significance import CONTROLS
-from attribution.data.index import scan_bytes
+from attribution.data.index import save_scan
 from attribution.data.metadata import METADATA
 from attribution.data.training_set import TrainingSet
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
@@ -43,7 +43,7 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
     metadata_sha256 = _cut_pictures(whole.training_set, count, scenes)
     training_set = TrainingSet(scenes, whole.training_set.examples[:count], metadata_sha256)
     home.mkdir(parents=True, exist_ok=True)
-    (home / INDEX).write_bytes(scan_bytes(training_set))
+    save_scan(training_set, home / INDEX)
     config = whole.config
     if (table := whole.folder / LOSS_TABLE).exists():
         shutil.copy2(table, home / LOSS_TABLE)

@@ -38,8 +38,8 @@ from demo.scenes import write_scenes
 from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind
-from precompute.executors.local import Execution, plan, run
 from precompute.jobs.base import all_jobs, job_of
+from precompute.running import Execution, plan, run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 ROUNDS = 3

@@ -21,6 +21,14 @@ def positive_count(text: str) -> int:
     return value
 
 
+def positive_share(text: str) -> float:
+    """A type of arguments: a number above 0, such as 0.5 of a GPU."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value
+
+
 def add_batch_size(parser: argparse.ArgumentParser, default: int | None = None) -> None:
     """Add the flag by which a person governs memory; where no default is given, it is the library's."""
     words = "as many as are quick" if default is None else str(default)
@@ -33,4 +41,5 @@ def add_batch_size(parser: argparse.ArgumentParser, default: int | None = None) 
     )
 
 
+positive_share.__name__ = "number"
 positive_count.__name__ = "int"  # argparse says "invalid int value" for what is no number

@@ -31,9 +31,10 @@ from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import Sources, bind, gone_without, open_or_bind, use_encoders
 from precompute.doctor import examine
-from precompute.executors.local import Execution, run
+from precompute.executors.flags import add_executor_flags, chosen_executor
 from precompute.foreign_files import FOREIGN
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
+from precompute.running import Execution, run
 from precompute.sealing import seal
 from precompute.status import problems
 from precompute.tables import print_examination, print_status
@@ -172,7 +173,10 @@ def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
     add_batch_size(sub, standard.batch_size)
     for name, (default, words) in _job_options(verb).items():
         sub.add_argument(f"--{name}", type=positive_count, default=default, help=words)
-    if verb not in ("all", "doctor"):
+    if verb == "doctor":
+        return
+    add_executor_flags(sub)
+    if verb != "all":
         sub.add_argument("--remake", action="store_true", help="make it even if it is there")
 
 
@@ -243,9 +247,10 @@ def _run_jobs(options: argparse.Namespace) -> int:
         use_encoders(workspace, _encoders(options))
     how = Execution(options.chunk, options.batch_size)
     chosen = {name: getattr(options, name) for name in _job_options(options.verb)}
-    for job in jobs_in(workspace, jobs_of(options.verb)):
-        remake = getattr(options, "remake", False) and job.kind.command == options.verb
-        show(run(workspace, with_options(job, chosen), how, remake))
+    with chosen_executor(options) as executor:
+        for job in jobs_in(workspace, jobs_of(options.verb)):
+            remake = getattr(options, "remake", False) and job.kind.command == options.verb
+            show(run(workspace, with_options(job, chosen), how, remake, executor))
     return 0
 
 

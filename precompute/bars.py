@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from precompute.executors.local import Step
+from precompute.running import Step
 
 QUIET = 10.0  # seconds between lines where there is no terminal
 

@@ -79,7 +79,7 @@ def _unfinished(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
             return State(name, "left out", f"made when asked for; keep them with `{command}`")
         return State(name, "missing", f"make it with `{command}`")
     sums = [int(path.name.split("-")[1]) + 1 for path in part.glob(f"{SUM}-*")]
-    done = max(sums, default=sum(1 for _ in part.glob(f"{CHUNK}-*")))
+    done = max(sums, default=0) + sum(1 for _ in part.glob(f"{CHUNK}-*"))
     return State(name, "unfinished", f"{done} of {total} chunks; continue with `{command}`")
 
 

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.frontend.policy import policy
 from app.runtime.reports import REPORTS
 
+PROBES = ("/healthz", "/readyz")  # say nothing but that the server and its model are there
 TRIES, SPAN = 10, 60.0  # wrong passwords of one address in so many seconds
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -83,7 +84,8 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        refused = self._refusal(Headers(scope=scope), (scope.get("client") or ("",))[0])
+        address = (scope.get("client") or ("",))[0]
+        refused = self._refusal(Headers(scope=scope), address, scope.get("path", ""))
         if scope["type"] != "http":  # nothing of ours speaks anything else
             return
         if refused is None:
@@ -92,13 +94,13 @@ class Gate:
         REPORTS.refused(f"a request was refused: {words_of(refused)}")
         await refused(scope, receive, send)
 
-    def _refusal(self, headers: Headers, address: str) -> PlainTextResponse | None:
+    def _refusal(self, headers: Headers, address: str, path: str) -> PlainTextResponse | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self.access.knows_host(host):
             return said(f"{host[:80]!r} is no name of this server: give it with --allow-host", 421)
         if origin is not None and not self.access.knows_origin(origin, host):
             return said(f"a page of {origin[:80]!r} cannot ask this server", 403)
-        if self.access.login is None:
+        if self.access.login is None or path in PROBES:
             return None
         if self._wrong.get(address, 0) >= TRIES:
             return said("too many wrong passwords: wait a minute", 429)

@@ -35,6 +35,13 @@ class ModelLoader:
         finally:
             self._ready.set()
 
+    @property
+    def problem(self) -> str | None:
+        """Why the model cannot be asked now, in a line; None if it can."""
+        if not self._ready.is_set():
+            return "the model is being opened"
+        return None if self._problem is None else "the model cannot be opened: see the server's log"
+
     def waiting(self, every: float = 0.2) -> Iterator[None]:
         """Yields while the model is not there yet.
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 from attribution.data.words import words
 from attribution.gradients.query_context import QueryContext
 from attribution.models.base import DiffusionModel, ReadsSome
 from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES
-from attribution.workspace.cache import Cache
 
 NAMED = 8  # unknown words at most
 MOST_AT_ONCE = 64  # draws of one pass
@@ -28,13 +25,8 @@ def query_warnings(context: QueryContext, measured: bool) -> tuple[str, ...]:
 
 
 def _unknown_words(context: QueryContext) -> str | None:
-    workspace = context.workspace
-    remembered: Cache[set[str]] = workspace.cache("words of captions", 1)
-    known = remembered.get("")
-    if known is None:
-        known = set(chain.from_iterable(map(words, workspace.training_set.captions)))
-        remembered.put("", known)
-    unknown = [word for word in dict.fromkeys(words(context.query.caption)) if word not in known]
+    known = context.workspace.training_set.has_word
+    unknown = [word for word in dict.fromkeys(words(context.query.caption)) if not known(word)]
     if not unknown:
         return None
     named = ", ".join(repr(word) for word in unknown[:NAMED])

@@ -25,7 +25,6 @@ from attribution.data.words import words
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.cache import Cache
 from attribution.workspace.store import Artifact, Made, Shape
 from attribution.workspace.workspace import Workspace
 
@@ -140,12 +139,7 @@ def related_captions(captions: Sequence[str], controls: Sequence[str]) -> Bool[n
 
 def common_words(workspace: Workspace) -> set[str]:
     """The words that say nothing of what a training image shows: in more than `COMMON` of all captions."""
-    remembered: Cache[set[str]] = workspace.cache("common words", 1)
-    common = remembered.get("")
-    if common is None:
-        common = _common([set(words(caption)) for caption in workspace.training_set.captions])
-        remembered.put("", common)
-    return common
+    return workspace.training_set.words_in_more_than(COMMON)
 
 
 def _common(said: Sequence[set[str]]) -> set[str]:

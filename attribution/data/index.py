@@ -1,7 +1,8 @@
 """What a scan has found, kept in a file, so that opening a training set reads no picture again.
 
 Of a folder of pictures their hashes are kept, and its metadata is read anew. Of shards everything is kept,
-with the place of every picture: they are not looked into until a picture is wanted.
+with the place of every picture, in a table beside: they are not looked into until a picture is wanted. (In
+workspaces of 0.1.0 it is kept in the index itself.)
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from attribution.data.columnar import write_columns
 from attribution.data.columns import Columns
+from attribution.data.files import file_sha256
 from attribution.data.metadata import read_metadata
 from attribution.data.pictures import Packed
 from attribution.data.problems import Problem, Problems
 from attribution.data.records import records_of
 from attribution.data.scanning import examples_of
 from attribution.data.shards import folder_of, found_shards, open_packed, seen_sha256
+from attribution.data.table_set import PlacesByName, TableSet, columns_of_set, read_table
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import TrainingSetError
+
+TABLE = ".safetensors"  # how the table of shards' rows ends
 
 
 class _Index(BaseModel):
@@ -59,16 +65,32 @@ class _PackedIndex(BaseModel):
     examples: list[_PackedExample]
 
 
-_KEPT: TypeAdapter[_Index | _PackedIndex] = TypeAdapter(
-    Annotated[_Index | _PackedIndex, Field(discriminator="format")]
+class _TableIndex(BaseModel):
+    """Of shards, whose hashes come in their order, and whose rows are in the table of this sha256."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[3] = 3
+    fingerprint: str
+    metadata_sha256: str
+    shards: list[str]
+    rows: Annotated[int, Field(ge=0)]
+    table: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+_KEPT: TypeAdapter[_Index | _PackedIndex | _TableIndex] = TypeAdapter(
+    Annotated[_Index | _PackedIndex | _TableIndex, Field(discriminator="format")]
 )
 
 
-def scan_bytes(training_set: TrainingSet) -> bytes:
-    """What was scanned, as `load_scan` reads it."""
-    kept: _Index | _PackedIndex
+def scan_bytes(training_set: TrainingSet, index_path: Path) -> bytes:
+    """What was scanned, as `load_scan` reads it from `index_path`.
+
+    A table is written beside it at once, under a name of its own, so that no index is ever without.
+    """
+    kept: _Index | _TableIndex
     if isinstance(training_set.pictures, Packed):
-        kept = _packed(training_set, training_set.pictures)
+        kept = _tabled(training_set, training_set.pictures, index_path)
     else:
         hashes = [example.sha256 for example in training_set.examples]
         kept = _Index(
@@ -77,6 +99,21 @@ def scan_bytes(training_set: TrainingSet) -> bytes:
             sha256=hashes,
         )
     return (json.dumps(kept.model_dump(), indent=0) + "\n").encode()
+
+
+def drop_old_tables(index_path: Path) -> None:
+    """Delete the tables of indices that were there before."""
+    known = _KEPT.validate_json(index_path.read_bytes())
+    own = _table_path(index_path, known.table) if isinstance(known, _TableIndex) else None
+    for path in index_path.parent.glob(f"{index_path.stem}.*{TABLE}"):
+        if path != own:
+            path.unlink()
+
+
+def save_scan(training_set: TrainingSet, index_path: Path) -> None:
+    """Write an index that lies in no workspace."""
+    index_path.write_bytes(scan_bytes(training_set, index_path))
+    drop_old_tables(index_path)
 
 
 def load_scan(
@@ -95,6 +132,8 @@ def load_scan(
         known = _KEPT.validate_json(index_path.read_bytes() if index is None else index)
     except (OSError, ValidationError):
         raise TrainingSetError(f"{index_path} is missing or damaged: {_scan_again(index_path)}") from None
+    if isinstance(known, _TableIndex):
+        return _load_table(known, index_path, source, columns)
     if isinstance(known, _PackedIndex):
         return _load_packed(known, index_path, source, columns)
     return _load_files(known, index_path, source, columns)
@@ -124,31 +163,44 @@ def _load_packed(index: _PackedIndex, index_path: Path, source: Path, columns: C
     return TrainingSet(folder, examples, found, pictures, dict(zip(names, index.shards, strict=True)))
 
 
-def _packed(training_set: TrainingSet, pictures: Packed) -> _PackedIndex:
-    examples = []
-    for each in training_set.examples:
-        shard, place = pictures.places[each.file_name]
-        examples.append(
-            _PackedExample(
-                id=each.id,
-                file_name=each.file_name,
-                caption=each.caption,
-                sha256=each.sha256,
-                metadata=dict(each.metadata),
-                shard=shard,
-                place=place,
-            )
-        )
-    return _PackedIndex(
+def _tabled(training_set: TrainingSet, pictures: Packed, index_path: Path) -> _TableIndex:
+    part = index_path.with_name(f"{index_path.stem}{TABLE}")
+    table = write_columns(columns_of_set(training_set, pictures), part)
+    part.replace(_table_path(index_path, table))
+    return _TableIndex(
         fingerprint=training_set.fingerprint,
         metadata_sha256=training_set.metadata_sha256,
         shards=list(training_set.shards.values()),
-        examples=examples,
+        rows=len(training_set),
+        table=table,
     )
 
 
+def _table_path(index_path: Path, sha256: str) -> Path:
+    return index_path.with_name(f"{index_path.stem}.{sha256[:16]}{TABLE}")
+
+
+def _load_table(index: _TableIndex, index_path: Path, source: Path, columns: Columns) -> TrainingSet:
+    folder, shards = folder_of(source), found_shards(source)
+    found = seen_sha256(folder, shards)
+    _must_match(index, found, len(index.shards) == len(shards), source, index_path)
+    path = _table_path(index_path, index.table)
+    try:
+        whole = file_sha256(path) == index.table
+    except OSError:
+        whole = False
+    if not whole:
+        raise TrainingSetError(f"{path} is missing or damaged: {_scan_again(index_path)}")
+    table = read_table(path, index.rows, len(shards))
+    places = PlacesByName(table)
+    names = [each.relative_to(folder).as_posix() for each in shards]
+    by_name = dict(zip(names, index.shards, strict=True))
+    pictures = open_packed(shards, places, columns)
+    return TableSet(folder, table, found, pictures, by_name, index.fingerprint, places)
+
+
 def _must_match(
-    index: _Index | _PackedIndex, found: str, complete: bool, source: Path, index_path: Path
+    index: _Index | _PackedIndex | _TableIndex, found: str, complete: bool, source: Path, index_path: Path
 ) -> None:
     if found != index.metadata_sha256 or not complete:
         raise TrainingSetError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from PIL import Image
 
 from attribution.data.images import read_image
 from attribution.data.pictures import Files, Pictures
+from attribution.data.words import words
 from attribution.errors import TrainingSetError
 
 
@@ -34,6 +36,8 @@ class Example:
 
 class TrainingSet:
     """Captioned images in a fixed order. Row i of every per-example artifact is example i.
+
+    Of very many, `attribution.data.table_set` makes no object for each.
 
     Args:
         folder: in which file names begin.
@@ -53,10 +57,10 @@ class TrainingSet:
         self.folder = folder
         self.pictures = pictures or Files(folder)
         self.shards = dict(shards or {})
-        self.examples = tuple(examples)
+        self.examples: Sequence[Example] = tuple(examples)
         self.metadata_sha256 = metadata_sha256
-        self.ids = tuple(example.id for example in self.examples)
-        self.captions = tuple(example.caption for example in self.examples)
+        self.ids: Sequence[str] = tuple(example.id for example in self.examples)
+        self.captions: Sequence[str] = tuple(example.caption for example in self.examples)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -71,31 +75,58 @@ class TrainingSet:
         return digest.hexdigest()[:32]
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        by_file = {example.file_name: example.row for example in reversed(self.examples)}  # the first
-        return by_file | {example.id: example.row for example in self.examples}  # an id comes first
+    def _by_id(self) -> dict[str, int]:
+        return {example.id: example.row for example in self.examples}
+
+    @cached_property
+    def _by_file(self) -> dict[str, int]:
+        return {example.file_name: example.row for example in reversed(self.examples)}  # the first
 
     def row_of(self, name: str) -> int:
-        """The row of an id or file name.
+        """The row of an id or file name; an id comes first.
 
         Raises:
             TrainingSetError: there is no such example.
         """
-        if name not in self._rows:
+        row = self.row_of_id(name)
+        if row is None:
+            row = self.row_of_file(name)
+        if row is None:
             raise TrainingSetError(f"{name!r} is neither an id nor a file name of the training set")
-        return self._rows[name]
+        return row
 
     def row_of_id(self, example_id: str) -> int | None:
         """The row of an id; None if there is no such example (a file name is no id)."""
-        row = self._rows.get(example_id)
-        return row if row is not None and self.ids[row] == example_id else None
+        return self._by_id.get(example_id)
+
+    def row_of_file(self, file_name: str) -> int | None:
+        """The first row of a file name; None if there is none."""
+        return self._by_file.get(file_name)
+
+    @cached_property
+    def rows_by_id(self) -> Int64[ndarray, " examples"]:
+        """All rows in the order of their ids."""
+        return np.asarray(sorted(range(len(self)), key=self.ids.__getitem__), np.int64)
 
     @cached_property
     def places_of_ids(self) -> Int64[ndarray, " examples"]:
         """Where the id of each row comes among all ids in order: what ties are broken by."""
         places = np.empty(len(self), np.int64)
-        places[sorted(range(len(self)), key=self.ids.__getitem__)] = np.arange(len(self))
+        places[self.rows_by_id] = np.arange(len(self))
         return places
+
+    @cached_property
+    def word_counts(self) -> Mapping[str, int]:
+        """In how many captions each word is."""
+        return Counter(word for caption in self.captions for word in set(words(caption)))
+
+    def has_word(self, word: str) -> bool:
+        """Whether any caption has a word."""
+        return word in self.word_counts
+
+    def words_in_more_than(self, share: float) -> set[str]:
+        """The words that more than a share of all captions have."""
+        return {word for word, count in self.word_counts.items() if count > share * len(self)}
 
     @property
     def files(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import bm25s
@@ -107,7 +107,7 @@ class BM25:
         return index
 
     def _made(
-        self, captions: tuple[str, ...], options: BM25Options
+        self, captions: Sequence[str], options: BM25Options
     ) -> Generator[Progress, None, CaptionIndex]:
         places: dict[str, int] = {}
         numbers: list[list[int]] = []

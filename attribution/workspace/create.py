@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from attribution.data.columns import Columns
-from attribution.data.index import scan_bytes
+from attribution.data.index import drop_old_tables, scan_bytes
 from attribution.data.preprocessing import Preparation
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
@@ -110,10 +110,11 @@ def _stored(folder: Path, sources: Mapping[str, str]) -> dict[str, str]:
 def _save(folder: Path, config: Config, training_set: TrainingSet, weight: LossWeight) -> None:
     """The configuration last, since it makes the folder a workspace."""
     folder.mkdir(parents=True, exist_ok=True)
-    beside = {INDEX: scan_bytes(training_set)}
+    beside = {INDEX: scan_bytes(training_set, folder / INDEX)}
     if config.loss_weight.startswith(TABLE):
         beside[LOSS_TABLE] = table_bytes(weight)
     config.save(folder, beside)
+    drop_old_tables(folder / INDEX)
 
 
 def _fingerprints(

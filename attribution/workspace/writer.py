@@ -1,9 +1,11 @@
 """Making an artifact: in chunks that survive an interruption, then published in one step.
 
-Where an artifact is a sum over chunks, only the sum so far is kept, and the one before it.
+Where an artifact is a sum over chunks, only the sum so far is kept, the one before it, and chunks that were
+made before their turn: chunks may come in any order, but are added in theirs.
 
 The bytes published are those of an uninterrupted run: chunks are of a fixed size, nothing in them
-depends on when or in how many sittings they were made, and a chunk that is not whole is made again.
+depends on when, by whom or in how many sittings they were made, and a chunk that is not whole is made
+again.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ class Writer:
 
     def __init__(self, root: Path, plan: Plan, adding: Add | None = None):
         self.root, self.plan, self._adding = root, plan, adding
-        self._sum: Chunk | None = None  # of all chunks so far, where they are added up
+        self._sum: Chunk | None = None  # of all chunks before the next, where they are added up
+        self._next = 0
+        self._early: dict[int, Path] = {}  # chunks that were made before their turn to be added
         self.target = root / plan.name
         self.part = root / f"{plan.name}.part"
         self.notice: str | None = None  # why an unfinished artifact was thrown away, for the person
@@ -132,22 +136,23 @@ class Writer:
             shutil.rmtree(self.part, ignore_errors=True)
             self.part.mkdir(parents=True)
             write_durably(self.part / PLAN, _json_bytes(wanted))
-        whole = self._whole_chunks()
+        chunks = self._whole(CHUNK)
         if self._adding is None:
-            return [chunk for chunk in range(self.plan.chunks) if chunk not in whole]
-        last = max(whole, default=-1)
-        self._sum = load_arrays(whole[last].read_bytes()) if whole else None
-        return list(range(last + 1, self.plan.chunks))
+            return [chunk for chunk in range(self.plan.chunks) if chunk not in chunks]
+        sums = self._whole(SUM)
+        self._next = max(sums, default=-1) + 1
+        self._sum = load_arrays(sums[self._next - 1].read_bytes()) if sums else None
+        self._early = {chunk: path for chunk, path in chunks.items() if chunk >= self._next}
+        for chunk in chunks.keys() - self._early.keys():
+            chunks[chunk].unlink()  # it is in the sum
+        self._add_up_early()
+        return [chunk for chunk in range(self._next, self.plan.chunks) if chunk not in self._early]
 
-    @property
-    def _kind(self) -> str:
-        return CHUNK if self._adding is None else SUM
-
-    def _whole_chunks(self) -> dict[int, Path]:
-        """Finished chunks by number. The name carries the checksum; what does not match is deleted."""
+    def _whole(self, kind: str) -> dict[int, Path]:
+        """Finished chunks, or sums, by number. The name has the checksum; what doesn't match is deleted."""
         whole = {}
-        for path in sorted(self.part.glob(f"{self._kind}-*")):
-            number, _, checksum = path.name.removeprefix(f"{self._kind}-").partition("-")
+        for path in sorted(self.part.glob(f"{kind}-*")):
+            number, _, checksum = path.name.removeprefix(f"{kind}-").partition("-")
             if checksum and file_sha256(path) == checksum:
                 whole[int(number)] = path
             else:
@@ -155,19 +160,38 @@ class Writer:
         return whole
 
     def add(self, chunk: int, arrays: Chunk) -> None:
-        """Keep one chunk; those that are added up come in the order in which they are missing."""
-        if self._adding is not None:
-            self._sum = arrays if self._sum is None else self._adding(self._sum, arrays)
-            arrays = self._sum
+        """Keep one chunk, in whatever order they come; of those that are added up, until it is its turn."""
+        if self._adding is None:
+            self._keep(CHUNK, chunk, arrays)
+        elif chunk != self._next:
+            self._early[chunk] = self._keep(CHUNK, chunk, arrays)
+        else:
+            self._add_up(arrays)
+            self._add_up_early()
+
+    def _keep(self, kind: str, number: int, arrays: Chunk) -> Path:
         data = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-        checksum = hashlib.sha256(data).hexdigest()
-        write_durably(self.part / f"{self._kind}-{chunk:06d}-{checksum}", data)
-        if self._adding is not None:
-            for old in sorted(self.part.glob(f"{SUM}-*"))[:-KEPT]:
-                old.unlink()
+        path = self.part / f"{kind}-{number:06d}-{hashlib.sha256(data).hexdigest()}"
+        write_durably(path, data)
+        return path
+
+    def _add_up(self, arrays: Chunk) -> None:
+        """Add the chunk whose turn it is."""
+        assert self._adding is not None
+        self._sum = arrays if self._sum is None else self._adding(self._sum, arrays)
+        self._keep(SUM, self._next, self._sum)
+        self._next += 1
+        for old in sorted(self.part.glob(f"{SUM}-*"))[:-KEPT]:
+            old.unlink()
+
+    def _add_up_early(self) -> None:
+        """Add those that were made before their turn, which has come."""
+        while (path := self._early.pop(self._next, None)) is not None:
+            self._add_up(load_arrays(path.read_bytes()))
+            path.unlink()
 
     def _chunks(self) -> Iterator[Chunk]:
-        whole = self._whole_chunks()
+        whole = self._whole(CHUNK if self._adding is None else SUM)
         chunks = range(self.plan.chunks)
         for chunk in chunks if self._adding is None else chunks[-1:]:
             if chunk not in whole:

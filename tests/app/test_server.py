@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -12,8 +15,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import app.server
+from app.__main__ import arguments
+from app.runtime.model_loader import ModelLoader
 from app.runtime.sessions import Uploads
-from app.server import MAX_UPLOAD, receive_uploads, serve_pictures
+from app.server import MAX_UPLOAD, receive_uploads, serve_pictures, serve_probes
+from attribution.errors import WhenceError
 from attribution.workspace.workspace import Workspace
 from tests.worlds import ROOT
 
@@ -114,3 +120,31 @@ def test_what_cannot_be_opened_is_one_line_and_status_2(arguments: list[str]) ->
     *_, last = done.stderr.strip().splitlines()
     assert "Traceback" not in done.stderr
     assert len(last) > 20
+
+
+def test_the_server_is_ready_when_its_model_is_open(tmp_path: Path, tiny_world: Workspace) -> None:
+    """Law: The server says that it is ready when its model is open, and never where it cannot be opened."""
+    told = {}
+    gone = Workspace(tmp_path, replace(tiny_world.config, model="gone"))
+    for name, workspace in (("there", Workspace.open(tiny_world.folder)), ("gone", gone)):
+        server, loader = FastAPI(), ModelLoader(workspace)
+        serve_probes(server, loader)
+        asked = TestClient(server)
+        before = asked.get("/readyz")
+        assert (before.status_code, before.text) == (503, "the model is being opened")
+        with suppress(WhenceError):
+            loader.wait()
+        told[name] = asked.get("/readyz")
+        assert asked.get("/healthz").status_code == 200
+    assert (told["there"].status_code, told["gone"].status_code) == (200, 503)
+    assert told["gone"].text == "the model cannot be opened: see the server's log"
+
+
+def test_where_it_listens_is_read_as_gradio_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("NAME", "0.0.0.0"), ("PORT", "7000")):
+        monkeypatch.setenv(f"GRADIO_SERVER_{name}", value)
+    monkeypatch.setenv("SPACE_HOST", "who-whence.example")
+    found = arguments(["--allow-host", "proxy.example"])
+    assert (found.host, found.port) == ("0.0.0.0", 7000)
+    assert found.allow_host == ["proxy.example", "who-whence.example"]
+    assert arguments(["--port", "1"]).port == 1

@@ -144,7 +144,11 @@ def test_importing_loads_no_weights_and_reaches_no_network() -> None:
 
 def declared(part: str) -> set[str]:
     """What a part may import; benchmarks drive the page in a browser, as the tests do."""
-    further = {"benchmarks": ["requirements-dev.txt"], "attribution": ["requirements-data.txt"]}
+    further = {
+        "benchmarks": ["requirements-dev.txt"],
+        "attribution": ["requirements-data.txt"],
+        "precompute": ["requirements-scale.txt"],
+    }
     files = ["requirements.txt", *further.get(part, [])]
     lines = [line for name in files for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
     return {line.split("==")[0].strip().lower() for line in lines if "==" in line}

@@ -22,9 +22,9 @@ from attribution.gradients.stored import FISHER
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
-from precompute.executors.local import Execution, run
 from precompute.jobs.base import job_of, with_options
 from precompute.jobs.curvature import chunk_of, sums_of
+from precompute.running import Execution, run
 from precompute.status import states
 from tests.conftest import Foreign
 from tests.worlds import ROOT, TINY

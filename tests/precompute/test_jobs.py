@@ -13,8 +13,8 @@ from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES, training_inputs, training_latents
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
-from precompute.executors.local import Execution, run
 from precompute.jobs.base import job_of, jobs_of, with_options
+from precompute.running import Execution, run
 from tests.conftest import Foreign
 from tests.worlds.folders import contents
 

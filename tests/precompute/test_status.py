@@ -10,8 +10,8 @@ import pytest
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
-from precompute.executors.local import Execution, run
 from precompute.jobs.base import job_of
+from precompute.running import Execution, run
 from tests.conftest import Foreign
 from tests.worlds.tar_files import write_tar
 

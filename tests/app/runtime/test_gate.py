@@ -93,3 +93,13 @@ def test_inline_scripts_are_named_by_what_they_say() -> None:
 
 def sha256(text: bytes) -> str:
     return base64.b64encode(hashlib.sha256(text).digest()).decode()
+
+
+def test_whether_the_server_is_there_takes_no_password_but_a_name_that_it_has() -> None:
+    """Law: A container's keeper may ask without a password whether the server is there, and no more."""
+    server = Starlette(routes=[Route("/{path:path}", lambda _: PlainTextResponse("in"))])
+    server.add_middleware(Gate, access=Access(login="me:password"))
+    asked = TestClient(server, base_url=HERE)
+    paths = ("/healthz", "/readyz", "/", "/healthz/..", "/healthz/images/1", "//healthz")
+    assert [asked.get(path).status_code for path in paths] == [200, 200, 401, 401, 401, 401]
+    assert asked.get("/healthz", headers={"Host": "evil.example"}).status_code == 421

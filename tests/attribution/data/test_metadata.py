@@ -13,7 +13,7 @@ from PIL import Image
 
 from attribution.data.columns import Columns
 from attribution.data.files import file_sha256
-from attribution.data.index import load_scan, scan_bytes
+from attribution.data.index import load_scan, save_scan
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.errors import SettingsError, TrainingSetError
@@ -40,7 +40,7 @@ def both_ways(folder: Path, columns: Columns | None = None) -> TrainingSet:
     """A scan, which must be what a saved scan opens as."""
     scanned = scan(folder, columns=columns)
     index = folder.parent / "index.json"
-    index.write_bytes(scan_bytes(scanned))
+    save_scan(scanned, index)
     assert load_scan(index, folder, columns).examples == scanned.examples
     return scanned
 
@@ -308,7 +308,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_anything_is_computed(pic
 
 def test_an_empty_caption_that_was_once_let_in_still_opens(captioned_folder: Make, tmp_path: Path) -> None:
     folder, index = captioned_folder(), tmp_path / "index.json"
-    index.write_bytes(scan_bytes(scan(folder)))
+    save_scan(scan(folder), index)
     path = folder / "metadata.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace("a red square", " "), encoding="utf-8")
     found = json.loads(index.read_text()) | {"metadata_sha256": file_sha256(path)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from attribution.data.index import load_scan, scan_bytes
+from attribution.data.index import load_scan, save_scan
 from attribution.data.scanning import scan
 from attribution.errors import TrainingSetError
 
@@ -135,7 +135,7 @@ def test_the_fingerprint_is_a_function_of_ids_captions_and_pictures(captioned_fo
 def test_a_saved_scan_loads_without_hashing(captioned_folder: Make, tmp_path: Path) -> None:
     folder, index = captioned_folder(), tmp_path / "index.json"
     scanned = scan(folder)
-    index.write_bytes(scan_bytes(scanned))
+    save_scan(scanned, index)
     for path in (folder / "pictures").iterdir():
         path.write_bytes(b"")  # not looked at
     loaded = load_scan(index, folder)
@@ -145,7 +145,7 @@ def test_a_saved_scan_loads_without_hashing(captioned_folder: Make, tmp_path: Pa
 
 def test_metadata_changed_since_the_scan_is_refused(captioned_folder: Make, tmp_path: Path) -> None:
     folder, index = captioned_folder(), tmp_path / "index.json"
-    index.write_bytes(scan_bytes(scan(folder)))
+    save_scan(scan(folder), index)
     (folder / "metadata.jsonl").write_text(json.dumps(line(0)))
     with pytest.raises(TrainingSetError, match=r"has changed since .* was .*python -m precompute init"):
         load_scan(index, folder)

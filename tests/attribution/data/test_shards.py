@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attribution.data.columns import Columns
-from attribution.data.index import load_scan, scan_bytes
+from attribution.data.index import load_scan, save_scan
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.errors import ImageError, TrainingSetError
@@ -33,7 +33,7 @@ def two_shards(folder: Path, pictures: list[bytes]) -> Path:
 
 def reopened(found: TrainingSet, source: Path, index: Path, columns: Columns | None = None) -> TrainingSet:
     """What a saved scan opens as, which must be what was scanned."""
-    index.write_bytes(scan_bytes(found))
+    save_scan(found, index)
     loaded = load_scan(index, source, columns)
     assert loaded.examples == found.examples
     assert loaded.fingerprint == found.fingerprint
@@ -63,7 +63,7 @@ def test_an_index_of_shards_opens_without_reading_them(tmp_path: Path, pictures:
     """Law: Shards that were scanned are opened without being read, and refused if their sizes differ."""
     source, index = two_shards(tmp_path / "set", pictures), tmp_path / "index.json"
     scanned = scan(source)
-    index.write_bytes(scan_bytes(scanned))
+    save_scan(scanned, index)
     shard = source / "00001.tar"
     size = shard.stat().st_size
     shard.write_bytes(bytes(size))

@@ -1,0 +1,189 @@
+"""A training set whose rows lie in a table: it is opened without an object, or a loop, for each row.
+
+What is looked up is sorted when the table is written: ids, file names, and the words of the captions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
+from attribution.data.columnar import Columns, InOrder, Texts, alphabetical, mapped_columns, texts_column
+from attribution.data.pictures import Packed, Pictures, Place
+from attribution.data.training_set import Example, TrainingSet
+from attribution.errors import TrainingSetError
+
+BY_ID, BY_FILE = "rows by id", "rows by file"
+SHA256, SHARD, PLACE, HELD = "sha256", "shard", "place", "captions with the word"
+
+
+def columns_of_set(training_set: TrainingSet, pictures: Packed) -> Columns:
+    """Return all that is known of a training set in shards, as it is stored."""
+    examples = training_set.examples
+    places = [pictures.places[each.file_name] for each in examples]
+    counts = sorted(training_set.word_counts.items())
+    names = [each.file_name for each in examples]
+    return {
+        **texts_column("id", training_set.ids),
+        **texts_column("file", names),
+        **texts_column("caption", training_set.captions),
+        **texts_column("metadata", (json.dumps(dict(each.metadata)) for each in examples)),
+        **texts_column("word", (word for word, _ in counts)),
+        HELD: np.asarray([count for _, count in counts], np.int64),
+        BY_ID: alphabetical(training_set.ids),
+        BY_FILE: alphabetical(names),
+        SHA256: np.frombuffer(bytes.fromhex("".join(each.sha256 for each in examples)), np.uint8),
+        SHARD: np.asarray([shard for shard, _ in places], np.int64),
+        PLACE: np.asarray([place for _, place in places], np.int64),
+    }
+
+
+class Table(Sequence[Example]):
+    """The rows; each is an object when it is looked at.
+
+    Raises:
+        ValueError: the columns do not belong together.
+    """
+
+    def __init__(self, columns: Columns, rows: int, shards: int):
+        self.ids, self.file_names = Texts(columns, "id"), Texts(columns, "file")
+        self.captions, self._metadata = Texts(columns, "caption"), Texts(columns, "metadata")
+        self.words = Texts(columns, "word")
+        shapes = {
+            BY_ID: (rows,), BY_FILE: (rows,), SHARD: (rows,), PLACE: (rows, 2), SHA256: (32 * rows,),
+            HELD: (len(self.words),),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            if name not in columns or columns[name].shape != shape:
+                raise ValueError(f"its column {name!r} is not of {rows} rows")
+        if {len(each) for each in (self.ids, self.file_names, self.captions, self._metadata)} != {rows}:
+            raise ValueError(f"its texts are not of {rows} rows")
+        for name, limit in ((BY_ID, rows), (BY_FILE, rows), (SHARD, shards)):
+            if rows and not 0 <= columns[name].min() <= columns[name].max() < limit:
+                raise ValueError(f"its column {name!r} leads out of the set")
+        self.by_id, self.by_file = columns[BY_ID], columns[BY_FILE]
+        self.shards, self.places, self.held = columns[SHARD], columns[PLACE], columns[HELD]
+        self._sha256 = columns[SHA256].reshape(rows, 32)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Example, ...]: ...
+    def __getitem__(self, index: int | slice) -> Example | tuple[Example, ...]:
+        if isinstance(index, slice):
+            return tuple(self[row] for row in range(*index.indices(len(self))))
+        row = range(len(self))[int(index)]
+        name, caption = self.file_names[row], self.captions[row]
+        sha256 = self._sha256[row].tobytes().hex()
+        return Example(row, self.ids[row], name, caption, sha256, _object(self._metadata[row]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table | tuple) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list has none
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise TrainingSetError(
+            "a row of the training set's table is damaged: run `python -m precompute init --workspace DIR`"
+        )
+    return found
+
+
+class PlacesByName(Mapping[str, tuple[int, Place]]):
+    """Where each picture lies, by its file name."""
+
+    def __init__(self, table: Table):
+        self._table = table
+        self._names = InOrder(table.file_names, table.by_file)
+
+    def row_of(self, name: str) -> int | None:
+        """Return the first row of a file name; None if there is none."""
+        return self._names.row_of(name)
+
+    def __getitem__(self, name: str) -> tuple[int, Place]:
+        row = self.row_of(name)
+        if row is None:
+            raise KeyError(name)
+        first, second = self._table.places[row].tolist()
+        return int(self._table.shards[row]), (first, second)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.file_names)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+
+class TableSet(TrainingSet):
+    """A training set whose rows lie in a table.
+
+    Args:
+        fingerprint: as it was when the table was written.
+        places: of the table's pictures.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        table: Table,
+        metadata_sha256: str,
+        pictures: Pictures,
+        shards: Mapping[str, str],
+        fingerprint: str,
+        places: PlacesByName,
+    ):
+        self.folder, self.metadata_sha256 = folder, metadata_sha256
+        self.pictures, self.shards = pictures, dict(shards)
+        self.examples, self.ids, self.captions = table, table.ids, table.captions
+        self.fingerprint = fingerprint
+        self._table, self._files = table, places
+        self._ids = InOrder(table.ids, table.by_id)
+        self._words = InOrder(table.words, np.arange(len(table.words)))
+
+    def row_of_id(self, example_id: str) -> int | None:
+        return self._ids.row_of(example_id)
+
+    def row_of_file(self, file_name: str) -> int | None:
+        return self._files.row_of(file_name)
+
+    @property
+    def rows_by_id(self) -> Int64[ndarray, " examples"]:
+        return self._table.by_id
+
+    def has_word(self, word: str) -> bool:
+        return self._words.row_of(word) is not None
+
+    @property
+    def word_counts(self) -> dict[str, int]:
+        return dict(zip(self._table.words, self._table.held.tolist(), strict=True))
+
+    def words_in_more_than(self, share: float) -> set[str]:
+        common = np.flatnonzero(self._table.held > share * len(self))
+        return {self._table.words[int(row)] for row in common}
+
+
+def read_table(path: Path, rows: int, shards: int) -> Table:
+    """Open a table.
+
+    Raises:
+        TrainingSetError: it is damaged.
+    """
+    try:
+        return Table(mapped_columns(path), rows, shards)
+    except (OSError, ValueError) as problem:
+        raise TrainingSetError(f"{path} is damaged: {problem}") from None

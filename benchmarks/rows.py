@@ -1,0 +1,160 @@
+"""A training set of many rows: opened, and answered over, in a process of its own.
+
+The set is made: small drawn pictures in tar files, captions of a few words, and vectors that stand for an
+embedding. What is measured is everything that an instant answer by likeness does beside encoding the query.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from attribution.data.columns import Columns
+from attribution.data.files import file_sha256
+from attribution.data.index import save_scan
+from attribution.data.shards import open_packed, seen_sha256
+from attribution.data.training_set import Example, TrainingSet
+from benchmarks.reports import Report, machine, small_print
+from cli.parser import positive_count
+from evaluation.markdown import table
+
+PICTURES, SIDE = 512, 16  # drawn once, and had by many rows; pixels
+IN_SHARD = 10_000
+DIMENSIONS = 64  # of what stands for an embedding
+COLOURS = ("red", "green", "blue", "yellow", "white", "purple", "orange", "black")
+THINGS = ("square", "circle", "bar", "corner", "frame", "dot", "cross", "stripe")
+INDEX = "training_set.json"
+WORDS = """\
+{rows:,} rows in {shards} tar files, drawn by code. Seconds of the processor, in one thread, in a process \
+that has nothing open; memory is the most that it has held. The answer is all of an instant one by \
+likeness but the query's encoding: cosines of {dimensions} dimensions, their order, 20 lines, the \
+caption's words.
+
+"""
+STAGES = ("opened", "a first answer", "a second answer", "a thumbnail")
+
+
+class Rows:
+    name = "rows"
+    description = "seconds and memory of a training set of many rows"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--rows", type=positive_count, default=1_000_000, metavar="N", help="(1,000,000)"
+        )
+        parser.add_argument("--cache", type=Path, default=Path("build/rows"), metavar="DIR")
+
+    def run(self, options: argparse.Namespace) -> Report:
+        folder = made(options.cache / str(options.rows), options.rows)
+        command = [sys.executable, "-m", "benchmarks.rows", str(folder)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        lines = [(stage, f"{found[stage]:.2f} s") for stage in STAGES]
+        lines += [("memory, opened", f"{found['opened_mb']:.0f} MB")]
+        lines += [("memory before, with the libraries", f"{found['before_mb']:.0f} MB")]
+        shards = -(-options.rows // IN_SHARD)
+        words = WORDS.format(rows=options.rows, shards=shards, dimensions=DIMENSIONS)
+        facts = machine(options.device)
+        figures = {"rows": options.rows, **found, "machine": facts}
+        return Report(figures, words + table(("", ""), lines) + "\n" + small_print(facts))
+
+
+BENCHMARKS = (Rows(),)
+
+
+def made(folder: Path, rows: int) -> Path:
+    """Make the set and what is kept of it, unless it is there."""
+    if (folder / INDEX).exists():
+        return folder
+    shards = folder / "set"
+    shards.mkdir(parents=True, exist_ok=True)
+    examples, places, paths = list[Example](), dict[str, tuple[int, tuple[int, int]]](), list[Path]()
+    drawn = [drawing(number) for number in range(PICTURES)]
+    hashes = [hashlib.sha256(data).hexdigest() for data in drawn]
+    for start in range(0, rows, IN_SHARD):
+        path = shards / f"{start // IN_SHARD:05d}.tar"
+        for row, place in written(path, range(start, min(rows, start + IN_SHARD)), drawn):
+            name = f"{row:09d}.png"
+            places[name] = len(paths), place
+            caption, sha256 = caption_of(row), hashes[row % PICTURES]
+            examples.append(Example(row, name, name, caption, sha256, {"collection": row % 8}))
+        paths.append(path)
+    pictures = open_packed(paths, places, Columns())
+    sums = {path.name: file_sha256(path) for path in paths}
+    save_scan(TrainingSet(shards, examples, seen_sha256(shards, paths), pictures, sums), folder / INDEX)
+    return folder
+
+
+def drawing(number: int) -> bytes:
+    """A PNG of a shape on a ground."""
+    image = Image.new("RGB", (SIDE, SIDE), COLOURS[number % 8])
+    corner = (number // 8) % 8
+    ImageDraw.Draw(image).rectangle((corner, corner // 2, corner + 6, SIDE - 3), fill=COLOURS[number // 64])
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def caption_of(row: int) -> str:
+    """A few words, one of them rare."""
+    return f"a {COLOURS[row % 8]} {THINGS[row // 8 % 8]} on {COLOURS[row // 64 % 8]} number {row % 50_021}"
+
+
+def written(path: Path, rows: range, drawn: list[bytes]) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Write a shard; yield each row with where its picture lies: offset and bytes."""
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
+        for row in rows:
+            data = drawn[row % PICTURES]
+            member = tarfile.TarInfo(f"{row:09d}.png")
+            member.size = len(data)
+            offset = shard.offset + tarfile.BLOCKSIZE
+            shard.addfile(member, io.BytesIO(data))
+            yield row, (offset, len(data))
+
+
+def measured(folder: Path) -> dict[str, float]:
+    """Open the set and answer over it, here: seconds of the processor, and megabytes."""
+    import time
+
+    import faiss
+
+    from attribution.data.index import load_scan
+    from attribution.results import Ranking, Scores
+    from attribution.workspace.vector_index import Neighbours
+
+    def megabytes() -> float:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+    found, began = {"before_mb": megabytes()}, time.process_time()
+    training_set = load_scan(folder / INDEX, folder / "set")
+    found |= {"opened": time.process_time() - began, "opened_mb": megabytes()}
+    vectors = np.random.default_rng(0).standard_normal((len(training_set), DIMENSIONS), np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = faiss.IndexFlatIP(DIMENSIONS)
+    index.add(vectors)
+    neighbours, rows = Neighbours(index, training_set.ids), np.arange(len(training_set))
+    for stage, row in (("a first answer", 5), ("a second answer", 77)):
+        began = time.process_time()
+        scores = Scores(rows, neighbours.scores(vectors[row], rows))
+        ranking = Ranking.of(scores, training_set, "likeness", "Likeness", 0.0, "all")
+        first = list(ranking.entries[:20])
+        known = training_set.has_word("purple"), training_set.words_in_more_than(0.25)
+        found[stage] = time.process_time() - began
+        assert (first[0].row, known[0]) == (row, True)
+    began = time.process_time()
+    training_set.image(len(training_set) - 1)
+    return found | {"a thumbnail": time.process_time() - began}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured(Path(sys.argv[1]))))

@@ -1,0 +1,181 @@
+"""What an executor is: who computes the chunks of a job, here or elsewhere, in whatever order.
+
+A chunk depends on the workspace, the job and its rows alone, so it doesn't matter who makes it, how often
+it is begun, or which comes first. An executor returns chunks; one process keeps them
+(`precompute.running`).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from attribution.errors import SettingsError
+from attribution.plugins import named, plugins
+from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import Chunk
+from precompute.jobs.base import Job
+
+LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
+FAISS = ("faiss-cpu", "faiss-gpu")  # one of them: both are the module `faiss`
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """What an artifact was made with."""
+    there = {each.metadata["Name"] for each in importlib.metadata.distributions()}
+    names = (*LIBRARIES, *(name for name in FAISS if name in there))
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One chunk to be made: its number, and its rows."""
+
+    number: int
+    rows: range
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What decides how numbers are rounded, beside the batch size; chunks of one artifact have it alike.
+
+    Attributes:
+        processor: the instructions that the CPU is used with, or the GPU's name.
+        threads: among which torch divides a sum.
+        versions: of the libraries.
+    """
+
+    processor: str
+    threads: int
+    versions: tuple[tuple[str, str], ...]
+
+    def difference(self, other: Machine) -> str | None:
+        """Return what another one has otherwise, both values named; None if they are alike."""
+        for each in fields(self):
+            ours, theirs = getattr(self, each.name), getattr(other, each.name)
+            if ours != theirs:
+                return f"{each.name} {_told(theirs, ours)}, not {_told(ours, theirs)}"
+        return None
+
+
+def _told(value: object, other: object) -> str:
+    if not isinstance(value, tuple) or not isinstance(other, tuple):
+        return str(value)
+    return ", ".join(f"{name} {version}" for name, version in value if (name, version) not in other)
+
+
+def machine_here(device: str) -> Machine:
+    """Return this process's."""
+    name = (
+        torch.backends.cpu.get_cpu_capability() if device == "cpu" else torch.cuda.get_device_name(device)
+    )
+    return Machine(name, torch.get_num_threads(), tuple(library_versions().items()))
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all chunks of one run of a job share, as plain values that another process can be told.
+
+    Attributes:
+        folder: of the workspace; a worker opens it under this very path.
+        passes: draws of one pass through the model that the workspace allows.
+        batch_size: as `Job.chunk` has it.
+        machine: that a worker must be alike.
+        serial: tells one run of a job from the next, before which an artifact may have been made anew.
+    """
+
+    folder: Path
+    device: str
+    passes: int
+    job: Job
+    batch_size: int
+    machine: Machine
+    serial: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def of(cls, workspace: Workspace, job: Job, batch_size: int) -> Order:
+        """Return what workers are told of a job in this process's workspace."""
+        folder, device = workspace.folder.resolve(), workspace.device
+        return cls(folder, device, workspace.batch_size, job, batch_size, machine_here(device))
+
+
+class Executor(Protocol):
+    """Who computes chunks; between jobs it keeps what took long to set up."""
+
+    def chunks(
+        self, workspace: Workspace, job: Job, batch_size: int, tasks: Sequence[Task]
+    ) -> Generator[tuple[Task, Chunk], None, None]:
+        """Yield each chunk as soon as it is made, each once, in any order.
+
+        Raises:
+            WorkerError: workers are lost, again and again.
+            WhenceError: whatever the job itself cannot do.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person says of an executor; None for what is left to it. Each is a flag of the command line.
+
+    Attributes:
+        workers: that compute at the same time.
+        address: of the cluster; None starts one on this machine alone.
+        gpus_per_task: that each worker has; a fraction shares one.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    gpus_per_task: float | None = None
+
+    @property
+    def given(self) -> list[str]:
+        """Return the names of those that were said."""
+        return [each.name for each in fields(self) if getattr(self, each.name) is not None]
+
+
+class ExecutorKind(Protocol):
+    """One way to compute chunks, found by being in this room.
+
+    Attributes:
+        name: as `--executor` takes it.
+        takes: the fields of `Asked` that mean something to it.
+    """
+
+    name: str
+    takes: tuple[str, ...]
+
+    def opened(self, asked: Asked, device: str) -> AbstractContextManager[Executor]:
+        """Return the executor, which is let go of at the end of the context."""
+        ...
+
+
+@cache
+def executor_kinds() -> Mapping[str, ExecutorKind]:
+    """Return every way, by name."""
+    return {kind.name: kind for kind in plugins("precompute.executors", "EXECUTORS")}
+
+
+def opened_executor(name: str, asked: Asked, device: str) -> AbstractContextManager[Executor]:
+    """Return the executor of a name.
+
+    Raises:
+        UnknownNameError: there is none.
+        SettingsError: something is said that it doesn't take; names what does.
+    """
+    kind = named("executor", executor_kinds(), name)
+    for word in asked.given:
+        if word not in kind.takes:
+            others = " or ".join(each.name for each in executor_kinds().values() if word in each.takes)
+            flag = word.replace("_", "-")
+            raise SettingsError(f"--{flag} is not for the executor {name}: leave it out, or use {others}")
+    return kind.opened(asked, device)

@@ -1,0 +1,183 @@
+"""Workers on the machines of a Ray cluster, which see the workspace, data and model under the same paths.
+
+Each is an actor that keeps its model open. A lost one is replaced, on another node if its own is gone, and
+what it had in hand is given out again. Workers that the cluster has no room for yet are given nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from attribution.errors import SettingsError, WorkerError
+from attribution.workspace.writer import Chunk
+from precompute.executors.base import Asked, Executor, Order, Task
+from precompute.executors.workers import IN_HAND, PATIENCE, Lost, Outcome, WithWorkers, Worker
+
+INSTALL = "pip install -e .[scale]"  # in the checkout
+ROOT = Path(__file__).parent.parent.parent
+# What is to be alike in the workers: what is computed with, and what libraries may do.
+PASSED_ON = ("WHENCE_ENGINE", "WHENCE_CACHE", "HF_HUB_OFFLINE", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+
+
+@dataclass
+class _Actor:
+    """One worker, or its successor.
+
+    Attributes:
+        coming: the answer of one that isn't there yet.
+        lost: how many were since one has made a chunk.
+    """
+
+    handle: Any
+    coming: Any
+    lost: int = 0
+    tasks: dict[Any, Task] = field(default_factory=dict)  # by what Ray calls their outcome
+
+
+class Actors:
+    """Workers that are actors of Ray.
+
+    Args:
+        ray: the library.
+        cpus, gpus: of each worker.
+    """
+
+    def __init__(self, ray: ModuleType, count: int, cpus: float, gpus: float):
+        self._ray, self._count = ray, count
+        self._kind = ray.remote(num_cpus=cpus, num_gpus=gpus)(Worker)
+        self._there: list[_Actor] = []
+
+    def count(self) -> int:
+        return self._count
+
+    def free(self) -> bool:
+        while len(self._there) < self._count:
+            self._there.append(_Actor(*self._begun()))
+        return any(self._room(each) for each in self._there)
+
+    def _begun(self) -> tuple[Any, Any]:
+        """An actor, and its first answer."""
+        handle = self._kind.remote()
+        return handle, handle.ready.remote()
+
+    def _room(self, actor: _Actor) -> bool:
+        return actor.coming is None and len(actor.tasks) < IN_HAND
+
+    def give(self, order: Order, task: Task) -> None:
+        least = min(filter(self._room, self._there), key=lambda each: len(each.tasks))
+        least.tasks[least.handle.outcome.remote(order, task)] = task
+
+    def returned(self) -> list[tuple[Task, Outcome]]:
+        waited = [key for each in self._there for key in each.tasks]
+        waited += [each.coming for each in self._there if each.coming is not None]
+        done, _ = self._ray.wait(waited, num_returns=1)
+        return [found for key in done for found in self._of(key)]
+
+    def _of(self, key: Any) -> Iterator[tuple[Task, Outcome]]:
+        """What comes of one answer: a chunk, a worker that is there, or one lost with all it had."""
+        actor = next(each for each in self._there if key is each.coming or key in each.tasks)
+        try:
+            answer = self._ray.get(key)
+        except self._ray.exceptions.RayError as problem:
+            yield from self._lost(actor, problem)
+            return
+        if key is actor.coming:
+            actor.coming = None
+        else:
+            actor.lost = 0
+            yield actor.tasks.pop(key), _ours(answer)
+
+    def _lost(self, actor: _Actor, problem: Exception) -> Iterator[tuple[Task, Outcome]]:
+        why = " ".join(str(problem).split())[:200]
+        actor.lost += 1
+        if actor.lost > PATIENCE:
+            raise WorkerError(f"a worker of the cluster cannot be started: {why}")
+        tasks, actor.tasks = list(actor.tasks.values()), {}
+        self._ray.kill(actor.handle)  # where it only could not be reached
+        actor.handle, actor.coming = self._begun()
+        yield from ((task, Lost(why)) for task in reversed(tasks))
+
+    def drop(self) -> None:
+        while self._there:
+            self._ray.kill(self._there.pop().handle)
+
+
+def _ours(answer: Chunk | Exception) -> Chunk | Exception:
+    """Arrays that may be written to: Ray's lie in memory that it shares."""
+    if isinstance(answer, Exception):
+        return answer
+    return {name: np.array(array) for name, array in answer.items()}
+
+
+@dataclass(frozen=True)
+class RayKind:
+    name: str = "ray"
+    takes: tuple[str, ...] = ("workers", "address", "gpus_per_task")
+
+    def opened(self, asked: Asked, device: str) -> AbstractContextManager[Executor]:
+        return _opened(_ray(), asked, device)
+
+
+def _ray() -> ModuleType:
+    try:
+        import ray
+    except ImportError:
+        raise SettingsError(
+            f"the executor ray needs Ray: install it with `{INSTALL}`, or use --executor processes"
+        ) from None
+    module: ModuleType = ray
+    return module
+
+
+@contextmanager
+def _opened(ray: ModuleType, asked: Asked, device: str) -> Iterator[Executor]:
+    cpus = float(torch.get_num_threads())
+    gpus = asked.gpus_per_task if asked.gpus_per_task is not None else float(device != "cpu")
+    _join(ray, asked, cpus)
+    try:
+        count = asked.workers or _capacity(ray, cpus, gpus)
+        workers = Actors(ray, count, cpus, gpus)
+        try:
+            yield WithWorkers(workers)
+        finally:
+            workers.drop()
+    finally:
+        ray.shutdown()
+
+
+def _join(ray: ModuleType, asked: Asked, cpus: float) -> None:
+    """Join the cluster, or begin one that is this machine alone.
+
+    Raises:
+        SettingsError: there is none at that address.
+    """
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment = {"env_vars": {**passed, "PYTHONPATH": str(ROOT)}}
+    own: dict[str, Any] = {}
+    if asked.address is None:
+        wanted = int((asked.workers or 0) * cpus)
+        own = {"num_cpus": max(wanted, os.cpu_count() or 1), "include_dashboard": False}
+    try:
+        ray.init(asked.address, runtime_env=environment, log_to_driver=False, logging_level="ERROR", **own)
+    except (ConnectionError, ValueError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise SettingsError(f"there is no Ray cluster at {asked.address}: {reason}") from None
+
+
+def _capacity(ray: ModuleType, cpus: float, gpus: float) -> int:
+    """How many workers the cluster has room for as it is now; at least one, which it may grow for."""
+    there = ray.cluster_resources()
+    rooms = [there.get("CPU", 0) / cpus] + ([there.get("GPU", 0) / gpus] if gpus else [])
+    return max(1, int(min(rooms)))
+
+
+EXECUTORS = (RayKind(),)

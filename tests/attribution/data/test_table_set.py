@@ -1,0 +1,175 @@
+"""Laws of training sets whose rows lie in a table: they are those of which it was written, only lighter."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attribution.data.columns import Columns
+from attribution.data.index import load_scan, save_scan
+from attribution.data.pictures import Packed
+from attribution.data.shards import open_packed, seen_sha256
+from attribution.data.table_set import TableSet
+from attribution.data.training_set import Example, TrainingSet
+from attribution.errors import TrainingSetError
+from tests.worlds.tar_files import write_tar
+
+CAPTIONS = (
+    "a red square",
+    "",
+    "日本 語",
+    "a\nred\0line",
+    "half a \ud83d",
+    "Ein größeres Quadrat",
+    "a red square",
+)
+IDS = ("b", "ä", "a", "B", "Z#2", "猫", "00")
+
+
+def scanned(folder: Path, rows: int = len(IDS)) -> TrainingSet:
+    """A training set in one shard, as a scan would make it."""
+    write_tar(folder / "00000.tar", **{"a.png": b"x"})
+    examples = [
+        Example(
+            row,
+            id_of(row),
+            f"{id_of(row)}.png",
+            CAPTIONS[row % 7],
+            f"{row:064x}",
+            {"row": row, "of": ["x"]},
+        )
+        for row in range(rows)
+    ]
+    places = {example.file_name: (0, (512 * example.row, 7)) for example in examples}
+    shard = folder / "00000.tar"
+    pictures: Packed = open_packed([shard], places, Columns())
+    return TrainingSet(folder, examples, seen_sha256(folder, [shard]), pictures, {shard.name: "0" * 64})
+
+
+def id_of(row: int) -> str:
+    return IDS[row] if row < len(IDS) else f"{row * 7919 % 100_003:06d}"
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[TrainingSet, TrainingSet]:
+    """A training set, and what it opens as after it was written down."""
+    found = scanned(tmp_path / "set")
+    save_scan(found, tmp_path / "index.json")
+    return found, load_scan(tmp_path / "index.json", tmp_path / "set")
+
+
+def test_a_table_has_the_rows_of_which_it_was_written(both: tuple[TrainingSet, TrainingSet]) -> None:
+    """Law: A training set's table gives back ids, captions, hashes, metadata and places as they were."""
+    found, opened = both
+    assert isinstance(opened, TableSet)
+    assert opened.examples == found.examples
+    assert (opened.ids, opened.captions) == (found.ids, found.captions)
+    assert [opened.captions[row] for row in range(-7, 7)] == [found.captions[row] for row in range(-7, 7)]
+    assert opened.captions[2:5] == found.captions[2:5]
+    assert opened.fingerprint == found.fingerprint
+    assert opened.files == found.files
+    assert isinstance(opened.pictures, Packed)
+    assert isinstance(found.pictures, Packed)
+    assert dict(opened.pictures.places) == dict(found.pictures.places)
+
+
+def test_what_is_looked_up_in_a_table_is_what_is_there(both: tuple[TrainingSet, TrainingSet]) -> None:
+    found, opened = both
+    names = [*IDS, *(f"{each}.png" for each in IDS), "", "c", "猫猫"]
+    assert [opened.row_of_id(name) for name in names] == [found.row_of_id(name) for name in names]
+    assert [opened.row_of_file(name) for name in names] == [found.row_of_file(name) for name in names]
+    assert opened.row_of("ä") == 1
+    with pytest.raises(TrainingSetError, match="neither an id nor a file name"):
+        opened.row_of("c")
+    assert np.array_equal(opened.places_of_ids, found.places_of_ids)
+    assert opened.word_counts == found.word_counts
+    assert [opened.has_word(word) for word in ("red", "grösseres", "blue", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert opened.words_in_more_than(0.3) == found.words_in_more_than(0.3) == {"a", "red"}
+
+
+def test_two_writings_are_the_same_bytes_that_others_may_read(tmp_path: Path) -> None:
+    written = []
+    for name in ("one.json", "two.json"):
+        save_scan(scanned(tmp_path / "set"), tmp_path / name)
+        (path,) = tmp_path.glob(f"{name[:3]}.*.safetensors")
+        written.append(path.read_bytes())
+        assert path.stat().st_mode == (tmp_path / name).stat().st_mode
+    assert written[0] == written[1]
+
+
+def test_a_table_that_was_changed_is_refused(tmp_path: Path) -> None:
+    """Law: A training set's table that is not the one that was written is refused by name."""
+    save_scan(scanned(tmp_path / "set"), tmp_path / "index.json")
+    (path,) = tmp_path.glob("index.*.safetensors")
+    whole = path.read_bytes()
+    for damaged in (whole[:-1], whole[:3], whole[:90] + bytes([whole[90] ^ 1]) + whole[91:]):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingSetError, match=r"is missing or damaged: run .*precompute init"):
+            load_scan(tmp_path / "index.json", tmp_path / "set")
+    path.unlink()
+    with pytest.raises(TrainingSetError, match="is missing or damaged"):
+        load_scan(tmp_path / "index.json", tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rows": 6}, "is not of 6 rows"),
+        ({"table": "0" * 64}, "is missing or damaged"),
+        ({"rows": -1}, "index.json is missing or damaged"),
+    ],
+)
+def test_an_index_that_does_not_fit_its_table_is_refused(
+    tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    index = tmp_path / "index.json"
+    save_scan(scanned(tmp_path / "set"), index)
+    index.write_text(json.dumps(json.loads(index.read_text()) | change))
+    with pytest.raises(TrainingSetError, match=words):
+        load_scan(index, tmp_path / "set")
+
+
+def test_scanning_again_leaves_one_table(tmp_path: Path) -> None:
+    for rows in (3, 7):
+        save_scan(scanned(tmp_path / "set", rows), tmp_path / "index.json")
+    assert len(list(tmp_path.glob("index.*"))) == 2
+    assert len(load_scan(tmp_path / "index.json", tmp_path / "set")) == 7
+
+
+def test_an_index_of_the_first_version_still_opens(tmp_path: Path) -> None:
+    """Law: A workspace of shards that was made by 0.1.0 still opens."""
+    found, index = scanned(tmp_path / "set"), tmp_path / "index.json"
+    assert isinstance(found.pictures, Packed)
+    kept = [
+        {
+            "id": each.id, "file_name": each.file_name, "caption": each.caption, "sha256": each.sha256,
+            "metadata": each.metadata, "shard": 0, "place": found.pictures.places[each.file_name][1],
+        }
+        for each in found.examples
+        if each.row != 4  # half a character, which that version refused
+    ]  # fmt: skip
+    head = {"format": 2, "fingerprint": "x", "metadata_sha256": found.metadata_sha256, "shards": ["0" * 64]}
+    index.write_text(json.dumps({**head, "examples": kept}))
+    assert load_scan(index, tmp_path / "set").ids == tuple(each for each in IDS if each != "Z#2")
+
+
+def test_opening_makes_no_object_for_a_row(tmp_path: Path) -> None:
+    """Law: What a table takes to be opened does not grow by an object, or a text, for each row."""
+    peaks = []
+    for rows in (2_000, 20_000):
+        save_scan(scanned(tmp_path / str(rows), rows), tmp_path / f"{rows}.json")
+        tracemalloc.start()
+        opened = load_scan(tmp_path / f"{rows}.json", tmp_path / str(rows))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(opened) == rows
+    assert (peaks[1] - peaks[0]) / 18_000 < 16  # bytes: an empty object takes as many

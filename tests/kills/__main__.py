@@ -1,0 +1,125 @@
+"""python -m tests.kills [--executor NAME] [--kills N] [--seed S]: exit status 1 if a byte has changed.
+
+A reference is made in one process. Then the same command runs with workers on a fresh workspace, again and
+again: at random moments a worker is killed, or the command with all its workers; it is begun anew until it
+has got to its end, and its bytes are compared. So on until the kills are spent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+from attribution.workspace.config import CONFIG
+from tests.worlds import ROOT, TINY
+from tests.worlds.folders import contents, few_scenes
+
+IMAGES = 12
+EVERY = 3.0  # seconds between two kills on average, once chunks come
+
+
+def command(workspace: Path, scenes: Path, executor: str) -> list[str]:
+    """Every artifact of a few scenes, in chunks of a few images."""
+    given = ["all", "--model", TINY / "model", "--dataset", scenes, "--workspace", workspace]
+    given += ["--clip", TINY / "encoders" / "clip", "--dino", TINY / "encoders" / "dino"]
+    given += ["--timesteps", 2, "--draws", 2, "--chunk", 2, "--controls", 2, "--dimensions", 64]
+    given += ["--executor", executor, *([] if executor == "local" else ["--workers", 2])]
+    return [sys.executable, "-m", "precompute", *map(str, given)]
+
+
+def is_worker(process: psutil.Process, below: psutil.Process) -> bool:
+    """Whether it computes chunks: an actor of Ray, or a child of the fork server."""
+    try:
+        parent = process.parent()
+        if process.name().startswith("ray::") or parent is None:
+            return parent is not None
+        return parent.ppid() == below.pid and "forkserver" in " ".join(parent.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def ended(process: psutil.Process) -> None:
+    """Kill a process and whatever it had begun: what a machine that stops takes with it."""
+    family = [process, *process.children(recursive=True)]
+    for each in family:
+        try:
+            each.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family)
+
+
+def sitting(given: list[str], begun: Path, moments: random.Random, left: int) -> Counter[str]:
+    """Run the command to its end, or until it is killed itself; return what was killed.
+
+    Args:
+        begun: a file that is there once it has something to lose.
+        left: kills, at most.
+    """
+    killed: Counter[str] = Counter()
+    running = subprocess.Popen(given, cwd=ROOT, stderr=subprocess.PIPE)
+    process = psutil.Process(running.pid)
+    while running.poll() is None and killed.total() < left:
+        if not begun.exists():  # it is still importing
+            time.sleep(0.1)
+            continue
+        time.sleep(moments.expovariate(1 / EVERY))
+        if running.poll() is not None:
+            break
+        workers = [each for each in process.children(recursive=True) if is_worker(each, process)]
+        if workers and moments.random() < 0.6:
+            moments.choice(workers).kill()
+            killed["a worker"] += 1
+        else:
+            ended(process)
+            killed["the command"] += 1
+    _, said = running.communicate()
+    if running.returncode not in (0, -9):
+        raise SystemExit(said.decode())
+    if running.returncode == 0:
+        killed["ends reached"] += 1
+    return killed
+
+
+def main() -> int:
+    """Kill as often as asked, and say what was killed and whether the bytes are those of the reference."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
+    parser.add_argument("--executor", default="processes", choices=("local", "processes", "ray"))
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    moments, told = random.Random(asked.seed), Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="whence-kills-") as room:
+        scenes = few_scenes(Path(room) / "scenes", IMAGES)
+        reference, killed = Path(room) / "reference", Path(room) / "killed"
+        subprocess.run(command(reference, scenes, "local"), cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+        while True:
+            left = asked.kills - told["a worker"] - told["the command"]  # of none: it runs to its end
+            found = sitting(command(killed, scenes, asked.executor), killed / CONFIG, moments, left)
+            told += found
+            if found["ends reached"]:
+                told["changed files"] += changed(contents(reference), contents(killed))
+                shutil.rmtree(killed)
+                if not left:
+                    break
+    print(", ".join(f"{words}: {count}" for words, count in sorted(told.items())))
+    return 1 if told["changed files"] else 0
+
+
+def changed(reference: dict[str, bytes], found: dict[str, bytes]) -> int:
+    """How many files are not as they are to be."""
+    names = reference.keys() | found.keys()
+    return sum(reference.get(name) != found.get(name) for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
