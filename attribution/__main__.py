@@ -13,6 +13,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from attribution.data.images import read_image, write_png
 from attribution.engine import attribute, check_any_left, unprepared
 from attribution.errors import CaptionError, ImageError, SettingsError
 from attribution.methods.base import by_family, method, methods, with_options
+from attribution.methods.finding import finding_of, summary
 from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
@@ -166,7 +168,8 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
     if not to_stdout:
         _print(answer, options.top_k)
     if options.json is not None:
-        text = json.dumps(to_json(answer, options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
+        written = {"summary": summary(answer.rankings), **to_json(answer, options.top_k)}
+        text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False)
         if to_stdout:
             print(text)
         else:
@@ -250,14 +253,7 @@ def _generated(workspace: Workspace, generation: Generation, box: Box | None, sa
             image = step.image
     assert image is not None, "the last step brings the picture"
     if save is not None:
-        made_with: dict[str, Any] = {
-            "prompt": generation.prompt,
-            "negative_prompt": generation.negative_prompt,
-            "seed": generation.seed,
-            "steps": generation.steps,
-            "guidance": generation.guidance,
-            "model": workspace.fingerprints["model"],
-        }
+        made_with = {**asdict(generation), "model": workspace.fingerprints["model"]}
         png = io.BytesIO()
         write_png(image, png, made_with)
         write_whole(save, png.getvalue())
@@ -291,7 +287,9 @@ def _bars() -> Iterator[Bars]:
 
 
 def _print(answer: Attribution, top_k: int | None) -> None:
-    console = Console()
+    console, found = Console(), finding_of(answer.rankings)
+    if found is not None:
+        console.print(Text(found.sentence, style="bold"))
     for ranking in answer.rankings.values():
         console.print(_table(ranking, top_k))
         for warning in ranking.warnings:

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.runs.run import Picture, Run
 from attribution.data.images import write_png
+from attribution.methods.finding import summary
 from attribution.query import Box
 from attribution.serialization import to_csv, to_json
 
@@ -35,8 +36,12 @@ def fresh_folder() -> Path:
 
 
 def answer_json(run: Run, top_k: int | None = None) -> dict[str, Any]:
-    """The form that DESIGN.md promises; of several parts, one such object each under "parts"."""
-    answers = [to_json(part.attribution, top_k) for part in run.parts if part.attribution is not None]
+    """An answer with its summary, as README.md has it; of several parts, each under "parts"."""
+    answers = [
+        {"summary": summary(answer.rankings), **to_json(answer, top_k)}
+        for answer in (part.attribution for part in run.parts)
+        if answer is not None
+    ]
     return answers[0] if len(answers) == 1 else {"parts": answers}
 
 
