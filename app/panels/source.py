@@ -58,8 +58,10 @@ class SourcePanel:
         return {field: value for field, value in fields.items() if value is not None}
 
 
-def build_source(questions: Sequence[ExampleQuestion], defaults: Generation) -> SourcePanel:
-    """Three tabs: Generate, Upload and, where there are any, Examples."""
+def build_source(
+    questions: Sequence[ExampleQuestion], defaults: Generation, listed: bool = True
+) -> SourcePanel:
+    """Three tabs: Generate, Upload and, where there are any and they are to be `listed`, Examples."""
     with gr.Tabs(elem_id="source"):
         with gr.Tab("Generate", id="generate"), gr.Column(elem_id="generate-form"):
             form = _build_form(questions[0].prompt if questions else "", defaults)
@@ -72,7 +74,7 @@ def build_source(questions: Sequence[ExampleQuestion], defaults: Generation) -> 
                 elem_id="caption",
                 placeholder="The prompt that made it, or what it shows",
             )
-        with gr.Tab("Examples", id="examples", visible=bool(questions)):
+        with gr.Tab("Examples", id="examples", visible=listed and bool(questions)):
             examples = html_panel(example_list(questions), "examples", script("examples.js"))
     return SourcePanel(form, drop, caption, examples)
 
