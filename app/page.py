@@ -36,6 +36,7 @@ from app.runtime.queue import LONGEST, ModelQueue
 from app.runtime.sessions import Sessions, Uploads
 from app.runtime.worker import Worker
 from app.views.heading import heading
+from app.views.known_words import known_word_list
 from attribution.analysis.groups import columns_of
 from attribution.models.base import Generation
 from attribution.workspace.workspace import Workspace
@@ -102,7 +103,8 @@ def build_panels(
     with gr.Row(elem_id="desk", equal_height=False):
         with gr.Column(elem_id="query", min_width=0):
             arrival = build_arrival(archive, examples)
-            source = build_source(examples, Generation("defaults"), listed=not arrival.visible)
+            known = known_word_list(workspace.training_set)
+            source = build_source(examples, Generation("defaults"), known, listed=not arrival.visible)
             stage = build_stage()
             action = build_action()
         with gr.Column(elem_id="findings", min_width=0):
