@@ -16,6 +16,7 @@ from app.runs.run import Run
 from attribution.workspace.workspace import Workspace
 from benchmarks.serving import served
 from tests.e2e.conftest import PATIENCE, Open, Visit
+from tests.e2e.test_access import violations
 from tests.worlds import TINY
 
 
@@ -69,6 +70,7 @@ def test_the_page_opens_on_an_answer_with_its_sentence(
         assert "run=" not in visit.page.url
         expect(visit.page.locator("#arrival [data-run]")).to_have_count(len(world[1]))
         expect(visit.page.locator("#source").get_by_role("tab", name="Examples")).to_be_hidden()
+        assert violations(visit.page) == []
         visit.page.locator("#board .cell[data-id]").first.click()  # it can be looked at as any answer
         expect(visit.page.locator("dialog.detail")).to_be_visible()
 
