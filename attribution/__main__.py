@@ -194,11 +194,10 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _method_options(given: list[str], alpha: float | None) -> dict[str, MethodOptions]:
     """The options of single methods: `METHOD.NAME=VALUE`, and alpha for each method that takes a step."""
+    stepping = [name for name, each in methods().items() if hasattr(each.options, "alpha")]
     chosen: dict[str, dict[str, Any]] = {}
     if alpha is not None:
-        chosen = {
-            name: {"alpha": alpha} for name, each in methods().items() if hasattr(each.options, "alpha")
-        }
+        chosen = {name: {"alpha": alpha} for name in stepping}
     for words in given:
         place, _, value = words.partition("=")
         name, _, option = place.partition(".")
@@ -287,17 +286,16 @@ def _bars() -> Iterator[Bars]:
 
 
 def _print(answer: Attribution, top_k: int | None) -> None:
-    console, found = Console(), finding_of(answer.rankings)
-    if found is not None:
+    console = Console()
+    if (found := finding_of(answer.rankings)) is not None:
         console.print(Text(found.sentence, style="bold"))
     for ranking in answer.rankings.values():
         console.print(_table(ranking, top_k))
         for warning in ranking.warnings:
             console.print(Text(f"warning: {warning}", style="yellow"))
-    for name, problem in answer.problems.items():
-        console.print(Text(f"{method(name).title} has no answer: {problem}", style="yellow"))
-    for warning in answer.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"))
+    problems = [f"{method(name).title} has no answer: {words}" for name, words in answer.problems.items()]
+    for words in (*problems, *(f"warning: {warning}" for warning in answer.warnings)):
+        console.print(Text(words, style="yellow"))
 
 
 def _table(ranking: Ranking, top_k: int | None) -> Table:
@@ -313,8 +311,8 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     for entry in ranking.entries[: top_k or SHOWN]:
         error = "" if entry.stderr is None else f" ± {entry.stderr:.1g}"
         verdict = [f"{entry.z:.1f}{' *' if ranking.stands_out(entry) else ''}"] if judged else []
-        score = f"{entry.score:.4g}{error}"
-        table.add_row(str(entry.rank), score, Text(entry.id), *verdict, Text(entry.caption))
+        score, caption = f"{entry.score:.4g}{error}", Text(entry.caption)
+        table.add_row(str(entry.rank), score, Text(entry.id), *verdict, caption)
     return table
 
 

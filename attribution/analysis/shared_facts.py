@@ -12,7 +12,8 @@ from typing import NamedTuple
 from scipy.stats import hypergeom
 
 from attribution.analysis.agreement import TOP
-from attribution.analysis.groups import LEVEL, columns_of, values_of, wilson
+from attribution.analysis.groups import LEVEL, columns_of, wilson
+from attribution.data.catalogue import values_of
 from attribution.data.training_set import TrainingSet
 from attribution.data.words import common, words
 from attribution.results import Ranking
