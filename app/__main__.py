@@ -2,6 +2,7 @@
 
 python app.py [--workspace DIR ...] [--host H] [--port P] [--auth FILE] [--allow-host NAME ...]
               [--device cpu|cuda] [--threads N] [--batch-size N] [--runs DIR]
+python app.py --keep-examples [--workspace DIR ...]
 """
 
 from __future__ import annotations
@@ -63,6 +64,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="DIR",
         help="where answered runs are kept (default: whence/runs in the user's data folder)",
     )
+    parser.add_argument(
+        "--keep-examples",
+        action="store_true",
+        help="answer the questions of examples.json, keep the answers beside the workspace for the page to "
+        "open on, and end",
+    )
     found = parser.parse_args(argv)
     found.workspace = found.workspace or [EMBEDDED]
     if hosted := os.environ.get("SPACE_HOST"):  # the name of a hosted space
@@ -91,7 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     keep_to_ourselves(temporary, found.threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then, too
     try:
-        return exit_status(lambda: run(found), stopped="closed", out_of_memory=OUT_OF_MEMORY)
+        begin = keep_examples if found.keep_examples else run
+        return exit_status(lambda: begin(found), stopped="closed", out_of_memory=OUT_OF_MEMORY)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -108,6 +116,7 @@ def run(found: argparse.Namespace) -> None:
         print(OPEN_TO_ALL.format(host=found.host), file=sys.stderr, flush=True)
 
     from app.runs.archive import RunArchive, default_folder
+    from app.runs.examples import answers_of
     from app.runtime.gate import Access
     from app.server import build_server, serve
     from attribution.models.batch import BATCH
@@ -115,11 +124,28 @@ def run(found: argparse.Namespace) -> None:
 
     access = Access(frozenset(name.lower() for name in found.allow_host), login)
     opened = [Workspace.open(each, found.device, found.batch_size or BATCH) for each in found.workspace]
-    (first, runs), *others = [(each, RunArchive(found.runs or default_folder(), each)) for each in opened]
-    server = build_server(first, runs, access, others)
+    runs = found.runs or default_folder()
+    (first, archive), *others = [
+        (each, RunArchive(runs, each, examples=answers_of(each.folder))) for each in opened
+    ]
+    server = build_server(first, archive, access, others)
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
     print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
     serve(server, found.host, found.port)
+
+
+def keep_examples(found: argparse.Namespace) -> None:
+    """Answer the example questions, and say of each what its answer has found."""
+    from app.keep_examples import kept_examples
+    from attribution.methods.finding import finding_of
+    from attribution.models.batch import BATCH
+    from attribution.workspace.workspace import Workspace
+
+    for folder in found.workspace:
+        workspace = Workspace.open(folder, found.device, found.batch_size or BATCH)
+        for kept in kept_examples(workspace):
+            finding = finding_of(kept.parts[0].rankings)
+            print(f"{kept.caption}: {finding.sentence if finding else 'kept'}", flush=True)
 
 
 def read_login(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import gradio as gr
 
@@ -23,19 +22,21 @@ from app.events.upload import connect_uploads
 from app.events.visit import connect_visits, draws_each
 from app.events.work import connect_work
 from app.panels.answer import build_answer
+from app.panels.arrival import build_arrival
 from app.panels.ask import build_action, build_ask
 from app.panels.library import build_library
 from app.panels.source import build_source
 from app.panels.stage import build_stage
 from app.panels.updates import html_panel
 from app.runs.archive import RunArchive
-from app.runs.examples import read_examples
+from app.runs.examples import questions_of, read_examples
 from app.runs.question import offered_methods
 from app.runtime.model_loader import ModelLoader
 from app.runtime.queue import LONGEST, ModelQueue
 from app.runtime.sessions import Sessions, Uploads
 from app.runtime.worker import Worker
 from app.views.heading import heading
+from app.views.known_words import known_word_list
 from attribution.analysis.groups import columns_of
 from attribution.models.base import Generation
 from attribution.workspace.workspace import Workspace
@@ -97,11 +98,13 @@ def build_panels(
         WorkspaceError: the example questions beside the workspace cannot be read.
     """
     count = len(workspace.training_set)
-    examples = read_examples(Path(workspace.folder).parent / "examples.json")
+    examples = read_examples(questions_of(workspace.folder))
     mosaic = tuple(range(0, count, max(count // MOSAIC, 1)))[:MOSAIC]
     with gr.Row(elem_id="desk", equal_height=False):
         with gr.Column(elem_id="query", min_width=0):
-            source = build_source(examples, Generation("defaults"))
+            arrival = build_arrival(archive, examples)
+            known = known_word_list(workspace.training_set)
+            source = build_source(examples, Generation("defaults"), known, listed=not arrival.visible)
             stage = build_stage()
             action = build_action()
         with gr.Column(elem_id="findings", min_width=0):
@@ -111,7 +114,7 @@ def build_panels(
     queue, worker = turns or (ModelQueue(), Worker())
     return PageContext(
         workspace, loader, archive, queue, worker, Sessions(), uploads, examples, mosaic,
-        source, stage, ask, action, answer, library,
+        arrival, source, stage, ask, action, answer, library,
     )  # fmt: skip
 
 

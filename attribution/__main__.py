@@ -13,6 +13,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from attribution.data.images import read_image, write_png
 from attribution.engine import attribute, check_any_left, unprepared
 from attribution.errors import CaptionError, ImageError, SettingsError
 from attribution.methods.base import by_family, method, methods, with_options
+from attribution.methods.finding import finding_of, summary
 from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
@@ -166,7 +168,8 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
     if not to_stdout:
         _print(answer, options.top_k)
     if options.json is not None:
-        text = json.dumps(to_json(answer, options.top_k), indent=2, ensure_ascii=False, allow_nan=False)
+        written = {"summary": summary(answer.rankings), **to_json(answer, options.top_k)}
+        text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False)
         if to_stdout:
             print(text)
         else:
@@ -191,11 +194,10 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _method_options(given: list[str], alpha: float | None) -> dict[str, MethodOptions]:
     """The options of single methods: `METHOD.NAME=VALUE`, and alpha for each method that takes a step."""
+    stepping = [name for name, each in methods().items() if hasattr(each.options, "alpha")]
     chosen: dict[str, dict[str, Any]] = {}
     if alpha is not None:
-        chosen = {
-            name: {"alpha": alpha} for name, each in methods().items() if hasattr(each.options, "alpha")
-        }
+        chosen = {name: {"alpha": alpha} for name in stepping}
     for words in given:
         place, _, value = words.partition("=")
         name, _, option = place.partition(".")
@@ -250,14 +252,7 @@ def _generated(workspace: Workspace, generation: Generation, box: Box | None, sa
             image = step.image
     assert image is not None, "the last step brings the picture"
     if save is not None:
-        made_with: dict[str, Any] = {
-            "prompt": generation.prompt,
-            "negative_prompt": generation.negative_prompt,
-            "seed": generation.seed,
-            "steps": generation.steps,
-            "guidance": generation.guidance,
-            "model": workspace.fingerprints["model"],
-        }
+        made_with = {**asdict(generation), "model": workspace.fingerprints["model"]}
         png = io.BytesIO()
         write_png(image, png, made_with)
         write_whole(save, png.getvalue())
@@ -292,14 +287,15 @@ def _bars() -> Iterator[Bars]:
 
 def _print(answer: Attribution, top_k: int | None) -> None:
     console = Console()
+    if (found := finding_of(answer.rankings)) is not None:
+        console.print(Text(found.sentence, style="bold"))
     for ranking in answer.rankings.values():
         console.print(_table(ranking, top_k))
         for warning in ranking.warnings:
             console.print(Text(f"warning: {warning}", style="yellow"))
-    for name, problem in answer.problems.items():
-        console.print(Text(f"{method(name).title} has no answer: {problem}", style="yellow"))
-    for warning in answer.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"))
+    problems = [f"{method(name).title} has no answer: {words}" for name, words in answer.problems.items()]
+    for words in (*problems, *(f"warning: {warning}" for warning in answer.warnings)):
+        console.print(Text(words, style="yellow"))
 
 
 def _table(ranking: Ranking, top_k: int | None) -> Table:
@@ -315,8 +311,8 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     for entry in ranking.entries[: top_k or SHOWN]:
         error = "" if entry.stderr is None else f" ± {entry.stderr:.1g}"
         verdict = [f"{entry.z:.1f}{' *' if ranking.stands_out(entry) else ''}"] if judged else []
-        score = f"{entry.score:.4g}{error}"
-        table.add_row(str(entry.rank), score, Text(entry.id), *verdict, Text(entry.caption))
+        score, caption = f"{entry.score:.4g}{error}", Text(entry.caption)
+        table.add_row(str(entry.rank), score, Text(entry.id), *verdict, caption)
     return table
 
 

@@ -77,6 +77,7 @@ def _visit(page: Any, address: str, prompt: str, seed: int, expect: Any) -> dict
     page.locator("#seed input").press("Tab")
     began = time.perf_counter()
     page.locator("#generate").click()
+    expect(page.locator("#legend")).to_contain_text(prompt)  # and no longer what the page opened on
     expect(page.locator("#attribute")).to_be_enabled()
     seconds["a picture, from Generate"] = time.perf_counter() - began
     began = time.perf_counter()

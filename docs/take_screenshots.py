@@ -141,7 +141,7 @@ def ask(page: Page) -> None:
     page.locator("#seed input").fill(str(SEED))
     page.locator("#seed input").press("Tab")
     page.locator("#generate").click()
-    expect(page.locator("#legend .legend")).to_contain_text(PROMPT)
+    expect(page.locator("#legend .legend")).to_contain_text(f"{PROMPT} seed {SEED} ")
     expect(page.locator("#attribute")).to_be_enabled()
     draw(page, BOXES[0])
     page.get_by_role("button", name="Add a part").click()

@@ -50,6 +50,7 @@ class PageContext:
     uploads: Uploads
     examples: tuple[ExampleQuestion, ...]
     mosaic: tuple[int, ...]  # rows of the training images behind the invitation
+    arrival: gr.HTML
     source: SourcePanel
     stage: StagePanel
     ask: AskPanel
@@ -64,8 +65,8 @@ class PageContext:
         return session
 
     def latent_grid(self) -> LatentGrid:
-        """Latent cells of a picture (height, width); there once the model is."""
-        return self.workspace.model.latent_shape[1:]
+        """Latent cells of a picture (height, width); of old workspaces it is the model that knows."""
+        return self.workspace.latent_shape[1:]
 
     def outputs(self) -> list[Any]:
         """Every component that the updates below speak of."""

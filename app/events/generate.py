@@ -13,11 +13,13 @@ from PIL import Image
 from app.events.context import READY, PageContext, sentence
 from app.events.listeners import AT_ONCE, ON_THE_MODEL
 from app.panels.updates import Updates
-from app.runs.question import MAX_SEED, checked_generation
+from app.runs.question import LONGEST, MAX_SEED, checked_generation
 from app.runs.run import Picture
 from app.runtime.sessions import Session
 from app.views import status
+from app.views.known_words import unsaid_view
 from app.views.stage import preview_view
+from attribution.analysis.known_words import unsaid_words
 from attribution.analysis.query_check import unread_words
 from attribution.errors import Cancelled, InputError, WhenceError
 from attribution.models.base import Generation
@@ -76,6 +78,10 @@ class GenerateEvents:
         else:
             yield from generation_updates(self.page, session, generation)
 
+    def unsaid(self, prompt: str | None) -> str:
+        """The words of a prompt that is being written which no training caption has."""
+        return unsaid_view(unsaid_words((prompt or "")[:LONGEST], self.page.workspace.training_set))
+
     def random_seed(self) -> int:
         """Any seed."""
         return random.randint(0, MAX_SEED)
@@ -92,6 +98,8 @@ def connect_generating(page: PageContext) -> Any:
     settings = form.settings()
     begun = gr.on([form.generate.click, form.prompt.submit], events.begin, settings, outputs, **AT_ONCE)
     begun.then(events.run, None, outputs, **ON_THE_MODEL)
+    # Of what is typed quickly, the last is enough.
+    form.prompt.change(events.unsaid, form.prompt, form.unsaid, trigger_mode="always_last", **AT_ONCE)
     form.randomise.click(events.random_seed, None, form.seed, **AT_ONCE)
     form.reuse.click(events.reuse_seed, None, form.seed, **AT_ONCE)
     picked = source.examples.pick(events.pick_example, None, [*outputs, *settings], **AT_ONCE)

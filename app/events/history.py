@@ -57,25 +57,51 @@ class HistoryEvents:
             raise gr.Error(sentence(str(problem)), print_exception=False) from problem
 
     def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
-        """A kept run, from the wait for the model to everything as it was."""
+        """A kept run, with the fields as they were; the address becomes its link."""
+        for run, updates in self._read(event):
+            if run is not None:
+                fields = restored_fields(self.page, run)
+                shown = {self.page.answer.history: history_message("shown", id=run.id)}
+                updates = {**self._shown(run, request), **fields, **shown}
+            yield updates
+
+    def arrive(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """The answer that the page opens on, unless the person has begun with something already.
+
+        What is written in the fields is left alone, and the address stays the page's own.
+        """
+        for run, updates in self._read(event):
+            if not self.page.session(request).is_fresh:
+                yield self.page.unchanged()
+                return
+            if run is not None:
+                arrived = {self.page.answer.history: history_message("arrived", id=run.id)}
+                updates = {**self._shown(run, request), **arrived}
+            yield updates
+
+    def _read(self, event: gr.EventData) -> Iterator[tuple[Run | None, Updates]]:
+        """The run that is named, last; before it what there is to be told until it can be shown."""
         page = self.page
         try:
             run = page.archive.read(event._data.get("id"))
-            for _ in page.loader.waiting():  # it draws the boxes on the model's cells
-                yield {page.action.status: status.running("Opening the model")}
+            if page.workspace.config.latent_shape is None:  # the boxes lie on the model's cells
+                for _ in page.loader.waiting():
+                    yield None, {page.action.status: status.running("Opening the model")}
         except Exception as problem:  # the page's edge: told in words
-            yield {**page.failed(problem), page.answer.history: history_message("away")}
+            yield None, {**page.failed(problem), page.answer.history: history_message("away")}
             return
-        session = page.session(request)
+        yield run, {}
+
+    def _shown(self, run: Run, request: gr.Request) -> Updates:
+        """Everything of a kept run as it was."""
+        page, session = self.page, self.page.session(request)
         _take_up(session, run)
         line = f"As it was answered on {when(run.begun)}; nothing was computed again."
-        yield {
+        return {
             **page.new_picture(session, status.done(line)),
-            **restored_fields(page, run),
             **page.answer.whole(page.workspace, run, session.selection, {}),
             **page.answer.counterfactual.proven(run),
             **report_update(page, run),
-            page.answer.history: history_message("shown", id=run.id),
         }
 
 
@@ -93,7 +119,10 @@ def connect_history(page: PageContext) -> None:
     history, events = page.answer.history, HistoryEvents(page)
     history.look(events.look, None, history, **AT_ONCE)
     history.forget(events.forget, None, history, **AT_ONCE)
-    history.restore(events.restore, None, [*page.outputs(), *restored_outputs(page)], **QUIET)
+    outputs = [*page.outputs(), *restored_outputs(page)]
+    for sender in (history, page.arrival):
+        sender.restore(events.restore, None, outputs, **QUIET)
+    page.arrival.arrive(events.arrive, None, page.outputs(), **QUIET)
 
 
 def archive_answer(page: PageContext, session: Session, run: Run) -> Updates:

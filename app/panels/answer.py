@@ -18,6 +18,7 @@ from app.panels.updates import Updates, figure_update, html_panel
 from app.runs.export import write_csv, write_json
 from app.runs.run import Run
 from app.runs.selection import METHODS, PARTS, Selection, strips, warnings_of
+from app.views.finding import finding_view
 from app.views.guide import GUIDE
 from app.views.results_grid import empty_results_grid, results_grid
 from app.views.stale import stale_answer
@@ -109,11 +110,12 @@ class AnswerPanel:
     downloads: DownloadsPanel
     training_image: gr.HTML
     stale: gr.HTML
+    finding: gr.HTML
 
     def outputs(self) -> list[Any]:
         """Every component that the updates below speak of."""
         return [
-            *self.selection.outputs(), self.stale, self.grid, self.plot, self.history,
+            *self.selection.outputs(), self.stale, self.finding, self.grid, self.plot, self.history,
             *self.downloads.outputs(),
             *self.comparison.outputs(), *self.groups.outputs(), *self.counterfactual.outputs(),
         ]  # fmt: skip
@@ -127,6 +129,7 @@ class AnswerPanel:
         return {
             **self.selection.empty(),
             self.stale: "",
+            self.finding: finding_view(None),
             self.plot: figure_update(None),
             self.history: history_message("away", kept),
             **self.downloads.empty(),
@@ -163,6 +166,7 @@ class AnswerPanel:
         null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
         return {
             **self.selection.whole(run, selection, bool(earlier)),
+            self.finding: finding_view(run),
             self.grid: results_grid(shown, warnings_of(run, selection)),
             self.plot: figure_update(score_plot(shown)),
             **self.downloads.whole(run, current),
@@ -176,6 +180,7 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> AnswerPanel:
     """The switch, the downloads, a tab for every way of looking at an answer, and the dialog."""
     with gr.Column(elem_id="answer-box"):
         stale = html_panel("", "stale", script("parts.js"))
+        finding = html_panel("", "finding")
         selection = _build_selection()
         with gr.Column(elem_id="panels", min_width=0):
             with gr.Row(elem_id="take-away"):
@@ -196,8 +201,9 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> AnswerPanel:
                     html_panel(GUIDE)
     detail = html_panel(None, "detail", script("detail.js"), html_template="<span></span>")
     return AnswerPanel(
-        selection, grid, plot, comparison, groups, counterfactual, history, downloads, detail, stale
-    )
+        selection, grid, plot, comparison, groups, counterfactual, history, downloads, detail, stale,
+        finding,
+    )  # fmt: skip
 
 
 def _build_selection() -> SelectionPanel:

@@ -25,11 +25,9 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 from cachetools import LRUCache
 from PIL import Image
-from pydantic import Field
 
 from app.runs.boxes import boxes_of_run
 from app.runs.export import write_with_boxes
@@ -47,7 +45,7 @@ from app.runs.kept_files import (
 )
 from app.runs.proofs import Proof, proofs_of, proofs_to_json, with_proof
 from app.runs.record import (
-    StoredQuestion,
+    StoredRun,
     Summary,
     answers_to_json,
     question_to_json,
@@ -69,13 +67,6 @@ BOUND_TO = ("model", "training_set")  # fingerprints without which a run's image
 AN_HOUR = 3600.0
 
 
-class StoredRun(StoredQuestion):
-    """What `run.json` holds: hashes of the `key` and, by name, of the other `files`."""
-
-    key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    files: dict[str, str]
-
-
 def default_folder() -> Path:
     """In the user's data folder, as the XDG base directories have it."""
     given = Path(os.environ.get("XDG_DATA_HOME", ""))
@@ -86,12 +77,17 @@ def default_folder() -> Path:
 class RunArchive:
     """The kept runs that belong to one workspace. Several servers may share a folder.
 
+    Args:
+        examples: a folder of further runs, which came with the workspace: they are read and never changed.
+
     Raises:
         RunError: the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, workspace: Workspace, kept: int = KEPT) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, workspace: Workspace, kept: int = KEPT, examples: Path | None = None
+    ) -> None:
+        self.folder, self._examples = folder, examples
         self._workspace, self._kept = workspace, kept
         self._lock = threading.Lock()
         self._last: LRUCache[str, Run] = LRUCache(REMEMBERED)
@@ -144,6 +140,8 @@ class RunArchive:
             RunError: there is no such run, or it cannot be written to.
         """
         run_id, folder, _ = self._found(run_id)
+        if folder.parent != self.folder:
+            raise RunError("an example stays as it came: ask its question yourself to keep a test of it")
         part = folder / f"{PROOFS}.{secrets.token_hex(4)}.part"
         with self._lock:
             try:
@@ -233,7 +231,9 @@ class RunArchive:
     def _found(self, run_id: object) -> tuple[str, Path, StoredRun]:
         """The id, the folder and what was asked of a run that belongs to this workspace."""
         run_id = _checked_id(run_id)
-        question = _question(self.folder / run_id, run_id)
+        places = [self.folder] if self._examples is None else [self._examples, self.folder]
+        folder = next((each for each in places if (each / run_id).is_dir()), self.folder) / run_id
+        question = _question(folder, run_id)
         for name in BOUND_TO:
             then, now = question.fingerprints.get(name), self._workspace.fingerprints[name]
             if then != now:
@@ -241,7 +241,7 @@ class RunArchive:
                     f"this run was answered with another {name.replace('_', ' ')} ({str(then)[:12]}; here "
                     f"it is {now[:12]}): open the page on that workspace to see it"
                 )
-        return run_id, self.folder / run_id, question
+        return run_id, folder, question
 
     def _let_the_oldest_go(self) -> None:
         with self._lock:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +35,23 @@ class ExampleQuestion:
     seed: int
     box: Box | None = None
     about: str = ""  # what the box holds, in words
+
+    @property
+    def run_id(self) -> str:
+        """Of its kept answer: a function of what it asks, so that its link stays the same."""
+        asks = [self.prompt, self.seed, None if self.box is None else self.box.as_tuple()]
+        digest = hashlib.sha256(json.dumps(asks).encode()).digest()
+        return base64.urlsafe_b64encode(digest[:12]).decode()
+
+
+def questions_of(workspace: Path) -> Path:
+    """The file of the questions to start from, beside a workspace's folder."""
+    return workspace.parent / "examples.json"
+
+
+def answers_of(workspace: Path) -> Path:
+    """The folder of their kept answers, beside a workspace's folder: see `app.keep_examples`."""
+    return workspace.parent / "examples"
 
 
 def read_examples(path: Path) -> tuple[ExampleQuestion, ...]:

@@ -51,6 +51,13 @@ class StoredQuestion(_Stored):
     made_with: dict[str, str] = {}  # runs that were kept before it was told have none
 
 
+class StoredRun(StoredQuestion):
+    """What `run.json` holds: hashes of the `key` and, by name, of the other `files`."""
+
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    files: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Summary:
     """What a list of runs says of one."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.runs.run import Part, Run
 from attribution.methods.base import Method, method
+from attribution.methods.finding import nothing_stands_out as none_stands_out
 from attribution.results import Ranking
 
 METHODS, PARTS = "methods", "parts"  # what stands side by side
@@ -78,12 +79,7 @@ def own_strips(run: Run, shown: Sequence[Strip]) -> list[Strip]:
 def nothing_stands_out(strip: Strip) -> bool:
     """Whether what can tell found no image of a strip's part beyond what unrelated pictures give."""
     own = () if strip.ranking is None else (strip.ranking,)
-    judged = [
-        ranking.standing_out
-        for ranking in (*strip.part.rankings.values(), *own)
-        if ranking.final and ranking.standing_out is not None
-    ]
-    return bool(judged) and not any(out.any() for out in judged)
+    return none_stands_out((*strip.part.rankings.values(), *own))
 
 
 def warnings_of(run: Run, selection: Selection) -> tuple[str, ...]:

@@ -85,6 +85,11 @@ class Session:
         return self.stop
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has been made, brought, asked or opened on this page yet."""
+        return all(each is None for each in (self.picture, self.run, self.generation, self.waiting))
+
+    @property
     def shown_run(self) -> Run | None:
         """The run whose answers are on the page or on their way; None if nothing is to be seen of it."""
         if self.run is None or (self.is_quiet and not any(part.rankings for part in self.run.parts)):

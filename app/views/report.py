@@ -20,6 +20,7 @@ from app.runs.boxes import boxes_of_run
 from app.runs.export import fresh_folder, name_of, write_with_boxes
 from app.runs.proofs import ITSELF, Proof
 from app.runs.run import Part, Run
+from app.views.finding import findings
 from app.views.pictures import data_uri
 from app.views.proofs import proof_view
 from app.views.report_glossary import CAUTIONS, TERMS
@@ -50,6 +51,7 @@ def report(run: Run, workspace: Workspace) -> str:
         caption=run.caption,
         date=time.strftime("%-d %B %Y, %H:%M UTC", time.gmtime(run.begun)),
         made_with=_made_with(run),
+        findings=findings(run, nothing=True),
         picture=data_uri(run.picture.image, LARGE),
         question=plain_facts({**_question(run, workspace.config.preparation.words), **asked_of(workspace)}),
         limits=limits(run, found, SHOWN),

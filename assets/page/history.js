@@ -55,8 +55,19 @@ const show = (id) => {
   if (id) there.searchParams.set("run", id);
   else there.searchParams.delete("run");
   history.replaceState(history.state, "", there);
+  offer(id);
+};
+let offered = null; // the run on the page, whose link can be copied
+const offer = (id) => {
+  offered = id;
   link.disabled = !id;
   link.textContent = "Link";
+  document.dispatchEvent(new CustomEvent("whence-run", { detail: id }));
+};
+const linkOf = (id) => {
+  const there = new URL(location.href);
+  there.searchParams.set("run", id);
+  return there.href;
 };
 
 const copied = async (text) => {
@@ -73,7 +84,9 @@ const copied = async (text) => {
 link.title = "Copy the link to this run";
 link.setAttribute("aria-label", "Copy the link to this run");
 link.addEventListener("click", async () => {
-  link.textContent = (await copied(location.href)) ? "Copied" : "In the address bar";
+  const done = await copied(linkOf(offered));
+  if (!done) show(offered);
+  link.textContent = done ? "Copied" : "In the address bar";
   setTimeout(() => { link.textContent = "Link"; }, 2000);
 });
 
@@ -142,7 +155,8 @@ watch("value", () => {
     show(value.id);
     document.dispatchEvent(new Event("whence-shown"));
     if (dialog.open && fresh.length) look(); // opened between the answer and its being kept
-  } else if (value.does === "away") show(null);
+  } else if (value.does === "arrived") offer(value.id);
+  else if (value.does === "away") show(null);
 });
 // A link to a run. (Asked from here and not when Gradio loads the page: an event of its own that has
 // nothing to do would leave its clocks ticking in every component, for ever, at a tenth of a core.)

@@ -11,7 +11,6 @@ Having looked at all images is corrected for by the distribution of the largest 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,7 +20,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from numpy import ndarray
 from pydantic import Field
 
-from attribution.data.words import words
+from attribution.data.words import COMMON, common, words
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.stored import GRADIENTS, OF_MODEL, gradient_space
 from attribution.workspace.artifacts import ArtifactKind
@@ -29,7 +28,6 @@ from attribution.workspace.store import Artifact, Made, Shape
 from attribution.workspace.workspace import Workspace
 
 LEVEL = 0.05  # chance that any unrelated image stands out in a query
-COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
 NORMAL = 1.4826  # of a normal distribution, standard deviations per median absolute deviation
 BINS = np.arange(-5.0, 15.5, 0.5)  # of a histogram of z: their edges
 FIRST = 20  # ranks: how often an image is among them for controls is counted
@@ -128,11 +126,11 @@ def _deviation(
 def related_captions(captions: Sequence[str], controls: Sequence[str]) -> Bool[ndarray, "n controls"]:
     """Whether a training caption and a control's share a word that is not common to most captions."""
     said = [set(words(caption)) for caption in captions]
-    common = _common(said)
-    asked = [set(words(caption)) - common for caption in controls]
+    usual = common(said)
+    asked = [set(words(caption)) - usual for caption in controls]
     vocabulary = {word: k for k, word in enumerate(sorted(set().union(*asked)))}
     of_controls = _incidence(asked, vocabulary)
-    of_captions = _incidence([caption - common for caption in said], vocabulary)
+    of_captions = _incidence([caption - usual for caption in said], vocabulary)
     shared: Bool[ndarray, "n controls"] = of_captions @ of_controls.T > 0
     return shared
 
@@ -140,11 +138,6 @@ def related_captions(captions: Sequence[str], controls: Sequence[str]) -> Bool[n
 def common_words(workspace: Workspace) -> set[str]:
     """The words that say nothing of what a training image shows: in more than `COMMON` of all captions."""
     return workspace.training_set.words_in_more_than(COMMON)
-
-
-def _common(said: Sequence[set[str]]) -> set[str]:
-    counted = Counter(word for caption in said for word in caption)
-    return {word for word, count in counted.items() if count > COMMON * len(said)}
 
 
 def _incidence(captions: Sequence[set[str]], vocabulary: dict[str, int]) -> Float[ndarray, "n words"]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 
+COMMON = 0.25  # a word in more than this share of captions says nothing of what they show
 ASCII_WORD = re.compile(r"[a-z0-9]+")
 # Chinese characters and hiragana are written without spaces: each is a word, as in Unicode's UAX #29.
 ALONE = ((0x3040, 0x309F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
@@ -20,6 +23,12 @@ def words(caption: str) -> list[str]:
         return ASCII_WORD.findall(caption.lower())
     normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", caption).casefold())
     return "".join(map(_spaced, normal)).split()
+
+
+def common(said: Sequence[set[str]]) -> set[str]:
+    """The words of some captions that are in more than `COMMON` of them."""
+    counted = Counter(word for caption in said for word in caption)
+    return {word for word, count in counted.items() if count > COMMON * len(said)}
 
 
 def _spaced(character: str) -> str:

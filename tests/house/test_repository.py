@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -15,9 +16,13 @@ MEGABYTE = 1_000_000
 
 def tracked_text() -> list[tuple[Path, str]]:
     binary = {".png", ".npy", ".faiss", ".safetensors", ".webp", ".jpg"}
-    return [
-        (path, path.read_text(encoding="utf-8")) for path in tracked() if path.suffix.lower() not in binary
-    ]
+    return [(path, text_of(path)) for path in tracked() if path.suffix.lower() not in binary]
+
+
+def text_of(path: Path) -> str:
+    """A file's text; of what is compressed, the text inside."""
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
 
 
 def matches(pattern: re.Pattern[str], *, but: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]

@@ -46,3 +46,14 @@ def test_no_caption_leads_a_file_elsewhere(caption: str) -> None:
 def test_a_saved_picture_carries_its_settings() -> None:
     made = {"prompt": "a dog", "seed": 3, "steps": 30, "guidance": 2.0}
     assert read_image(write_picture(Picture(WHITE, "a dog", made)))[1] == made
+
+
+def test_a_run_is_written_once_while_its_file_is_there() -> None:
+    """Law: A file of a run is written once, and again only where it has gone; another run has its own."""
+    run, other = answer("a dog"), answer("a dog")
+    path = write_json(run)
+    assert write_json(run) == path
+    assert write_json(other) != path
+    before = path.read_bytes()
+    path.unlink()
+    assert write_json(run).read_bytes() == before

@@ -12,11 +12,12 @@ import pytest
 from app.charts.timesteps import timestep_chart
 from app.runs.archive import RunArchive
 from app.runs.examples import ExampleQuestion
-from app.runs.run import Picture
+from app.runs.run import Part, Picture
 from app.views import status
 from app.views.comparison import overlap_table
 from app.views.counterfactual import picture_view, top_view
 from app.views.examples import example_list
+from app.views.finding import finding_view
 from app.views.history import past_runs
 from app.views.report import report
 from app.views.results_grid import results_grid
@@ -32,12 +33,14 @@ from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import SimilarImage
 from attribution.data.training_set import Example
 from attribution.models.base import Generation
-from attribution.query import Box
+from attribution.query import Box, Query
+from attribution.results import Attribution
 from attribution.unlearning.change import Change, LossChange
 from attribution.workspace.workspace import Workspace
 from tests.worlds.answers import answered_run, solid, with_captions
+from tests.worlds.facts import few_share, ranked
 from tests.worlds.markup import Reader
-from tests.worlds.strips import strip
+from tests.worlds.strips import run, strip
 
 WHITE = solid("white", 16)
 ERRORS = np.full(2, 0.01)
@@ -74,6 +77,11 @@ def check(words: str) -> CounterfactualCheck:
     )  # fmt: skip
 
 
+def finding(words: str) -> str:
+    rankings = {"clip": ranked(few_share({words: [{"name": words}]}), range(40), "clip")}
+    return finding_view(run(Part("A", Query(WHITE, words), rankings, Attribution({}, {}, {}, rankings))))
+
+
 VIEWS: dict[str, Callable[[str], str]] = {
     "status": status.running,
     "failure": status.failed,
@@ -84,6 +92,7 @@ VIEWS: dict[str, Callable[[str], str]] = {
     "counterfactual check": lambda words: top_view(check(words), words),
     "the picture itself": lambda words: picture_view(check(words)),
     "examples": lambda words: example_list([ExampleQuestion(words, 1, Box(0, 0, 1, 1), words)]),
+    "finding": finding,
     "legend": lambda words: legend(Picture(WHITE, words, {"seed": words, "steps": words})),
 }
 HOSTILE = (
@@ -110,14 +119,14 @@ def test_hostile_captions_are_text_in_what_is_kept(
     tiny_world: Workspace, tmp_path: Path, hostile: str
 ) -> None:
     """The report and the list of earlier runs read captions back from files."""
-    run = answered_run(tiny_world)
-    attacked = with_captions(run, hostile)
-    assert Reader(report(attacked, tiny_world)).tags == Reader(report(run, tiny_world)).tags
+    kept = answered_run(tiny_world)
+    attacked = with_captions(kept, hostile)
+    assert Reader(report(attacked, tiny_world)).tags == Reader(report(kept, tiny_world)).tags
     assert hostile in Reader(report(attacked, tiny_world)).texts
     archive = RunArchive(tmp_path, tiny_world)
-    for each in (run, attacked := replace(attacked, id="a" * 16)):
+    for each in (kept, attacked := replace(attacked, id="a" * 16)):
         archive.keep(each)
-    assert Reader(past_runs(archive, [attacked.id])).tags == Reader(past_runs(archive, [run.id])).tags
+    assert Reader(past_runs(archive, [attacked.id])).tags == Reader(past_runs(archive, [kept.id])).tags
     gone = Reader(past_runs(archive, [hostile]))
     assert hostile in gone.texts
     assert gone.tags == Reader(past_runs(archive, ["harmless"])).tags

@@ -24,6 +24,7 @@ from app.views.scores import lines_of
 from attribution.__main__ import main
 from attribution.analysis.groups import first_shares
 from attribution.data.images import read_image
+from attribution.methods.finding import finding_of, summary
 from attribution.query import Settings
 from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
@@ -197,13 +198,27 @@ def test_a_picture_made_with_the_seed_of_the_draws_is_made_again(tiny_world: Wor
     assert words[words.index("--box") + 1 :][:4] == ["0", "0.25", "0.5", "1"]
 
 
+def test_the_report_begins_with_what_each_part_has_found(run: Run, page: str) -> None:
+    """Law: A report begins with the sentence that says what each part's answer has found."""
+    head = page[: page.index("The limits of this answer")]
+    for part in run.parts:
+        found = finding_of(part.rankings)
+        assert found is not None
+        assert html.escape(found.sentence) in head
+        assert f"<b>{part.title}</b>" in head
+
+
 # JSON, CSV and PNG
 
 
 def test_several_parts_are_several_answers_in_one_file(run: Run) -> None:
     whole = json.loads(write_json(run).read_text())
     answers = [part.attribution for part in run.parts]
-    assert whole["parts"] == [json.loads(json.dumps(to_json(answer))) for answer in answers if answer]
+    assert whole["parts"] == [
+        json.loads(json.dumps({"summary": summary(answer.rankings), **to_json(answer)}))
+        for answer in answers
+        if answer
+    ]
     tables = write_csv(run).read_text().split("# caption: ")[1:]
     assert len(tables) == 2
     for table, part in zip(tables, run.parts, strict=True):

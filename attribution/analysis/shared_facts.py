@@ -1,0 +1,114 @@
+"""What the first images of a ranking have in common: values of metadata, and words of captions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from scipy.stats import hypergeom
+
+from attribution.analysis.agreement import TOP
+from attribution.analysis.groups import LEVEL, columns_of, wilson
+from attribution.data.catalogue import values_of
+from attribution.data.training_set import TrainingSet
+from attribution.data.words import COMMON, words
+from attribution.results import Ranking
+
+CAPTION = ""  # the column of a word, or of two that follow each other
+NO_VALUE = "none"  # what `values_of` gives of an empty column: nothing that images share
+
+
+class Fact(NamedTuple):
+    """A value of a column of the metadata, or words of the captions; true of some training images."""
+
+    column: str
+    value: str
+
+
+@dataclass(frozen=True)
+class SharedFact:
+    """A fact that more of the first images share than chance would give.
+
+    Attributes:
+        first, top: it is true of `first` of the first `top` images.
+        low, high: Wilson's 95% interval of their share.
+        base: the share of the whole training set that it is true of.
+        p: how likely chance gives as much, for this fact alone.
+        facts: that there are in the training set: any of them could have been shared.
+    """
+
+    fact: Fact
+    first: int
+    top: int
+    low: float
+    high: float
+    base: float
+    p: float
+    facts: int
+
+
+def most_shared(ranking: Ranking, top: int = TOP) -> SharedFact | None:
+    """The fact of the first `top` images that chance is least likely to give; None if chance gives as much.
+
+    Chance is as many images, drawn from the whole training set without looking (Fisher's exact test,
+    one-sided). A fact counts if that is less likely than 5% over all facts of the training set
+    (Bonferroni): something is always shared by somebody. Of facts that are true of as many, a column
+    comes before words, and long words before short ones.
+    """
+    training_set, top = ranking.training_set, min(top, len(ranking))
+    everywhere = counted_facts(training_set)
+    first = Counter(fact for row in ranking.rows[:top] for fact in facts_of(training_set, int(row)))
+    found = [
+        (_by_chance(count, top, everywhere[fact], len(training_set)), fact)
+        for fact, count in first.items()
+        if count > 1
+    ]
+    if not found:
+        return None
+    p, fact = min(found, key=lambda each: (each[0], *_order(each[1])))
+    if p * len(everywhere) >= 1 - LEVEL:
+        return None
+    low, high = wilson(first[fact], top)
+    base = everywhere[fact] / len(training_set)
+    return SharedFact(fact, first[fact], top, low, high, base, p, len(everywhere))
+
+
+@lru_cache(maxsize=4)
+def counted_facts(training_set: TrainingSet) -> Counter[Fact]:
+    """Every fact of a training set, and of how many images it is true."""
+    return Counter(fact for row in range(len(training_set)) for fact in facts_of(training_set, row))
+
+
+def facts_of(training_set: TrainingSet, row: int) -> Iterator[Fact]:
+    """What is true of one image, each once: its metadata, its words, and any two that follow each other.
+
+    Words that are common to the captions say nothing, and a pair with one of them no more than the other.
+    """
+    example = training_set.examples[row]
+    for column in columns_of(training_set):
+        for value in values_of(example, column):
+            if value != NO_VALUE:
+                yield Fact(column, value)
+    said, usual = words(example.caption), _common(training_set)
+    for term in dict.fromkeys([*zip(said), *pairwise(said)]):
+        if usual.isdisjoint(term):
+            yield Fact(CAPTION, " ".join(term))
+
+
+@lru_cache(maxsize=4)
+def _common(training_set: TrainingSet) -> set[str]:
+    return training_set.words_in_more_than(COMMON)
+
+
+def _order(fact: Fact) -> tuple[bool, int, Fact]:
+    """Of facts that are true of as many images, the least is named."""
+    return fact.column == CAPTION, -len(fact.value), fact
+
+
+def _by_chance(count: int, top: int, images: int, of: int) -> float:
+    """How likely `count` or more of `top` images drawn at random from all are among `images`."""
+    return float(hypergeom.sf(count - 1, of, images, top))
