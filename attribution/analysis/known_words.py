@@ -63,7 +63,7 @@ def known_words(training_set: TrainingSet) -> dict[str, tuple[KnownWord, ...]]:
 @lru_cache(maxsize=4)
 def vocabulary(training_set: TrainingSet) -> frozenset[str]:
     """Every word of every caption."""
-    return frozenset(word for caption in training_set.captions for word in words(caption))
+    return frozenset(training_set.word_counts)
 
 
 def unsaid_words(prompt: str, training_set: TrainingSet) -> list[str]:
