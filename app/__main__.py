@@ -38,8 +38,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         action="append",
         metavar="DIR",
-        help="what to query; given several times, the models are chosen from at the top of the page "
-        "(default: the embedded one)",
+        help="what to query; several are chosen from at the top of the page (default: the embedded one)",
     )
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # what Gradio's own pages go by
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
