@@ -23,6 +23,7 @@ from app.frontend.head_script import EarlyScript
 from app.gradio_edges import close_gradio
 from app.page import build_page, theme
 from app.runs.archive import RunArchive
+from app.runtime.failures import Failures
 from app.runtime.gate import Access, Gate
 from app.runtime.model_loader import ModelLoader
 from app.runtime.reports import REPORTS
@@ -75,6 +76,7 @@ def build_server(workspace: Workspace, archive: RunArchive, access: Access | Non
     # this machine as if it had been uploaded.
     page.has_launched = True
     server.add_middleware(EarlyScript, head=head(workspace))
+    server.add_middleware(Failures)
     server.add_middleware(Gate, access=access or Access())  # the outermost
     loader.start()
     return server
