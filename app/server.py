@@ -28,6 +28,7 @@ from app.runtime.gate import Access, Gate
 from app.runtime.model_loader import ModelLoader
 from app.runtime.reports import REPORTS
 from app.runtime.sessions import Upload, Uploads
+from app.runtime.upload_room import Limits, UploadRoom
 from app.views.pictures import MEDIA_TYPE, on_screen
 from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
@@ -77,6 +78,7 @@ def build_server(workspace: Workspace, archive: RunArchive, access: Access | Non
     page.has_launched = True
     server.add_middleware(EarlyScript, head=head(workspace))
     server.add_middleware(Failures)
+    server.add_middleware(UploadRoom, limits=Limits(each=MAX_UPLOAD))
     server.add_middleware(Gate, access=access or Access())  # the outermost
     loader.start()
     return server
