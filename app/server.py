@@ -24,12 +24,14 @@ from app.frontend.head_script import EarlyScript
 from app.gradio_edges import close_gradio
 from app.page import build_page, theme
 from app.runs.archive import RunArchive
+from app.runtime.failures import Failures
 from app.runtime.gate import Access, Gate
 from app.runtime.model_loader import ModelLoader
 from app.runtime.models import ServedModel, served_models
 from app.runtime.queue import ModelQueue
 from app.runtime.reports import REPORTS
 from app.runtime.sessions import Upload, Uploads
+from app.runtime.upload_room import Limits, UploadRoom
 from app.runtime.worker import Worker
 from app.views.pictures import MEDIA_TYPE, on_screen
 from attribution.analysis.evidence import evidence_of
@@ -68,10 +70,10 @@ def build_server(
     loaders = [ModelLoader(each.workspace) for each in models]
     serve_probes(server, loaders[0])  # the others are opened when they are first asked
     places = list(zip(models, archives, loaders, strict=True))
-    for model, runs, loader in reversed(
-        places
-    ):  # the first's is at the root, which takes what is left over
+    for model, runs, loader in reversed(places):  # the first's last: the root takes what is left over
         serve_page(server, model, models, runs, loader, turns)
+    server.add_middleware(Failures)
+    server.add_middleware(UploadRoom, limits=Limits(each=MAX_UPLOAD))
     server.add_middleware(Gate, access=access or Access())  # the outermost
     loaders[0].start()
     return server

@@ -19,6 +19,7 @@ LINES, SPAN = 10, 60.0  # refusals that are written in so many seconds
 LONGEST = 300  # characters of one
 OURS = tuple(str(Path(__file__).parents[2] / part) for part in ("app", "attribution"))
 SERVED_BY = tuple(f"/{name}/" for name in ("gradio", "starlette", "fastapi", "uvicorn"))
+WENT_WRONG = "Something went wrong on the server"
 NUMBER = "_whence_report"  # of an exception that has been written; empty if the fault was not ours
 
 log = logging.getLogger("whence")
@@ -87,7 +88,7 @@ def is_ours(problem: BaseException) -> bool:
 
 def went_wrong(number: str) -> str:
     """What a person is told of a mistake of ours."""
-    return f"Something went wrong on the server; its log says what, in report {number}."
+    return f"{WENT_WRONG}; its log says what, in report {number}."
 
 
 class OneLine(logging.Filter):

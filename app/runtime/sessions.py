@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cachetools import FIFOCache, LRUCache
+from cachetools import LRUCache, TTLCache
 from PIL import Image
 
 from app.runs.collection import Leaning
@@ -22,7 +23,8 @@ from attribution.models.base import Generation
 from attribution.query import Box
 
 MAX_SESSIONS = 200
-MAX_UPLOADS = 50
+MAX_UPLOADS, UPLOADED_BYTES = 50, 600 * 2**20  # pictures that wait, and bytes of their pixels
+UPLOADED_FOR = 900.0  # seconds
 
 
 @dataclass
@@ -147,10 +149,16 @@ class Upload:
 
 
 class Uploads:
-    """Pictures on their way from the upload route to the page that sent them, by an unguessable word."""
+    """Pictures on their way from the upload route to the page that sent them, by an unguessable word.
 
-    def __init__(self) -> None:
-        self._waiting: FIFOCache[str, Upload] = FIFOCache(MAX_UPLOADS)
+    They are some, of some bytes, for some minutes: of more the oldest go.
+
+    Args:
+        clock: seconds, of any origin.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._waiting = TTLCache[str, Upload](UPLOADED_BYTES, UPLOADED_FOR, clock, _bytes_counted)
         self._lock = threading.Lock()
 
     def put(self, upload: Upload) -> str:
@@ -163,3 +171,8 @@ class Uploads:
         """The upload, once; None for a word that was never given out."""
         with self._lock:
             return self._waiting.pop(token, None) if isinstance(token, str) else None
+
+
+def _bytes_counted(upload: Upload) -> int:
+    """Of its pixels; a small one takes its share of the number that may wait."""
+    return max(3 * upload.image.width * upload.image.height, UPLOADED_BYTES // MAX_UPLOADS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -11,21 +10,18 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
 import app.api
-from app.runs.archive import RunArchive
 from app.runtime import reports
-from app.server import build_server
 from attribution.results import Progress
 from attribution.workspace.workspace import Workspace
+from tests.worlds.servers import built, listening
 
 REQUESTS = 120
 REST = ("a dog", None, None, "refined", 0, None)  # of what /attribute is sent, behind the picture
@@ -42,12 +38,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 def server(tiny_world: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     folder = tmp_path_factory.mktemp("server")
 
-    async def built() -> FastAPI:
-        return build_server(tiny_world, RunArchive(folder / "runs", tiny_world))
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "sent"))
-        yield asyncio.run(built())  # where no event loop runs, Gradio makes some and leaves them open
+        yield built(tiny_world, folder / "runs")
 
 
 @pytest.fixture(scope="module")
@@ -166,21 +159,6 @@ def test_a_question_stops_when_its_program_has_hung_up(
         assert begun.wait(60)
         assert not closed.is_set()
     assert closed.wait(60)
-
-
-@contextmanager
-def listening(server: FastAPI) -> Iterator[str]:
-    """The address of a server in a thread of this process."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        host, port = taken.getsockname()
-        running = uvicorn.Server(uvicorn.Config(server, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]})
-        thread.start()
-        try:
-            yield f"http://{host}:{port}"
-        finally:
-            running.should_exit = True
-            thread.join()
 
 
 def picture() -> bytes:

@@ -17,6 +17,7 @@ from tests.faults.trial import Trial, is_one_line
 from tests.worlds import TINY
 
 METHODS = ("clip", "pixel", "bm25", "first-order")
+UNMEASURED = "was not measured"  # said of the query itself, in a warning
 QUICK = ("--effort", "instant", "--option", "first-order.draws=2")
 
 
@@ -70,10 +71,14 @@ class Queries:
 
     def _compared(self, found: dict[str, Any]) -> str:
         """Methods that failed said so; what the others said is what was said before."""
-        failed = found.pop("problems", {})
+        failed, whole = found.pop("problems", {}), {**self._whole}
+        whole.pop("problems", None)
         if any("\n" in words for words in failed.values()):
             return "a method's problem is not one line"
-        whole = {key: value for key, value in self._whole.items() if key != "problems"}
+        if failed or any(UNMEASURED in warning for warning in found["warnings"]):
+            found["warnings"] = whole[
+                "warnings"
+            ]  # which tell of the query as far as a model could be opened
         whole["methods"] = {n: ranking for n, ranking in whole["methods"].items() if n not in failed}
         return "" if found == whole else "another answer without a word"
 
@@ -81,4 +86,5 @@ class Queries:
         told: dict[str, Any] = json.loads(self._out.read_text("utf-8"))
         for ranking in told["methods"].values():
             ranking.pop("seconds")
+        told["fingerprints"].pop("engine", None)  # of a model that could be opened
         return told

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from PIL import Image
+
 from app.runs.run import Picture, Run, parts_of
-from app.runtime.sessions import MAX_SESSIONS, MAX_UPLOADS, Session, Sessions, Upload, Uploads
+from app.runtime.sessions import (
+    MAX_SESSIONS,
+    MAX_UPLOADS,
+    UPLOADED_FOR,
+    Session,
+    Sessions,
+    Upload,
+    Uploads,
+)
 from attribution.query import Box, Settings
 from tests.worlds.answers import solid
 
@@ -59,3 +69,15 @@ def test_beyond_the_limit_the_upload_that_came_first_is_gone() -> None:
     uploads = Uploads()
     words = [uploads.put(Upload(WHITE, {})) for _ in range(MAX_UPLOADS + 1)]
     assert [uploads.take(word) is None for word in words] == [True] + [False] * MAX_UPLOADS
+
+
+def test_uploads_are_bounded_in_bytes_and_forgotten_after_a_time() -> None:
+    """Law: Pictures that were sent and never asked about are bounded in bytes, and go after a while."""
+    now = [0.0]
+    uploads = Uploads(clock=lambda: now[0])
+    large = Upload(Image.new("1", (8000, 5000)), {})  # 120 MB each: five of them
+    words = [uploads.put(large) for _ in range(6)]
+    assert [uploads.take(word) is None for word in words] == [True] + [False] * 5
+    word = uploads.put(Upload(WHITE, {}))
+    now[0] = UPLOADED_FOR + 1
+    assert uploads.take(word) is None

@@ -1,0 +1,108 @@
+"""Room for the files that programs send, through Gradio's own route: some, of some bytes, for some time.
+
+Gradio takes each file up to a size, as many as are sent, and keeps them for a day if its clock runs. Here
+what is old goes with every file that comes; then the oldest, until there is room; and where all are new,
+whoever sends is told to come again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.runtime.reports import REPORTS
+
+ROUTE = "/gradio_api/upload"
+AROUND = 2**16  # bytes of a form around its files
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept, in folders of one file each.
+
+    Attributes:
+        files: how many.
+        bytes: of all together.
+        each: bytes of one request.
+        age: seconds, after which a file goes.
+        young: seconds, in which none goes to make room for others.
+    """
+
+    files: int = 500
+    bytes: int = 2**30
+    each: int = 20 * 2**20
+    age: float = 6 * 3600.0
+    young: float = 300.0
+
+
+def takes_files(path: str) -> bool:
+    """Whether a request for this path brings files, to whichever model's page."""
+    return path.rstrip("/").endswith(ROUTE)
+
+
+class UploadRoom:
+    """Makes room before a file is taken in, or says that there is none.
+
+    Args:
+        clock: seconds since 1970, as the files' own times.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+        self.app, self._limits, self._clock = app, limits, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not takes_files(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        if (refused := await self._refusal(Headers(scope=scope))) is None:
+            await self.app(scope, receive, send)
+            return
+        REPORTS.refused(f"an upload was refused: {bytes(refused.body).decode()}")
+        await refused(scope, receive, send)
+
+    async def _refusal(self, headers: Headers) -> PlainTextResponse | None:
+        length = headers.get("content-length", "")
+        if not length.isdecimal():
+            return PlainTextResponse("say how long the file is: it needs a Content-Length", 411)
+        if int(length) > self._limits.each + AROUND:
+            return PlainTextResponse(
+                f"files larger than {self._limits.each / 2**20:g} MB together are not taken", 413
+            )
+        if not await run_in_threadpool(self.make_room, int(length)):
+            return PlainTextResponse("too many files have been sent: send it again in a while", 503)
+        return None
+
+    def make_room(self, coming: int) -> bool:
+        """Delete what is old, then the oldest; whether there is room for so many bytes more."""
+        kept = sorted(folders(Path(os.environ["GRADIO_TEMP_DIR"])))
+        now, size = self._clock(), sum(size for _, size, _ in kept) + coming
+        while kept:
+            written, own, oldest = kept[0]
+            full = len(kept) >= self._limits.files or size > self._limits.bytes
+            if now - written <= self._limits.age and not (full and now - written > self._limits.young):
+                return not full
+            shutil.rmtree(oldest, ignore_errors=True)
+            size -= own
+            kept.pop(0)
+        return True
+
+
+def folders(root: Path) -> list[tuple[float, int, Path]]:
+    """Each folder of files that were sent or are given out: when it was written, its bytes, and where."""
+    found = []
+    for folder in root.iterdir() if root.is_dir() else ():
+        try:
+            files = [path.stat() for path in folder.iterdir()]
+            found.append((folder.stat().st_mtime, sum(each.st_size for each in files), folder))
+        except (FileNotFoundError, NotADirectoryError):  # gone meanwhile, or not a folder of ours
+            continue
+    return found
