@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.runtime.upload_room import AROUND, ROUTE, Limits, UploadRoom
+from app.runtime.upload_room import AROUND, ROUTE, Limits, UploadRoom, takes_files
 
 LIMITS = Limits(files=4, bytes=1000, each=300, age=100, young=10)
 
@@ -76,3 +76,9 @@ def test_a_request_is_bounded_before_it_is_read(client: TestClient, sent: Path) 
     for name in "abcd":
         put(sent, name, 1, 2**40)  # young, whatever the clock says
     assert client.post(ROUTE, content=b"x").status_code == 503
+
+
+def test_every_models_page_takes_files() -> None:
+    assert takes_files("/gradio_api/upload")
+    assert takes_files("/models/my-dog/gradio_api/upload/")
+    assert not takes_files("/gradio_api/uploads")
