@@ -1,7 +1,7 @@
 // Is my work in here? Gives 'bring' {token} or {refused}, and 'open' {id, at}; what comes back is written,
 // and escaped, by Python.
 const host = element.querySelector(".work-host"), words = element.querySelector(".work-words");
-const input = element.querySelector("input"), zone = element.querySelector(".drop"), said = words.textContent;
+const input = element.querySelector("input"), zone = element.querySelector(".work-drop"), said = words.textContent;
 const send = async (file) => {
   if (!file) return;
   words.textContent = `Looking for ${file.name} …`;
