@@ -101,14 +101,15 @@ class CollectionEvents:
         return partial(check_sets, self.page.workspace, part.query, sets, settings)
 
     def _kept(self, session: Session, named: object) -> tuple[list[Run], list[str]]:
-        """The runs that the browser names and those of this page, and how many of them there are not."""
+        """The runs that the browser names, those of this page, and the examples; how many there are not."""
         names = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+        own = [*dict.fromkeys([*names, *session.kept])][:LISTED]
         runs, gone = [], 0
-        for run_id in [*dict.fromkeys([*names, *session.kept])][:LISTED]:
+        for run_id in dict.fromkeys([*own, *(example.run_id for example in self.page.examples)]):
             try:
                 runs.append(self.page.archive.read(run_id))
             except RunError:
-                gone += 1
+                gone += run_id in own  # that the answer to an example was not kept is nobody's loss
         told = f"{gone} of your questions are not counted: they were deleted, or asked of another model."
         return runs, [told] if gone else []
 

@@ -20,8 +20,8 @@ from attribution.workspace.workspace import Workspace
 
 SHOWN, SMALL = 48, 128  # of its images; pixels of each
 CAUTIONS = (
-    "The pictures are those that somebody chose to ask about in one browser. They are no sample of what "
-    "the model makes, and what is said of them holds for them.",
+    "The pictures are the page's examples and those that were asked about in one browser. They are "
+    "no sample of what the model makes, and what is said of them holds for them.",
     "A training image that ranks first is a clue and no proof: something always comes first.",
     "Its share of the first images says how often it is named, not how much of a picture it taught, and "
     "nothing of whether anything was copied.",

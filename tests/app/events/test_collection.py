@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def test_a_collection_is_what_was_found_or_what_was_picked(page: PageContext) ->
 def test_what_is_summed_up_is_of_the_questions_that_the_browser_names(
     page: PageContext, request_of: Any, asked: Run
 ) -> None:
-    """Law: A collection is summed up over the questions that the browser names, and over no one else's."""
+    """Law: A collection is summed up over examples and the browser's own questions, and no one else's."""
     panel, events = page.library.collection, CollectionEvents(page)
     nobody = events.collect(event(question=ON_SNOW, ids=[], at=1.0), request_of)
     assert "No question is kept" in nobody[panel.view]["html"]
@@ -66,6 +67,20 @@ def test_what_is_summed_up_is_of_the_questions_that_the_browser_names(
     assert asked.id in dossier
     assert "http" not in "".join(Reader(dossier).addresses)
     assert page.session(request_of).leaning is not None
+
+
+def test_the_kept_answers_to_examples_count_for_everyone(
+    page: PageContext, request_of: Any, asked: Run
+) -> None:
+    example = replace(asked, id=page.examples[0].run_id)
+    page.archive.keep(example)
+    try:
+        found = CollectionEvents(page).collect(event(question=ON_SNOW, ids=[], at=1.0), request_of)
+    finally:
+        shutil.rmtree(page.archive.folder / example.id)
+    html = found[page.library.collection.view]["html"]
+    assert f"?run={example.id}" in html
+    assert "not counted" not in html  # that the other example has no kept answer is told nobody
 
 
 def test_what_is_no_collection_is_told_in_one_line(page: PageContext, request_of: Any) -> None:
