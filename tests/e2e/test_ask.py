@@ -158,7 +158,7 @@ def test_terms_explain_themselves_under_the_pointer_and_at_the_focus(open_page: 
     expect(tip).to_contain_text("forgotten")
     visit.page.keyboard.press("Escape")
     expect(tip).to_be_hidden()
-    visit.page.locator("#prompt textarea").focus()
+    visit.page.locator("#known button").last.focus()
     visit.page.keyboard.press("Tab")
     expect(tip).to_contain_text("the same picture")  # of the seed
     assert visit.page.evaluate("document.querySelector('[aria-describedby=tip]') !== null")
