@@ -4,6 +4,7 @@
     python -m benchmarks scaling          [--prepare]        seconds against the number of images
     python -m benchmarks published-shape  [--slice N]        the MSCOCO model's shape, on a slice
     python -m benchmarks memory                              of `python app.py`, asked in a browser
+    python -m benchmarks soak             [--people 1,10,100]  crowds: right answers, memory, waiting
     python -m benchmarks opening                             first paint and first answers, in a browser
     python -m benchmarks rows             [--rows N]         a training set of a million rows
     python -m benchmarks bytes                               of every artifact, per training image

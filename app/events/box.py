@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.events.callers import sent_with
 from app.events.context import READY, PageContext, sentence
 from app.events.listeners import AT_ONCE
 from app.panels.updates import Updates
@@ -31,11 +32,11 @@ class BoxEvents:
 
     def draw(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A box was drawn, moved or taken away on the picture."""
-        drawn = event._data.get("box")
+        drawn = sent_with(event).get("box")
         session = self.page.session(request)
         session.typed = None
         sides = drawn if isinstance(drawn, list) else NO_SIDES
-        return self._place(sides, event._data.get("index"), session)
+        return self._place(sides, sent_with(event).get("index"), session)
 
     def type_sides(self, left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> Updates:
         """A side of the active box was typed."""
@@ -52,7 +53,7 @@ class BoxEvents:
 
     def choose(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Another box is the active one."""
-        session, number = self.page.session(request), event._data.get("index")
+        session, number = self.page.session(request), sent_with(event).get("index")
         if session.picture is None or not isinstance(number, int) or not 0 <= number < len(session.boxes):
             return self.page.unchanged()
         session.active, session.typed = number, None
@@ -60,7 +61,7 @@ class BoxEvents:
 
     def remove(self, event: gr.EventData, request: gr.Request) -> Updates:
         """One box is taken away."""
-        session, number = self.page.session(request), event._data.get("index")
+        session, number = self.page.session(request), sent_with(event).get("index")
         if not isinstance(number, int) or not 0 <= number < len(session.boxes):
             return self.page.unchanged()
         session.typed = None

@@ -1,4 +1,4 @@
-"""Who asks, and whether they still listen."""
+"""Who asks, what comes with it, and whether they still listen."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def address_of(request: gr.Request | None) -> str | None:
     """The address that a request came from; a proxy on this machine is believed who it asks for."""
     client = None if request is None else request.client
     return None if client is None else str(client.host)
+
+
+def sent_with(event: gr.EventData) -> dict[str, Any]:
+    """What a component of ours sends with an event: by name. Of anything else that may come, nothing."""
+    return event._data if isinstance(event._data, dict) else {}
 
 
 def hung_up() -> Callable[[], bool]:

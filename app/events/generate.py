@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from app.events.callers import sent_with
 from app.events.context import READY, PageContext, sentence
 from app.events.listeners import AT_ONCE, ON_THE_MODEL
 from app.panels.updates import Updates
@@ -55,7 +56,7 @@ class GenerateEvents:
 
     def pick_example(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Ask for an example's picture; its question follows."""
-        session, index = self.page.session(request), event._data.get("index")
+        session, index = self.page.session(request), sent_with(event).get("index")
         session.generation = None
         if not isinstance(index, int) or not 0 <= index < len(self.page.examples):
             return self.page.at_rest(status.failed("There is no such example."))

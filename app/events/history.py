@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.events.callers import sent_with
 from app.events.context import PageContext, sentence
 from app.events.listeners import AT_ONCE, QUIET
 from app.panels.history import history_message
@@ -34,7 +35,7 @@ class HistoryEvents:
 
     def look(self, event: gr.EventData, request: gr.Request) -> Updates:
         """The list of the runs that the browser names, and of those that it has not been told of yet."""
-        ids, session = event._data.get("ids"), self.page.session(request)
+        ids, session = sent_with(event).get("ids"), self.page.session(request)
         named = ids if isinstance(ids, list) else []
         own = session.run.id if session.run is not None else ""
         fresh = [own] if own in session.kept and own not in named else []
@@ -43,7 +44,7 @@ class HistoryEvents:
 
     def forget(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Delete runs whose key the browser has, and list the others."""
-        kept, pairs = self.page.session(request).kept, event._data.get("runs")
+        kept, pairs = self.page.session(request).kept, sent_with(event).get("runs")
         for pair in pairs[:LISTED] if isinstance(pairs, list) else []:
             if isinstance(pair, dict):
                 self._forget_one(pair.get("id"), pair.get("key"))
@@ -83,7 +84,7 @@ class HistoryEvents:
         """The run that is named, last; before it what there is to be told until it can be shown."""
         page = self.page
         try:
-            run = page.archive.read(event._data.get("id"))
+            run = page.archive.read(sent_with(event).get("id"))
             if page.workspace.config.latent_shape is None:  # the boxes lie on the model's cells
                 for _ in page.loader.waiting():
                     yield None, {page.action.status: status.running("Opening the model")}

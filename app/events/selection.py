@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import gradio as gr
 
+from app.events.callers import sent_with
 from app.events.context import PageContext
 from app.events.listeners import AT_ONCE
 from app.panels.updates import Updates
@@ -49,7 +50,7 @@ class SelectionEvents:
         self, event: gr.EventData, column: str | None, measure: str, request: gr.Request
     ) -> Updates:
         """An earlier run beside this one; asked for again, it goes."""
-        session, run_id = self.page.session(request), event._data.get("id")
+        session, run_id = self.page.session(request), sent_with(event).get("id")
         if session.run is None or not isinstance(run_id, str) or run_id == session.run.id:
             return self.page.unchanged()
         before = session.selection.earlier

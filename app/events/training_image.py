@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.events.callers import sent_with
 from app.events.context import READY, PageContext
 from app.events.listeners import AT_ONCE, QUIET
 from app.panels.updates import Updates
@@ -37,7 +38,8 @@ class TrainingImageEvents:
     def open(self, event: gr.EventData, request: gr.Request) -> Any:
         """What is known of a training image at once."""
         session, row = self.page.session(request), self._row(event)
-        at = float(event._data.get("at") or 0)
+        clock = sent_with(event).get("at")
+        at = float(clock) if isinstance(clock, int | float) else 0.0
         if row is None or (session.opened is not None and at < session.opened[1]):
             return gr.skip()  # what was asked for later has overtaken it
         session.opened = row, at
@@ -87,7 +89,7 @@ class TrainingImageEvents:
 
     def _row(self, event: gr.EventData) -> int | None:
         try:
-            return self.page.workspace.training_set.row_of(str(event._data.get("id")))
+            return self.page.workspace.training_set.row_of(str(sent_with(event).get("id")))
         except TrainingSetError:
             return None
 

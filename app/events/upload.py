@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.events.callers import sent_with
 from app.events.context import READY, PageContext, sentence
 from app.events.listeners import AT_ONCE
 from app.panels.updates import Updates
@@ -25,7 +26,10 @@ class UploadEvents:
 
     def receive(self, event: gr.EventData, caption: str | None, request: gr.Request) -> Updates:
         """A file was sent by the browser and has been read, or was refused."""
-        refused, upload = event._data.get("refused"), self.page.uploads.take(event._data.get("token"))
+        refused, upload = (
+            sent_with(event).get("refused"),
+            self.page.uploads.take(sent_with(event).get("token")),
+        )
         if refused is not None or upload is None:
             words = refused if isinstance(refused, str) else "the picture did not arrive: send it again"
             return self.page.at_rest(status.failed(sentence(words[:300])))

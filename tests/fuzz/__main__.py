@@ -27,7 +27,7 @@ class Tracebacks(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
-            self.found.append(record.getMessage())
+            self.found.append(logging.Formatter().format(record))
 
 
 def main() -> int:
