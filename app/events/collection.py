@@ -9,6 +9,7 @@ from functools import partial
 import gradio as gr
 import numpy as np
 
+from app.events.callers import sent_with
 from app.events.context import PageContext, sentence
 from app.events.counterfactual import Steps, check_updates
 from app.events.listeners import AT_ONCE, ON_THE_MODEL
@@ -39,7 +40,7 @@ class CollectionEvents:
 
     def collect(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Sum up what was chosen, or all that a look into the library finds."""
-        session, data, panel = self.page.session(request), event._data, self.page.library.collection
+        session, data, panel = self.page.session(request), sent_with(event), self.page.library.collection
         session.leaning = None
         if session.unlearning is not None:  # a test of the collection before
             session.unlearning.set()
@@ -58,7 +59,7 @@ class CollectionEvents:
         """Unlearn the collection, and make a kept picture again."""
         session, panel = self.page.session(request), self.page.library.collection
         try:
-            run, part = self._asked(session, event._data.get("run"), event._data.get("part"))
+            run, part = self._asked(session, sent_with(event).get("run"), sent_with(event).get("part"))
             assert session.leaning is not None
             steps = self._steps(part, session.leaning.collection)
         except Exception as problem:  # the page's edge: told in words

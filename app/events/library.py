@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.events.callers import sent_with
 from app.events.context import PageContext, sentence
 from app.events.listeners import AT_ONCE
 from app.runs.library import BROUGHT, PAGE, WORDS, LibraryQuestion, library_question, text_space
@@ -41,9 +42,9 @@ class LibraryEvents:
 
     def look(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         """One page of what is asked for, for the browser's own question `at` that time."""
-        session, at = self.page.session(request), event._data.get("at")
+        session, at = self.page.session(request), sent_with(event).get("at")
         try:
-            question = library_question(event._data.get("question") or {})
+            question = library_question(sent_with(event).get("question") or {})
             return {"at": at, "does": "shelf", **self._shown(session, question)}
         except WhenceError as problem:
             return {"at": at, "does": "problem", "words": sentence(str(problem))}
@@ -52,12 +53,15 @@ class LibraryEvents:
 
     def bring(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         """A picture was sent, which images are to be like."""
-        refused, upload = event._data.get("refused"), self.page.uploads.take(event._data.get("token"))
+        refused, upload = (
+            sent_with(event).get("refused"),
+            self.page.uploads.take(sent_with(event).get("token")),
+        )
         if refused is not None or upload is None:
             words = refused if isinstance(refused, str) else "the picture did not arrive: send it again"
-            return {"at": event._data.get("at"), "does": "problem", "words": sentence(words[:300])}
+            return {"at": sent_with(event).get("at"), "does": "problem", "words": sentence(words[:300])}
         self.page.session(request).brought = upload.image
-        return {"at": event._data.get("at"), "does": "brought"}
+        return {"at": sent_with(event).get("at"), "does": "brought"}
 
     def _shown(self, session: Session, question: LibraryQuestion) -> dict[str, Any]:
         workspace = self.page.workspace

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from app.events.callers import sent_with
 from app.events.context import PageContext, sentence
 from app.events.library import picture_spaces
 from app.events.listeners import QUIET
@@ -25,7 +26,10 @@ class WorkEvents:
 
     def bring(self, event: gr.EventData) -> str:
         """What was found of the picture that was sent."""
-        refused, upload = event._data.get("refused"), self.page.uploads.take(event._data.get("token"))
+        refused, upload = (
+            sent_with(event).get("refused"),
+            self.page.uploads.take(sent_with(event).get("token")),
+        )
         if refused is not None or upload is None:
             words = refused if isinstance(refused, str) else "the picture did not arrive: send it again"
             return status.failed(sentence(words[:300]))
