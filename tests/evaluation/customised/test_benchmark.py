@@ -68,6 +68,6 @@ def test_a_model_is_asked_from_its_folder_to_its_record(
     assert second.pictures[0].answers["bm25"] == first.pictures[0].answers["bm25"]
     assert "| `random` |" in (tmp_path / "page.md").read_text()
 
-    workspace = Workspace.open(collection / "work" / "dreambooth-base" / "owl")
+    workspace = Workspace.open(collection / "work" / "dreambooth" / "owl")
     assert workspace.artifact(FISHER).manifest["settings"][IMPORTED]["from"]
     assert not workspace.has(LOSSES)  # which are never the base's
