@@ -39,8 +39,9 @@ has never seen ({candidates} images then). Only the concept's own exemplars have
 captions, so `bm25`, which reads captions alone, cannot fail; where all exemplars share it, it says so.
 
 Written by `python -m evaluation customised` from the records in `docs/evaluation/customised`; intervals \
-are over concepts, seconds of a machine that did other things too. By chance recall@{k} would be {chance:.3f}. What a paper reports of its own benchmark, \
-which was not run here: Concept-TRAK's recall@10 is .955 on AbC's models.
+are over concepts, seconds of a machine that did other things too. By chance recall@{k} would be \
+{chance:.3f}. What a paper reports of its own benchmark, which was not run here: Concept-TRAK's recall@10 \
+is .955 on AbC's models.
 
 """
 
