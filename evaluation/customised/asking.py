@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
@@ -23,6 +22,7 @@ from attribution.results import Ranking
 from attribution.workspace.workspace import Workspace
 from evaluation.customised.collection import CANDIDATES, Collection, TaughtConcept, is_pipeline
 from evaluation.customised.records import FORMAT, Answer, Asked, ConceptRecord
+from evaluation.judging import Verdicts, verdicts_of
 from evaluation.pictures import generated_query
 
 BASE, OWN = "base", "own"  # whose curvature
@@ -82,8 +82,7 @@ class Benchmark:
         yield f"{concept.name}: {sum(each.learnt for each in record.pictures)} of {len(queries)} show it"
         record.write(self._record(concept))
         for name in missing if any(each.learnt for each in record.pictures) else ():
-            self._prepare(workspace.folder, _jobs(workspace, name))
-            workspace = self._opened(concept)
+            self._prepare(workspace, _jobs(workspace, name))
             record = self._asked(record, concept, workspace, queries, name)
             record.write(self._record(concept))
             yield f"{concept.name}: {name} ranks them {_ranks(record, name)}"
@@ -128,15 +127,20 @@ class Benchmark:
         if self.curvature == BASE:
             self._call([sys.executable, "-m", "precompute", "adopt", str(self.base), *CURVATURE], folder)
 
-    def _prepare(self, folder: Path, jobs: Sequence[str]) -> None:
+    def _prepare(self, workspace: Workspace, jobs: Sequence[str]) -> None:
         for job in jobs:
-            self._precompute(job, folder, [])
+            self._precompute(job, workspace.folder, [])
+        workspace.forget()
 
     def _precompute(self, verb: str, folder: Path, options: Sequence[str]) -> None:
         self._call([sys.executable, "-m", "precompute", verb, "--device", self.device, *options], folder)
 
     def _call(self, command: Sequence[str], folder: Path) -> None:
-        done = _run([*command, "--workspace", str(folder)])
+        threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+        done = subprocess.run(
+            [*command, "--workspace", str(folder)], capture_output=True, text=True, check=False,
+            env={**os.environ, **threads},
+        )  # fmt: skip
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise ResultError(f"`precompute` failed for {folder}: {last}")
@@ -177,15 +181,10 @@ class Benchmark:
             made_with, self.captions,
         )  # fmt: skip
 
-    def _verdicts(self, pictures: Path) -> dict[str, dict[str, dict[str, float]]]:
+    def _verdicts(self, pictures: Path) -> Verdicts:
         out = pictures / "verdicts.json"
         values = {"python": sys.executable, "pictures": pictures, "verdicts": out}
-        done = _run([word.format(**values) for word in self.judge])
-        if done.returncode != 0 or not out.exists():
-            last = (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
-            raise ResultError(f"the judge failed: {last}")
-        found: dict[str, dict[str, dict[str, float]]] = json.loads(out.read_text(encoding="utf-8"))
-        return found
+        return verdicts_of([word.format(**values) for word in self.judge], out, "the judge")
 
     def _asked(
         self,
@@ -240,10 +239,3 @@ def _jobs(workspace: Workspace, name: str) -> list[str]:
     """The commands of what a method needs and is not there yet, in order."""
     needed = [kind for kind in method(name).needs(workspace) if not workspace.has(kind)]
     return list(dict.fromkeys(kind.command for kind in needed))
-
-
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **threads}
-    )

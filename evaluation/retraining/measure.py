@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import platform
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +16,10 @@ from numpy import ndarray
 from PIL import Image
 
 from attribution.encoders.base import encoder_reader
-from attribution.errors import NonFiniteError, ResultError
+from attribution.errors import NonFiniteError
 from attribution.models.base import DiffusionModel, masked_mean
 from attribution.models.draws import probe_draws
+from evaluation.judging import verdicts_of
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.panel import REGIONS, Panel, all_remade
 from evaluation.retraining.recipe import Recipe
@@ -118,11 +117,7 @@ def verdicts(
             image.save(Path(folder) / f"{picture.name}.png")
         out = Path(folder) / "verdicts.json"
         command = recipe.judging_command(Path(folder), out)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not out.exists():
-            last = (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
-            raise ResultError(f"the judge of {recipe.name} failed: {last}")
-        said: dict[str, dict[str, dict[str, float]]] = json.loads(out.read_text(encoding="utf-8"))
+        said = verdicts_of(command, out, f"the judge of {recipe.name}")
     found: dict[str, list[float] | list[str]] = {}
     for attribute in ATTRIBUTES:
         answers = [said.get(f"{picture.name}.png", {}).get(attribute) for picture in panel.pictures]
