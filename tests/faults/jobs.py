@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import traceback
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from precompute.__main__ import main
 from tests.faults.disk import Call, Disk, Fault
-from tests.faults.trial import Trial, is_one_line
+from tests.faults.trial import Trial, is_one_line, outcome
 from tests.worlds import TINY
 from tests.worlds.folders import contents, few_scenes
 
@@ -67,16 +64,7 @@ class Jobs:
             shutil.copytree(self._room / "bound", self._workspace)
 
     def _run(self, disk: Disk) -> tuple[int, str]:
-        """Exit status (-1 for an error without a name), and what was said of it."""
-        errors = io.StringIO()
-        with redirect_stderr(errors), redirect_stdout(io.StringIO()):
-            try:
-                with disk:
-                    status = main(self._command)
-            except BaseException:  # which is what is looked for
-                return -1, traceback.format_exc()
-        lines = [line for line in errors.getvalue().splitlines() if line.startswith("error: ")]
-        return status, "\n".join(lines)
+        return outcome(main, self._command, disk)
 
     def _wrong(self, status: int, said: str) -> str:
         if status == 0:

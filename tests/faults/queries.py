@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
-import traceback
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from attribution.__main__ import main
 from tests.faults.disk import Call, Disk, Fault
-from tests.faults.trial import Trial, is_one_line
+from tests.faults.trial import Trial, is_one_line, outcome
 from tests.worlds import TINY
 
 METHODS = ("clip", "pixel", "bm25", "first-order")
@@ -50,15 +47,7 @@ class Queries:
             (self._room / ".answer.json").unlink(missing_ok=True)  # which a read-only disk holds on to
 
     def _asked(self, disk: Disk) -> tuple[int, str]:
-        """Exit status (-1 for an error without a name), and what was said of it."""
-        errors = io.StringIO()
-        with redirect_stderr(errors), redirect_stdout(io.StringIO()):
-            try:
-                with disk:
-                    status = main(self._command)
-            except BaseException:  # which is what is looked for
-                return -1, traceback.format_exc()
-        return status, "\n".join(x for x in errors.getvalue().splitlines() if x.startswith("error: "))
+        return outcome(main, self._command, disk)
 
     def _wrong(self, status: int, said: str) -> str:
         if status == 0:
