@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.__main__ import arguments
-from app.runs.archive import RunArchive
 from app.runtime.models import served_models, title_of
-from app.server import build_server
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED
 from tests.worlds import TINY
+from tests.worlds.servers import built
 
 # Gradio asks pandas, in each call, for what is about to go.
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -28,14 +26,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     shutil.copytree(TINY, folder / "My dog", ignore=shutil.ignore_patterns("encoders"))
     shutil.copytree(TINY / "encoders", folder / "My dog" / "encoders")
     both = [Workspace.open(TINY / "workspace"), Workspace.open(folder / "My dog" / "workspace")]
-    first, other = [(each, RunArchive(folder / "runs", each)) for each in both]
-
-    async def built() -> TestClient:
-        return TestClient(build_server(*first, others=[other]), base_url="http://localhost")
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "sent"))
-        return asyncio.run(built())  # where no event loop runs, Gradio makes some and leaves them open
+        server = built(both[0], folder / "runs", both[1])
+        return TestClient(server, base_url="http://localhost")
 
 
 def test_each_model_has_a_page_and_pictures_of_its_own(client: TestClient) -> None:

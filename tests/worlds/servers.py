@@ -17,11 +17,12 @@ from app.server import build_server
 from attribution.workspace.workspace import Workspace
 
 
-def built(workspace: Workspace, runs: Path) -> FastAPI:
-    """The server of a workspace; what is kept of its answers lies in `runs`."""
+def built(workspace: Workspace, runs: Path, *others: Workspace) -> FastAPI:
+    """The server of a workspace, and of others; what is kept of its answers lies in `runs`."""
+    first, *further = [(each, RunArchive(runs, each)) for each in (workspace, *others)]
 
     async def build() -> FastAPI:
-        return build_server(workspace, RunArchive(runs, workspace))
+        return build_server(*first, others=further)
 
     return asyncio.run(build())  # where no event loop runs, Gradio makes some and leaves them open
 
