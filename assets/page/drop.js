@@ -9,14 +9,4 @@ const send = async (file) => {
   words.textContent = said;
   input.value = "";
 };
-input.addEventListener("change", () => input.files[0] && send(input.files[0]));
-zone.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  zone.classList.add("is-target");
-});
-zone.addEventListener("dragleave", () => zone.classList.remove("is-target"));
-zone.addEventListener("drop", (event) => {
-  event.preventDefault();
-  zone.classList.remove("is-target");
-  if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
-});
+window.whence.takeFile(input, zone, send);

@@ -9,6 +9,20 @@ window.whence = {
       return { refused: "the picture could not be sent: is the server still running?" };
     }
   },
+  // A file that is chosen, or dropped where there is room for one, is sent.
+  takeFile(input, zone, send) {
+    input.addEventListener("change", () => input.files[0] && send(input.files[0]));
+    zone.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      zone.classList.add("is-target");
+    });
+    zone.addEventListener("dragleave", () => zone.classList.remove("is-target"));
+    zone.addEventListener("drop", (event) => {
+      event.preventDefault();
+      zone.classList.remove("is-target");
+      if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
+    });
+  },
   dark(on) {
     document.body.classList.toggle("dark", on);
     document.documentElement.style.colorScheme = on ? "dark" : "light";

@@ -3,23 +3,12 @@
 const host = element.querySelector(".work-host"), words = element.querySelector(".work-words");
 const input = element.querySelector("input"), zone = element.querySelector(".work-drop"), said = words.textContent;
 const send = async (file) => {
-  if (!file) return;
   words.textContent = `Looking for ${file.name} …`;
   host.setAttribute("aria-busy", "true");
   trigger("bring", await window.whence.upload(file));
   input.value = "";
 };
-input.addEventListener("change", () => send(input.files[0]));
-zone.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  zone.classList.add("is-target");
-});
-zone.addEventListener("dragleave", () => zone.classList.remove("is-target"));
-zone.addEventListener("drop", (event) => {
-  event.preventDefault();
-  zone.classList.remove("is-target");
-  send(event.dataTransfer.files[0]);
-});
+window.whence.takeFile(input, zone, send);
 host.addEventListener("click", (event) => {
   const cell = event.target.closest(".cell[data-id]");
   if (cell) trigger("open", { id: cell.dataset.id, at: performance.now() });
