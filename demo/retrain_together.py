@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ from attribution.errors import NonFiniteError, SettingsError
 from demo import diffusion
 from demo.retrain import Retraining
 from training.loop import Batches
-from training.together import Lesson, kept_examples, train_together
+from training.together import Lesson, LossOfEach, kept_examples, train_together
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class Group:
 
     Attributes:
         at_once: how many are on the GPU together; each takes a third of a gigabyte of its memory.
+        compiled: whether the loss is compiled first, which takes a minute: a step is then of fewer kernels,
+            by which many small models are held up.
         apart: the folders of models whose training came apart.
         published: pipelines that are written or being written.
     """
 
     jobs: Sequence[Retraining]
     at_once: int
+    compiled: bool = False
     apart: list[Path] = field(default_factory=list, init=False)
     published: list[Future[None]] = field(default_factory=list, init=False)
 
@@ -50,11 +54,12 @@ class Group:
         todo = [job for job in self.jobs if not job.finished]
         for job in todo:
             job.check()
+        given = {job.seed: _Given.by(job) for job in {job.seed: job for job in todo}.values()}
         starts = range(0, len(todo), self.at_once)
         with ThreadPoolExecutor(1) as publisher:
             for number, first in enumerate(starts, 1):
                 name = f"group {number} of {len(starts)}"
-                yield from self._trained(todo[first : first + self.at_once], name, publisher)
+                yield from self._trained(todo[first : first + self.at_once], given, name, publisher)
         for each in self.published:
             each.result()
         if self.apart:
@@ -64,11 +69,14 @@ class Group:
             )
 
     def _trained(
-        self, jobs: Sequence[Retraining], name: str, publisher: ThreadPoolExecutor
+        self,
+        jobs: Sequence[Retraining],
+        given: Mapping[int, _Given],
+        name: str,
+        publisher: ThreadPoolExecutor,
     ) -> Iterator[tuple[str, int, int, str]]:
         """Train one group. The GPU need not wait for what the thread of `publisher` writes."""
         device = jobs[0].world.device
-        given = {job.seed: _Given.by(job) for job in {job.seed: job for job in jobs}.values()}
         models = [job.new_model().to(device) for job in jobs]
         lessons = []
         for job, model in zip(jobs, models, strict=True):
@@ -76,13 +84,19 @@ class Group:
             kept = kept_examples(shared.rows, job.world.left_out_rows).to(device)
             lessons.append(Lesson(model, shared.tables, kept))
         values: list[float] = []
-        for done, values in train_together(lessons, diffusion.loss_of_each, jobs[0].recipe):
+        for done, values in train_together(lessons, self._loss_of_each, jobs[0].recipe):
             yield name, done, jobs[0].steps, f"mean loss {sum(values) / len(values):.4f}"
         for job, model, value in zip(jobs, models, values, strict=True):
             if math.isfinite(value):
                 self.published.append(publisher.submit(job.publish, model.to("cpu")))
             else:
                 self.apart.append(job.out)
+
+    @cached_property
+    def _loss_of_each(self) -> LossOfEach:
+        """The loss, compiled once for all models: they differ in their weights alone."""
+        loss: LossOfEach = diffusion.loss_of_each
+        return torch.compile(loss, dynamic=False) if self.compiled else loss
 
 
 @dataclass(frozen=True)

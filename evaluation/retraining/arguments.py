@@ -147,6 +147,8 @@ def _run(verb: argparse.ArgumentParser) -> None:
         "models trained at once in one process on a GPU, by the recipe's `train_together`; workers measure"
     )
     verb.add_argument("--together", type=positive_count, default=0, metavar="N", help=words)
+    words = "measure models here and not on the --device that trains them"
+    verb.add_argument("--measure-on", metavar="cpu|cuda", help=words)
     verb.add_argument("--keep", action="store_true", help="keep models that are recorded")
     _working(verb)
 
@@ -162,4 +164,6 @@ def _measure(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--model", required=True, metavar="FOLDER")
     verb.add_argument("--records", type=Path, required=True, metavar="DIR")
     verb.add_argument("--device", default="cpu", metavar="cpu|cuda")
+    words = "where it was trained, for the record (default: --device)"
+    verb.add_argument("--trained-on", metavar="cpu|cuda", help=words)
     verb.add_argument("--cpu-seconds", type=float, default=0.0, metavar="S", help="that training took")

@@ -143,7 +143,8 @@ def measure(given: argparse.Namespace) -> None:
     """Measure one job's model and keep its record (what the fleet calls)."""
     read = Plan.read(given.plan)
     model = open_model(given.model, given.device)
-    record, sheet = measured(read, read.jobs[given.job], model, {"cpu_seconds": given.cpu_seconds})
+    cost = {"cpu_seconds": given.cpu_seconds, "trained_on": given.trained_on or given.device}
+    record, sheet = measured(read, read.jobs[given.job], model, cost)
     Records(given.records).write(record, sheet)
 
 
@@ -166,7 +167,8 @@ def _recorded(made: Plan, folder: Path) -> int:
 
 
 def _fleet(given: argparse.Namespace, keep: bool) -> Fleet:
-    return Fleet(given.work, Records(given.folder / "records"), given.device, keep)
+    records, measured_on = Records(given.folder / "records"), getattr(given, "measure_on", None)
+    return Fleet(given.work, records, given.device, keep, measured_on=measured_on)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from evaluation.retraining.evidence import Measured, Series, recognised
@@ -36,25 +36,49 @@ class Effect:
     spreads: float | None
 
 
-def beyond_chance(removal: Rises, chance: Float[ndarray, "draws pictures"], seed: int = 0) -> Effect:
-    """A removal's mean rise less that of random removals.
+@dataclass(frozen=True)
+class Trained:
+    """A removal that was trained once, and random removals trained from the same seed."""
 
-    The interval (95%) resamples pictures and random draws; and, since the removal was trained once, adds
-    the deviation of a random draw from their mean: what one training differs from another by luck.
-    Without two draws there is no interval.
+    removal: Rises
+    chance: Float[ndarray, "draws pictures"]
+
+    @property
+    def beyond(self) -> Rises:
+        return self.removal - self.chance.mean(axis=0)
+
+
+def beyond_chance(trained: Sequence[Trained], seed: int = 0) -> Effect:
+    """A removal's mean rise less that of random removals; the mean over the seeds it was trained from.
+
+    The interval (95%) resamples pictures, the same for all seeds, and each seed's random draws; and, since
+    the removal was trained once a seed, adds the deviation of a random draw from their mean: what one
+    training differs from another by luck. Where a seed has fewer than two draws there is no interval.
     """
-    value = float(removal.mean() - chance.mean())
-    draws, pictures = chance.shape
-    if draws < 2:
+    value = float(np.mean([each.beyond.mean() for each in trained]))
+    if any(len(each.chance) < 2 for each in trained):
         return Effect(value, None, None)
     rng = np.random.default_rng(seed)
-    luck = (chance - chance.mean(axis=0)) * np.sqrt(draws / (draws - 1))
+    pictures = len(trained[0].removal)
     some = rng.integers(pictures, size=(RESAMPLES, pictures))
-    which, lucky = rng.integers(draws, size=(RESAMPLES, draws)), rng.integers(draws, size=RESAMPLES)
-    expected = chance[which[:, :, None], some[:, None, :]].mean(axis=(1, 2))
-    found = (removal[some] + luck[lucky[:, None], some]).mean(axis=1) - expected
-    spread = float(chance.mean(axis=1).std(ddof=1))
+    found = np.mean([_resampled(each, some, rng) for each in trained], axis=0)
+    spread = float(np.mean([each.chance.mean(axis=1).std(ddof=1) for each in trained]))
     return Effect(value, interval_of(found), value / spread if spread > 0 else None)
+
+
+def _resampled(
+    trained: Trained, some: Int[ndarray, "resamples pictures"], rng: np.random.Generator
+) -> Float[ndarray, " resamples"]:
+    """The mean rise beyond chance over some pictures, with luck and draws taken at random."""
+    removal, chance, resamples = trained.removal, trained.chance, len(some)
+    draws = len(chance)
+    luck = (chance - chance.mean(axis=0)) * np.sqrt(draws / (draws - 1))
+    which, lucky = rng.integers(draws, size=(resamples, draws)), rng.integers(draws, size=resamples)
+    expected = chance[which[:, :, None], some[:, None, :]].mean(axis=(1, 2))
+    found: Float[ndarray, " resamples"] = (removal[some] + luck[lucky[:, None], some]).mean(
+        axis=1
+    ) - expected
+    return found
 
 
 def interval_of(resampled: Float[ndarray, " resamples"]) -> Interval:
@@ -103,14 +127,30 @@ OUTCOMES: dict[str, Outcome] = {
 
 
 def effect(
-    series: Series, removal: Measured, chance: Sequence[Measured], role: str, outcome: str = "loss"
+    series: Series, removals: Mapping[int, Measured], role: str, outcome: str = "loss"
 ) -> Effect | None:
-    """An outcome's effect on the targets or the controls; None where it was not measured."""
-    rows = series.panel.rows(role)
-    of = OUTCOMES[outcome]
-    found, draws = of(series, removal), [of(series, each) for each in chance]
-    known = [each[rows] for each in draws if each is not None]
-    return None if found is None or not known else beyond_chance(found[rows], np.stack(known))
+    """An outcome's effect on the targets or the controls; None where it was not measured.
+
+    Args:
+        removals: what was trained, by seed.
+    """
+    found = trained(series, removals, role, outcome)
+    return beyond_chance(found) if found else None
+
+
+def trained(
+    series: Series, removals: Mapping[int, Measured], role: str, outcome: str = "loss"
+) -> list[Trained]:
+    """An outcome of the removals of each seed and of its random ones, where it was measured."""
+    rows, of = series.panel.rows(role), OUTCOMES[outcome]
+    every = []
+    for seed, removal in removals.items():
+        found = of(series, removal)
+        draws = [of(series, each) for each in series.chance(int(removal[0].labels["k"]), seed=seed)]
+        known = [each[rows] for each in draws if each is not None]
+        if found is not None and known:
+            every.append(Trained(found[rows], np.stack(known)))
+    return every
 
 
 @dataclass(frozen=True)
@@ -118,6 +158,7 @@ class UnionLine:
     """What removing one union did to targets and controls, by outcome.
 
     Attributes:
+        trainings: seeds that it was trained from.
         recognised: the share of the targets' objects that the judge names in the pictures made again.
         share: of the oracle's effect on the targets' loss, and its interval over targets; None where the
             oracle has none.
@@ -126,6 +167,7 @@ class UnionLine:
     method: str
     k: int
     left_out: int
+    trainings: int
     targets: dict[str, Effect]
     controls: dict[str, Effect]
     recognised: float | None
@@ -136,38 +178,43 @@ def union_lines(series: Series) -> list[UnionLine]:
     """Every union that was removed, by K; where there is no reference or no random removal, none."""
     lines = []
     for k in series.values("k", "union"):
-        chance = series.chance(int(k))
-        if not chance or any(job.seed not in series.references for job, _ in chance):
-            continue
-        oracle = series.select(kind="union", method=ORACLE, k=k)
         for method in series.values("method", "union"):
-            for removal in series.select(kind="union", method=method, k=k)[:1]:
-                share = _share(series, removal, oracle[0], chance) if oracle else None
-                lines.append(_line(series, removal, chance, share))
+            removals = removals_of(series, str(method), int(k))
+            if removals:
+                lines.append(_line(series, removals))
     return lines
 
 
-def _share(
-    series: Series, removal: Measured, oracle: Measured, chance: Sequence[Measured]
-) -> tuple[float, Interval] | None:
-    rows = series.panel.rows(TARGET)
-    expected = np.mean([series.rises(each)[rows] for each in chance], axis=0)
-    found, most = (series.rises(each)[rows] - expected for each in (removal, oracle))
+def removals_of(series: Series, method: str, k: int) -> dict[int, Measured]:
+    """What was trained without a method's union, by seed, where that can be held against chance."""
+    found = {seed: series.select(seed, kind="union", method=method, k=k) for seed in series.comparable(k)}
+    return {seed: each[0] for seed, each in found.items() if each}
+
+
+def _share(series: Series, removals: Mapping[int, Measured], k: int) -> tuple[float, Interval] | None:
+    """Of the oracle's effect, from the seeds that both were trained from."""
+    oracles = removals_of(series, ORACLE, k)
+    both = [seed for seed in removals if seed in oracles]
+    if not both:
+        return None
+    found, most = (
+        np.mean([each.beyond for each in trained(series, {s: some[s] for s in both}, TARGET)], axis=0)
+        for some in (removals, oracles)
+    )
     return None if most.mean() <= 0 else (float(found.mean() / most.mean()), ratio_interval(found, most))
 
 
-def _line(
-    series: Series, removal: Measured, chance: Sequence[Measured], share: tuple[float, Interval] | None
-) -> UnionLine:
-    job, record = removal
+def _line(series: Series, removals: Mapping[int, Measured]) -> UnionLine:
+    job, _ = next(iter(removals.values()))
+    method, k = str(job.labels["method"]), int(job.labels["k"])
     targets, controls = (
-        {name: e for name in OUTCOMES if (e := effect(series, removal, chance, role, name)) is not None}
+        {name: e for name in OUTCOMES if (e := effect(series, removals, role, name)) is not None}
         for role in (TARGET, CONTROL)
     )
-    rows = series.panel.rows(TARGET)
+    rows, records = series.panel.rows(TARGET), [record for _, record in removals.values()]
     return UnionLine(
-        str(job.labels["method"]), int(job.labels["k"]), job.left_out.count, targets, controls,
-        recognised([record], series.panel, rows), share,
+        method, k, job.left_out.count, len(removals), targets, controls,
+        recognised(records, series.panel, rows), _share(series, removals, k),
     )  # fmt: skip
 
 
@@ -196,7 +243,7 @@ def pilot_lines(series: Series, counts: Sequence[int] = (2, 4, 8)) -> list[Pilot
     lines = []
     minutes = cpu_minutes([record for _, record in series.jobs])
     for k in series.values("k", "union"):
-        chance, oracle = series.chance(int(k)), series.select(kind="union", method=ORACLE, k=k)
+        chance, oracle = series.chance(int(k)), series.select(0, kind="union", method=ORACLE, k=k)
         if len(chance) < 2 or not oracle or 0 not in series.references:
             continue
         for name, of in OUTCOMES.items():

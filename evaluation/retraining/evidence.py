@@ -41,15 +41,14 @@ class Series:
 
     @property
     def made_with(self) -> list[str]:
-        """What the records were made with, such as "cpu (x86_64, torch 2.13.0)"."""
-        made = [record.made_with for _, record in self.jobs]
-        return sorted({f"{m.get('device')} ({m.get('machine')}, torch {m.get('torch')})" for m in made})
+        """What the models were trained with, such as "cpu (x86_64, torch 2.13.0)"."""
+        return sorted({_made_with(record) for _, record in self.jobs})
 
-    def select(self, **labels: object) -> list[Measured]:
-        """The jobs with these labels, each once."""
+    def select(self, seed: int | None = None, **labels: object) -> list[Measured]:
+        """The jobs with these labels, each once; with a `seed`, those of it alone."""
         found: dict[tuple[object, ...], Measured] = {}
         for job, record in self.jobs:
-            if all(job.labels.get(name) == value for name, value in labels.items()):
+            if seed in (None, job.seed) and all(job.labels.get(n) == value for n, value in labels.items()):
                 found.setdefault((record.key, *sorted(job.labels.items())), (job, record))
         return list(found.values())
 
@@ -69,9 +68,14 @@ class Series:
         found: Float[ndarray, " pictures"] = record.mean_losses(region) / before - 1
         return found
 
-    def chance(self, k: int, kind: str = "union") -> list[Measured]:
-        """The random removals of as many images."""
-        return self.select(kind=kind, method=CHANCE, k=k)
+    def chance(self, k: int, kind: str = "union", seed: int = 0) -> list[Measured]:
+        """The random removals of as many images, trained from one seed."""
+        return self.select(seed, kind=kind, method=CHANCE, k=k)
+
+    def comparable(self, k: int) -> dict[int, list[Measured]]:
+        """The random unions of K by seed, of the seeds whose reference is recorded."""
+        seeds = dict.fromkeys(job.seed for job, _ in self.select(kind="union", method=CHANCE, k=k))
+        return {seed: self.chance(k, seed=seed) for seed in sorted(seeds) if seed in self.references}
 
     def values(self, label: str, kind: str) -> list[str | int | float]:
         """The values of a label among the recorded jobs of a kind, in the order of the plans."""
@@ -134,6 +138,12 @@ class Evidence:
         """What unlearning the answers about a panel showed, by method."""
         found = [Proof.read(path) for path in sorted((self.folder / "proofs").glob("*.json"))]
         return {proof.method: proof for proof in found if proof.panel == panel.digest}
+
+
+def _made_with(record: Record) -> str:
+    made = record.made_with
+    device = made.get("trained_on", made.get("device"))
+    return f"{device} ({made.get('machine')}, torch {made.get('torch')})"
 
 
 def recognised(records: list[Record], panel: Panel, rows: list[int]) -> float | None:

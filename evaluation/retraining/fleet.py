@@ -68,6 +68,7 @@ class Fleet:
         records: what is finished.
         keep: whether models stay when they are recorded.
         measuring: the command that measures a job, once its model is there, and writes its record.
+        measured_on: the device of that; None for that of the training.
     """
 
     work: Path
@@ -75,6 +76,7 @@ class Fleet:
     device: str = "cpu"
     keep: bool = False
     measuring: Measuring = measuring_command
+    measured_on: str | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(
@@ -222,7 +224,8 @@ class Fleet:
             return None
         folder = self.folder(planned.plan, planned.plan.jobs[number])
         command = self.measuring(planned, number, folder / "model", self.records, _spent(folder))
-        return self._call([*command, "--device", self.device], folder, [held])
+        command += ["--device", self.measured_on or self.device, "--trained-on", self.device]
+        return self._call(command, folder, [held])
 
     def _call(
         self,

@@ -33,7 +33,7 @@ class Choices:
         methods: None for all that are there.
         k: images removed a picture.
         chance: random draws of each size.
-        seeds: of references.
+        seeds: of references; `repeats` trains unions from all but the first.
         pictures: targets whose images are removed one picture at a time.
         models: random halves; the first `again` of them are trained with a second seed too.
     """
@@ -104,6 +104,19 @@ class Planner:
         jobs += self._chances_of(len(everything), 0, min(2, self.choices.chance))
         return self._plan("union", jobs)
 
+    def repeats(self) -> Plan:
+        """The unions of `union` and what they are held against, from other seeds: is it luck?"""
+        jobs = []
+        for seed in range(1, self.choices.seeds):
+            jobs.append(self._job((), seed=seed, kind=REFERENCE))
+            for k in self.choices.k:
+                jobs += self._chances_of(k * len(self._targets), k, self.choices.chance, seed=seed)
+                jobs.append(self._union(ORACLE, self._oracles(self._targets), k, seed=seed))
+                for name, each in self._methods.items():
+                    rankings = [each.ranking(f"{picture.name}-whole") for picture in self._targets]
+                    jobs.append(self._union(name, rankings, k, seed=seed))
+        return self._plan("repeats", jobs)
+
     def single(self) -> Plan:
         """The first K of each method for one picture at a time, the oracle's, and chance, for each K."""
         jobs = []
@@ -149,21 +162,26 @@ class Planner:
         return [oracle_ranking(picture, self._recipe.training_set, side) for picture in pictures]
 
     def _union(
-        self, method: str, rankings: Sequence[Int[ndarray, " ranked"]], k: int, side: str = ""
+        self,
+        method: str,
+        rankings: Sequence[Int[ndarray, " ranked"]],
+        k: int,
+        side: str = "",
+        seed: int = 0,
     ) -> Job:
         rows = union(rankings, k * len(rankings))
         if side:
             return self._job(rows, kind="boxed", method=method, k=k, side=side)
-        return self._job(rows, kind="union", method=method, k=k)
+        return self._job(rows, seed=seed, kind="union", method=method, k=k)
 
     def _chances(self) -> Iterable[Job]:
         for k in self.choices.k:
             yield from self._chances_of(k * len(self._targets), k, self.choices.chance)
 
-    def _chances_of(self, size: int, k: int, draws: int, kind: str = "union") -> list[Job]:
+    def _chances_of(self, size: int, k: int, draws: int, kind: str = "union", seed: int = 0) -> list[Job]:
         images = len(self._recipe.training_set)
         return [
-            self._job(random_rows(images, size, draw), kind=kind, method=CHANCE, k=k, draw=draw)
+            self._job(random_rows(images, size, draw), seed=seed, kind=kind, method=CHANCE, k=k, draw=draw)
             for draw in range(draws)
         ]
 
@@ -182,6 +200,7 @@ KINDS: dict[str, Callable[[Planner], Plan]] = {
     "pilot": Planner.pilot,
     "references": Planner.references,
     "union": Planner.union,
+    "repeats": Planner.repeats,
     "single": Planner.single,
     "lds": Planner.lds,
     "boxed": Planner.boxed,

@@ -88,7 +88,7 @@ def answers_of(series: Series, proofs: Mapping[str, Proof]) -> list[Answer]:
     random = np.stack([series.rises(each) for each in unions])
     answers = []
     for name, proof in proofs.items():
-        removal = series.select(kind="union", method=name, k=chance.k)
+        removal = series.select(0, kind="union", method=name, k=chance.k)
         if name == CHANCE or proof.k != chance.k or not removal:
             continue
         rises = series.rises(removal[0])

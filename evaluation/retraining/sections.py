@@ -129,12 +129,13 @@ def unions(evidence: Evidence) -> Written | None:
 
 def _union_table(lines: Sequence[UnionLine]) -> str:
     header = (
-        "without the images of", "targets' loss", "in spreads of chance", "share of the oracle's",
+        "without the images of", "seeds", "targets' loss", "in spreads of chance", "share of the oracle's",
         "controls' loss", "pixels (MSE)", "CLIP", "DINO", "targets' objects recognised",
     )  # fmt: skip
     rows = [
         (
             f"`{x.method}`" if x.method not in (ORACLE, ORACLE_ALL) else f"*{x.method}*",
+            str(x.trainings),
             _percent(x.targets["loss"]),
             "" if x.targets["loss"].spreads is None else f"{x.targets['loss'].spreads:+.1f}",
             "" if x.share is None else f"{x.share[0]:.2f} {interval(x.share[1], 2)}",

@@ -59,8 +59,10 @@ class Together:
         with ExitStack() as stack:
             locks = {}
             for each in asked:
+                if each.model.exists():
+                    continue  # who measures it must be able to hold it
                 handle = stack.enter_context(held(each.folder.name))
-                if handle is not None and not each.model.exists():
+                if handle is not None:
                     locks[each.model] = handle
             yield cls(recipe, [each for each in asked if each.model in locks], locks)
 

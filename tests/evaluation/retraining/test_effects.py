@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.retraining.charts import Line, Mark, Scale, interval_chart, line_chart
-from evaluation.retraining.effects import beyond_chance
+from evaluation.retraining.effects import Trained, beyond_chance
 from evaluation.retraining.lds import lds, lds_interval, rank_correlations
 from evaluation.statistics import spearman
 
@@ -15,9 +15,9 @@ def test_an_effect_is_beyond_what_chance_does() -> None:
     """Law: A random removal has no effect beyond chance, on average."""
     rng = np.random.default_rng(0)
     chance = 0.2 + 0.02 * rng.standard_normal((6, 8))
-    effects = [beyond_chance(chance[k], np.delete(chance, k, axis=0)).value for k in range(6)]
+    effects = [beyond_chance([Trained(chance[k], np.delete(chance, k, axis=0))]).value for k in range(6)]
     assert np.mean(effects) == pytest.approx(0, abs=1e-12)
-    assert beyond_chance(chance[0] + 0.3, chance).value == pytest.approx(
+    assert beyond_chance([Trained(chance[0] + 0.3, chance)]).value == pytest.approx(
         chance[0].mean() + 0.3 - chance.mean()
     )
 
@@ -27,15 +27,34 @@ def test_intervals_hold_no_effect_as_often_as_they_say() -> None:
     rng = np.random.default_rng(1)
     held = 0
     for trial in range(40):
-        luck = 0.05 * rng.standard_normal((7, 1)) + 0.01 * rng.standard_normal((7, 8))
-        rises = 0.1 + 0.05 * rng.standard_normal(8) + luck
-        low, high = beyond_chance(rises[0], rises[1:], seed=trial).interval or (0.0, 0.0)
+        low, high = beyond_chance([_no_effect(rng, 7)], seed=trial).interval or (0.0, 0.0)
         held += low <= 0 <= high
     assert held / 40 > 0.8  # six draws of chance are few
 
 
+def test_trainings_from_more_seeds_narrow_an_interval() -> None:
+    """Law: What is trained from several seeds is held against chance of the same seed, and is surer."""
+    rng = np.random.default_rng(2)
+    held, narrower = 0, 0
+    for trial in range(40):
+        seeds = [_no_effect(rng, 5, shift=shift) for shift in (0.0, 0.5, -0.3)]  # a reference's own luck
+        low, high = beyond_chance(seeds, seed=trial).interval or (0.0, 0.0)
+        one, other = beyond_chance(seeds[:1], seed=trial).interval or (0.0, 0.0)
+        held += low <= 0 <= high
+        narrower += high - low < other - one
+    assert held / 40 > 0.8
+    assert narrower / 40 > 0.8
+
+
+def _no_effect(rng: np.random.Generator, trainings: int, shift: float = 0.0) -> Trained:
+    """A removal that is no more than chance, and chance: what differs is the luck of each training."""
+    luck = 0.05 * rng.standard_normal((trainings, 1)) + 0.01 * rng.standard_normal((trainings, 8))
+    rises = shift + 0.1 + 0.05 * rng.standard_normal(8) + luck
+    return Trained(rises[0], rises[1:])
+
+
 def test_one_random_removal_gives_no_interval() -> None:
-    effect = beyond_chance(np.ones(3), np.zeros((1, 3)))
+    effect = beyond_chance([Trained(np.ones(3), np.zeros((1, 3)))])
     assert (effect.value, effect.interval, effect.spreads) == (1.0, None, None)
 
 

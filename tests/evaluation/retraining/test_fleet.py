@@ -132,6 +132,32 @@ def test_many_are_trained_by_one_command_and_measured_as_they_come(
     assert not any(fleet.in_hand(plan, job) for job in plan.jobs)
 
 
+def test_a_model_that_was_trained_and_not_measured_is_measured_beside_many(
+    fleet: Fleet, plan_of: Callable[..., Path]
+) -> None:
+    path = plan_of((1,), (2,))
+
+    def stumbling(*_: object) -> list[str]:
+        return [sys.executable, "-c", "raise SystemExit('it was killed')"]
+
+    killed = Fleet(fleet.work, fleet.records, measuring=stumbling)
+    assert len(killed.run([(path, Plan.read(path))], 2, lambda line: None, together=2)) == 2
+    assert fleet.run([(path, Plan.read(path))], 2, lambda line: None, together=2) == []
+    assert len(measured(fleet)) == 2
+
+
+def test_models_are_measured_where_it_is_said(fleet: Fleet, plan_of: Callable[..., Path]) -> None:
+    path, devices = plan_of((1,)), fleet.records.folder.parent / "devices"
+
+    def telling(*given: object) -> list[str]:
+        code = f"import sys; open({str(devices)!r}, 'w').write(' '.join(sys.argv[-4:]))"
+        return [sys.executable, "-c", code]
+
+    elsewhere = Fleet(fleet.work, fleet.records, "cuda", measuring=telling, measured_on="cpu")
+    run(elsewhere, path)
+    assert devices.read_text() == "--device cpu --trained-on cuda"
+
+
 def test_what_the_command_for_many_left_is_trained_by_itself(
     fleet: Fleet, plan_of: Callable[..., Path], small_recipe: Path, tmp_path: Path
 ) -> None:
