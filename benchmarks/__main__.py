@@ -7,6 +7,7 @@
     python -m benchmarks soak             [--people 1,10,100]  crowds: right answers, memory, waiting
     python -m benchmarks opening                             first paint and first answers, in a browser
     python -m benchmarks rows             [--rows N]         a training set of a million rows
+    python -m benchmarks gpu-hours        [--dtype bf16]     SD 1.5 and SDXL by the published settings
     python -m benchmarks bytes                               of every artifact, per training image
 
 `--docs docs` also puts the report between its marks in docs/PERFORMANCE.md (at the end if there are none),

@@ -52,6 +52,7 @@ T5_XXL = {
 BLOCKS = ("DownEncoderBlock2D",) * 4
 DECODERS = ("UpDecoderBlock2D",) * 4
 UNET_XL = {
+    "sample_size": 128,
     "block_out_channels": (320, 640, 1280),
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -86,11 +87,11 @@ class Shape:
     caption: int
 
 
-def _clip(sizes: dict[str, int]) -> nn.Module:
+def clip(sizes: dict[str, int]) -> nn.Module:
     return CLIPTextModel(CLIPTextConfig(**sizes))  # type: ignore[no-any-return]
 
 
-def _pooling_clip(sizes: dict[str, int]) -> nn.Module:
+def pooling_clip(sizes: dict[str, int]) -> nn.Module:
     config = CLIPTextConfig(**sizes, projection_dim=sizes["hidden_size"])
     return CLIPTextModelWithProjection(config)  # type: ignore[no-any-return]
 
@@ -99,23 +100,35 @@ def _t5() -> nn.Module:
     return T5EncoderModel(T5Config(vocab_size=32128, **T5_XXL))  # type: ignore[no-any-return]
 
 
+def autoencoder(channels: int) -> AutoencoderKL:
+    """The autoencoder that all of them have, but for the channels of a latent."""
+    return AutoencoderKL(
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        latent_channels=channels,
+        down_block_types=BLOCKS,
+        up_block_types=DECODERS,
+    )
+
+
 SHAPES = (
     Shape(
-        "SD 1.5", lambda: UNet2DConditionModel(cross_attention_dim=768), [lambda: _clip(CLIP_L)],
+        "SD 1.5", lambda: UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
+        [lambda: clip(CLIP_L)],
         CROSS_ATTENTION_KV, (4, 64, 64), 77 * 768,
     ),
     Shape(
         "SDXL", lambda: UNet2DConditionModel(**UNET_XL),
-        [lambda: _clip(CLIP_L), lambda: _pooling_clip(CLIP_G)],
+        [lambda: clip(CLIP_L), lambda: pooling_clip(CLIP_G)],
         CROSS_ATTENTION_KV, (4, 128, 128), 77 * 2048 + 1280 + 6,
     ),
     Shape(
         "SD3 medium", lambda: SD3Transformer2DModel(**SD3),
-        [lambda: _pooling_clip(CLIP_L), lambda: _pooling_clip(CLIP_G), _t5], JOINT_ATTENTION_CONTEXT_KV,
+        [lambda: pooling_clip(CLIP_L), lambda: pooling_clip(CLIP_G), _t5], JOINT_ATTENTION_CONTEXT_KV,
         (16, 128, 128), (77 + 256) * 4096 + 2048,
     ),
     Shape(
-        "Flux dev", lambda: FluxTransformer2DModel(guidance_embeds=True), [lambda: _clip(CLIP_L), _t5],
+        "Flux dev", lambda: FluxTransformer2DModel(guidance_embeds=True), [lambda: clip(CLIP_L), _t5],
         JOINT_ATTENTION_CONTEXT_KV, (16, 128, 128), 512 * 4096 + 768 + 1,
     ),
 )  # fmt: skip
@@ -126,13 +139,7 @@ def needs(shape: Shape) -> tuple[str, ...]:
     with torch.device("meta"):
         denoiser = shape.denoiser()
         encoders = [make() for make in shape.encoders]
-        vae = AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512),
-            layers_per_block=2,
-            latent_channels=shape.latent[0],
-            down_block_types=BLOCKS,
-            up_block_types=DECODERS,
-        )
+        vae = autoencoder(shape.latent[0])
     weights = [layer.weight.shape for layer in selected(denoiser, shape.layers, shape.name).values()]
     of_layers = sum(out * given for out, given in weights)
     inputs = [given for _, given in weights]

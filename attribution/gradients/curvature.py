@@ -190,4 +190,4 @@ def _second_moment(
     tokens: Float[Tensor, "draws tokens side"], importance: Float64[Tensor, " draws"]
 ) -> Float64[Tensor, "side side"]:
     weighed = (tokens.double() * importance[:, None, None]).flatten(0, 1)
-    return (tokens.flatten(0, 1).double().T @ weighed).cpu()
+    return tokens.flatten(0, 1).double().T @ weighed

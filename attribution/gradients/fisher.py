@@ -22,6 +22,8 @@ from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Batch, Conditioning
 from attribution.rng import gaussian, generator
 
+DRAWS = 12  # of each training image, unless asked for others
+
 
 class Sums(NamedTuple):
     """What one chunk of the training set adds to means over per-draw gradients.
@@ -106,7 +108,7 @@ def _counted(
         cut = (added - allotment.largest.get(name, math.inf)).clamp_min(0)
         counts[name] = importance * (1 - torch.where(cut > 0, cut / added, 0.0))
         kept = added - cut
-        sizes[name] = torch.stack([kept.sum(), kept.square().sum(), cut.sum()]).cpu()
+        sizes[name] = torch.stack([kept.sum(), kept.square().sum(), cut.sum()])
     return counts, sizes
 
 
@@ -130,7 +132,7 @@ def fisher_chunk(
     """The *sum* of squared per-draw gradients over some examples, and the number of draws in it.
 
     Sums of chunks add up to the sum of the whole, so that a short last chunk or batch counts for
-    what it is.
+    what it is. They lie on the model's device: moving them takes longer than adding to them.
     """
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
     return summed(squared_gradients(batch, batch.factors) for batch in batches)
@@ -139,7 +141,7 @@ def fisher_chunk(
 def squared_gradients(batch: DrawBatch, factors: Mapping[str, Factors]) -> Sums:
     """The sum over draws of the squared gradient of each, in each layer; `factors` may be turned ones."""
     values = {
-        name: torch.einsum("b,boi->oi", batch.counts[name], factor.per_draw().double().square()).cpu()
+        name: torch.einsum("b,boi->oi", batch.counts[name], factor.per_draw().double().square())
         for name, factor in factors.items()
     }
     return Sums(values, len(batch.losses), batch.sizes)
@@ -171,13 +173,13 @@ def cut_shares(total: Sums) -> dict[str, float]:
 
 
 def summed(parts: Iterable[Sums]) -> Sums:
-    """All of them added up, in order."""
+    """All of them added up, in order, where they lie."""
     values: dict[str, Tensor] = {}
     sizes: dict[str, Tensor] = {}
     count = 0
     for part in parts:
         for into, new in ((values, part.values), (sizes, part.sizes)):
             for name, value in new.items():
-                into[name] = into[name] + value if name in into else value.clone()
+                into[name] = into[name].add_(value) if name in into else value.clone()
         count += part.draws
     return Sums(values, count, sizes)

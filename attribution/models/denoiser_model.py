@@ -45,6 +45,7 @@ from attribution.models.layers import LORA, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_files import fingerprint_of, load, load_checkpoint
+from attribution.models.precision import SINGLE, Precision
 from attribution.models.sampler import Sampler, sampler_of
 from attribution.models.skeletons import Skeletons
 from attribution.rng import gaussian
@@ -58,6 +59,7 @@ class DenoiserModel(ABC):
     Args:
         layers: the name of a selector; the family's default without one.
         adapters: are put into it, LoRA beside its weights where these are the layers that are unlearned in.
+        precision: that the denoiser computes in.
     """
 
     layout: ClassVar[Layout]
@@ -72,10 +74,29 @@ class DenoiserModel(ABC):
         device: str,
         layers: str | None = None,
         adapters: Sequence[Adapter] = (),
+        precision: Precision = SINGLE,
     ):
-        self.layers = layers or self.layout.layers
-        pipeline = load(folder, self.layout, adapters, keep_lora=self.layers == LORA)
-        self.device = torch.device(device)
+        chosen = layers or self.layout.layers
+        pipeline = load(folder, self.layout, adapters, keep_lora=chosen == LORA)
+        self._open(pipeline, folder, torch.device(device), chosen, precision)
+        self.fingerprint = adapted_fingerprint(fingerprint_of(folder, self.layout), adapters)
+        self._is_adapted = bool(adapters)
+
+    @classmethod
+    def of_pipeline(
+        cls, pipeline: Any, device: str, layers: str | None = None, precision: Precision = SINGLE
+    ) -> DenoiserModel:
+        """A pipeline that lies in no folder, such as one of random weights; it has no fingerprint."""
+        model = cls.__new__(cls)
+        chosen = layers or cls.layout.layers
+        model._open(pipeline, Path("a pipeline in memory"), torch.device(device), chosen, precision)
+        model.fingerprint, model._is_adapted = "", False
+        return model
+
+    def _open(
+        self, pipeline: Any, folder: Path, device: torch.device, layers: str, precision: Precision
+    ) -> None:
+        self.device, self.layers, self.precision = device, layers, precision
         self.scheduler = pipeline.scheduler
         self.num_train_timesteps = int(self.scheduler.config.num_train_timesteps)
         self.parametrisation = weighted(
@@ -83,8 +104,6 @@ class DenoiserModel(ABC):
         )
         self._hold(pipeline, folder)
         self._take(getattr(pipeline, self.layout.denoiser), folder)
-        self.fingerprint = adapted_fingerprint(fingerprint_of(folder, self.layout), adapters)
-        self._is_adapted = bool(adapters)
 
     @abstractmethod
     def _hold(self, pipeline: Any, folder: Path) -> None:
@@ -108,14 +127,17 @@ class DenoiserModel(ABC):
 
     def _take(self, denoiser: Any, source: Path) -> None:
         """Hold a denoiser, and what is read off its weights."""
-        self.denoiser = frozen(denoiser, self.device)
+        chosen = selected(denoiser, self.layers, source)
+        rounded, exact = self.precision.rounded(denoiser, chosen)
+        self.denoiser = frozen(rounded, self.device)
         # Convolutions run a tenth to a fifth faster so, on CPU and CUDA alike (benchmarks, `layout`).
         self.denoiser.to(memory_format=torch.channels_last)
-        chosen = selected(self.denoiser, self.layers, source)
-        self.weights: Weights = {name: module.weight.detach() for name, module in chosen.items()}
-        self._biases = {name: module.bias for name, module in chosen.items()}
+        layers = {name: frozen(module, self.device) for name, module in exact.items()}
+        self.weights: Weights = {name: layer.weight.detach() for name, layer in layers.items()}
+        self._biases = {name: layer.bias for name, layer in layers.items()}
         self._reads_captions = selector(self.layers).reads_captions
-        self._skeletons = Skeletons(self.denoiser, self.weights)
+        loaded = {name: layer.weight.detach() for name, layer in chosen.items()}
+        self._skeletons = Skeletons(self.denoiser, loaded)
         self.all_shapes: Mapping[str, tuple[int, ...]] = {
             name: tuple(weight.shape) for name, weight in self.denoiser.named_parameters()
         }
@@ -177,7 +199,7 @@ class DenoiserModel(ABC):
             calls = self._calls(weights, batch.conditioning)
             predicted = self._predicted(calls, batch)
             losses = masked_mean(self.parametrisation.squared_errors(predicted, batch), mask)
-            factors = draw_factors(losses, calls)
+            factors = draw_factors(losses, calls, self.precision.loss_scale(self.latent_shape))
         return losses.detach(), factors
 
     def whole_gradient(
@@ -191,13 +213,15 @@ class DenoiserModel(ABC):
             def with_leaves(*given: object, **named: object) -> Any:
                 return functional_call(denoiser, leaves, given, named)
 
-            prediction = self._denoised(with_leaves, *self._asked(batch))
+            prediction = self._answer(with_leaves, *self._asked(batch))
             errors = self.parametrisation.squared_errors(prediction, batch)
-            value = objective.of(prediction, errors, mask).mean()
+            scale = self.precision.loss_scale(self.latent_shape)
+            value = objective.of(prediction, errors, mask).mean() * scale
             # What it does not depend on has a gradient of zero.
             gradients = torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
         losses = masked_mean(errors.detach(), mask)
-        return losses, dict(zip(leaves, gradients, strict=True))
+        exact = (self.precision.predicted(gradient) / scale for gradient in gradients)
+        return losses, dict(zip(leaves, exact, strict=True))
 
     @torch.no_grad()
     def generate(
@@ -236,7 +260,7 @@ class DenoiserModel(ABC):
         for number, time in enumerate(sampler.times):
             asked = latents.repeat(copies, 1, 1, 1), time.expand(len(told)), told
             with self._skeletons.using(calls) as denoiser:
-                predicted = self._denoised(denoiser, *asked)
+                predicted = self._answer(denoiser, *asked)
             if copies == 2:
                 unconditional, conditional = predicted.chunk(2)
                 predicted = unconditional + generations[0].guidance * (conditional - unconditional)
@@ -260,7 +284,14 @@ class DenoiserModel(ABC):
 
     def _predicted(self, calls: Mapping[str, LayerCall], batch: Batch) -> Tensor:
         with self._skeletons.using(calls) as denoiser:
-            return self._denoised(denoiser, *self._asked(batch))
+            return self._answer(denoiser, *self._asked(batch))
+
+    def _answer(
+        self, denoiser: Asked, noisy: Float[Tensor, "n c h w"], times: Tensor, told: Conditioning
+    ) -> Float[Tensor, "n c h w"]:
+        """What a denoiser predicts, in single precision, computed in the model's own."""
+        noisy, told = self.precision.told(noisy, told)
+        return self.precision.predicted(self._denoised(denoiser, noisy, times, told))
 
     def _compiled_prediction(self, weights: Weights, batch: Batch) -> Tensor | None:
         """By another engine than torch, or None where it is torch's to predict."""

@@ -102,6 +102,8 @@ class Engine:
             return None
         if self._denoiser.device.type != "cpu":
             return f"it is for a CPU, and the device is {self._denoiser.device}"
+        if any(weight.dtype != torch.float32 for weight in self._denoiser.unet.parameters()):
+            return "the denoiser was opened in half precision"
         if not self._denoiser.reads_captions:
             return "the selected layers read more than captions"
         if not self._denoiser.told_tokens_alone:

@@ -40,18 +40,21 @@ class LayerCall(Protocol):
 
 
 class Projected:
-    """Gives what was computed beforehand. Its output depends on caption and weight alone: it is a leaf."""
+    """Gives what was computed beforehand. Its output depends on caption and weight alone: it is a leaf.
+
+    Like its weight it is in single precision, whatever the denoiser around it computes in.
+    """
 
     def __init__(self, tokens: Float[Tensor, "n tokens in"], output: Float[Tensor, "n tokens out"]):
         self.inputs = [tokens.detach()]
         self.outputs = [output.detach().requires_grad_(torch.is_grad_enabled())]
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        return self.outputs[0]
+        return self.outputs[0].to(inputs.dtype)
 
 
 class Applied:
-    """Multiplies its input by the weight it was given."""
+    """Multiplies its input by the weight it was given, in that one's precision."""
 
     def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
         self.weight, self.bias = weight, bias
@@ -59,13 +62,13 @@ class Applied:
         self.outputs: list[Tensor] = []
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        output = functional.linear(inputs, self.weight, self.bias)
+        output = functional.linear(inputs.to(self.weight.dtype), self.weight, self.bias)
         if torch.is_grad_enabled():
             if not output.requires_grad:  # nothing before it has a gradient either
                 output.requires_grad_()
-            self.inputs.append(inputs.detach())
+            self.inputs.append(inputs.detach().to(self.weight.dtype))
             self.outputs.append(output)
-        return output
+        return output.to(inputs.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,21 +104,26 @@ def projected(
     return projections(weights, biases, tokens).of_each_draw()
 
 
-def draw_factors(losses: Float[Tensor, " n"], calls: Mapping[str, LayerCall]) -> dict[str, Factors]:
+def draw_factors(
+    losses: Float[Tensor, " n"], calls: Mapping[str, LayerCall], scale: float = 1.0
+) -> dict[str, Factors]:
     """The gradient of every draw's loss with respect to each layer's weight.
 
     One draw's loss depends on its own rows of a layer's output alone: the gradient of the sum with
     respect to them is each draw's own.
+
+    Args:
+        scale: what losses are multiplied by on the way, so that no gradient vanishes by rounding.
 
     Raises:
         ModelError: a layer takes no part in the loss, or has not one row for each draw.
     """
     outputs = [output for call in calls.values() for output in call.outputs]
     # What the loss does not depend on has a gradient of zero.
-    gradients = iter(torch.autograd.grad(losses.sum(), outputs, materialize_grads=True))
+    gradients = iter(torch.autograd.grad(losses.sum() * scale, outputs, materialize_grads=True))
     factors = {}
     for name, call in calls.items():
-        own = [next(gradients) for _ in call.outputs]
+        own = [next(gradients) / scale for _ in call.outputs]
         if not own:
             raise ModelError(f"{name} takes no part in a prediction: choose other layers")
         if any(len(rows) != len(losses) for rows in (*own, *call.inputs)):

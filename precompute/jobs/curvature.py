@@ -19,7 +19,15 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from attribution.gradients.curvature import eigenbases, eigenvalue_chunk, kronecker_chunk
-from attribution.gradients.fisher import Sums, cut_shares, effective_draws, fisher_chunk, mean_of, summed
+from attribution.gradients.fisher import (
+    DRAWS,
+    Sums,
+    cut_shares,
+    effective_draws,
+    fisher_chunk,
+    mean_of,
+    summed,
+)
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
@@ -53,7 +61,7 @@ class Expectation(PerExample):
     file: str
     reads: tuple[Kind, ...] = (LATENTS, ALLOTMENT)
     together: tuple[Kind, ...] = (ALLOTMENT,)
-    draws: int = option(12, "of the Fisher information, per training image")
+    draws: int = option(DRAWS, "of the Fisher information, per training image")
     seed: int = 0
     adds_up = True
 
@@ -103,8 +111,8 @@ class Expectation(PerExample):
 
 def chunk_of(sums: Sums) -> Chunk:
     """Return sums as they are kept between sittings."""
-    sizes = {SIZE + name: value.numpy() for name, value in sums.sizes.items()}
-    values = {name: value.numpy() for name, value in sums.values.items()}
+    sizes = {SIZE + name: value.cpu().numpy() for name, value in sums.sizes.items()}
+    values = {name: value.cpu().numpy() for name, value in sums.values.items()}
     return values | sizes | {COUNT: np.array([sums.draws])}
 
 
