@@ -147,7 +147,7 @@ def retrain(given: argparse.Namespace) -> None:
     if given.together is None:
         watch(alone.run())
     else:
-        watch(Group(read_jobs(given.together, alone), given.at_once, given.compile).run())
+        watch(Group(read_jobs(given.together, alone), given.at_once).run())
 
 
 def judge(given: argparse.Namespace) -> None:

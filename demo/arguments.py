@@ -96,8 +96,6 @@ def _add_retraining(sub: argparse.ArgumentParser) -> None:
     what.add_argument("--together", type=existing_file, metavar="JOBS.json", help=words)
     words = "how many of them at the same time (default 24)"
     sub.add_argument("--at-once", type=positive_count, default=24, metavar="N", help=words)
-    words = "with --together: compile the step first, which takes a minute and then saves more"
-    sub.add_argument("--compile", action="store_true", help=words)
     words = "a file of scene ids, one a line, that the denoiser may not learn from"
     sub.add_argument("--leave-out", type=existing_file, metavar="FILE", help=words)
     words = "of initial weights, batches and noise (default 0, the shipped model's)"

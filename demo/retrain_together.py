@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -22,7 +21,7 @@ from attribution.errors import NonFiniteError, SettingsError
 from demo import diffusion
 from demo.retrain import Retraining
 from training.loop import Batches
-from training.together import Lesson, LossOfEach, kept_examples, train_together
+from training.together import Lesson, kept_examples, train_together
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,12 @@ class Group:
 
     Attributes:
         at_once: how many are on the GPU together; each takes a third of a gigabyte of its memory.
-        compiled: whether the loss is compiled first, which takes a minute: a step is then of fewer kernels,
-            by which many small models are held up.
         apart: the folders of models whose training came apart.
         published: pipelines that are written or being written.
     """
 
     jobs: Sequence[Retraining]
     at_once: int
-    compiled: bool = False
     apart: list[Path] = field(default_factory=list, init=False)
     published: list[Future[None]] = field(default_factory=list, init=False)
 
@@ -84,19 +80,13 @@ class Group:
             kept = kept_examples(shared.rows, job.world.left_out_rows).to(device)
             lessons.append(Lesson(model, shared.tables, kept))
         values: list[float] = []
-        for done, values in train_together(lessons, self._loss_of_each, jobs[0].recipe):
+        for done, values in train_together(lessons, diffusion.loss_of_each, jobs[0].recipe):
             yield name, done, jobs[0].steps, f"mean loss {sum(values) / len(values):.4f}"
         for job, model, value in zip(jobs, models, values, strict=True):
             if math.isfinite(value):
                 self.published.append(publisher.submit(job.publish, model.to("cpu")))
             else:
                 self.apart.append(job.out)
-
-    @cached_property
-    def _loss_of_each(self) -> LossOfEach:
-        """The loss, compiled once for all models: they differ in their weights alone."""
-        loss: LossOfEach = diffusion.loss_of_each
-        return torch.compile(loss, dynamic=False) if self.compiled else loss
 
 
 @dataclass(frozen=True)

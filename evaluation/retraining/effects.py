@@ -45,7 +45,8 @@ class Trained:
 
     @property
     def beyond(self) -> Rises:
-        return self.removal - self.chance.mean(axis=0)
+        found: Rises = self.removal - self.chance.mean(axis=0)
+        return found
 
 
 def beyond_chance(trained: Sequence[Trained], seed: int = 0) -> Effect:

@@ -169,8 +169,8 @@ class Fleet:
     def _train_together(self, groups: Sequence[Together], at_once: int, told: Told) -> list[str]:
         """Train each group by one command; returns the logs of those that failed."""
         failed = []
-        for group in groups:
-            folder = self.work / f"together-{group.recipe.digest}"
+        for group in (group for group in groups if group.untrained):
+            folder = self.work / f"together-{group.key}"  # another fleet's group has other models
             command = group.command(folder, at_once, self.device)
             told(f"{group.recipe.name}: {len(group.untrained)} models, {at_once} at once: {folder}/log.txt")
             problem = self._call(command, folder, [*group.locks.values()], group.let_go)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluation.files import write_whole
+from evaluation.files import digest_of, write_whole
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.recipe import Recipe
 
@@ -65,6 +65,13 @@ class Together:
                 if handle is not None:
                     locks[each.model] = handle
             yield cls(recipe, [each for each in asked if each.model in locks], locks)
+
+    @property
+    def key(self) -> str:
+        """Names the group by its models, which nobody else has in hand."""
+        return digest_of(
+            "together", self.recipe.digest, *sorted(each.folder.name for each in self.untrained)
+        )
 
     def command(self, folder: Path, at_once: int, device: str) -> list[str]:
         """Write what is to be trained into a folder; returns the command that does it."""

@@ -132,6 +132,27 @@ def test_many_are_trained_by_one_command_and_measured_as_they_come(
     assert not any(fleet.in_hand(plan, job) for job in plan.jobs)
 
 
+def test_two_fleets_that_train_many_train_each_its_own(fleet: Fleet, plan_of: Callable[..., Path]) -> None:
+    """Law: Fleets of one recipe that train many at once never train the same model."""
+    plans = [plan_of((1,), (2,), name="one"), plan_of((3,), (4,), name="other")]
+    fleet.work.mkdir()
+    (fleet.work / "slow").touch()
+    told: list[str] = []
+    fleets = [Fleet(fleet.work, fleet.records, measuring=recording) for _ in plans]
+    threads = [
+        threading.Thread(target=each.run, args=([(path, Plan.read(path))], 2, told.append, 8))
+        for each, path in zip(fleets, plans, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(list(fleet.work.glob("together-*/log.txt"))) == 2)
+    (fleet.work / "slow").unlink()
+    for thread in threads:
+        thread.join()
+    assert len(measured(fleet)) == len(set(measured(fleet))) == 4
+    assert [line.partition(",")[0] for line in told[:2]] == ["small: 2 models"] * 2
+
+
 def test_a_model_that_was_trained_and_not_measured_is_measured_beside_many(
     fleet: Fleet, plan_of: Callable[..., Path]
 ) -> None:
