@@ -19,6 +19,8 @@ from evaluation.retraining.proofs import Proof
 from evaluation.retraining.records import Record, Records
 
 PILOT = "pilot"
+REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
+EXHAUSTIVE = "exhaustive"  # under the reference, of methods that are asked refined otherwise
 Measured = tuple[Job, Record]
 
 
@@ -133,6 +135,11 @@ class Evidence:
         """What methods said under a workspace, by method; empty where none was asked about this panel."""
         found = read_all(self.folder / "attributions" / name, panel, strict=False)
         return dict(sorted(found.items()))
+
+    def scores_of_all(self, panel: Panel) -> Mapping[str, Attributions]:
+        """What methods say under the reference, of all images wherever it was asked."""
+        names = (REFERENCE_WORKSPACE, EXHAUSTIVE)
+        return {k: v for name in names for k, v in self.attributions(name, panel).items()}
 
     def proofs(self, panel: Panel) -> Mapping[str, Proof]:
         """What unlearning the answers about a panel showed, by method."""

@@ -8,7 +8,6 @@ kernel lets go of it when the last of them has ended, so a command that outlived
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from evaluation.files import write_whole
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records
+from evaluation.retraining.spending import seconds_of, spend, spent
 from evaluation.retraining.together import Together, Untrained
 
 ENVIRONMENT = {
@@ -223,7 +223,7 @@ class Fleet:
         if self._stop.is_set():
             return None
         folder = self.folder(planned.plan, planned.plan.jobs[number])
-        command = self.measuring(planned, number, folder / "model", self.records, _spent(folder))
+        command = self.measuring(planned, number, folder / "model", self.records, spent(folder))
         command += ["--device", self.measured_on or self.device, "--trained-on", self.device]
         return self._call(command, folder, [held])
 
@@ -250,12 +250,12 @@ class Fleet:
             try:
                 while seconds is None and not self._stop.wait(0.2):
                     meanwhile()
-                    seconds = _seconds(process, os.WNOHANG)
+                    seconds = seconds_of(process, os.WNOHANG)
             finally:  # stopped by another thread, or interrupted in this one
                 if seconds is None:
                     process.terminate()
-                    seconds = _seconds(process, 0)
-        _spend(folder, seconds or 0.0)
+                    seconds = seconds_of(process, 0)
+        spend(folder, seconds or 0.0)
         return None if process.returncode == 0 or self._stop.is_set() else str(log)
 
     @contextmanager
@@ -297,25 +297,6 @@ def _rounds(
         yield from todo
         wait([trainer], timeout=PAUSE)
     yield from [*todo, *todo]
-
-
-def _seconds(process: subprocess.Popen[bytes], how: int) -> float | None:
-    """The seconds of processor time that a command took, if it has ended."""
-    pid, status, usage = os.wait4(process.pid, how)
-    if pid == 0:
-        return None
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _spent(folder: Path) -> float:
-    """Processor seconds that a job's commands took so far; those of a killed one are not known."""
-    path = folder / "spent.json"
-    return float(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else 0.0
-
-
-def _spend(folder: Path, seconds: float) -> None:
-    write_whole(folder / "spent.json", json.dumps(_spent(folder) + seconds).encode())
 
 
 def _words(job: Job) -> str:

@@ -47,12 +47,20 @@ class Reliability:
 
 @dataclass(frozen=True)
 class LdsLine:
-    """A method's score, its mean over pictures; the interval resamples pictures and models."""
+    """A method's score, its mean over pictures; the interval resamples pictures and models.
+
+    Attributes:
+        own: the score where each model's losses are divided by their mean over the panel: what a model does
+            to all pictures alike is no picture's own, and sums of any scores share it.
+        models: that it was measured on.
+    """
 
     method: str
     score: float
     interval: Interval
+    own: float
     pictures: int
+    models: int
 
 
 def rank_correlations(
@@ -107,8 +115,12 @@ def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLi
         if not np.isfinite(scores).all():
             continue
         left_out = np.stack([job.left_out.mask(scores.shape[1]) for job, _ in models])
-        value = float(lds(scores, left_out, losses).mean())
-        lines.append(LdsLine(name, value, lds_interval(scores, left_out, losses), len(keys)))
+        value, own = (
+            float(lds(scores, left_out, each).mean())
+            for each in (losses, losses / losses.mean(axis=1, keepdims=True))
+        )
+        interval = lds_interval(scores, left_out, losses)
+        lines.append(LdsLine(name, value, interval, own, len(keys), len(models)))
     return sorted(lines, key=lambda line: -line.score)
 
 

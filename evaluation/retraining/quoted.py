@@ -6,11 +6,10 @@ from attribution.analysis.evidence import FORMAT, Estimate, MethodEvidence
 from attribution.analysis.evidence import Evidence as Quoted
 from evaluation.retraining.contrasts import boxed_lines
 from evaluation.retraining.effects import Effect, Interval, union_lines
-from evaluation.retraining.evidence import Evidence, Series
+from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, Series
 from evaluation.retraining.lds import lds_lines
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
-from evaluation.retraining.sections import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, scores_of_all
 
 
 def quoted(evidence: Evidence) -> Quoted | None:
@@ -24,7 +23,7 @@ def quoted(evidence: Evidence) -> Quoted | None:
     k = _usual_k(series)
     removals = {line.method: line for line in union_lines(series) if line.k == k}
     boxed = {line.method: line for line in boxed_lines(series) if line.k == k}
-    lds = {line.method: line for line in lds_lines(series, scores_of_all(evidence, series))}
+    lds = {line.method: line for line in lds_lines(series, evidence.scores_of_all(series.panel))}
     methods = {}
     for name in sorted({*removals, *boxed, *lds} - {CHANCE, ORACLE, ORACLE_ALL}):
         removal, box, datamodel = removals.get(name), boxed.get(name), lds.get(name)

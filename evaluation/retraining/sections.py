@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from evaluation.markdown import interval, table
-from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.charts import Line, Mark, interval_chart, line_chart
 from evaluation.retraining.contrasts import RECALLED, agreement_lines, boxed_lines, single_curves
 from evaluation.retraining.effects import Effect, UnionLine, pilot_lines, seed_spread, union_lines
-from evaluation.retraining.evidence import Evidence, Series, recognised
+from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, recognised
 from evaluation.retraining.lds import lds_lines, reliability
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 from evaluation.retraining.proof_section import proofs
+from evaluation.retraining.protocols import protocols
 from evaluation.retraining.written import Section, Written
-
-REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
-EXHAUSTIVE = "exhaustive"  # under the reference, of methods that are asked refined otherwise
-
 
 PILOT_WORDS = """\
 *Effect*: of removing the oracle's union (scenes with the targets' objects), less the mean of random \
@@ -28,13 +24,17 @@ unions of the same size; that of the loss is relative. *Luck*: the standard devi
 unions. *Signal* is their ratio. Minutes are of training, on one thread.
 
 """
+OWN = """
+*Each picture's own losses*: divided by the model's mean over all pictures, since some halves make a \
+better model than others, which lifts or lowers all pictures and the sums of any scores, even random ones.
+"""
 FOLDER = "evaluation/retraining"  # of the charts, from the document
 
 
 def pilot(evidence: Evidence) -> Written | None:
     lines = [line for series in evidence.pilots for line in pilot_lines(series)]
     if not lines:
-        return None
+        return protocols(evidence)
     rows = []
     for line in sorted(lines, key=lambda line: -(line.efficiency or line.signal)):
         minutes = "" if line.minutes is None else f"{line.minutes:.1f}"
@@ -176,7 +176,7 @@ def datamodel(evidence: Evidence) -> Written | None:
     series = evidence.main
     if series is None:
         return None
-    lines = lds_lines(series, scores_of_all(evidence, series))
+    lines = lds_lines(series, evidence.scores_of_all(series.panel))
     sure = reliability(series)
     if sure is None:
         return None
@@ -196,10 +196,12 @@ def datamodel(evidence: Evidence) -> Written | None:
             f"`{x.method}`",
             f"{x.score:.3f} {interval(x.interval)}",
             f"{x.score / sure.ceiling:.2f}" if sure.ceiling else "",
+            f"{x.own:.3f}",
         )
         for x in lines
     ]
-    text += "\n" + table(("method", "LDS", "share of the ceiling"), rows)
+    header = ("method", "LDS", "share of the ceiling", "LDS of each picture's own losses")
+    text += "\n" + table(header, rows) + OWN
     marks = [(x.method, [Mark(x.score, x.interval)]) for x in lines]
     chart = {"lds.svg": interval_chart(marks, ("LDS",), "LDS", percent=False)} if marks else {}
     if chart:
@@ -234,12 +236,6 @@ def boxes(evidence: Evidence) -> Written | None:
         "object clearly more than the other one."
     )
     return Written(table(header, rows), plainly)
-
-
-def scores_of_all(evidence: Evidence, series: Series) -> Mapping[str, Attributions]:
-    """What methods say under the reference, of all images wherever it was asked."""
-    names = (REFERENCE_WORKSPACE, EXHAUSTIVE)
-    return {k: v for name in names for k, v in evidence.attributions(name, series.panel).items()}
 
 
 SECTIONS = (

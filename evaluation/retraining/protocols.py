@@ -1,0 +1,95 @@
+"""Which way of testing says most for its time: what the records show of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.markdown import table
+from evaluation.retraining.effects import Interval, union_lines
+from evaluation.retraining.evidence import Evidence, Series
+from evaluation.retraining.lds import lds_lines
+from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.written import Written
+
+WIDTH = 2 * 1.959964  # of a 95% interval, in standard errors
+WORDS = """\
+*Signal*: a figure over its standard error, which is taken from its interval; the median of the methods \
+that all of these protocols were asked about ({methods}). *Signal² a model*: the sum of theirs over all \
+models that the protocol needed, those of chance, the oracle and the reference among them. A model costs \
+the same everywhere.
+
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a protocol says of a method."""
+
+    value: float
+    interval: Interval
+
+    @property
+    def signal(self) -> float:
+        return self.value / ((self.interval[1] - self.interval[0]) / WIDTH)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way of testing.
+
+    Attributes:
+        models: how many were trained for it in all.
+        figures: by method.
+    """
+
+    name: str
+    models: int
+    figures: Mapping[str, Figure]
+
+    def efficiency(self, methods: list[str]) -> float:
+        return float(sum(self.figures[name].signal ** 2 for name in methods)) / self.models
+
+
+def protocols(evidence: Evidence) -> Written | None:
+    """What the tests of whole pictures that are recorded say for the models they took."""
+    found = [] if evidence.main is None else _measured(evidence, evidence.main)
+    if len(found) < 2:
+        return None
+    common = [name for name in found[0].figures if all(name in each.figures for each in found)]
+    if not common:
+        return None
+    found = sorted(found, key=lambda each: -each.efficiency(common))
+    rows = [
+        (each.name, str(each.models), f"{np.median([each.figures[m].signal for m in common]):.1f}",
+         f"{each.efficiency(common):.2f}")
+        for each in found
+    ]  # fmt: skip
+    text = WORDS.format(methods=", ".join(f"`{name}`" for name in common))
+    text += table(("protocol", "models", "signal", "signal² a model"), rows)
+    best, next_best = (each.efficiency(common) for each in found[:2])
+    plainly = (
+        f"Of the protocols that were measured, {found[0].name} says most a model: "
+        f"{best / next_best:.1f} times as much as {found[1].name}."
+    )
+    return Written(text, plainly)
+
+
+def _measured(evidence: Evidence, series: Series) -> list[Protocol]:
+    lines = [x for x in union_lines(series) if x.k and x.method not in (CHANCE, ORACLE, ORACLE_ALL)]
+    found = []
+    for k in dict.fromkeys(line.k for line in lines):
+        figures = {
+            x.method: Figure(x.targets["loss"].value, x.targets["loss"].interval)
+            for x in lines
+            if x.k == k and x.targets["loss"].interval is not None
+        }
+        models = len(series.select(kind="union", k=k)) + len(series.comparable(k))
+        found.append(Protocol(f"the union of K = {k}", models, figures))
+    scored = lds_lines(series, evidence.scores_of_all(series.panel))
+    if scored:
+        figures = {x.method: Figure(x.score, x.interval) for x in scored}
+        found.append(Protocol("the linear datamodeling score", scored[0].models, figures))
+    return [each for each in found if each.figures]
