@@ -31,7 +31,7 @@ from attribution.data.files import write_whole
 from attribution.data.images import read_image, write_png
 from attribution.engine import attribute, check_any_left, unprepared
 from attribution.errors import CaptionError, ImageError, SettingsError
-from attribution.methods.base import by_family, method, methods, with_options
+from attribution.methods.base import by_family, could_be_asked, method, methods, usual_methods, with_options
 from attribution.methods.finding import finding_of, summary
 from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
@@ -44,7 +44,7 @@ from cli.parser import Parser, add_batch_size, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 
 SHOWN = 10  # lines of a table
-DEFAULT_METHODS = ("divergence", "first-order", "clip", "dino", "pixel", "random")
+DEFAULT_METHODS = ("divergence", "d-trak", "clip", "dino", "pixel", "random")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -153,7 +153,7 @@ def _answer(options: argparse.Namespace) -> None:
     given = _given(options, box) if options.prompt is None else None
     generation = None if options.prompt is None else _generation(options)
     workspace = Workspace.open(options.workspace, options.device)
-    names = options.method or [name for name in DEFAULT_METHODS if _has_encoder(workspace, name)]
+    names = options.method or usual_methods(DEFAULT_METHODS, could_be_asked(workspace))
     asked = [method(name) for name in names]
     check_any_left(asked, unprepared(asked, workspace))
     if generation is not None:
@@ -174,12 +174,6 @@ def _give(answer: Attribution, options: argparse.Namespace) -> None:
             print(text)
         else:
             write_whole(options.json, f"{text}\n".encode())
-
-
-def _has_encoder(workspace: Workspace, name: str) -> bool:
-    """Whether a method's artifacts could be made in this workspace; they may still be missing."""
-    needed = method(name).needs(workspace)
-    return all(key in workspace.fingerprints for kind in needed for key in kind.fingerprint_keys().values())
 
 
 def _settings(options: argparse.Namespace) -> Settings:

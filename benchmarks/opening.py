@@ -24,7 +24,7 @@ told apart. *Interactive* is when the prompt can be written and Generate pressed
 
 """
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
-STAGES = {"clip": "neighbours", "first-order": "first order", "divergence": "refined"}  # by method
+STAGES = {"clip": "neighbours", "d-trak": "D-TRAK", "divergence": "refined"}  # by method
 
 
 class Opening:
@@ -84,7 +84,7 @@ def _visit(page: Any, address: str, prompt: str, seed: int, expect: Any) -> dict
     page.locator("#attribute").click()
     for method, stage in (
         ("clip", "neighbours"),
-        ("first-order", "first order"),
+        ("d-trak", "D-TRAK"),
         ("divergence", "refined"),
     ):
         page.locator(f'.strip[data-method="{method}"] .cell[data-id]').first.wait_for()

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from app.charts.figures import GRID, MID_GREY, colours_of, plain, styled
 from app.runs.selection import Strip, answered
-from attribution.analysis.significance import BINS, Null
+from attribution.analysis.significance import BINS
 from attribution.results import Ranking
 
 TOP = 20  # ranks that stand out of the plot
@@ -55,25 +55,32 @@ def _points(points: Sequence[Point], colour: str, size: int, opacity: float) -> 
     )
 
 
-def chance_plot(shown: Sequence[Strip], null: Null | None) -> go.Figure | None:
-    """The share of training images beyond each z, and that of pairs which have nothing in common."""
-    judged = [(strip, ranking) for strip, ranking in answered(shown) if ranking.z is not None]
-    if not judged or null is None:
+def chance_plot(shown: Sequence[Strip]) -> go.Figure | None:
+    """The share of training images beyond each z, and that of pairs which have nothing in common.
+
+    Methods have nulls of their own, and levels beyond which an image stands out.
+    """
+    judged = [(s, r) for s, r in answered(shown) if r.z is not None and "by_chance" in r.details]
+    if not judged:
         return None
-    figure = styled(go.Figure(), height=320)
-    figure.add_trace(_by_chance(null))
+    figure, nulls = styled(go.Figure(), height=320), dict[tuple[str, float], Strip]()
     for (strip, ranking), colour in zip(judged, colours_of([s for s, _ in judged]), strict=True):
+        threshold = float(ranking.details["z_threshold"])
+        if (strip.method.name, threshold) not in nulls:
+            nulls[strip.method.name, threshold] = strip
+            figure.add_trace(_by_chance(strip, ranking, colour))
+            figure.add_vline(x=threshold, line={"color": colour, "width": 1.5, "dash": "dash"})
         figure.add_trace(_beyond(strip, ranking, colour))
-    figure.add_vline(x=null.threshold, line={"color": MID_GREY, "width": 1.5, "dash": "dash"})
+    first = min(threshold for _, threshold in nulls)
     figure.add_annotation(
-        x=null.threshold, y=1, yref="paper", text="stands out \N{RIGHTWARDS ARROW}", showarrow=False,
+        x=first, y=1, yref="paper", text="stands out \N{RIGHTWARDS ARROW}", showarrow=False,
         xanchor="left", yanchor="top", font={"color": MID_GREY, "size": 12},
     )  # fmt: skip
     figure.update_layout(showlegend=True)
     last = max(float(ranking.z.max()) for _, ranking in judged if ranking.z is not None)
     figure.update_xaxes(
         title_text="z: standard deviations from what unrelated pictures score",
-        range=[BINS[0], max(last, null.threshold) + 1],
+        range=[BINS[0], max(last, *(threshold for _, threshold in nulls)) + 1],
     )
     figure.update_yaxes(
         title_text="share beyond", type="log", range=[-5.2, 0.1], tickvals=[1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1],
@@ -82,14 +89,14 @@ def chance_plot(shown: Sequence[Strip], null: Null | None) -> go.Figure | None:
     return figure
 
 
-def _by_chance(null: Null) -> go.Scatter:
+def _by_chance(strip: Strip, ranking: Ranking, colour: str) -> go.Scatter:
     return go.Scatter(
         x=BINS[:-1],
-        y=null.histogram[::-1].cumsum()[::-1],
+        y=np.array(ranking.details["by_chance"])[::-1].cumsum()[::-1],
         mode="lines",
         fill="tozeroy",
-        name="by chance",
-        line={"color": MID_GREY, "width": 1, "shape": "hv"},
+        name=f"{plain(strip.method.title)}, by chance",
+        line={"color": colour, "width": 1, "shape": "hv", "dash": "dot"},
         fillcolor=GRID,
         hovertemplate="%{y:.2%} of unrelated pairs beyond z = %{x:.1f}<extra></extra>",
     )

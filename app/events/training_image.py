@@ -12,14 +12,14 @@ from app.events.context import READY, PageContext
 from app.events.listeners import AT_ONCE, QUIET
 from app.panels.updates import Updates
 from app.runs.run import Picture
-from app.runs.selection import METHODS, Strip, answered, strips
+from app.runs.selection import METHODS, Strip, answered, nulls_of, strips
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.reasons import reasons
 from app.views.training_image import LossMaps, Neighbour, training_image_view
 from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import similar_images
-from attribution.analysis.significance import CONTROLS, common_words
+from attribution.analysis.significance import common_words
 from attribution.errors import TrainingSetError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Locating, methods
@@ -82,8 +82,8 @@ class TrainingImageEvents:
         if session.run is not None:
             shown = strips(session.run, session.selection, self.page.earlier(session))
         workspace = self.page.workspace
-        null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
-        why = reasons(example, shown, null, common_words(workspace))
+        nulls = {} if session.run is None else nulls_of(workspace, session.run.settings, shown)
+        why = reasons(example, shown, nulls, common_words(workspace))
         words = training_image_view(example, shown, maps, nearest(workspace, row), of, why)
         return {"html": words, "id": example.id, "at": at, "closer": measured}
 

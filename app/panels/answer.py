@@ -22,7 +22,6 @@ from app.views.finding import finding_view
 from app.views.guide import GUIDE
 from app.views.results_grid import empty_results_grid, results_grid
 from app.views.stale import stale_answer
-from attribution.analysis.significance import CONTROLS
 from attribution.methods.base import method
 from attribution.query import Box
 from attribution.workspace.workspace import Workspace
@@ -163,14 +162,13 @@ class AnswerPanel:
             grouped_by: `column` and `measure` of the panel of groups, where they were chosen.
         """
         shown = strips(run, selection, earlier)
-        null = workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
         return {
             **self.selection.whole(run, selection, bool(earlier)),
             self.finding: finding_view(run),
             self.grid: results_grid(shown, warnings_of(run, selection)),
             self.plot: figure_update(score_plot(shown)),
             **self.downloads.whole(run, current),
-            **self.comparison.whole(shown, null),
+            **self.comparison.whole(shown),
             **self.counterfactual.whole(run, shown),
             **self.groups.whole(shown, workspace.training_set, **grouped_by),
         }

@@ -13,7 +13,6 @@ from app.frontend.assets import script
 from app.panels.updates import Updates, figure_update, html_panel
 from app.runs.selection import Strip, answered
 from app.views.comparison import overlap_table
-from attribution.analysis.significance import Null
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class ComparisonPanel:
             self.chance: figure_update(None),
         }
 
-    def whole(self, shown: Sequence[Strip], null: Null | None) -> Updates:
+    def whole(self, shown: Sequence[Strip]) -> Updates:
         """Every pair in the table, the first two rank by rank, and all against chance."""
         return {
             self.overlap: overlap_table(shown),
-            self.chance: figure_update(chance_plot(shown, null)),
+            self.chance: figure_update(chance_plot(shown)),
             **self.pair(shown, None, None),
         }
 

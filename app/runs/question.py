@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from app.runs.run import Picture, Run, made_here, parts_of
 from attribution.errors import CaptionError, SettingsError
 from attribution.methods.base import Cost, Method, available, check_answerable, methods
+from attribution.methods.base import usual_methods as usual
 from attribution.models.base import Generation
 from attribution.query import Box, Settings
 from attribution.workspace.workspace import Workspace
 
 MAX_SEED = 2**31 - 1
 LONGEST = 2000  # characters of a prompt or a caption
-USUAL = ("divergence", "first-order", "clip", "dino")  # one that measures, and what to hold it against
+# One that measures, what gradients say at once, and what to hold both against (docs/EVIDENCE.md).
+USUAL = ("divergence", "d-trak", "clip", "dino")
 
 
 def offered_methods(workspace: Workspace) -> list[Method]:
@@ -24,7 +26,7 @@ def offered_methods(workspace: Workspace) -> list[Method]:
 def usual_methods(offers: Sequence[Method]) -> list[str]:
     """The names of the methods that are asked unless others are named."""
     names = [each.name for each in offers]
-    return [name for name in USUAL if name in names] or names[:1]
+    return usual(USUAL, names) or names[:1]
 
 
 def measures(each: Method) -> bool:
@@ -62,9 +64,7 @@ def checked_run(
         if name in chosen and not (effort == "instant" and measures(each))
     )
     if not names:
-        raise SettingsError(
-            "instant measures nothing: choose first order, CLIP, DINO or pixels, or more effort"
-        )
+        raise SettingsError("instant measures nothing: choose D-TRAK, CLIP, DINO or pixels, or more effort")
     parts = parts_of(picture.image, caption, boxes, made_here(picture, model))
     for name in names:
         check_answerable(methods()[name], parts[0].query)

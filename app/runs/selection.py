@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.runs.run import Part, Run
-from attribution.methods.base import Method, method
+from attribution.analysis.significance import Null
+from attribution.methods.base import Judged, Method, method
 from attribution.methods.finding import nothing_stands_out as none_stands_out
+from attribution.query import Settings
 from attribution.results import Ranking
+from attribution.workspace.workspace import Workspace
 
 METHODS, PARTS = "methods", "parts"  # what stands side by side
 
@@ -101,3 +104,10 @@ def shared_method(run: Run, chosen: str, earlier: Iterable[Run]) -> str:
 def _strip(key: str, title: str, shown: Method, part: Part) -> Strip:
     problem = "" if part.attribution is None else part.attribution.problems.get(shown.name, "")
     return Strip(key, title, shown, part.rankings.get(shown.name), part, problem)
+
+
+def nulls_of(workspace: Workspace, settings: Settings, shown: Sequence[Strip]) -> dict[str, Null]:
+    """What unrelated pictures score under each method that is shown and knows it, by its title."""
+    known = {s.method.title: s.method for s in shown if s.ranking is not None and s.ranking.z is not None}
+    found = {t: each.null(workspace, settings) for t, each in known.items() if isinstance(each, Judged)}
+    return {title: null for title, null in found.items() if null is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.runs.selection import Strip, answered
@@ -25,11 +25,13 @@ class Reason:
     doubt: bool = False
 
 
-def reasons(example: Example, shown: Sequence[Strip], null: Null | None, common: set[str]) -> list[Reason]:
+def reasons(
+    example: Example, shown: Sequence[Strip], nulls: Mapping[str, Null], common: set[str]
+) -> list[Reason]:
     """What else than influence may have put an image where it is, in the rankings that are shown.
 
     Args:
-        null: of the workspace, where control queries were asked.
+        nulls: by the title of a method, of those that know what unrelated pictures score.
         common: words that say nothing of what a picture shows.
     """
     ranked = answered(shown)
@@ -37,7 +39,8 @@ def reasons(example: Example, shown: Sequence[Strip], null: Null | None, common:
         return []
     found = [_chance(example, strip) for strip, _ in ranked]
     found += [_noise(example, strip) for strip, _ in ranked]
-    found += [_often(example, null), _caption(example, ranked[0][0], common)]
+    found += [_often(example, title, null) for title, null in nulls.items()]
+    found += [_caption(example, ranked[0][0], common)]
     found += [_likeness(example, strip) for strip, _ in ranked]
     return [reason for reason in found if reason is not None]
 
@@ -65,13 +68,11 @@ def _noise(example: Example, strip: Strip) -> Reason | None:
     return Reason("Noise", words, doubt=True)
 
 
-def _often(example: Example, null: Null | None) -> Reason | None:
-    if null is None:
-        return None
+def _often(example: Example, title: str, null: Null) -> Reason:
     images, pictures = len(null.first), int(null.unrelated[example.row])
     first, usual = int(null.first[example.row]), pictures * min(FIRST / images, 1.0)
     words = (
-        f"By first order it is among the first {FIRST} for {first} of {pictures} pictures that have "
+        f"{title}: it is among the first {FIRST} for {first} of {pictures} pictures that have "
         f"nothing to do with it; an image like any other is for {usual:.1f}."
     )
     return Reason("Other pictures", words, doubt=first > 2 * usual + 3)

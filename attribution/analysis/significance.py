@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
@@ -177,15 +177,19 @@ CONTROLS = ArtifactKind("controls", (*OF_MODEL, "probe"), _null)
 
 @dataclass(frozen=True)
 class Judgement:
-    """How far the first-order scores of all training images stand out of their own nulls."""
+    """How far the scores of all training images stand out of their own nulls."""
 
     z: Float64[ndarray, " examples"]
-    threshold: float
-    controls: int
+    null: Null
 
-    def details(self) -> dict[str, float]:
-        """Return what is written into a result."""
-        return {"z_threshold": self.threshold, "controls": self.controls}
+    def details(self) -> dict[str, Any]:
+        """Return what is written into a result: `by_chance` is the null's histogram."""
+        by_chance = [round(float(share), 8) for share in self.null.histogram]
+        return {
+            "z_threshold": self.null.threshold,
+            "controls": self.null.controls,
+            "by_chance": by_chance,
+        }
 
 
 def judgement(workspace: Workspace, gradient: QueryGradient, target_rise: float) -> Judgement | None:
@@ -202,4 +206,4 @@ def judgement(workspace: Workspace, gradient: QueryGradient, target_rise: float)
     null = workspace.load(CONTROLS)
     rows = np.arange(len(workspace.training_set))
     predicted = workspace.load(GRADIENTS).predict(gradient.mean, gradient.loss, target_rise, rows)
-    return Judgement(null.z(predicted.values), null.threshold, null.controls)
+    return Judgement(null.z(predicted.values), null)

@@ -105,6 +105,14 @@ class Features:
         lengths = self.lengths[rows].astype(np.float64)
         return np.stack([self.index.scores(each, rows) * lengths for each in solved])
 
+    def scores_under(self, rows: Int[ndarray, " queries"], damping: float) -> Float[ndarray, "n queries"]:
+        """The kernel of all training images with those in some rows, as if these were queries."""
+        queries = self.index.vectors[rows].astype(np.float64) * self.lengths[rows, None]
+        solved = torch.cholesky_solve(torch.from_numpy(queries).T, self.factor(damping)).numpy()
+        directions: Float[ndarray, "n queries"] = self.index.vectors @ solved.astype(np.float32)
+        scores: Float[ndarray, "n queries"] = directions * self.lengths[:, None]
+        return scores
+
     def leverages(self, rows: Int[ndarray, " k"], damping: float) -> Float64[ndarray, " k"]:
         """`phi_i^T (Phi^T Phi + n lambda I)^-1 phi_i`, in [0, 1): an image's say in its own fit."""
         known = self._leverages.get(str(damping))

@@ -5,7 +5,7 @@ Each module binds `METHODS`, one method a row of the page. `random.py` is the wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from enum import Enum, IntEnum
 from functools import cache
@@ -20,6 +20,7 @@ from attribution.results import Progress, Scores
 
 if TYPE_CHECKING:
     from attribution.analysis.loss_map import LossMap
+    from attribution.analysis.significance import Null
     from attribution.gradients.query_context import QueryContext
     from attribution.workspace.artifacts import ArtifactKind
     from attribution.workspace.workspace import Workspace
@@ -76,12 +77,25 @@ class Locating(Protocol):
 
 
 @runtime_checkable
+class Judged(Protocol):
+    """A method whose scores are held against those of pictures that have nothing to do with an image."""
+
+    def null(self, workspace: Workspace, settings: Settings) -> Null | None:
+        """Return what its scores would be by chance; None where that is not known."""
+        ...
+
+
+@runtime_checkable
 class Particular(Protocol):
     """A method that some queries cannot be asked with."""
 
     def refusal(self, query: Query) -> str | None:
         """Return why it cannot answer a query, as a sentence for the person; None if it can."""
         ...
+
+
+# Where a workspace lacks what a method needs, another answers in its place unless it was asked for by name.
+INSTEAD = {"d-trak": "first-order"}
 
 
 @cache
@@ -115,6 +129,25 @@ def method(name: str) -> Method:
         UnknownNameError: there is none; the known ones are named.
     """
     return named("method", methods(), name)
+
+
+def could_be_asked(workspace: Workspace) -> list[str]:
+    """Return the methods whose artifacts could be made in a workspace; they may still be missing.
+
+    Those that another stands in for are there if theirs have been made.
+    """
+    names = []
+    for name, each in methods().items():
+        needed = [key for kind in each.needs(workspace) for key in kind.fingerprint_keys().values()]
+        if all(key in workspace.fingerprints for key in needed):
+            names.append(name)
+    return [name for name in names if name not in INSTEAD or available(methods()[name], workspace)]
+
+
+def usual_methods(wanted: Iterable[str], offered: Collection[str]) -> list[str]:
+    """Return those of some methods that are offered, or what stands in for them."""
+    names = (name if name in offered else INSTEAD.get(name, name) for name in wanted)
+    return list(dict.fromkeys(name for name in names if name in offered))
 
 
 def with_options(each: Method, given: Mapping[str, Any]) -> MethodOptions:

@@ -24,14 +24,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from attribution.gradients.features import DAS
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from attribution.analysis.kernel_null import judged_by, kernel_null
+from attribution.analysis.significance import Null
+from attribution.gradients.features import DAS, WithResiduals
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.whole import balanced_gradient, probe_batch
 from attribution.methods.base import Cost, Family
 from attribution.methods.trak import TrakOptions
 from attribution.models.base import Objective
 from attribution.models.draws import Probe
-from attribution.query import Candidates
+from attribution.query import Candidates, Settings
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.workspace import Workspace
@@ -66,15 +72,38 @@ class DiffusionAttributionScore:
             model, batch, Objective.MEAN_OUTPUT, features.sketch, levels, context.mask, context.batch_size
         )
         yield Progress(self.name, "projecting the gradient", 1, 1)
-        kernel = features.scores(query.numpy()[None], rows, options.damping)[0] / len(features.lengths)
-        residuals = stored.residuals[rows] / (1 - features.leverages(rows, options.damping))
+        every = np.arange(len(features.lengths))
+        kernel = features.scores(query.numpy()[None], every, options.damping)[0]
+        values = _moved(stored, kernel[:, None], options.damping)[:, 0]
+        judged = judged_by(self.null(workspace, context.settings), values)
         details = {
             "dimensions": features.sketch.dimensions,
             "damping": options.damping,
             "noises": options.noises,
             "timesteps": list(features.timesteps),
+            **(judged.details() if judged else {}),
         }
-        yield Scores(rows, (kernel * residuals) ** 2, None, details)
+        yield Scores(rows, values[rows], None, details, z=judged.z[rows] if judged else None)
+
+    def null(self, workspace: Workspace, settings: Settings) -> Null | None:
+        """Return what the score is of pictures that have nothing to do with a training image."""
+        stored, damping = workspace.load(DAS), settings.options_of(self).damping
+
+        def scores_under(rows: Int[ndarray, " controls"]) -> Float[ndarray, "n controls"]:
+            return _moved(stored, stored.features.scores_under(rows, damping), damping)
+
+        key = f"{self.name} {workspace.artifact(DAS).checksum} {damping}"
+        return kernel_null(workspace, key, scores_under)
+
+
+def _moved(
+    stored: WithResiduals, kernel: Float[ndarray, "n queries"], damping: float
+) -> Float[ndarray, "n queries"]:
+    """How far the predictions for queries would move without each training image: eq. 16."""
+    images = len(stored.residuals)
+    residuals = stored.residuals / (1 - stored.features.leverages(np.arange(images), damping))
+    found: Float[ndarray, "n queries"] = (kernel / images * residuals[:, None]) ** 2
+    return found
 
 
 METHODS = (DiffusionAttributionScore(),)

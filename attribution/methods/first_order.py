@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from attribution.analysis.significance import Judgement, judgement
+from attribution.analysis.significance import CONTROLS, Judgement, Null, judgement
 from attribution.gradients.curvature import Gradient
 from attribution.gradients.draw_gradient import QueryGradient
 from attribution.gradients.linearised import Prediction
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import EKFAC, GRADIENTS, KFAC
 from attribution.methods.base import Cost, Family
-from attribution.query import Candidates, MethodOptions, checked_draws, checked_rise
+from attribution.query import Candidates, MethodOptions, Settings, checked_draws, checked_rise
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.workspace import Workspace
@@ -138,6 +138,10 @@ class FirstOrderMethod(ByGradient):
     )
     options: FirstOrderOptions = field(default_factory=FirstOrderOptions)
     shortlists: bool = True
+
+    def null(self, workspace: Workspace, settings: Settings) -> Null | None:
+        """Return what control queries scored."""
+        return workspace.load(CONTROLS) if workspace.has(CONTROLS) else None
 
     def predicted(
         self, context: QueryContext, gradient: Gradient, loss: float, rows: Int[ndarray, " k"]

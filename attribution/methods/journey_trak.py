@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attribution.analysis.significance import Null
 from attribution.errors import ModelError, SettingsError
 from attribution.gradients.features import TRAK, Features
 from attribution.gradients.query_context import QueryContext
@@ -29,10 +30,11 @@ from attribution.methods.trak import Trak, TrakOptions
 from attribution.models.base import Objective
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.draws import Probe
-from attribution.query import Candidates, Generation, Query
+from attribution.query import Candidates, Generation, Query, Settings
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import Cache
+from attribution.workspace.workspace import Workspace
 
 Journey = list[tuple[int, Float[Tensor, "1 c h w"]]]  # (timestep, what the picture was taken to be)
 
@@ -82,6 +84,10 @@ class JourneyTrak(Trak):
         made = {"generation": asdict(context.query.generation)}
         for event in super().score(context, candidates):
             yield replace(event, details={**event.details, **made}) if isinstance(event, Scores) else event
+
+    def null(self, workspace: Workspace, settings: Settings) -> Null | None:
+        """None: training images were not made on the way that a query is followed on."""
+        return None
 
     def _draws(
         self, context: QueryContext, timesteps: tuple[int, ...], noises: int

@@ -12,14 +12,16 @@ the denoiser predicts, on both sides.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Int
 from numpy import ndarray
 
+from attribution.analysis.kernel_null import judged_by, kernel_null
+from attribution.analysis.significance import Null
 from attribution.errors import SettingsError
 from attribution.gradients.features import D_TRAK, DAMPING, TRAK, Features
 from attribution.gradients.query_context import QueryContext
@@ -28,7 +30,7 @@ from attribution.methods.base import Cost, Family
 from attribution.models.base import Objective
 from attribution.models.batch import Batch
 from attribution.models.draws import Probe
-from attribution.query import Candidates, MethodOptions
+from attribution.query import Candidates, MethodOptions, Settings
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import Cache
@@ -82,13 +84,54 @@ class Trak:
         options, kinds = context.settings.options_of(self), self.needs(context.workspace)
         queries = []
         for number, kind in enumerate(kinds):
-            queries.append((yield from self._query(context, kind, options.noises, number, len(kinds))))
-        yield kernel_scores(context, candidates, kinds, queries, options.damping)
+            asked = self._query(context, kind, options.noises, number, len(kinds))
+            queries.append((yield from self._shown(context, candidates, kinds, asked)))
+        found = kernel_scores(context, candidates, kinds, queries, options.damping)
+        of_all = Candidates(np.arange(len(context.workspace.training_set)), candidates.words)
+        every = kernel_scores(context, of_all, kinds, queries, options.damping).values
+        judged = judged_by(self.null(context.workspace, context.settings), every)
+        if judged is not None:
+            found = replace(found, z=judged.z[found.rows], details={**found.details, **judged.details()})
+        yield found
+
+    def null(self, workspace: Workspace, settings: Settings) -> Null | None:
+        """Return what the kernel says of pictures that have nothing to do with a training image."""
+        kinds, damping = self.needs(workspace), settings.options_of(self).damping
+        loaded = [workspace.load(kind) for kind in kinds]
+
+        def scores_under(rows: Int[ndarray, " controls"]) -> Float[ndarray, "n controls"]:
+            found: Float[ndarray, "n controls"] = np.mean(
+                [each.scores_under(rows, damping) for each in loaded], axis=0
+            )
+            return found
+
+        checksums = " ".join(workspace.artifact(kind).checksum for kind in kinds)
+        return kernel_null(workspace, f"{self.name} {checksums} {damping}", scores_under)
+
+    def _shown(
+        self,
+        context: QueryContext,
+        candidates: Candidates,
+        kinds: tuple[ArtifactKind[Features], ...],
+        asked: Generator[Progress | QueryFeatures, None, QueryFeatures],
+    ) -> Generator[Progress | Scores, None, QueryFeatures]:
+        """Yield progress, and a first answer where there is one kind; return the query's feature."""
+        damping = context.settings.options_of(self).damping
+        while True:
+            try:
+                event = next(asked)
+            except StopIteration as done:
+                found: QueryFeatures = done.value
+                return found
+            if isinstance(event, Progress):
+                yield event
+            elif len(kinds) == 1:
+                yield replace(kernel_scores(context, candidates, kinds, [event], damping), final=False)
 
     def _query(
         self, context: QueryContext, kind: ArtifactKind[Features], noises: int, number: int, kinds: int
-    ) -> Generator[Progress, None, QueryFeatures]:
-        """Yield progress; return the query's feature with each noise by itself."""
+    ) -> Generator[Progress | QueryFeatures, None, QueryFeatures]:
+        """Yield progress, and the feature with the first noise; return it with each noise by itself."""
         workspace, stage = context.workspace, "projecting the gradient"
         remembered: Cache[QueryFeatures] = workspace.cache("query features")
         options = context.settings.options_of(self)
@@ -99,13 +142,15 @@ class Trak:
         yield Progress(self.name, stage, number * noises, kinds * noises)
         model, features = workspace.checkpoint(kind.checkpoint), workspace.load(kind)
         batch = yield from self._draws(context, features.timesteps, noises)
-        rows = []
+        rows: list[ndarray] = []
         for k in range(noises):
             part = batch[k::noises]  # every place once
             given = (model, part, self.objective, features.sketch, context.mask, context.batch_size)
-            rows.append(projected_gradient(*given)[1])
+            rows.append(projected_gradient(*given)[1].numpy())
             yield Progress(self.name, stage, number * noises + k + 1, kinds * noises)
-        found = np.stack([row.numpy() for row in rows])
+            if k == 0 < noises - 1:
+                yield np.stack(rows)
+        found = np.stack(rows)
         remembered.put(key, found)
         return found
 

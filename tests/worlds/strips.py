@@ -43,7 +43,8 @@ def ranking(
         for rank, row in enumerate(order, 1)
     )  # fmt: skip
     how = f"all {len(entries)} training images"
-    return ranking_of(entries, name, seconds=0.5, candidates=how, details={"z_threshold": 4.0} if z else {})
+    judged = {"z_threshold": 4.0, "by_chance": [1 / 40] * 40} if z else {}
+    return ranking_of(entries, name, seconds=0.5, candidates=how, details=judged)
 
 
 def strip(order: Sequence[int], key: str = "a", title: str = "", **more: Any) -> Strip:

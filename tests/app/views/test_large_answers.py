@@ -13,7 +13,6 @@ from app.runs.selection import Strip
 from app.views.comparison import overlap_table
 from app.views.results_grid import SHOWN, results_grid
 from app.views.training_image import training_image_view
-from attribution.analysis.significance import null_of
 from attribution.data.training_set import TrainingSet
 from attribution.results import Entry, Ranking, Scores
 from tests.worlds.rankings import training_set_of
@@ -25,7 +24,13 @@ COUNT = 100_000
 def random_strip(training_set: TrainingSet, name: str, rng: np.random.Generator) -> Strip:
     """A method's strip of all the images, with errors and z, in an order of chance."""
     z = rng.standard_normal(COUNT)
-    scores = Scores(np.arange(COUNT), z / 100, np.full(COUNT, 0.001), {"z_threshold": 4.0}, z=z)
+    scores = Scores(
+        np.arange(COUNT),
+        z / 100,
+        np.full(COUNT, 0.001),
+        {"z_threshold": 4.0, "by_chance": [0.025] * 40},
+        z=z,
+    )
     ranking = Ranking.of(scores, training_set, name, name.upper(), 0.5, f"all {COUNT:,} training images")
     return Strip(name, name.upper(), named(name), ranking, PART)
 
@@ -43,9 +48,8 @@ def test_an_answer_over_many_images_makes_objects_of_those_that_are_shown(
 
     monkeypatch.setattr(Entry, "__init__", counted)
     shown = [random_strip(training_set, name, rng) for name in "ab"]
-    null = null_of(rng.normal(size=(60, 50)), np.zeros((60, 50), bool))
     assert results_grid(shown).count('class="rank"') == 2 * SHOWN
-    for figure in (score_plot(shown), rank_plot(*shown), chance_plot(shown, null)):
+    for figure in (score_plot(shown), rank_plot(*shown), chance_plot(shown)):
         assert figure is not None
     assert f"{COUNT:,}" in overlap_table(shown)
     assert f"of {COUNT:,}" in training_image_view(training_set.examples[7], shown)
