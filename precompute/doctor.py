@@ -101,7 +101,7 @@ def examine(
         facts |= dict(_model_facts(model, sources))
     if training_set is not None:
         facts |= _training_set_facts(training_set)
-        findings += _nonsense(training_set)
+        findings += _nonsense(model, training_set)
         findings += _cut_captions(model, training_set)
         if model is not None:
             _tried(partial(check_captions, model, training_set.captions), findings)
@@ -206,17 +206,12 @@ def _training_set_facts(training_set: TrainingSet) -> dict[str, str]:
     }
 
 
-def _nonsense(training_set: TrainingSet) -> Iterator[Finding]:
+def _nonsense(model: DiffusionModel | None, training_set: TrainingSet) -> Iterator[Finding]:
     """What no model could be traced to."""
     if len(training_set) == 1:
         yield Finding("there is one image: an answer ranks many, so bring the others", refused=True)
     elif len(set(training_set.captions)) == 1:
-        alike = training_set.captions[0][:60]
-        yield Finding(
-            f"all captions are alike ({alike!r}): nothing is unrelated to anything, so no score can be "
-            "judged; give each picture the caption that it was trained with",
-            refused=True,
-        )
+        yield _captions_alike(model, training_set.captions[0])
     first: dict[str, str] = {}
     copies = []
     for example in training_set.examples:
@@ -227,6 +222,23 @@ def _nonsense(training_set: TrainingSet) -> Iterator[Finding]:
         named = ", ".join(copies[:NAMED]) + (", ..." if len(copies) > NAMED else "")
         count = f"{len(copies):,} picture{'s are copies' if len(copies) > 1 else ' is a copy'}"
         yield Finding(f"{count} of another ({named}): copies share what they are credited with", False)
+
+
+def _captions_alike(model: DiffusionModel | None, caption: str) -> Finding:
+    """Nonsense, but for a model that is told none."""
+    alike = f"all captions are alike ({caption[:60]!r})"
+    if model is not None and model.encode_captions([caption]).is_nothing:
+        return Finding(
+            f"{alike}, as they may be, for this model is told none: it is asked with pictures; what "
+            "compares captions (bm25, clip-text) scores all alike, and every control picture counts as "
+            "unrelated to every image",
+            refused=False,
+        )
+    return Finding(
+        f"{alike}: nothing is unrelated to anything, so no score can be judged; give each picture the "
+        "caption that it was trained with",
+        refused=True,
+    )
 
 
 def _cut_captions(model: DiffusionModel | None, training_set: TrainingSet) -> Iterator[Finding]:

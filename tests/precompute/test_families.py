@@ -35,6 +35,7 @@ FAMILIES: dict[str, tuple[Callable[[Path], Path], str]] = {  # and the layers th
     "DDPM": (families.make_ddpm, ALL),
     "DDPM of classes": (families.make_labelled_ddpm, ALL),
 }
+OF_CLASSES = ("DiT", "DDPM of classes")
 
 
 def asked(capsys: pytest.CaptureFixture[str], workspace: Path, *arguments: object) -> dict[str, Any]:
@@ -65,13 +66,14 @@ def scores(found: dict[str, Any]) -> dict[str, float]:
     return {entry["id"]: entry["score"] for entry in found["ranking"]}
 
 
-def training_set(folder: Path, of_classes: bool) -> Path:
-    """Captioned pictures; by the numbers of classes, for models that are told these."""
+def training_set(folder: Path, family: str) -> Path:
+    """Captioned pictures; by the numbers of classes for models that are told these, alike for DDPM."""
     made = foreign.make_training_set(folder, IMAGES)
-    if of_classes:
+    if family in (*OF_CLASSES, "DDPM"):
         path = made / "metadata.jsonl"
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        told = [json.dumps(line | {"text": str(number % 4)}) for number, line in enumerate(lines)]
+        classes = 4 if family in OF_CLASSES else 1
+        told = [json.dumps(line | {"text": str(number % classes)}) for number, line in enumerate(lines)]
         path.write_text("\n".join(told), encoding="utf-8")
     return made
 
@@ -81,7 +83,7 @@ def test_the_documents_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Law: The commands of docs/MODELS.md run as they stand there, on a tiny model and with fewer draws."""
     places = {
         "MODEL": families.make_sdxl(tmp_path / "model"),
-        "PICTURES": training_set(tmp_path / "set", of_classes=False),
+        "PICTURES": training_set(tmp_path / "set", "Stable Diffusion XL"),
         "WORKSPACE": tmp_path / "workspace",
     }
     document = (ROOT / "docs" / "MODELS.md").read_text(encoding="utf-8")
@@ -106,13 +108,20 @@ def test_a_family_is_precomputed_and_asked(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Law: In every family all methods answer, and losses rise as the gradients said they would."""
-    (make, layers), of_classes = FAMILIES[name], name in ("DiT", "DDPM of classes")
-    pictures, workspace = training_set(tmp_path / "set", of_classes), tmp_path / "workspace"
+    make, layers = FAMILIES[name]
+    pictures, workspace = training_set(tmp_path / "set", name), tmp_path / "workspace"
     given = ["--model", make(tmp_path / "model"), "--dataset", pictures, "--workspace", workspace]
     assert precompute(["all", *map(str, given), "--clip", "none", "--dino", "none", *QUICK]) == 0
     capsys.readouterr()
     chosen = [each for each in methods() if each not in LEFT_OUT]
-    prompt = ["--prompt", "3" if of_classes else "a red bar", "--steps", 2, "--effort", "exhaustive"]
+    prompt = [
+        "--prompt",
+        "3" if name in OF_CLASSES else "a red bar",
+        "--steps",
+        2,
+        "--effort",
+        "exhaustive",
+    ]
     answer = asked(capsys, workspace, *prompt, "--method", *chosen, *gently(chosen))
     assert answer["fingerprints"]["layers"] == layers
     assert answer["methods"].keys() == {*chosen}
