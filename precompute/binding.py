@@ -40,6 +40,7 @@ class Sources:
             are the defaults.
         adapters: files or folders of what is put into the model, or "none"; a new model has none.
         crop: how pictures were made square: see `attribution.data.preprocessing`.
+        flips: what becomes of mirror images that training showed: see there.
     """
 
     model: str | None = None
@@ -57,6 +58,7 @@ class Sources:
     captions: str | None = None
     adapters: Sequence[str] | None = None
     crop: str | None = None
+    flips: str | None = None
 
 
 def bind(
@@ -137,7 +139,7 @@ def chosen_adapters(folder: Path, sources: Sources, old: Config | None) -> list[
 def chosen_preparation(folder: Path, sources: Sources, old: Config | None) -> Preparation:
     """As given, else that of an old workspace of the same dataset, else the default."""
     kept = old.preparation if old is not None and _same_dataset(folder, sources, old) else Preparation()
-    return Preparation(sources.crop or kept.crop)
+    return Preparation(sources.crop or kept.crop, sources.flips or kept.flips)
 
 
 def _same_dataset(folder: Path, sources: Sources, old: Config) -> bool:
@@ -204,6 +206,7 @@ def open_or_bind(
         ("caption-column", sources.caption_column, config.columns.caption),
         ("captions", sources.captions, config.columns.captions),
         ("crop", sources.crop, config.preparation.crop),
+        ("flips", sources.flips, config.preparation.flips),
     ):
         if asked is not None and bound not in (asked, workspace.stored(asked)):
             raise WorkspaceError(

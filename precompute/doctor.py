@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from attribution.data.preprocessing import FLIPS
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
@@ -93,7 +94,9 @@ def examine(
         SettingsError: there is no such device, or no such crop.
     """
     device, findings, facts = checked_device(device), list[Finding](), dict[str, str]()
-    facts["crop"] = f"a picture that is not square is {chosen_preparation(Path(), sources, None).words}"
+    preparation = chosen_preparation(Path(), sources, None)
+    facts["crop"] = f"a picture that is not square is {preparation.words}"
+    facts["measured"] = FLIPS[preparation.flips]
     model = _tried(lambda: _opened_model(sources, device), findings)
     columns = chosen_columns(Path(), sources, None)
     training_set = _tried(lambda: scan(sources.dataset or "", progress, columns), findings)

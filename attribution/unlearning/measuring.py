@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from attribution.data.preprocessing import LARGER_SIDE
 from attribution.models.base import Weights
 from attribution.models.draws import Probe
 from attribution.models.losses import check_finite, loss_sweep
@@ -22,13 +23,13 @@ from attribution.results import Progress, Scores
 from attribution.rng import generator
 from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
 from attribution.workspace.baseline import (
-    LOSSES,
     captions_each,
+    flips_of,
+    known_losses,
     losses_kind,
     side_latents,
     sides,
     training_captions,
-    training_latents,
 )
 from attribution.workspace.workspace import Workspace
 
@@ -60,15 +61,17 @@ class Remeasured:
     ) -> Generator[Progress, None, Rises]:
         """Yield progress; return the rise of every draw's loss of some training images.
 
-        Of a picture that was trained on flipped as well, the side that rises more, as AbU scores COCO.
+        Of a picture that was trained on flipped as well, the mean of both sides, or the side that rises
+        more, as AbU scores COCO (see `Preparation`).
         """
-        found = None
+        of_sides: list[Rises] = []
         for flipped in sides(self.workspace):
             before, after = yield from self.losses(rows, noises, stage, flipped)
-            rises: Rises = after - before
-            found = rises if found is None else of_larger_mean(found, rises)
-        assert found is not None
-        return found
+            of_sides.append(after - before)
+        if flips_of(self.workspace) == LARGER_SIDE:
+            return of_larger_mean(*of_sides)
+        mean: Rises = np.mean(of_sides, axis=0)
+        return mean
 
     def losses(
         self, rows: Int[ndarray, " n"], noises: range, stage: str, flipped: bool = False
@@ -117,8 +120,8 @@ class Remeasured:
         """Yield progress; return the relative rise of the loss of random training images."""
         controls = control_rows(self.workspace, seed)
         rises = yield from self.rises(controls, range(1), "checking controls")
-        before = self.workspace.load(LOSSES)[controls][..., :1].astype(np.float64)
-        return float(rises.mean() / before.mean())
+        before = [self.workspace.load(kind)[controls][..., :1] for kind in known_losses(self.workspace)]
+        return float(rises.mean() / np.mean(before, dtype=np.float64))
 
 
 def of_larger_mean(one: Rises, other: Rises) -> Rises:
@@ -133,7 +136,8 @@ def encoded(
 ) -> Iterator[Progress]:
     """Yields progress while latents of training images are read, or encoded and kept by the workspace."""
     for start in range(0, len(rows), batch_size):
-        training_latents(workspace, rows[start : start + batch_size])
+        for flipped in sides(workspace):
+            side_latents(workspace, rows[start : start + batch_size], flipped)
         yield Progress(method, "encoding training images", start, len(rows))
 
 

@@ -1,25 +1,28 @@
 """What is known of every training image under the model as it is: its latent, and its losses.
 
-Where a model was trained on pictures and their mirror images, or on several captions a picture, a workspace
-may have the mirror images' latents, and all captions as the denoiser sees them. The loss of a picture is
-then the mean over its captions, of either side, as AbU measures COCO. What differentiates losses
-(curvature, gradients, features) takes the picture as it is with its first caption.
+Where a model was trained on pictures and their mirror images (`Preparation.flips`), losses of both sides
+are known; where on several captions a picture, the loss of a picture is the mean over them, of either side,
+as AbU measures COCO. What differentiates losses (curvature, gradients, features) takes the picture as it is
+with its first caption.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
+from PIL import Image, ImageOps
 from torch import Tensor
 
+from attribution.data.preprocessing import LARGER_SIDE, NO_FLIPS
 from attribution.models.batch import Conditioning
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import IMPORTED
 
 ENCODE_BATCH = 32
 
@@ -51,19 +54,33 @@ def training_latents(
     They are read from the artifact if it is there; without one they are encoded now and kept in memory,
     so that a small workspace need not carry them.
     """
-    if workspace.has(LATENTS):
-        return torch.from_numpy(np.array(workspace.load(LATENTS)[list(rows)]))
-    known, training_set = workspace.cache("latents", len(workspace.training_set)), workspace.training_set
+    return side_latents(workspace, rows, flipped=False)
+
+
+def side_latents(
+    workspace: Workspace, rows: Sequence[int] | Int[ndarray, " n"], flipped: bool
+) -> Float[Tensor, "n c h w"]:
+    """Return the latents of some training images as they are, or of their mirror images."""
+    kind = latents_kind(flipped)
+    if workspace.has(kind):
+        return torch.from_numpy(np.array(workspace.load(kind)[list(rows)]))
+    known = workspace.cache(kind.folder, len(workspace.training_set))
     stored = {int(row): known.get(str(int(row))) for row in rows}
     found = {row: latent for row, latent in stored.items() if latent is not None}
     missing = [row for row in stored if row not in found]
     for start in range(0, len(missing), ENCODE_BATCH):
         batch = missing[start : start + ENCODE_BATCH]
-        images = [workspace.prepared(training_set.image(row)) for row in batch]
+        images = prepared_images(workspace, batch, flipped)
         for row, latent in zip(batch, workspace.model.encode_images(images).float().cpu(), strict=True):
             known.put(str(row), latent)
             found[row] = latent
     return torch.stack([found[int(row)] for row in rows])
+
+
+def prepared_images(workspace: Workspace, rows: Iterable[int], flipped: bool = False) -> list[Image.Image]:
+    """Return some training images as the model sees them, or their mirror images."""
+    images = [workspace.prepared(workspace.training_set.image(row)) for row in rows]
+    return [ImageOps.mirror(image) for image in images] if flipped else images
 
 
 def training_inputs(
@@ -91,7 +108,22 @@ def captions_each(workspace: Workspace) -> int:
 
 def sides(workspace: Workspace) -> tuple[bool, ...]:
     """Return which sides of its pictures the model was trained on: as they are, and flipped (True)."""
-    return (False, True) if workspace.has(LATENTS.of(**FLIPPED)) else (False,)
+    return (False,) if flips_of(workspace) == NO_FLIPS else (False, True)
+
+
+def flips_of(workspace: Workspace) -> str:
+    """Return what becomes of both sides, see `Preparation`."""
+    flips, mirrored = workspace.config.preparation.flips, latents_kind(flipped=True)
+    if flips != NO_FLIPS or not workspace.has(mirrored):
+        return flips
+    # The workspace of a published model, of older versions, says it by nothing but its latents.
+    imported = IMPORTED in workspace.artifact(mirrored).manifest["settings"]
+    return LARGER_SIDE if imported else NO_FLIPS
+
+
+def latents_kind(flipped: bool) -> ArtifactKind[Float[ndarray, "examples c h w"]]:
+    """Return what holds the latents of either side."""
+    return LATENTS.of(**FLIPPED) if flipped else LATENTS
 
 
 def losses_kind(flipped: bool) -> ArtifactKind[Float[ndarray, "examples timesteps pool"]]:
@@ -99,10 +131,8 @@ def losses_kind(flipped: bool) -> ArtifactKind[Float[ndarray, "examples timestep
     return LOSSES.of(**FLIPPED) if flipped else LOSSES
 
 
-def side_latents(
-    workspace: Workspace, rows: Sequence[int] | Int[ndarray, " n"], flipped: bool
-) -> Float[Tensor, "n c h w"]:
-    """Return the latents of some training images, as they are or flipped."""
-    if not flipped:
-        return training_latents(workspace, rows)
-    return torch.from_numpy(np.array(workspace.load(LATENTS.of(**FLIPPED))[list(rows)]))
+def known_losses(
+    workspace: Workspace,
+) -> tuple[ArtifactKind[Float[ndarray, "examples timesteps pool"]], ...]:
+    """Return what must have been measured where a training image is measured again: its losses before."""
+    return tuple(map(losses_kind, sides(workspace)))
