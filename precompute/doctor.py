@@ -17,9 +17,10 @@ from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
 from attribution.errors import ModelError, WhenceError
 from attribution.models.adapters import named_adapters
-from attribution.models.base import DiffusionModel, check_captions, open_model
+from attribution.models.base import DiffusionModel, open_model
 from attribution.models.prompts import spelled_out
 from attribution.workspace.config import Config, stored_path
+from attribution.workspace.create import askable
 from attribution.workspace.workspace import Workspace, checked_device
 from attribution.workspace.writer import KEPT
 from precompute.binding import (
@@ -107,7 +108,7 @@ def examine(
         findings += _nonsense(model, training_set)
         findings += _cut_captions(model, training_set)
         if model is not None:
-            _tried(partial(check_captions, model, training_set.captions), findings)
+            _tried(partial(askable, model, training_set), findings)
     encoders = dict(_opened_encoders(sources, device, findings))
     facts["encoders"] = ", ".join(f"{name} {source}".strip() for name, (source, _) in encoders.items())
     planned: list[Planned] | None = None
@@ -202,10 +203,11 @@ def _class_of(source: str) -> str:
 def _training_set_facts(training_set: TrainingSet) -> dict[str, str]:
     pictures = Counter(example.sha256 for example in training_set.examples)
     captions = set(training_set.captions)
-    longest = max(len(caption.split()) for caption in captions)
+    longest, most = max(len(caption.split()) for caption in captions), training_set.most_captions
+    several = f"; a loss is the mean over up to {most} of a picture" if most > 1 else ""
     return {
         "images": f"{len(training_set):,} in {training_set.folder}, {len(pictures):,} different files",
-        "captions": f"{len(captions):,} different ones, of up to {longest:,} words",
+        "captions": f"{len(captions):,} different ones, of up to {longest:,} words{several}",
     }
 
 

@@ -73,8 +73,9 @@ def add_training_set(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--captions",
-        choices=(columns.FIRST, columns.EACH),
-        help="of a picture with several: the first alone, or each as a training image of its own",
+        choices=(columns.FIRST, columns.EACH, columns.MEAN),
+        help="of a picture with several: the first alone, each as a training image of its own, or the "
+        "mean of its loss over all",
     )
     sub.add_argument(
         "--crop",

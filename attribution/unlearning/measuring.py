@@ -27,6 +27,7 @@ from attribution.workspace.baseline import (
     flips_of,
     known_losses,
     losses_kind,
+    mean_over_captions,
     side_latents,
     sides,
     training_captions,
@@ -87,26 +88,27 @@ class Remeasured:
         workspace, batch_size = self.workspace, self.batch_size
         probe, model = workspace.probe, workspace.model
         yield from encoded(self.method, workspace, rows, batch_size)
-        latents, captions = side_latents(workspace, rows, flipped), training_captions(workspace, rows)
-        ids = [workspace.training_set.ids[row] for row in rows]
+        latents, told = side_latents(workspace, rows, flipped), training_captions(workspace, rows)
         known = [k for k in noises if k < probe.pool]
         unknown = [k for k in noises if k >= probe.pool]
         sweeps = [(self.weights, noises)] + ([(model.weights, unknown)] if unknown else [])
-        passes = [(weights, numbers, each) for weights, numbers in sweeps for each in captions]
-        total = len(rows) * len(probe.timesteps) * sum(len(numbers) for _, numbers, _ in passes)
+        passes = [(weights, numbers, *each) for weights, numbers in sweeps for each in told]
+        draws = sum(len(which) * len(numbers) for _, numbers, which, _ in passes)
+        total = len(probe.timesteps) * draws
         measured, before_this = [], 0
         yield Progress(self.method, stage, 0, total)
-        for weights, numbers, caption in passes:
+        for weights, numbers, which, captions in passes:
             done, losses = 0, np.empty(0, np.float32)
+            ids = [workspace.training_set.ids[row] for row in rows[which]]
             for done, losses in loss_sweep(
-                model, weights, latents, caption, ids, probe, batch_size, numbers, flipped
+                model, weights, latents[which], captions, ids, probe, batch_size, numbers, flipped
             ):
                 yield Progress(self.method, stage, before_this + done, total)
             check_finite(losses, ids)
             measured.append(losses.astype(np.float64))
             before_this += done
-        each = len(captions)
-        results = [np.mean(measured[k : k + each], axis=0) for k in range(0, len(measured), each)]
+        each = len(told)
+        results = [mean_over_captions(told, measured[k : k + each]) for k in range(0, len(measured), each)]
         stored = workspace.load(losses_kind(flipped))[rows][..., known].astype(np.float64)
         return np.concatenate([stored, *results[1:]], axis=2), results[0]
 

@@ -9,10 +9,11 @@ with its first caption.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from numpy import ndarray
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -88,22 +89,64 @@ def training_inputs(
 ) -> tuple[Float[Tensor, "n c h w"], Conditioning, list[str]]:
     """Return latents, captions as the denoiser sees them, and ids of some training images."""
     training_set = workspace.training_set
-    captions, *_ = training_captions(workspace, rows)
-    return training_latents(workspace, rows), captions, [training_set.ids[row] for row in rows]
+    (first,) = training_captions(workspace, rows, most=1)
+    return training_latents(workspace, rows), first.captions, [training_set.ids[row] for row in rows]
 
 
-def training_captions(workspace: Workspace, rows: Sequence[int] | Int[ndarray, " n"]) -> list[Conditioning]:
-    """Return what the denoiser is told of some training images: their first captions, their second, ..."""
-    if not workspace.has(CAPTIONS):
-        captions = workspace.training_set.captions
-        return [workspace.model.encode_captions([captions[row] for row in rows])]
-    stored = torch.from_numpy(np.asarray(workspace.load(CAPTIONS)[list(rows)], np.float32))
-    return [Conditioning(each.to(workspace.model.device)) for each in stored.unbind(dim=1)]
+class Told(NamedTuple):
+    """What the denoiser is told of those of some training images that have a first, a second, ... caption.
+
+    Attributes:
+        which: their places among those training images.
+    """
+
+    which: Int[ndarray, " k"]
+    captions: Conditioning
+
+
+def training_captions(
+    workspace: Workspace, rows: Sequence[int] | Int[ndarray, " n"], most: int | None = None
+) -> list[Told]:
+    """Return what the denoiser is told of some training images: their first captions, their second, ...
+
+    Args:
+        most: so many of each image at most; None for all.
+    """
+    model, training_set = workspace.model, workspace.training_set
+    if workspace.has(CAPTIONS):
+        stored = torch.from_numpy(np.asarray(workspace.load(CAPTIONS)[list(rows)], np.float32))
+        everywhere = np.arange(len(stored))
+        of_number = stored[:, :most].unbind(dim=1)
+        return [Told(everywhere, Conditioning(each.to(model.device))) for each in of_number]
+    captions = [[training_set.captions[row]] for row in rows]
+    if training_set.most_captions > 1:
+        captions = [
+            [*own, *training_set.examples[row].others] for own, row in zip(captions, rows, strict=True)
+        ]
+    told = []
+    for number in range(max(map(len, captions)))[:most]:
+        which = np.flatnonzero([len(own) > number for own in captions])
+        told.append(Told(which, model.encode_captions([captions[place][number] for place in which])))
+    return told
+
+
+def mean_over_captions(
+    told: Sequence[Told], losses: Sequence[Float[ndarray, "_ timesteps noises"]]
+) -> Float64[ndarray, "n timesteps noises"]:
+    """Return the mean loss of each training image over its captions, given those with each caption."""
+    total = np.zeros((len(told[0].which), *losses[0].shape[1:]))  # all have a first one
+    counts = np.zeros(len(total))
+    for each, own in zip(told, losses, strict=True):
+        total[each.which] += own
+        counts[each.which] += 1
+    mean: Float64[ndarray, "n timesteps noises"] = total / counts[:, None, None]
+    return mean
 
 
 def captions_each(workspace: Workspace) -> int:
-    """Return over how many captions of each training image a loss is the mean."""
-    return workspace.load(CAPTIONS).shape[1] if workspace.has(CAPTIONS) else 1
+    """Return over how many captions of a training image a loss is the mean, at most."""
+    stored = workspace.has(CAPTIONS)
+    return workspace.load(CAPTIONS).shape[1] if stored else workspace.training_set.most_captions
 
 
 def sides(workspace: Workspace) -> tuple[bool, ...]:

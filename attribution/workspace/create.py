@@ -58,7 +58,7 @@ def create_workspace(
     folder, device = Path(folder), checked_device(device)
     opened = open_model(str(model), device, layers, loss_weight, adapters)
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
-    training_set = _askable(opened, scan(dataset, progress, columns))
+    training_set = askable(opened, scan(dataset, progress, columns))
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
     seen = (preparation or Preparation()).fingerprint(training_set.fingerprint)
     config = Config(
@@ -74,9 +74,11 @@ def create_workspace(
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
 
 
-def _askable(model: DiffusionModel, training_set: TrainingSet) -> TrainingSet:
-    """Raises CaptionError for a caption that the model cannot be told."""
+def askable(model: DiffusionModel, training_set: TrainingSet) -> TrainingSet:
+    """The training set; raises CaptionError for a caption that the model cannot be told."""
     check_captions(model, training_set.captions)
+    if training_set.most_captions > 1:
+        check_captions(model, [other for example in training_set.examples for other in example.others])
     return training_set
 
 
