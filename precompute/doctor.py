@@ -28,6 +28,7 @@ from precompute.binding import (
     chosen_adapters,
     chosen_columns,
     chosen_encoders,
+    chosen_precision,
     chosen_preparation,
     chosen_probe,
 )
@@ -129,7 +130,8 @@ def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
 
 def _opened_model(sources: Sources, device: str) -> DiffusionModel:
     adapters = chosen_adapters(Path(), sources, None)
-    return open_model(sources.model or "", device, sources.layers, sources.loss_weight, adapters)
+    precision = chosen_precision(sources, None)
+    return open_model(sources.model or "", device, sources.layers, sources.loss_weight, adapters, precision)
 
 
 def _opened_encoders(
@@ -188,6 +190,7 @@ def _model_facts(model: DiffusionModel, sources: Sources) -> Iterator[tuple[str,
     yield "loss", f"{model.parametrisation.fingerprint} (what is predicted, and the weight in training)"
     yield "layers", f"{model.layers}: {len(model.weights)} matrices, {weights:,} weights"
     yield "resolution", f"{model.resolution} pixels, a latent of {channels} x {height} x {width}"
+    yield "precision", f"{chosen_precision(sources, None).name}, losses and what is unlearned in in fp32"
     yield "timesteps", f"{model.num_train_timesteps:,}"
 
 

@@ -9,6 +9,7 @@ from attribution.data import columns
 from attribution.data.preprocessing import CENTER, CROPS, FLIPS, LARGER_SIDE, MEAN_OF_SIDES, NO_FLIPS
 from attribution.encoders.base import encoder_readers
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
+from attribution.models.precision import PRECISIONS
 from cli.parser import positive_count
 from precompute.binding import Sources
 
@@ -35,6 +36,11 @@ def add_sources(sub: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"what is unlearned, of {', '.join(SELECTORS)} (default: {CROSS_ATTENTION_KV}, or what stands "
         "for it in the model)",
+    )
+    sub.add_argument(
+        "--precision",
+        choices=tuple(PRECISIONS),
+        help="that the denoiser computes in (default fp32); half takes half the memory and rounds scores",
     )
     sub.add_argument(
         "--loss-weight",
@@ -122,6 +128,7 @@ def sources_of(options: argparse.Namespace) -> Sources:
         options.adapter,
         options.crop,
         options.flips,
+        options.precision,
     )
 
 
