@@ -20,11 +20,13 @@ from tests.worlds import ROOT, families, foreign
 
 IMAGES = 6
 RISE = 0.003
-QUICK = ["--timesteps", "10", "--noises", "2", "--pool", "2", "--chunk", "6", "--draws", "2"]
-QUICK += ["--controls", "2", "--dimensions", "2048", "--levels", "2"]
+PROBE = ["--timesteps", "10", "--noises", "2", "--pool", "2"]
+FEW = ["--chunk", "6", "--draws", "2", "--controls", "2", "--dimensions", "2048", "--levels", "2"]
+QUICK = [*PROBE, *FEW]
+QUICKLY = {"doctor": QUICK, "init": PROBE, "all": FEW}
 # Those that need encoders of their own, and one whose many small steps lead nowhere in a random model.
 LEFT_OUT = {"clip", "clip-text", "dino", "mucs"}
-SHORT = 8  # tokens of a T5's captions, in place of hundreds
+SHORT = 16  # tokens of a T5's captions, in place of hundreds
 KV, CONTEXT_KV, ALL = "cross-attention-kv", "joint-attention-context-kv", "all-linear"
 FAMILIES: dict[str, tuple[Callable[[Path], Path], str]] = {  # and the layers that it takes by default
     "Stable Diffusion XL": (families.make_sdxl, KV),
@@ -79,23 +81,31 @@ def training_set(folder: Path, family: str) -> Path:
 
 
 @pytest.mark.slow
-def test_the_documents_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("example", "name", "dtype"),
+    [("SDXL", "Stable Diffusion XL", "float32"), ("Stable Diffusion 3", "Stable Diffusion 3", "bfloat16")],
+)
+def test_the_documents_example_runs(
+    example: str, name: str, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Law: The commands of docs/MODELS.md run as they stand there, on a tiny model and with fewer draws."""
+    make, layers = FAMILIES[name]
     places = {
-        "MODEL": families.make_sdxl(tmp_path / "model"),
-        "PICTURES": training_set(tmp_path / "set", "Stable Diffusion XL"),
+        "MODEL": make(tmp_path / "model"),
+        "PICTURES": training_set(tmp_path / "set", name),
         "WORKSPACE": tmp_path / "workspace",
     }
     document = (ROOT / "docs" / "MODELS.md").read_text(encoding="utf-8")
-    section = document.split("## An example: SDXL\n")[1].split("\n## ")[0]
+    section = document.split(f"## An example: {example}\n")[1].split("\n## ")[0]
     (block,) = re.findall(r"```sh\n(.*?)```", section, re.S)
     monkeypatch.chdir(tmp_path)
     for line in block.splitlines():
         python, flag, part, *given = (str(places.get(word, word)) for word in shlex.split(line))
         assert (python, flag) == ("python", "-m")
         main = {"precompute": precompute, "attribution": attribution}[part]
-        assert main(given + (QUICK if part == "precompute" else [])) == 0
+        assert main(given + QUICKLY.get(given[0], [])) == 0
     answer = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (answer["fingerprints"]["layers"], answer["fingerprints"]["dtype"]) == (layers, dtype)
     assert {name: len(each["ranking"]) for name, each in answer["methods"].items()} == {
         "first-order": IMAGES,
         "bm25": IMAGES,
