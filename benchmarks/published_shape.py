@@ -232,8 +232,12 @@ def flops_of_a_draw(model: PipelineModel, shape: Shape) -> int:
     latent = one.latents.to(model.device)
     with FlopCounterMode(display=False) as counter:
         draw = Batch(latent, one.captions, torch.zeros_like(latent), torch.zeros(1, dtype=torch.long))
-        with torch.no_grad():  # by torch, for nothing else is counted
-            model._predicted(model._calls(model.weights, draw.conditioning), draw.to(model.device))
+        calls = model._calls(model.weights, draw.conditioning)
+        with (
+            torch.no_grad(),
+            model._skeletons.using(calls) as denoiser,
+        ):  # torch, for nothing else is counted
+            model._predicted(denoiser, draw.to(model.device))
     return int(counter.get_total_flops())
 
 

@@ -8,7 +8,6 @@ Every job can be stopped at any moment and run again: it continues, and its resu
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +16,8 @@ from cli.environment import prepare
 
 prepare(__name__)
 
-from attribution.data import columns
-from attribution.data.preprocessing import CENTER, CROPS
 from attribution.encoders.base import encoder_readers
 from attribution.errors import SettingsError
-from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
 from attribution.workspace.config import CONFIG
 from attribution.workspace.workspace import Workspace
 from cli.commands import program_name
@@ -29,13 +25,14 @@ from cli.environment import quiet_libraries
 from cli.parser import Parser, add_batch_size, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
-from precompute.binding import Sources, bind, gone_without, open_or_bind, use_encoders
+from precompute.binding import bind, gone_without, open_or_bind, use_encoders
 from precompute.doctor import examine
 from precompute.executors.flags import add_executor_flags, chosen_executor
 from precompute.foreign_files import FOREIGN
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
 from precompute.running import Execution, run
 from precompute.sealing import seal
+from precompute.source_flags import add_sources, encoders_of, sources_of
 from precompute.status import problems
 from precompute.tables import print_examination, print_status
 
@@ -72,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         if verb not in ("status", "seal"):
             sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
         if verb in SOURCED:
-            _add_sources(sub)
+            add_sources(sub)
         if verb in (*SOURCED, "embeddings"):
             for name, reader in encoder_readers().items():
                 if reader.default is not None:
@@ -82,84 +79,6 @@ def parser() -> argparse.ArgumentParser:
         if verb not in ("init", *LAST):
             _add_options(sub, verb)
     return top
-
-
-def _add_sources(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--model", help="diffusers pipeline folder or hub id")
-    sub.add_argument(
-        "--adapter",
-        action="append",
-        metavar="FOLDER_OR_FILE",
-        help="what is put into the model: a LoRA, weights and tokens of Custom Diffusion, a textual "
-        "inversion; may be repeated; none takes them away",
-    )
-    _add_training_set(sub)
-    sub.add_argument(
-        "--timesteps", type=positive_count, help="of the probe; must divide the model's (default 10)"
-    )
-    sub.add_argument("--noises", type=positive_count, help="of the probe, at each timestep (default 2)")
-    sub.add_argument("--pool", type=positive_count, help="noises whose losses are precomputed (default 6)")
-    sub.add_argument("--seed", type=int, help="of the probe's noise (default 0)")
-    sub.add_argument(
-        "--layers",
-        metavar="NAME",
-        help=f"what is unlearned, of {', '.join(SELECTORS)} (default: {CROSS_ATTENTION_KV}, or what stands "
-        "for it in the model)",
-    )
-    sub.add_argument(
-        "--loss-weight",
-        metavar="NAME",
-        help="of each draw's loss in training: none, epsilon, min-snr:GAMMA, p2:GAMMA or table:FILE "
-        "(default: what the pipeline says, else none)",
-    )
-    sub.add_argument(
-        "--checkpoint",
-        action="append",
-        default=[],
-        type=named_folder,
-        metavar="NAME=FOLDER",
-        help="further weights of the model (a pipeline folder, or one with just a U-Net), over which TRAK "
-        "and its kin are averaged; may be repeated; NAME=none takes one away",
-    )
-
-
-def _add_training_set(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--dataset",
-        metavar="DIR",
-        help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files; "
-        "or shards that hold the pictures: .tar, Parquet, a datasets folder",
-    )
-    sub.add_argument(
-        "--image-column",
-        metavar="NAME",
-        help="of the metadata: the pictures' files (default file_name; of a table that holds them, image)",
-    )
-    sub.add_argument(
-        "--caption-column",
-        metavar="NAME",
-        help="of the metadata: their captions (default text, else caption or prompt)",
-    )
-    sub.add_argument(
-        "--captions",
-        choices=(columns.FIRST, columns.EACH),
-        help="of a picture with several: the first alone, or each as a training image of its own",
-    )
-    sub.add_argument(
-        "--crop",
-        metavar="NAME",
-        help=f"how training made pictures square: {', '.join(CROPS)} (default {CENTER})",
-    )
-
-
-def named_folder(words: str) -> tuple[str, str]:
-    """NAME=FOLDER, apart."""
-    name, _, folder = words.partition("=")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or not folder:
-        raise argparse.ArgumentTypeError(
-            f"{words!r}: write NAME=FOLDER, the name of letters, digits, dots, dashes and underscores"
-        )
-    return name, folder
 
 
 def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
@@ -198,31 +117,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
 
 
-def _sources(options: argparse.Namespace) -> Sources:
-    return Sources(
-        options.model,
-        options.dataset,
-        _encoders(options),
-        options.timesteps,
-        options.noises,
-        options.seed,
-        options.pool,
-        options.layers,
-        options.loss_weight,
-        dict(options.checkpoint),
-        options.image_column,
-        options.caption_column,
-        options.captions,
-        options.adapter,
-        options.crop,
-    )
-
-
-def _encoders(options: argparse.Namespace) -> dict[str, str]:
-    given = {name: getattr(options, name, None) for name in encoder_readers()}
-    return {name: source for name, source in given.items() if source is not None}
-
-
 def _init(options: argparse.Namespace) -> int:
     workspace = _bound(bind, options)
     print(f"{options.workspace}: {len(workspace.training_set):,} training images", file=sys.stderr)
@@ -231,7 +125,7 @@ def _init(options: argparse.Namespace) -> int:
 
 def _bound(how: Callable[..., Workspace], options: argparse.Namespace) -> Workspace:
     """The workspace; of a new one, it is said once which encoders could not be had."""
-    fresh, sources = not (options.workspace / CONFIG).exists(), _sources(options)
+    fresh, sources = not (options.workspace / CONFIG).exists(), sources_of(options)
     with counting("training set") as progress:
         workspace = how(options.workspace, sources, options.device, progress)
     if fresh and (words := gone_without(workspace, sources.encoders)):
@@ -244,7 +138,7 @@ def _run_jobs(options: argparse.Namespace) -> int:
         workspace = _bound(open_or_bind, options)
     else:
         workspace = Workspace.open(options.workspace, options.device)
-        use_encoders(workspace, _encoders(options))
+        use_encoders(workspace, encoders_of(options))
     how = Execution(options.chunk, options.batch_size)
     chosen = {name: getattr(options, name) for name in _job_options(options.verb)}
     with chosen_executor(options) as executor:
@@ -259,7 +153,7 @@ def _doctor(options: argparse.Namespace) -> int:
         raise SettingsError("give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER")
     chosen = {name: getattr(options, name) for name in _job_options("all")}
     with counting("training set") as progress:
-        found = examine(_sources(options), chosen, options.device, progress)
+        found = examine(sources_of(options), chosen, options.device, progress)
     print_examination(found, options.device)
     return 2 if found.refused else 0
 

@@ -13,6 +13,7 @@ from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import TABLE, canonical, in_folder, read_table
+from attribution.models.precision import PRECISIONS, SINGLE, Precision, precision_of
 from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config, stored_path
 from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
@@ -40,6 +41,9 @@ class Sources:
             are the defaults.
         adapters: files or folders of what is put into the model, or "none"; a new model has none.
         crop: how pictures were made square: see `attribution.data.preprocessing`.
+        flips: what becomes of mirror images that training showed: see there.
+        precision: that the denoiser computes in, by its name in `attribution.models.precision`; a new
+            model's is single.
     """
 
     model: str | None = None
@@ -57,6 +61,8 @@ class Sources:
     captions: str | None = None
     adapters: Sequence[str] | None = None
     crop: str | None = None
+    flips: str | None = None
+    precision: str | None = None
 
 
 def bind(
@@ -87,10 +93,11 @@ def bind(
     checkpoints = _checkpoints(folder, sources.checkpoints, old)
     columns = chosen_columns(folder, sources, old)
     preparation = chosen_preparation(folder, sources, old)
+    adapters, precision = chosen_adapters(folder, sources, old), chosen_precision(sources, old)
     optional = [name for name in encoders if name not in sources.encoders and old is None]
     return create_workspace(
         folder, model, dataset, encoders, make_probe, device, progress, layers, weight, checkpoints,
-        columns, optional, chosen_adapters(folder, sources, old), preparation,
+        columns, optional, adapters, preparation, precision,
     )  # fmt: skip
 
 
@@ -134,10 +141,17 @@ def chosen_adapters(folder: Path, sources: Sources, old: Config | None) -> list[
     return [Workspace(folder, old).source(stored) for stored in old.adapters]
 
 
+def chosen_precision(sources: Sources, old: Config | None) -> Precision:
+    """As given, else that of an old workspace of the same model, else single."""
+    if sources.precision is not None:
+        return PRECISIONS[sources.precision]
+    return SINGLE if old is None or sources.model is not None else precision_of(old.fingerprints["dtype"])
+
+
 def chosen_preparation(folder: Path, sources: Sources, old: Config | None) -> Preparation:
     """As given, else that of an old workspace of the same dataset, else the default."""
     kept = old.preparation if old is not None and _same_dataset(folder, sources, old) else Preparation()
-    return Preparation(sources.crop or kept.crop)
+    return Preparation(sources.crop or kept.crop, sources.flips or kept.flips)
 
 
 def _same_dataset(folder: Path, sources: Sources, old: Config) -> bool:
@@ -204,6 +218,8 @@ def open_or_bind(
         ("caption-column", sources.caption_column, config.columns.caption),
         ("captions", sources.captions, config.columns.captions),
         ("crop", sources.crop, config.preparation.crop),
+        ("flips", sources.flips, config.preparation.flips),
+        ("precision", sources.precision, precision_of(config.fingerprints["dtype"]).name),
     ):
         if asked is not None and bound not in (asked, workspace.stored(asked)):
             raise WorkspaceError(

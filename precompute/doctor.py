@@ -11,14 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from attribution.data.preprocessing import FLIPS
 from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
 from attribution.errors import ModelError, WhenceError
 from attribution.models.adapters import named_adapters
-from attribution.models.base import DiffusionModel, check_captions, open_model
+from attribution.models.base import DiffusionModel, open_model
 from attribution.models.prompts import spelled_out
 from attribution.workspace.config import Config, stored_path
+from attribution.workspace.create import askable
 from attribution.workspace.workspace import Workspace, checked_device
 from attribution.workspace.writer import KEPT
 from precompute.binding import (
@@ -26,6 +28,7 @@ from precompute.binding import (
     chosen_adapters,
     chosen_columns,
     chosen_encoders,
+    chosen_precision,
     chosen_preparation,
     chosen_probe,
 )
@@ -93,7 +96,9 @@ def examine(
         SettingsError: there is no such device, or no such crop.
     """
     device, findings, facts = checked_device(device), list[Finding](), dict[str, str]()
-    facts["crop"] = f"a picture that is not square is {chosen_preparation(Path(), sources, None).words}"
+    preparation = chosen_preparation(Path(), sources, None)
+    facts["crop"] = f"a picture that is not square is {preparation.words}"
+    facts["measured"] = FLIPS[preparation.flips]
     model = _tried(lambda: _opened_model(sources, device), findings)
     columns = chosen_columns(Path(), sources, None)
     training_set = _tried(lambda: scan(sources.dataset or "", progress, columns), findings)
@@ -101,10 +106,10 @@ def examine(
         facts |= dict(_model_facts(model, sources))
     if training_set is not None:
         facts |= _training_set_facts(training_set)
-        findings += _nonsense(training_set)
+        findings += _nonsense(model, training_set)
         findings += _cut_captions(model, training_set)
         if model is not None:
-            _tried(partial(check_captions, model, training_set.captions), findings)
+            _tried(partial(askable, model, training_set), findings)
     encoders = dict(_opened_encoders(sources, device, findings))
     facts["encoders"] = ", ".join(f"{name} {source}".strip() for name, (source, _) in encoders.items())
     planned: list[Planned] | None = None
@@ -125,7 +130,8 @@ def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
 
 def _opened_model(sources: Sources, device: str) -> DiffusionModel:
     adapters = chosen_adapters(Path(), sources, None)
-    return open_model(sources.model or "", device, sources.layers, sources.loss_weight, adapters)
+    precision = chosen_precision(sources, None)
+    return open_model(sources.model or "", device, sources.layers, sources.loss_weight, adapters, precision)
 
 
 def _opened_encoders(
@@ -184,6 +190,7 @@ def _model_facts(model: DiffusionModel, sources: Sources) -> Iterator[tuple[str,
     yield "loss", f"{model.parametrisation.fingerprint} (what is predicted, and the weight in training)"
     yield "layers", f"{model.layers}: {len(model.weights)} matrices, {weights:,} weights"
     yield "resolution", f"{model.resolution} pixels, a latent of {channels} x {height} x {width}"
+    yield "precision", f"{chosen_precision(sources, None).name}, losses and what is unlearned in in fp32"
     yield "timesteps", f"{model.num_train_timesteps:,}"
 
 
@@ -199,24 +206,20 @@ def _class_of(source: str) -> str:
 def _training_set_facts(training_set: TrainingSet) -> dict[str, str]:
     pictures = Counter(example.sha256 for example in training_set.examples)
     captions = set(training_set.captions)
-    longest = max(len(caption.split()) for caption in captions)
+    longest, most = max(len(caption.split()) for caption in captions), training_set.most_captions
+    several = f"; a loss is the mean over up to {most} of a picture" if most > 1 else ""
     return {
         "images": f"{len(training_set):,} in {training_set.folder}, {len(pictures):,} different files",
-        "captions": f"{len(captions):,} different ones, of up to {longest:,} words",
+        "captions": f"{len(captions):,} different ones, of up to {longest:,} words{several}",
     }
 
 
-def _nonsense(training_set: TrainingSet) -> Iterator[Finding]:
+def _nonsense(model: DiffusionModel | None, training_set: TrainingSet) -> Iterator[Finding]:
     """What no model could be traced to."""
     if len(training_set) == 1:
         yield Finding("there is one image: an answer ranks many, so bring the others", refused=True)
     elif len(set(training_set.captions)) == 1:
-        alike = training_set.captions[0][:60]
-        yield Finding(
-            f"all captions are alike ({alike!r}): nothing is unrelated to anything, so no score can be "
-            "judged; give each picture the caption that it was trained with",
-            refused=True,
-        )
+        yield _captions_alike(model, training_set.captions[0])
     first: dict[str, str] = {}
     copies = []
     for example in training_set.examples:
@@ -227,6 +230,23 @@ def _nonsense(training_set: TrainingSet) -> Iterator[Finding]:
         named = ", ".join(copies[:NAMED]) + (", ..." if len(copies) > NAMED else "")
         count = f"{len(copies):,} picture{'s are copies' if len(copies) > 1 else ' is a copy'}"
         yield Finding(f"{count} of another ({named}): copies share what they are credited with", False)
+
+
+def _captions_alike(model: DiffusionModel | None, caption: str) -> Finding:
+    """Nonsense, but for a model that is told none."""
+    alike = f"all captions are alike ({caption[:60]!r})"
+    if model is not None and model.encode_captions([caption]).is_nothing:
+        return Finding(
+            f"{alike}, as they may be, for this model is told none: it is asked with pictures; what "
+            "compares captions (bm25, clip-text) scores all alike, and every control picture counts as "
+            "unrelated to every image",
+            refused=False,
+        )
+    return Finding(
+        f"{alike}: nothing is unrelated to anything, so no score can be judged; give each picture the "
+        "caption that it was trained with",
+        refused=True,
+    )
 
 
 def _cut_captions(model: DiffusionModel | None, training_set: TrainingSet) -> Iterator[Finding]:

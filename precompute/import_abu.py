@@ -14,11 +14,12 @@ from numpy.lib.format import open_memmap
 from safetensors.torch import save_file
 
 from attribution.data.columns import FIRST, Columns
+from attribution.data.preprocessing import LARGER_SIDE, Preparation
 from attribution.errors import SettingsError
 from attribution.gradients.stored import FISHER
 from attribution.models.draws import Probe
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import CAPTIONS, FLIPPED, LATENTS
+from attribution.workspace.baseline import CAPTIONS, latents_kind
 from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import IMPORTED, Chunk, Plan, Writer
@@ -83,6 +84,7 @@ def _bound(
         device,
         progress,
         columns=Columns(captions=FIRST),
+        preparation=Preparation(flips=LARGER_SIDE),
         optional=tuple(encoders),
     )
 
@@ -90,7 +92,7 @@ def _bound(
 def _published(workspace: Workspace, files: AbuFiles) -> Iterator[str]:
     """Publish what is taken as it is, as artifacts of the workspace."""
     latents, count = files.latents(workspace), len(workspace.training_set)
-    for kind, first in ((LATENTS, 0), (LATENTS.of(**FLIPPED), count)):
+    for kind, first in ((latents_kind(flipped=False), 0), (latents_kind(flipped=True), count)):
         _publish(workspace, kind, lambda out, first=first: _write_rows(latents, first, count, out))  # type: ignore[misc]
     yield f"latents: of {count:,} pictures, as they are and flipped"
     embeddings = files.embeddings(workspace)

@@ -10,7 +10,7 @@ from attribution.errors import SettingsError, TrainingSetError
 IMAGE, CAPTION, ID = "file_name", "text", "id"  # as the datasets library has them, and our own
 PICTURE = "image"  # in a table that holds its pictures
 ALSO_CAPTIONS = ("caption", "prompt")  # taken where there is no `CAPTION`, and only one of them
-REFUSED, FIRST, EACH = "refused", "first", "each"
+REFUSED, FIRST, EACH, MEAN = "refused", "first", "each", "mean"
 NAMED = 12  # columns that an error names
 
 
@@ -24,7 +24,8 @@ class Columns:
         caption: the column with their captions; None for `text`, else the only one of `caption` and
             `prompt`.
         captions: what becomes of several captions of one picture: "refused", "first" (the others are not
-            read) or "each" (each picture and caption is a training image of its own).
+            read), "each" (each picture and caption is a training image of its own) or "mean" (the loss of
+            a picture is the mean over its captions).
 
     Raises:
         SettingsError: `captions` is none of these.
@@ -35,8 +36,8 @@ class Columns:
     captions: str = REFUSED
 
     def __post_init__(self) -> None:
-        if self.captions not in (REFUSED, FIRST, EACH):
-            raise SettingsError(f"captions {self.captions!r} is not known: choose first or each")
+        if self.captions not in (REFUSED, FIRST, EACH, MEAN):
+            raise SettingsError(f"captions {self.captions!r} is not known: choose first, each or mean")
 
     def found(self, there: Collection[str], source: object) -> tuple[str, str]:
         """The names of the columns of pictures and captions, among those that there are.

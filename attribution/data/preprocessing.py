@@ -21,6 +21,12 @@ REFUSED = {  # what training scripts have too, and why it cannot be had here
     "random": "a random crop is another picture at each epoch",
     "none": "the model takes squares alone",
 }
+NO_FLIPS, MEAN_OF_SIDES, LARGER_SIDE = "none", "mean", "larger"
+FLIPS = {  # what a training image's score is where training showed mirror images too
+    NO_FLIPS: "pictures as they are",
+    MEAN_OF_SIDES: "the mean over a picture and its mirror image",
+    LARGER_SIDE: "the larger of a picture's and its mirror image's",
+}
 SAMPLING = Image.Resampling.LANCZOS
 
 
@@ -31,14 +37,20 @@ class Preparation:
     Attributes:
         crop: "center" (the shorter side comes to the model's, and what is left over of the longer is cut
             off), "pad" (the longer side does, and black is put around) or "squash" (both do).
+        flips: whether training showed mirror images too, and what then becomes of both sides where a
+            training image is measured: "none", "mean" or "larger" (as AbU scores COCO; biased upwards by
+            the noise of both).
 
     Raises:
-        SettingsError: `crop` is none of these.
+        SettingsError: `crop` or `flips` is none of these.
     """
 
     crop: str = CENTER
+    flips: str = NO_FLIPS
 
     def __post_init__(self) -> None:
+        if self.flips not in FLIPS:
+            raise SettingsError(f"flips {self.flips!r} is not known: choose one of {', '.join(FLIPS)}")
         if self.crop in CROPS:
             return
         known, why = ", ".join(CROPS), REFUSED.get(self.crop, "it is not known")
@@ -50,7 +62,10 @@ class Preparation:
         return CROPS[self.crop]
 
     def fingerprint(self, training_set: str) -> str:
-        """The fingerprint of a training set that is prepared like this; of a centre crop it is its own."""
+        """The fingerprint of a training set that is prepared like this; of a centre crop it is its own.
+
+        Flips do not count: what is known of the pictures as they are stays true.
+        """
         return training_set if self.crop == CENTER else f"{training_set} crop={self.crop}"
 
     def prepared(self, image: Image.Image, size: int) -> Image.Image:

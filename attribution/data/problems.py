@@ -33,10 +33,10 @@ class Problem(Enum):
     SAME_FILE = "picture", "has several ids", "have several ids"
     SEVERAL = (
         "picture",
-        "has several captions (take the first with --captions first, or each as a training image of its "
-        "own with --captions each)",
-        "have several captions (take the first with --captions first, or each as a training image of its "
-        "own with --captions each)",
+        "has several captions (take the first with --captions first, each as a training image of its "
+        "own with --captions each, or the mean of its loss over all with --captions mean)",
+        "have several captions (take the first with --captions first, each as a training image of its "
+        "own with --captions each, or the mean of its loss over all with --captions mean)",
     )
     NO_CAPTION = "picture", "has no caption", "have no caption"
     EMPTY = "caption", "is empty", "are empty"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from attribution.data.columns import EACH, FIRST, ID, Columns
+from attribution.data.columns import EACH, FIRST, ID, MEAN, Columns
 from attribution.data.files import is_inside, is_plain
 from attribution.data.metadata import Line, Metadata
 from attribution.data.problems import Problem, Problems
@@ -89,7 +89,7 @@ def _one_caption_each(record: Record, columns: Columns, problems: Problems) -> I
     captions = record.captions[:1] if columns.captions == FIRST else record.captions
     if any(not caption.strip() for caption in captions):
         problems.add(Problem.EMPTY, f"of {record.file_name!r}")
-    if len(captions) == 1:
+    if len(captions) == 1 or columns.captions == MEAN:
         return [replace(record, captions=captions)]
     if columns.captions == EACH:
         numbered = enumerate(captions, 1)

@@ -70,7 +70,15 @@ def read(source: Path, columns: Columns, problems: Problems) -> tuple[Metadata, 
 def examples_of(records: Sequence[Record], hashes: Sequence[str]) -> list[Example]:
     """The training images, in their order."""
     return [
-        Example(row, record.id, record.file_name, record.captions[0], sha256, record.further)
+        Example(
+            row,
+            record.id,
+            record.file_name,
+            record.captions[0],
+            sha256,
+            record.further,
+            record.captions[1:],
+        )
         for row, (record, sha256) in enumerate(zip(records, hashes, strict=True))
     ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -14,12 +15,21 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
-from attribution.data.columnar import Columns, InOrder, Texts, alphabetical, mapped_columns, texts_column
+from attribution.data.columnar import (
+    PLACES,
+    Columns,
+    InOrder,
+    Texts,
+    alphabetical,
+    mapped_columns,
+    texts_column,
+)
 from attribution.data.pictures import Packed, Pictures, Place
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import TrainingSetError
 
 BY_ID, BY_FILE = "rows by id", "rows by file"
+OTHERS = "further captions"  # a column only where a picture has some
 SHA256, SHARD, PLACE, HELD = "sha256", "shard", "place", "captions with the word"
 
 
@@ -29,7 +39,9 @@ def columns_of_set(training_set: TrainingSet, pictures: Packed) -> Columns:
     places = [pictures.places[each.file_name] for each in examples]
     counts = sorted(training_set.word_counts.items())
     names = [each.file_name for each in examples]
+    others = (json.dumps(each.others) for each in examples) if training_set.most_captions > 1 else None
     return {
+        **({} if others is None else texts_column(OTHERS, others)),
         **texts_column("id", training_set.ids),
         **texts_column("file", names),
         **texts_column("caption", training_set.captions),
@@ -55,6 +67,7 @@ class Table(Sequence[Example]):
         self.ids, self.file_names = Texts(columns, "id"), Texts(columns, "file")
         self.captions, self._metadata = Texts(columns, "caption"), Texts(columns, "metadata")
         self.words = Texts(columns, "word")
+        self.others = Texts(columns, OTHERS) if f"{OTHERS} {PLACES}" in columns else None
         shapes = {
             BY_ID: (rows,), BY_FILE: (rows,), SHARD: (rows,), PLACE: (rows, 2), SHA256: (32 * rows,),
             HELD: (len(self.words),),
@@ -62,7 +75,8 @@ class Table(Sequence[Example]):
         for name, shape in shapes.items():
             if name not in columns or columns[name].shape != shape:
                 raise ValueError(f"its column {name!r} is not of {rows} rows")
-        if {len(each) for each in (self.ids, self.file_names, self.captions, self._metadata)} != {rows}:
+        texts = (self.ids, self.file_names, self.captions, self._metadata, self.others)
+        if {len(each) for each in texts if each is not None} != {rows}:
             raise ValueError(f"its texts are not of {rows} rows")
         for name, limit in ((BY_ID, rows), (BY_FILE, rows), (SHARD, shards)):
             if rows and not 0 <= columns[name].min() <= columns[name].max() < limit:
@@ -84,7 +98,9 @@ class Table(Sequence[Example]):
         row = range(len(self))[int(index)]
         name, caption = self.file_names[row], self.captions[row]
         sha256 = self._sha256[row].tobytes().hex()
-        return Example(row, self.ids[row], name, caption, sha256, _object(self._metadata[row]))
+        metadata: dict[str, Any] = _stored(self._metadata[row], dict)
+        others = () if self.others is None else tuple(_stored(self.others[row], list))
+        return Example(row, self.ids[row], name, caption, sha256, metadata, others)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table | tuple) and tuple(self) == tuple(other)
@@ -92,12 +108,13 @@ class Table(Sequence[Example]):
     __hash__ = None  # type: ignore[assignment]  # as a list has none
 
 
-def _object(text: str) -> dict[str, Any]:
+def _stored(text: str, kind: type[Any]) -> Any:
+    """What JSON holds, of a kind that it should be."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, kind):
         raise TrainingSetError(
             "a row of the training set's table is damaged: run `python -m precompute init --workspace DIR`"
         )
@@ -154,6 +171,10 @@ class TableSet(TrainingSet):
         self._table, self._files = table, places
         self._ids = InOrder(table.ids, table.by_id)
         self._words = InOrder(table.words, np.arange(len(table.words)))
+
+    @cached_property
+    def most_captions(self) -> int:
+        return 1 if self._table.others is None else super().most_captions
 
     def row_of_id(self, example_id: str) -> int | None:
         return self._ids.row_of(example_id)

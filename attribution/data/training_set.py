@@ -24,7 +24,14 @@ from attribution.errors import TrainingSetError
 
 @dataclass(frozen=True)
 class Example:
-    """One training image. `sha256` is that of its file; `metadata` has all further columns."""
+    """One training image.
+
+    Attributes:
+        caption: what it is shown with, and differentiated with.
+        sha256: of its file.
+        metadata: all further columns.
+        others: its further captions, where its loss is the mean over all.
+    """
 
     row: int
     id: str
@@ -32,6 +39,7 @@ class Example:
     caption: str
     sha256: str
     metadata: Mapping[str, Any]
+    others: tuple[str, ...] = ()
 
 
 class TrainingSet:
@@ -70,9 +78,15 @@ class TrainingSet:
         """A hash of ids, captions and pictures, in order. Further columns do not count."""
         digest = hashlib.sha256()
         for example in self.examples:
-            line = json.dumps([example.id, example.caption, example.sha256])
+            further = [list(example.others)] if example.others else []
+            line = json.dumps([example.id, example.caption, example.sha256, *further])
             digest.update(line.encode() + b"\n")
         return digest.hexdigest()[:32]
+
+    @cached_property
+    def most_captions(self) -> int:
+        """Over how many captions the loss of a training image is the mean, of the one that has most."""
+        return 1 + max(len(example.others) for example in self.examples)
 
     @cached_property
     def _by_id(self) -> dict[str, int]:

@@ -22,6 +22,7 @@ from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Batch, Conditioning
 from attribution.rng import gaussian, generator
 
+FORMED = 2**26  # numbers of gradients that are formed at once
 DRAWS = 12  # of each training image, unless asked for others
 
 
@@ -140,11 +141,21 @@ def fisher_chunk(
 
 def squared_gradients(batch: DrawBatch, factors: Mapping[str, Factors]) -> Sums:
     """The sum over draws of the squared gradient of each, in each layer; `factors` may be turned ones."""
-    values = {
-        name: torch.einsum("b,boi->oi", batch.counts[name], factor.per_draw().double().square())
-        for name, factor in factors.items()
-    }
+    values = {name: _sum_of_squares(batch.counts[name], factor) for name, factor in factors.items()}
     return Sums(values, len(batch.losses), batch.sizes)
+
+
+def _sum_of_squares(counts: Float64[Tensor, " draws"], factor: Factors) -> Float64[Tensor, "out in"]:
+    """Of as many draws at once as may be formed: of a large layer, few."""
+    each = max(1, FORMED // (factor.outputs.shape[-1] * factor.inputs.shape[-1]))
+    total = None
+    for start in range(0, len(counts), each):
+        part = slice(start, start + each)
+        squares = Factors(factor.outputs[part], factor.inputs[part]).per_draw().double().square()
+        added = torch.einsum("b,boi->oi", counts[part], squares)
+        total = added if total is None else total.add_(added)
+    assert total is not None, "there is a draw"
+    return total
 
 
 def mean_of_chunks(chunks: Iterable[Sums]) -> dict[str, Float64[Tensor, "rows columns"]]:

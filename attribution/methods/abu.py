@@ -25,7 +25,7 @@ from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, line
 from attribution.unlearning.measuring import Remeasured, Worth, measured, self_check
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import LOSSES
+from attribution.workspace.baseline import known_losses
 from attribution.workspace.workspace import Workspace
 
 # Of a draw of a training image, and what an image costs with the noises of some numbers.
@@ -81,7 +81,7 @@ class AbU(RemembersUnlearned):
     options: AbUOptions = field(default_factory=AbUOptions)
 
     def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Any], ...]:
-        return (LOSSES, *curvature_needs(self.curvature))
+        return (*known_losses(workspace), *curvature_needs(self.curvature))
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         workspace, options = context.workspace, context.settings.options_of(self)

@@ -42,7 +42,7 @@ from attribution.unlearning.mirrored import mirrored_ascent
 from attribution.unlearning.racing import Rises
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
-from attribution.workspace.baseline import LOSSES
+from attribution.workspace.baseline import known_losses
 from attribution.workspace.workspace import Workspace
 
 
@@ -90,7 +90,7 @@ class Mucs(RemembersUnlearned):
     options: MucsOptions = field(default_factory=MucsOptions)
 
     def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Any], ...]:
-        return (LOSSES,)
+        return known_losses(workspace)
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         workspace, settings = context.workspace, context.settings

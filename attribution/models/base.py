@@ -25,6 +25,7 @@ from attribution.models.batch import Batch, Conditioning
 from attribution.models.loss_weights import weighted
 from attribution.models.not_pipelines import not_a_pipeline
 from attribution.models.parametrisation import Parametrisation
+from attribution.models.precision import SINGLE, Precision
 from attribution.plugins import plugins
 from attribution.query import Generation as Generation  # a value of the question, made here
 
@@ -176,9 +177,14 @@ class OpensAdapted(Protocol):
     """A reader of models that adapters can be put into."""
 
     def open_adapted(
-        self, name: str | Path, device: str, adapters: Sequence[Adapter], layers: str | None = None
+        self,
+        name: str | Path,
+        device: str,
+        adapters: Sequence[Adapter],
+        layers: str | None = None,
+        precision: Precision = SINGLE,
     ) -> DiffusionModel:
-        """As `open` does, with adapters.
+        """As `open` does, with adapters, and in this precision.
 
         Raises:
             ModelError: one was made for another model.
@@ -228,23 +234,12 @@ def engine_of(model: DiffusionModel) -> str:
     return model.engine if isinstance(model, HasEngine) else f"torch {torch.__version__}"
 
 
-def check_captions(model: DiffusionModel, captions: Sequence[str]) -> None:
-    """Raise `CaptionError` for a caption that a model cannot be told, such as one that is no class."""
-    if isinstance(model, KnowsCaptions):
-        model.check_captions(captions)
-
-
 def masked_mean(errors: Float[Tensor, "n c h w"], mask: Float[Tensor, "h w"] | None) -> Float[Tensor, " n"]:
     """The loss of each draw: its squared error's mean over the cells inside the mask."""
     if mask is None:
         return errors.mean(dim=(1, 2, 3))
     area = mask.sum() * errors.shape[1]
     return (errors * mask).sum(dim=(1, 2, 3)) / area
-
-
-def preview_steps(steps: int, previews: int) -> frozenset[int]:
-    """After which of 1 ... `steps` - 1 to look: `previews` of them, evenly spread, or all there are."""
-    return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}
 
 
 def _opened(opening: Callable[[], DiffusionModel], name: str | Path) -> DiffusionModel:
@@ -278,6 +273,7 @@ def open_model(
     layers: str | None = None,
     loss_weight: str | None = None,
     adapters: Sequence[str | Path] = (),
+    precision: Precision = SINGLE,
 ) -> DiffusionModel:
     """Open a pipeline folder or hub id with the first reader in `attribution.models` that knows it.
 
@@ -286,17 +282,18 @@ def open_model(
         loss_weight: of each draw's loss in training, by its name in `attribution.models.loss_weights`;
             None for what the pipeline itself says of it.
         adapters: files that are put into it, or their folders; see `attribution.models.adapters`.
+        precision: that its denoiser computes in.
 
     Raises:
-        ModelError: no reader knows it, its files cannot be read, it has no such layers, or an adapter
-            cannot be put into it.
+        ModelError: no reader knows it, its files cannot be read, it has no such layers, an adapter cannot
+            be put into it, or it cannot be had in this precision.
         UnknownNameError: there is no selector of that name.
         SettingsError: the loss weight is not known, or its table does not fit.
     """
     for reader in plugins("attribution.models", "MODELS"):
         if reader.reads(name):
             named = named_adapters(adapters)
-            model = _opened(partial(_adapted, reader, name, device, layers, named), name)
+            model = _opened(partial(_adapted, reader, name, device, layers, named, precision), name)
             if loss_weight is not None:
                 model.parametrisation = weighted(model.parametrisation, loss_weight)
             return model
@@ -304,16 +301,20 @@ def open_model(
 
 
 def _adapted(
-    reader: Any, name: str | Path, device: str, layers: str | None, adapters: Sequence[Adapter]
+    reader: Any,
+    name: str | Path,
+    device: str,
+    layers: str | None,
+    adapters: Sequence[Adapter],
+    precision: Precision,
 ) -> DiffusionModel:
-    if adapters and not isinstance(reader, OpensAdapted):
-        raise ModelError(
-            f"{adapters[0].path} cannot be put into {name}: {type(reader).__name__} takes none"
-        )
     chosen = {} if layers is None else {"layers": layers}
-    model: DiffusionModel = (
-        reader.open_adapted(name, device, adapters, **chosen)
-        if adapters
-        else reader.open(name, device, **chosen)
-    )
+    if isinstance(reader, OpensAdapted):
+        return reader.open_adapted(name, device, adapters, precision=precision, **chosen)
+    if adapters or precision.is_half:
+        what = (
+            f"{adapters[0].path} cannot be put into {name}" if adapters else f"{name} is read in fp32 alone"
+        )
+        raise ModelError(f"{what}: {type(reader).__name__} knows nothing of it")
+    model: DiffusionModel = reader.open(name, device, **chosen)
     return model

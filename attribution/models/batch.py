@@ -28,6 +28,11 @@ class Conditioning:
     tokens: Float[Tensor, "n tokens d"]
     further: Mapping[str, Shaped[Tensor, "n ..."]] = field(default_factory=dict)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether a denoiser is told nothing at all: the model is unconditional."""
+        return self.tokens.numel() == 0 and not self.further
+
     def __len__(self) -> int:
         return len(self.tokens)
 

@@ -7,8 +7,9 @@ decoded, how its denoiser is asked (`_denoised`), and where its sampling differs
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,42 +19,40 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from attribution.errors import ModelError, SettingsError
+from attribution.errors import ModelError
 from attribution.models.adapters import Adapter, adapted_fingerprint
 from attribution.models.base import (
     Factors,
-    Generation,
-    GenerationStep,
     Objective,
     Weights,
     masked_mean,
-    preview_steps,
 )
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.compiled import Pass
 from attribution.models.engines import Denoiser, Engine
 from attribution.models.families import Layout
+from attribution.models.generating import MakesPictures
 from attribution.models.layer_calls import (
     Applied,
     LayerCall,
     Projected,
     draw_factors,
+    joined_factors,
     projected,
     projections,
 )
 from attribution.models.layers import LORA, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
+from attribution.models.memory import GRADIENT, PREDICTION, WHOLE, MemoryBudget, mean_gradient
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_files import fingerprint_of, load, load_checkpoint
 from attribution.models.precision import SINGLE, Precision
-from attribution.models.sampler import Sampler, sampler_of
 from attribution.models.skeletons import Skeletons
-from attribution.rng import gaussian
 
 Asked = Callable[..., Any]  # a denoiser, or what stands for one
 
 
-class DenoiserModel(ABC):
+class DenoiserModel(MakesPictures):
     """A loaded pipeline. Its tensors are never written to, so threads may share it.
 
     Args:
@@ -64,9 +63,7 @@ class DenoiserModel(ABC):
 
     layout: ClassVar[Layout]
     compiles: ClassVar[bool] = False  # whether its denoiser is told of nothing but tokens
-    takes_negative_prompt: ClassVar[bool] = True
     resolution: int
-    latent_shape: tuple[int, int, int]
 
     def __init__(
         self,
@@ -103,7 +100,9 @@ class DenoiserModel(ABC):
             parametrisation_of(self.scheduler, self.device, folder), recorded_loss_weight(self.scheduler)
         )
         self._hold(pipeline, folder)
-        self._take(getattr(pipeline, self.layout.denoiser), folder)
+        denoiser = getattr(pipeline, self.layout.denoiser)
+        self._budget = MemoryBudget(type(denoiser)._supports_gradient_checkpointing)
+        self._take(denoiser, folder)
 
     @abstractmethod
     def _hold(self, pipeline: Any, folder: Path) -> None:
@@ -113,17 +112,10 @@ class DenoiserModel(ABC):
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]: ...
 
     @abstractmethod
-    def encode_captions(self, captions: Sequence[str]) -> Conditioning: ...
-
-    @abstractmethod
     def _denoised(
         self, denoiser: Asked, noisy: Float[Tensor, "n c h w"], times: Tensor, conditioning: Conditioning
     ) -> Float[Tensor, "n c h w"]:
         """What a denoiser predicts."""
-
-    @abstractmethod
-    def _decoded(self, latents: Float[Tensor, "1 c h w"]) -> Image.Image:
-        """A picture of latents, scaled as the denoiser sees them."""
 
     def _take(self, denoiser: Any, source: Path) -> None:
         """Hold a denoiser, and what is read off its weights."""
@@ -180,10 +172,15 @@ class DenoiserModel(ABC):
 
     @torch.no_grad()
     def predict(self, weights: Weights, batch: Batch) -> Float[Tensor, "n c h w"]:
+        parts = self._budget.parts(PREDICTION, batch, partial(self._prediction, weights))
+        return torch.cat([predicted for _, predicted in parts])
+
+    def _prediction(self, weights: Weights, batch: Batch) -> Tensor:
         batch = batch.to(self.device)
         predicted = self._compiled_prediction(weights, batch)
         if predicted is None:
-            return self._predicted(self._calls(weights, batch.conditioning), batch)
+            with self._skeletons.using(self._calls(weights, batch.conditioning)) as denoiser:
+                return self._predicted(denoiser, batch)
         return predicted
 
     @torch.no_grad()
@@ -194,16 +191,31 @@ class DenoiserModel(ABC):
     def loss_and_factors(
         self, weights: Weights, batch: Batch, mask: Float[Tensor, "h w"] | None = None
     ) -> tuple[Float[Tensor, " n"], dict[str, Factors]]:
+        parts = self._budget.parts(GRADIENT, batch, partial(self._factors, weights, mask))
+        return joined_factors([found for _, found in parts])
+
+    def _factors(
+        self, weights: Weights, mask: Float[Tensor, "h w"] | None, batch: Batch
+    ) -> tuple[Float[Tensor, " n"], dict[str, Factors]]:
         batch = batch.to(self.device)
         with torch.enable_grad():
             calls = self._calls(weights, batch.conditioning)
-            predicted = self._predicted(calls, batch)
-            losses = masked_mean(self.parametrisation.squared_errors(predicted, batch), mask)
-            factors = draw_factors(losses, calls, self.precision.loss_scale(self.latent_shape))
+            with self._skeletons.using(calls) as denoiser:
+                self._budget.prepare(denoiser)
+                predicted = self._predicted(denoiser, batch)
+                losses = masked_mean(self.parametrisation.squared_errors(predicted, batch), mask)
+                # In here, for what is computed again calls the selected layers again.
+                factors = draw_factors(losses, calls, self.precision.loss_scale(self.latent_shape))
         return losses.detach(), factors
 
     def whole_gradient(
         self, batch: Batch, objective: Objective, mask: Float[Tensor, "h w"] | None = None
+    ) -> tuple[Float[Tensor, " n"], Mapping[str, Float[Tensor, "..."]]]:
+        parts = self._budget.parts(WHOLE, batch, partial(self._whole, objective, mask))
+        return mean_gradient(parts)
+
+    def _whole(
+        self, objective: Objective, mask: Float[Tensor, "h w"] | None, batch: Batch
     ) -> tuple[Float[Tensor, " n"], Mapping[str, Float[Tensor, "..."]]]:
         batch = batch.to(self.device)
         with torch.enable_grad(), self._whole_skeletons.using({}) as denoiser:
@@ -223,58 +235,6 @@ class DenoiserModel(ABC):
         exact = (self.precision.predicted(gradient) / scale for gradient in gradients)
         return losses, dict(zip(leaves, exact, strict=True))
 
-    @torch.no_grad()
-    def generate(
-        self, generation: Generation, weights: Weights | None = None, previews: int = 0
-    ) -> Iterator[GenerationStep]:
-        shown, steps = preview_steps(generation.steps, previews), generation.steps
-        for done, (timestep, latents, clean) in enumerate(self._denoising([generation], weights), 1):
-            image = self._decoded(latents) if done == steps else None
-            preview = self._decoded(clean) if done in shown else None
-            yield GenerationStep(done, steps, image, preview, clean, timestep)
-
-    @torch.no_grad()
-    def generate_together(self, generations: Sequence[Generation]) -> list[Image.Image]:
-        """The pictures of several, as `generate` makes each, up to rounding: what keeps a GPU busy.
-
-        They must agree in steps and guidance.
-        """
-        *_, (_, latents, _) = self._denoising(generations, None)
-        return [self._decoded(each[None]) for each in latents]
-
-    def _denoising(
-        self, generations: Sequence[Generation], weights: Weights | None
-    ) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """The sampler's steps: yields (timestep, latents behind it, the clean latents it points to)."""
-        if not self.takes_negative_prompt and any(each.negative_prompt for each in generations):
-            raise SettingsError(
-                f"{self.layout.words} cannot be told what a picture should not show: leave the negative "
-                "prompt empty"
-            )
-        sampler = self._sampler(generations[0].steps)
-        noise = [gaussian(each.seed, "picture", "", 0, self.latent_shape) for each in generations]
-        latents = torch.stack(noise).to(self.device)
-        told = self._guiding(generations)
-        calls = self._calls(self.weights if weights is None else weights, told)
-        copies = len(told) // len(latents)
-        for number, time in enumerate(sampler.times):
-            asked = latents.repeat(copies, 1, 1, 1), time.expand(len(told)), told
-            with self._skeletons.using(calls) as denoiser:
-                predicted = self._answer(denoiser, *asked)
-            if copies == 2:
-                unconditional, conditional = predicted.chunk(2)
-                predicted = unconditional + generations[0].guidance * (conditional - unconditional)
-            latents, clean = sampler.step(number, predicted, latents)
-            yield sampler.places[number], latents, clean
-
-    def _guiding(self, generations: Sequence[Generation]) -> Conditioning:
-        """What the denoiser is told: of each picture; before these, of what guidance leads away from."""
-        without = [each.negative_prompt for each in generations]
-        return self.encode_captions([*without, *(each.prompt for each in generations)])
-
-    def _sampler(self, steps: int) -> Sampler:
-        return sampler_of(self.scheduler, steps, self.device)
-
     def _calls(self, weights: Weights, captions: Conditioning) -> Mapping[str, LayerCall]:
         """What the selected layers do, with these weights."""
         if not self._reads_captions:
@@ -282,9 +242,8 @@ class DenoiserModel(ABC):
         outputs = projected(weights, self._biases, captions.tokens)
         return {name: Projected(captions.tokens, output) for name, output in outputs.items()}
 
-    def _predicted(self, calls: Mapping[str, LayerCall], batch: Batch) -> Tensor:
-        with self._skeletons.using(calls) as denoiser:
-            return self._answer(denoiser, *self._asked(batch))
+    def _predicted(self, denoiser: Asked, batch: Batch) -> Tensor:
+        return self._answer(denoiser, *self._asked(batch))
 
     def _answer(
         self, denoiser: Asked, noisy: Float[Tensor, "n c h w"], times: Tensor, told: Conditioning

@@ -15,6 +15,7 @@ from attribution.errors import ModelError
 from attribution.models.adapters import Adapter
 from attribution.models.base import DiffusionModel
 from attribution.models.layers import CROSS_ATTENTION_KV
+from attribution.models.precision import Precision
 from attribution.plugins import plugins
 
 Config = Mapping[str, Any]
@@ -78,9 +79,14 @@ class Family(Protocol):
     layout: Layout
 
     def __call__(
-        self, folder: Path, device: str, layers: str | None, adapters: Sequence[Adapter]
+        self,
+        folder: Path,
+        device: str,
+        layers: str | None,
+        adapters: Sequence[Adapter],
+        precision: Precision,
     ) -> DiffusionModel:
-        """Open a pipeline folder, with adapters put into it."""
+        """Open a pipeline folder, with adapters put into it, in a precision."""
         ...
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from attribution.errors import ModelError
+from attribution.errors import ModelError, NonFiniteError
 from attribution.models.base import Factors, Weights
 
 Biases = Mapping[str, Tensor | None]
@@ -117,19 +117,46 @@ def draw_factors(
 
     Raises:
         ModelError: a layer takes no part in the loss, or has not one row for each draw.
+        NonFiniteError: a gradient so multiplied is larger than its precision can hold.
     """
-    outputs = [output for call in calls.values() for output in call.outputs]
+    # As they stand now: what a denoiser computes again, layers keep again.
+    ran = {name: ([*call.inputs], [*call.outputs]) for name, call in calls.items()}
+    outputs = [output for _, of_call in ran.values() for output in of_call]
     # What the loss does not depend on has a gradient of zero.
     gradients = iter(torch.autograd.grad(losses.sum() * scale, outputs, materialize_grads=True))
     factors = {}
-    for name, call in calls.items():
-        own = [next(gradients) / scale for _ in call.outputs]
+    for name, (inputs, of_call) in ran.items():
+        own = [next(gradients) / scale for _ in of_call]
         if not own:
             raise ModelError(f"{name} takes no part in a prediction: choose other layers")
-        if any(len(rows) != len(losses) for rows in (*own, *call.inputs)):
+        if any(len(rows) != len(losses) for rows in (*own, *inputs)):
             raise ModelError(f"{name} does not keep draws apart, so none has a gradient of its own")
-        factors[name] = Factors(_tokens(own), _tokens(call.inputs))
+        factors[name] = Factors(_tokens(own), _tokens(inputs))
+    if scale != 1 and losses.isfinite().all():
+        _check_finite(factors)
     return factors
+
+
+def _check_finite(factors: Mapping[str, Factors]) -> None:
+    if not all(factor.outputs.isfinite().all() for factor in factors.values()):
+        raise NonFiniteError(
+            "a gradient of this model is larger than fp16 can hold: bind the workspace to bf16 with "
+            "`python -m precompute init --precision bf16 --workspace DIR`"
+        )
+
+
+def joined_factors(
+    parts: Sequence[tuple[Float[Tensor, " _"], Mapping[str, Factors]]],
+) -> tuple[Float[Tensor, " draws"], dict[str, Factors]]:
+    """The losses and factors of several passes, draw after draw."""
+    (losses, factors), *more = parts
+    if not more:
+        return losses, dict(factors)
+    joined = {}
+    for name in factors:
+        outputs, inputs = zip(*((own[name].outputs, own[name].inputs) for _, own in parts), strict=True)
+        joined[name] = Factors(torch.cat(outputs), torch.cat(inputs))
+    return torch.cat([own for own, _ in parts]), joined
 
 
 def _tokens(of_calls: Sequence[Float[Tensor, "n *places width"]]) -> Float[Tensor, "n tokens width"]:

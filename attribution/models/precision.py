@@ -56,9 +56,19 @@ class Precision:
         """
         return float(math.prod(latent_shape)) if self.dtype == torch.float16 else 1.0
 
+    @property
+    def fingerprint(self) -> str:
+        """What artifacts of it are bound to."""
+        return str(self.dtype).removeprefix("torch.")
+
 
 SINGLE = Precision("fp32", torch.float32)
 PRECISIONS: Mapping[str, Precision] = {
     each.name: each
     for each in (SINGLE, Precision("bf16", torch.bfloat16), Precision("fp16", torch.float16))
 }
+
+
+def precision_of(fingerprint: str) -> Precision:
+    """The precision that artifacts are bound to."""
+    return next(each for each in PRECISIONS.values() if each.fingerprint == fingerprint)

@@ -103,3 +103,8 @@ def flow_shift(scheduler: Any, tokens: int) -> float:
     least, most = scheduler.config.base_shift, scheduler.config.max_shift
     slope = (most - least) / (to_tokens - from_tokens)
     return float(tokens * slope + (least - slope * from_tokens))
+
+
+def preview_steps(steps: int, previews: int) -> frozenset[int]:
+    """After which of 1 ... `steps` - 1 to look: `previews` of them, evenly spread, or all there are."""
+    return frozenset(round(k * steps / (previews + 1)) for k in range(1, previews + 1)) & {*range(1, steps)}

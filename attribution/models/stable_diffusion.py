@@ -21,6 +21,7 @@ from attribution.models.families import Layout, family_of
 from attribution.models.latent_model import LatentModel
 from attribution.models.pipeline_checks import check_stable_diffusion, in_folder
 from attribution.models.pipeline_files import downloaded
+from attribution.models.precision import SINGLE, Precision
 
 
 class PipelineModel(LatentModel):
@@ -82,13 +83,18 @@ class PipelineReader:
         return self.open_adapted(name, device, (), layers)
 
     def open_adapted(
-        self, name: str | Path, device: str, adapters: Sequence[Adapter], layers: str | None = None
+        self,
+        name: str | Path,
+        device: str,
+        adapters: Sequence[Adapter],
+        layers: str | None = None,
+        precision: Precision = SINGLE,
     ) -> DiffusionModel:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ModelError("no CUDA device was found: use --device cpu")
         folder = Path(name) if Path(name).exists() else downloaded(str(name))
         family = family_of(folder, in_folder(folder))
-        return family(folder, device, layers, adapters)
+        return family(folder, device, layers, adapters, precision)
 
 
 MODELS = (PipelineReader(),)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from attribution.data.preprocessing import LARGER_SIDE
 from attribution.models.base import Weights
 from attribution.models.draws import Probe
 from attribution.models.losses import check_finite, loss_sweep
@@ -22,13 +23,14 @@ from attribution.results import Progress, Scores
 from attribution.rng import generator
 from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
 from attribution.workspace.baseline import (
-    LOSSES,
     captions_each,
+    flips_of,
+    known_losses,
     losses_kind,
+    mean_over_captions,
     side_latents,
     sides,
     training_captions,
-    training_latents,
 )
 from attribution.workspace.workspace import Workspace
 
@@ -60,15 +62,17 @@ class Remeasured:
     ) -> Generator[Progress, None, Rises]:
         """Yield progress; return the rise of every draw's loss of some training images.
 
-        Of a picture that was trained on flipped as well, the side that rises more, as AbU scores COCO.
+        Of a picture that was trained on flipped as well, the mean of both sides, or the side that rises
+        more, as AbU scores COCO (see `Preparation`).
         """
-        found = None
+        of_sides: list[Rises] = []
         for flipped in sides(self.workspace):
             before, after = yield from self.losses(rows, noises, stage, flipped)
-            rises: Rises = after - before
-            found = rises if found is None else of_larger_mean(found, rises)
-        assert found is not None
-        return found
+            of_sides.append(after - before)
+        if flips_of(self.workspace) == LARGER_SIDE:
+            return of_larger_mean(*of_sides)
+        mean: Rises = np.mean(of_sides, axis=0)
+        return mean
 
     def losses(
         self, rows: Int[ndarray, " n"], noises: range, stage: str, flipped: bool = False
@@ -84,26 +88,27 @@ class Remeasured:
         workspace, batch_size = self.workspace, self.batch_size
         probe, model = workspace.probe, workspace.model
         yield from encoded(self.method, workspace, rows, batch_size)
-        latents, captions = side_latents(workspace, rows, flipped), training_captions(workspace, rows)
-        ids = [workspace.training_set.ids[row] for row in rows]
+        latents, told = side_latents(workspace, rows, flipped), training_captions(workspace, rows)
         known = [k for k in noises if k < probe.pool]
         unknown = [k for k in noises if k >= probe.pool]
         sweeps = [(self.weights, noises)] + ([(model.weights, unknown)] if unknown else [])
-        passes = [(weights, numbers, each) for weights, numbers in sweeps for each in captions]
-        total = len(rows) * len(probe.timesteps) * sum(len(numbers) for _, numbers, _ in passes)
+        passes = [(weights, numbers, *each) for weights, numbers in sweeps for each in told]
+        draws = sum(len(which) * len(numbers) for _, numbers, which, _ in passes)
+        total = len(probe.timesteps) * draws
         measured, before_this = [], 0
         yield Progress(self.method, stage, 0, total)
-        for weights, numbers, caption in passes:
+        for weights, numbers, which, captions in passes:
             done, losses = 0, np.empty(0, np.float32)
+            ids = [workspace.training_set.ids[row] for row in rows[which]]
             for done, losses in loss_sweep(
-                model, weights, latents, caption, ids, probe, batch_size, numbers, flipped
+                model, weights, latents[which], captions, ids, probe, batch_size, numbers, flipped
             ):
                 yield Progress(self.method, stage, before_this + done, total)
             check_finite(losses, ids)
             measured.append(losses.astype(np.float64))
             before_this += done
-        each = len(captions)
-        results = [np.mean(measured[k : k + each], axis=0) for k in range(0, len(measured), each)]
+        each = len(told)
+        results = [mean_over_captions(told, measured[k : k + each]) for k in range(0, len(measured), each)]
         stored = workspace.load(losses_kind(flipped))[rows][..., known].astype(np.float64)
         return np.concatenate([stored, *results[1:]], axis=2), results[0]
 
@@ -117,8 +122,8 @@ class Remeasured:
         """Yield progress; return the relative rise of the loss of random training images."""
         controls = control_rows(self.workspace, seed)
         rises = yield from self.rises(controls, range(1), "checking controls")
-        before = self.workspace.load(LOSSES)[controls][..., :1].astype(np.float64)
-        return float(rises.mean() / before.mean())
+        before = [self.workspace.load(kind)[controls][..., :1] for kind in known_losses(self.workspace)]
+        return float(rises.mean() / np.mean(before, dtype=np.float64))
 
 
 def of_larger_mean(one: Rises, other: Rises) -> Rises:
@@ -133,7 +138,8 @@ def encoded(
 ) -> Iterator[Progress]:
     """Yields progress while latents of training images are read, or encoded and kept by the workspace."""
     for start in range(0, len(rows), batch_size):
-        training_latents(workspace, rows[start : start + batch_size])
+        for flipped in sides(workspace):
+            side_latents(workspace, rows[start : start + batch_size], flipped)
         yield Progress(method, "encoding training images", start, len(rows))
 
 

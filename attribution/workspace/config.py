@@ -19,6 +19,7 @@ from attribution.data.preprocessing import Preparation
 from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import NONE
+from attribution.models.precision import PRECISIONS, SINGLE
 from attribution.workspace.root_manifest import checked_bytes, go_on, publish
 
 CONFIG = "workspace.json"
@@ -26,6 +27,7 @@ INDEX = "training_set.json"
 FORMAT = 1
 TIMESTEPS = 10  # of the default probe
 POOL = 6
+DTYPES = tuple(each.fingerprint for each in PRECISIONS.values())
 LOSS_TABLE = "loss_weights.txt"
 OF_EVERY_WORKSPACE = ("model", "layers", "training_set", "probe", "dtype", "resolution")  # fingerprints
 
@@ -72,6 +74,8 @@ class _StoredConfig(_Stored):
     @model_validator(mode="after")
     def _of_one_piece(self) -> _StoredConfig:
         """What is said twice is said alike."""
+        if (dtype := self.fingerprints.get("dtype", SINGLE.fingerprint)) not in DTYPES:
+            raise ValueError(f"its dtype is {dtype!r}, which is none of {', '.join(DTYPES)}")
         if missing := [name for name in OF_EVERY_WORKSPACE if name not in self.fingerprints]:
             raise ValueError(f"it has no fingerprint of {missing[0]}")
         twice = {

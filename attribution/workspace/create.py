@@ -12,10 +12,11 @@ from attribution.data.scanning import scan
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import ModelError
-from attribution.models.base import DiffusionModel, at_checkpoint, check_captions, open_model
+from attribution.models.base import DiffusionModel, KnowsCaptions, at_checkpoint, open_model
 from attribution.models.draws import Probe
 from attribution.models.loss_weights import TABLE, table_bytes
 from attribution.models.parametrisation import LossWeight
+from attribution.models.precision import SINGLE, Precision
 from attribution.workspace.config import (
     INDEX,
     LOSS_TABLE,
@@ -42,6 +43,7 @@ def create_workspace(
     optional: Collection[str] = (),
     adapters: Sequence[Path | str] = (),
     preparation: Preparation | None = None,
+    precision: Precision = SINGLE,
 ) -> Workspace:
     """Open model and encoders, hash the training set, write the configuration.
 
@@ -49,24 +51,23 @@ def create_workspace(
         encoders, checkpoints: folders or hub ids, by name: of encoders, of further weights of the denoiser.
         probe: the probe, or what makes it from the model's number of training timesteps.
         progress: called as `progress(done, total)` after each picture hashed.
-        layers, loss_weight, columns, adapters, preparation: see `open_model`, `Columns`, `Preparation`.
+        layers, loss_weight, adapters, precision: see `open_model`; columns, preparation: their classes.
         optional: names of encoders that are gone without where they cannot be opened.
 
     Raises:
         WhenceError: anything that is not what it should be. Nothing is written then.
     """
     folder, device = Path(folder), checked_device(device)
-    opened = open_model(str(model), device, layers, loss_weight, adapters)
+    opened = open_model(str(model), device, layers, loss_weight, adapters, precision)
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
-    training_set = _askable(opened, scan(dataset, progress, columns))
+    training_set = askable(opened, scan(dataset, progress, columns))
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
     seen = (preparation or Preparation()).fingerprint(training_set.fingerprint)
     config = Config(
         stored_path(folder, model), stored_path(folder, dataset),
         _stored(folder, {name: str((encoders or {})[name]) for name in loaded}),
-        probe, opened.resolution, _fingerprints(opened, seen, loaded, probe, device, further),
-        opened.latent_shape,
-        f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
+        probe, opened.resolution, _fingerprints(opened, seen, loaded, probe, device, further, precision),
+        opened.latent_shape, f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,
         _stored(folder, further), columns or Columns(),
         tuple(stored_path(folder, adapter) for adapter in adapters), preparation or Preparation(),
     )  # fmt: skip
@@ -74,9 +75,12 @@ def create_workspace(
     return Workspace(folder, config, device, opened, loaded)  # already there: not read twice
 
 
-def _askable(model: DiffusionModel, training_set: TrainingSet) -> TrainingSet:
-    """Raises CaptionError for a caption that the model cannot be told."""
-    check_captions(model, training_set.captions)
+def askable(model: DiffusionModel, training_set: TrainingSet) -> TrainingSet:
+    """The training set; raises CaptionError for a caption that the model cannot be told."""
+    if isinstance(model, KnowsCaptions):
+        model.check_captions(training_set.captions)
+        if training_set.most_captions > 1:
+            model.check_captions([other for each in training_set.examples for other in each.others])
     return training_set
 
 
@@ -124,6 +128,7 @@ def _fingerprints(
     probe: Probe,
     device: str,
     checkpoints: Mapping[str, str],
+    precision: Precision,
 ) -> dict[str, str]:
     """Of everything that an artifact may be bound to."""
     return {
@@ -132,7 +137,7 @@ def _fingerprints(
         "loss": model.parametrisation.fingerprint,
         "training_set": training_set,
         "probe": probe_fingerprint(probe),
-        "dtype": "float32",
+        "dtype": precision.fingerprint,
         "resolution": str(model.resolution),
         "pixel": encoder_reader("pixel").open("", device).fingerprint,
         **{name: encoder.fingerprint for name, encoder in encoders.items()},

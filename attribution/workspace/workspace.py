@@ -28,6 +28,7 @@ from attribution.models.base import DiffusionModel, at_checkpoint, engine_of, op
 from attribution.models.batch import BATCH
 from attribution.models.draws import Probe
 from attribution.models.loss_weights import in_folder
+from attribution.models.precision import precision_of
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import REMEMBERED, Cache
 from attribution.workspace.config import INDEX, Config, stored_path
@@ -164,6 +165,7 @@ class Workspace:
             layers,
             in_folder(self.config.loss_weight, self.folder),
             [self.source(adapter) for adapter in self.config.adapters],
+            precision_of(self.fingerprints["dtype"]),
         )
 
     def checkpoint(self, name: str) -> DiffusionModel:

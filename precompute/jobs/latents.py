@@ -8,10 +8,9 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from attribution.errors import NonFiniteError
-from attribution.workspace.baseline import FLIPPED, LATENTS, sides
+from attribution.workspace.baseline import LATENTS, latents_kind, prepared_images, sides
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.jobs.base import Kind, PerExample, write_array
@@ -24,22 +23,16 @@ class Latents(PerExample):
     description: str = "encode the training images"
 
     def variants(self, workspace: Workspace) -> tuple[Latents, ...]:
-        return tuple(
-            replace(self, kind=LATENTS.of(**FLIPPED) if each else LATENTS) for each in sides(workspace)
-        )
+        return tuple(replace(self, kind=latents_kind(flipped)) for flipped in sides(workspace))
 
     def work(self, workspace: Workspace) -> Work:
         return Work(pictures=1, stored=4 * prod(workspace.latent_shape) * self.count(workspace))
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        model, training_set = workspace.model, workspace.training_set
-        images = [workspace.prepared(training_set.image(row)) for row in rows]
-        if self.kind == LATENTS.of(**FLIPPED):
-            images = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in images]
-        latents = model.encode_images(images).float().cpu().numpy()
-        bad = [
-            training_set.ids[row] for row, z in zip(rows, latents, strict=True) if not np.isfinite(z).all()
-        ]
+        images = prepared_images(workspace, rows, self.kind == latents_kind(flipped=True))
+        latents = workspace.model.encode_images(images).float().cpu().numpy()
+        ids = workspace.training_set.ids
+        bad = [ids[row] for row, z in zip(rows, latents, strict=True) if not np.isfinite(z).all()]
         if bad:
             raise NonFiniteError(f"the latents of {', '.join(bad[:5])} are not finite")
         return {"latents": latents}

@@ -14,6 +14,7 @@ from attribution.workspace.baseline import (
     LOSSES,
     captions_each,
     losses_kind,
+    mean_over_captions,
     side_latents,
     sides,
     training_captions,
@@ -46,11 +47,15 @@ class Losses(PerExample):
         ids = [workspace.training_set.ids[row] for row in rows]
         model, probe = workspace.model, workspace.probe
         pool = range(probe.pool)
+        told = training_captions(workspace, rows)
         of_captions = [
-            example_losses(model, model.weights, latents, each, ids, probe, batch_size, pool, flipped)
-            for each in training_captions(workspace, rows)
-        ]
-        return {"losses": np.mean(of_captions, axis=0)}
+            example_losses(
+                model, model.weights, latents[which], captions, [ids[place] for place in which],
+                probe, batch_size, pool, flipped,
+            )
+            for which, captions in told
+        ]  # fmt: skip
+        return {"losses": mean_over_captions(told, of_captions).astype(np.float32)}
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> None:
         write_array((chunk["losses"] for chunk in chunks), folder / "losses.npy", rows)

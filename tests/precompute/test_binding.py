@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from attribution.errors import MismatchError, MissingArtifactError
+from attribution.models.stable_diffusion import PipelineModel
 from attribution.workspace.baseline import LATENTS, LOSSES
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
@@ -123,6 +125,26 @@ def test_pictures_prepared_otherwise_make_another_workspace(
     assert main([*init, "--crop", "bucket"]) == 2
     assert "losses, noise and artifacts are of one latent's shape" in capsys.readouterr().err
     assert main([*init, "--crop", "center"]) == 0
+    assert Workspace.open(foreign_copy.workspace).artifact(LATENTS), "they are good again"
+
+
+def test_another_precision_makes_another_workspace(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: What was made in one precision is refused in another, and the precision is remembered."""
+    init = ["init", "--workspace", str(foreign_copy.workspace)]
+    assert main([*init, "--precision", "bf16"]) == 0
+    assert main(init) == 0
+    workspace = Workspace.open(foreign_copy.workspace)
+    model = workspace.model
+    assert isinstance(model, PipelineModel)
+    assert {weight.dtype for weight in model.unet.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in model.weights.values()} == {torch.float32}
+    with pytest.raises(MismatchError, match="dtype bfloat16"):
+        workspace.artifact(LATENTS)
+    assert main([*foreign_copy.arguments(), "--precision", "fp32"]) == 2
+    assert "is bound to the precision bf16, not fp32" in capsys.readouterr().err
+    assert main([*init, "--precision", "fp32"]) == 0
     assert Workspace.open(foreign_copy.workspace).artifact(LATENTS), "they are good again"
 
 

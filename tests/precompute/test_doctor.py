@@ -18,7 +18,7 @@ from precompute.tables import duration, size_words
 from precompute.work import Pace, Work, measured_pace
 from tests.conftest import QUICK, Foreign
 from tests.worlds import foreign
-from tests.worlds.families import make_sd3
+from tests.worlds.families import make_ddpm, make_labelled_ddpm, make_sd3
 
 Say = Callable[..., tuple[int, str, list[str]]]
 OPTIONS = {"draws": 2, "controls": 2, "dimensions": 256, "levels": 2}
@@ -91,6 +91,25 @@ def test_nonsense_is_refused_with_a_word(
     assert status == 2
     assert len(wrong) == 1
     assert wrong[0].startswith(words.format(set=tmp_path / "set"))
+
+
+def test_captions_may_be_alike_where_the_model_is_told_none(
+    say: Say, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: Captions all alike are refused of models that are told captions or classes, and of no other."""
+    lines = [line(0, "3"), line(1, "3")]
+    unconditional = make_ddpm(tmp_path / "ddpm")
+    labelled = make_labelled_ddpm(tmp_path / "labelled")
+    capsys.readouterr()  # bars of saving them
+    status, shown, wrong = say(*lines, model=unconditional)
+    assert (status, len(wrong)) == (0, 1)
+    assert wrong[0].startswith(
+        "warning: all captions are alike ('3'), as they may be, for this model is told"
+    )
+    assert "together" in shown
+    status, _, wrong = say(*lines, model=labelled)
+    assert (status, len(wrong)) == (2, 1)
+    assert wrong[0].startswith("error: all captions are alike ('3'): nothing is unrelated")
 
 
 def test_what_is_only_odd_is_a_warning(say: Say, tmp_path: Path) -> None:

@@ -20,11 +20,13 @@ from tests.worlds import ROOT, families, foreign
 
 IMAGES = 6
 RISE = 0.003
-QUICK = ["--timesteps", "10", "--noises", "2", "--pool", "2", "--chunk", "6", "--draws", "2"]
-QUICK += ["--controls", "2", "--dimensions", "2048", "--levels", "2"]
+PROBE = ["--timesteps", "10", "--noises", "2", "--pool", "2"]
+FEW = ["--chunk", "6", "--draws", "2", "--controls", "2", "--dimensions", "2048", "--levels", "2"]
+QUICK = [*PROBE, *FEW]
+QUICKLY = {"doctor": QUICK, "init": PROBE, "all": FEW}
 # Those that need encoders of their own, and one whose many small steps lead nowhere in a random model.
 LEFT_OUT = {"clip", "clip-text", "dino", "mucs"}
-SHORT = 8  # tokens of a T5's captions, in place of hundreds
+SHORT = 16  # tokens of a T5's captions, in place of hundreds
 KV, CONTEXT_KV, ALL = "cross-attention-kv", "joint-attention-context-kv", "all-linear"
 FAMILIES: dict[str, tuple[Callable[[Path], Path], str]] = {  # and the layers that it takes by default
     "Stable Diffusion XL": (families.make_sdxl, KV),
@@ -35,6 +37,7 @@ FAMILIES: dict[str, tuple[Callable[[Path], Path], str]] = {  # and the layers th
     "DDPM": (families.make_ddpm, ALL),
     "DDPM of classes": (families.make_labelled_ddpm, ALL),
 }
+OF_CLASSES = ("DiT", "DDPM of classes")
 
 
 def asked(capsys: pytest.CaptureFixture[str], workspace: Path, *arguments: object) -> dict[str, Any]:
@@ -65,35 +68,44 @@ def scores(found: dict[str, Any]) -> dict[str, float]:
     return {entry["id"]: entry["score"] for entry in found["ranking"]}
 
 
-def training_set(folder: Path, of_classes: bool) -> Path:
-    """Captioned pictures; by the numbers of classes, for models that are told these."""
+def training_set(folder: Path, family: str) -> Path:
+    """Captioned pictures; by the numbers of classes for models that are told these, alike for DDPM."""
     made = foreign.make_training_set(folder, IMAGES)
-    if of_classes:
+    if family in (*OF_CLASSES, "DDPM"):
         path = made / "metadata.jsonl"
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        told = [json.dumps(line | {"text": str(number % 4)}) for number, line in enumerate(lines)]
+        classes = 4 if family in OF_CLASSES else 1
+        told = [json.dumps(line | {"text": str(number % classes)}) for number, line in enumerate(lines)]
         path.write_text("\n".join(told), encoding="utf-8")
     return made
 
 
 @pytest.mark.slow
-def test_the_documents_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("example", "name", "dtype"),
+    [("SDXL", "Stable Diffusion XL", "float32"), ("Stable Diffusion 3", "Stable Diffusion 3", "bfloat16")],
+)
+def test_the_documents_example_runs(
+    example: str, name: str, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Law: The commands of docs/MODELS.md run as they stand there, on a tiny model and with fewer draws."""
+    make, layers = FAMILIES[name]
     places = {
-        "MODEL": families.make_sdxl(tmp_path / "model"),
-        "PICTURES": training_set(tmp_path / "set", of_classes=False),
+        "MODEL": make(tmp_path / "model"),
+        "PICTURES": training_set(tmp_path / "set", name),
         "WORKSPACE": tmp_path / "workspace",
     }
     document = (ROOT / "docs" / "MODELS.md").read_text(encoding="utf-8")
-    section = document.split("## An example: SDXL\n")[1].split("\n## ")[0]
+    section = document.split(f"## An example: {example}\n")[1].split("\n## ")[0]
     (block,) = re.findall(r"```sh\n(.*?)```", section, re.S)
     monkeypatch.chdir(tmp_path)
     for line in block.splitlines():
         python, flag, part, *given = (str(places.get(word, word)) for word in shlex.split(line))
         assert (python, flag) == ("python", "-m")
         main = {"precompute": precompute, "attribution": attribution}[part]
-        assert main(given + (QUICK if part == "precompute" else [])) == 0
+        assert main(given + QUICKLY.get(given[0], [])) == 0
     answer = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (answer["fingerprints"]["layers"], answer["fingerprints"]["dtype"]) == (layers, dtype)
     assert {name: len(each["ranking"]) for name, each in answer["methods"].items()} == {
         "first-order": IMAGES,
         "bm25": IMAGES,
@@ -106,13 +118,20 @@ def test_a_family_is_precomputed_and_asked(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Law: In every family all methods answer, and losses rise as the gradients said they would."""
-    (make, layers), of_classes = FAMILIES[name], name in ("DiT", "DDPM of classes")
-    pictures, workspace = training_set(tmp_path / "set", of_classes), tmp_path / "workspace"
+    make, layers = FAMILIES[name]
+    pictures, workspace = training_set(tmp_path / "set", name), tmp_path / "workspace"
     given = ["--model", make(tmp_path / "model"), "--dataset", pictures, "--workspace", workspace]
     assert precompute(["all", *map(str, given), "--clip", "none", "--dino", "none", *QUICK]) == 0
     capsys.readouterr()
     chosen = [each for each in methods() if each not in LEFT_OUT]
-    prompt = ["--prompt", "3" if of_classes else "a red bar", "--steps", 2, "--effort", "exhaustive"]
+    prompt = [
+        "--prompt",
+        "3" if name in OF_CLASSES else "a red bar",
+        "--steps",
+        2,
+        "--effort",
+        "exhaustive",
+    ]
     answer = asked(capsys, workspace, *prompt, "--method", *chosen, *gently(chosen))
     assert answer["fingerprints"]["layers"] == layers
     assert answer["methods"].keys() == {*chosen}

@@ -246,14 +246,16 @@ def test_several_captions_are_refused_until_somebody_says_what_they_are(
     listed = [{"file_name": name, "text": ["one", "two"]}]
     apart = [{"file_name": name, "text": words} for words in ("one", "two")]
     folder = captioned_folder(*(listed if in_a_list else apart))
-    with pytest.raises(TrainingSetError, match=r"--captions first, or each .* --captions each"):
+    with pytest.raises(TrainingSetError, match=r"--captions first, each .* --captions mean"):
         scan(folder)
     first = both_ways(folder, Columns(captions="first"))
     assert (first.ids, first.captions) == ((name,), ("one",))
     each = both_ways(folder, Columns(captions="each"))
     assert (each.ids, each.captions) == ((f"{name}#1", f"{name}#2"), ("one", "two"))
     assert each.row_of(name) == 0
-    with pytest.raises(SettingsError, match="choose first or each"):
+    mean = both_ways(folder, Columns(captions="mean"))
+    assert (mean.ids, mean.captions, mean.examples[0].others) == ((name,), ("one",), ("two",))
+    with pytest.raises(SettingsError, match="choose first, each or mean"):
         Columns(captions="last")
 
 

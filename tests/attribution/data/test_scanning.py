@@ -63,7 +63,7 @@ def test_progress_is_reported_for_every_picture(captioned_folder: Make) -> None:
         ([line(0, file_name="pictures/../../x")], "leaves the folder"),
         ([line(0, id="a\nb")], "control characters"),
         ([line(0, id="")], "empty"),
-        ([line(0), line(0, text="again")], r"1 picture has several captions \(.* --captions each\)"),
+        ([line(0), line(0, text="again")], r"1 picture has several captions \(.* --captions mean\)"),
         ([line(0, text=["one", "another"])], "1 picture has several captions"),
         ([line(0, id="x"), line(0, id="y")], "1 picture has several ids"),
         ([line(0, id="x"), line(1, id="x")], "1 id is that of several pictures \\['x'\\]"),

@@ -134,6 +134,9 @@ def test_several_captions_in_a_shard_are_as_in_a_folder(tmp_path: Path, pictures
     found = reopened(scan(source, columns=columns), source, tmp_path / "index.json", columns)
     assert found.ids == ("0.png#1", "0.png#2")
     assert found.examples[0].sha256 == found.examples[1].sha256
+    columns = Columns(captions="mean")
+    found = reopened(scan(source, columns=columns), source, tmp_path / "index.json", columns)
+    assert (found.captions, found.examples[0].others, found.most_captions) == (("one",), ("two",), 2)
 
 
 def test_all_that_is_wrong_with_shards_is_said_at_once(tmp_path: Path, pictures: list[bytes]) -> None:

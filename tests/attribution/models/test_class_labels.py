@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from attribution.errors import CaptionError, ModelError
-from attribution.models.base import check_captions, open_model
+from attribution.models.base import KnowsCaptions, open_model
 from attribution.models.class_labels import Classes
 from attribution.models.pipeline_files import fingerprint_of
 from precompute.__main__ import main as precompute
@@ -63,7 +63,8 @@ def test_captions_that_are_no_classes_are_refused_before_anything_is_written(
 
 def test_an_unconditional_model_may_be_told_anything(tmp_path: Path) -> None:
     model = open_model(make_ddpm(tmp_path / "model"))
-    check_captions(model, ["a cat", ""])
+    assert isinstance(model, KnowsCaptions)
+    model.check_captions(["a cat", ""])
     assert not model.encode_captions(["a cat"]).further
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attribution.models.base import Generation, GenerationStep, preview_steps
+from attribution.models.base import Generation, GenerationStep
+from attribution.models.sampler import preview_steps
 from attribution.workspace.workspace import Workspace
 from tests.worlds.weights import checksum
 

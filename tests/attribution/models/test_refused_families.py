@@ -121,10 +121,27 @@ def test_what_cannot_be_asked_of_a_family_is_refused_by_its_configuration(
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("make", "words", "name"),
+    [
+        (families.make_sdxl, "Stable Diffusion XL", "unet.mid_block.attn1.to_k.lora_A.weight"),
+        (families.make_pixart, "PixArt", "transformer.transformer_blocks.0.attn2.to_k.lora_A.weight"),
+        (
+            families.make_sd3,
+            "Stable Diffusion 3",
+            "transformer.transformer_blocks.0.attn.to_k.lora_A.weight",
+        ),
+        (families.make_flux, "Flux", "transformer.transformer_blocks.0.attn.to_k.lora_A.weight"),
+        (families.make_dit, "DiT", "transformer.transformer_blocks.0.attn1.to_k.lora_A.weight"),
+        (families.make_ddpm, "unconditional and class-conditional DDPM", "unet.mid.to_k.lora_A.weight"),
+    ],
+)
 def test_an_adapter_of_a_family_that_takes_none_is_refused(
-    made: Callable[[str], Path], tmp_path: Path
+    make: Make, words: str, name: str, tmp_path: Path
 ) -> None:
     """Law: An adapter that a family cannot be given is refused by name, with the way to fuse it."""
-    lora = stored(tmp_path / "lora.safetensors", "unet.mid_block.attn1.to_k.lora_A.weight")
-    with pytest.raises(ModelError, match=r"adapters of Stable Diffusion XL cannot .* fuse_lora"):
-        open_model(made("Stable Diffusion XL"), adapters=[lora])
+    lora = stored(tmp_path / "lora.safetensors", name)
+    with pytest.raises(ModelError, match=rf"adapters of .*{words}.* cannot .* fuse_lora") as refused:
+        open_model(make(tmp_path / "model"), adapters=[lora])
+    assert str(lora) in str(refused.value)
+    assert "\n" not in str(refused.value)
