@@ -55,12 +55,17 @@ def control(workspace: Workspace, seed: int, batch_size: int = BATCH) -> Control
     Args:
         batch_size: draws of one pass.
     """
+    row, query = control_query(workspace, seed)
+    gradient = QueryContext(workspace, query, Settings(seed=seed, batch_size=batch_size)).gradient()
+    first_order = workspace.load(GRADIENTS)
+    _, unit = first_order.matched_step(gradient.mean, gradient.loss, TARGET_RISE)
+    return Control(first_order.query_vector(gradient.mean), unit, row)
+
+
+def control_query(workspace: Workspace, seed: int) -> tuple[int, Query]:
+    """The training image whose caption the control of a seed has, and what it asks."""
     row = int(generator(seed, "control-caption").integers(len(workspace.training_set)))
     caption = workspace.training_set.captions[row]
     *_, last = workspace.model.generate(Generation(caption, seed))
     assert last.image is not None
-    settings = Settings(seed=seed, batch_size=batch_size)
-    gradient = QueryContext(workspace, Query(last.image, caption), settings).gradient()
-    first_order = workspace.load(GRADIENTS)
-    _, unit = first_order.matched_step(gradient.mean, gradient.loss, TARGET_RISE)
-    return Control(first_order.query_vector(gradient.mean), unit, row)
+    return row, Query(last.image, caption)

@@ -1,30 +1,41 @@
 """How often does an image stand out of a picture that has nothing to do with it?
 
-Fresh control queries, made as those of the null are but with other seeds: the verdict's false-positive
-rate. A training image that shares a telling word with a control's caption is not counted.
+Fresh control pictures, made as those of first order's null are but with other seeds, asked about as a
+person's picture is: the false-positive rate of every method that says what stands out. A training image
+that shares a telling word with a control's caption is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Generator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
 
-from attribution.analysis.control_queries import SEED, control
-from attribution.analysis.significance import CONTROLS, LEVEL, related_captions
-from attribution.gradients.stored import GRADIENTS
+from attribution.analysis.control_queries import SEED, control_query
+from attribution.analysis.significance import LEVEL, related_captions
+from attribution.engine import attribute
+from attribution.methods.base import Judged, available, methods
+from attribution.query import Settings
+from attribution.results import Attribution
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.reports import Report
 from evaluation.studies import Kept
 
 WORDS = """\
-{controls} fresh control pictures, all {images:,} training images; z above {threshold:.2f} stands \
-out (set so that {level:.0%} of the controls of the null have any unrelated image beyond it).
+{controls} fresh control pictures, all {images:,} training images. An image stands out whose z lies above \
+the method's level, set so that {level:.0%} of the controls of its null have any unrelated image beyond it.
 
 """
+HEADER = (
+    "method", "level", "controls with any unrelated image standing out", "unrelated images standing out",
+    "related images standing out",
+)  # fmt: skip
 
 
 class VerdictStudy:
@@ -37,37 +48,68 @@ class VerdictStudy:
     def run(
         self, workspace: Workspace, options: Mapping[str, Any], kept: Kept
     ) -> Generator[str, None, Report]:
-        null, first_order = workspace.load(CONTROLS), workspace.load(GRADIENTS)
-        captions = workspace.training_set.captions
-        queries = []
-        for number in range(options["controls"]):
+        captions, count = workspace.training_set.captions, options["controls"]
+        levels = _levels(workspace)
+        found: dict[str, list[tuple[Bool[ndarray, " unrelated"], Bool[ndarray, " related"]]]] = {}
+        for number in range(count):
             # Seeds behind those of the null, whatever their number.
-            vector, unit, row = control(workspace, SEED + 1_000_000 + number)
-            z = null.z(unit * first_order.products(vector[None])[:, 0].astype(np.float64))
+            seed = SEED + 1_000_000 + number
+            of_all = kept.array(f"control-{number}", partial(_z, workspace, list(levels), seed))
+            row, z = int(of_all[0, 0]), of_all[1:]
             related = related_captions(captions, [captions[row]])[:, 0]
-            queries.append((z[~related], z[related]))
-            yield f"{number + 1} of {options['controls']} controls"
-        wrong = [(unrelated > null.threshold).sum() for unrelated, _ in queries]
-        right = [(related > null.threshold).mean() for _, related in queries if len(related)]
-        rate = float(np.mean([count > 0 for count in wrong]))
-        error = float(np.sqrt(rate * (1 - rate) / len(wrong)))
-        images = float(np.mean(wrong) / np.mean([len(unrelated) for unrelated, _ in queries]))
+            for (name, level), own in zip(levels.items(), z, strict=True):
+                found.setdefault(name, []).append((own[~related] > level, own[related] > level))
+            yield f"{number + 1} of {count} controls"
+        figures = {name: _rates(outcomes, levels[name]) for name, outcomes in found.items()}
         rows = [
-            ("controls with any unrelated image standing out", f"{rate:.3f} ± {error:.3f}"),
-            ("unrelated images standing out", f"{images:.2e}"),
-            ("related images standing out", f"{np.mean(right):.3f}"),
+            (
+                f"`{name}`",
+                f"{rates['threshold']:.2f}",
+                f"{rates['any_false']:.3f} ± {rates['error']:.3f}",
+                f"{rates['per_image_false']:.2e}",
+                f"{rates['related_standing_out']:.3f}",
+            )
+            for name, rates in figures.items()
         ]
-        figures = {
-            "controls": len(wrong),
-            "threshold": null.threshold,
-            "any_false": rate,
-            "per_image_false": images,
-            "related_standing_out": float(np.mean(right)),
-        }
-        text = WORDS.format(
-            controls=len(wrong), images=len(captions), threshold=null.threshold, level=LEVEL
-        )
-        return Report(figures, text + table(("rate", "measured"), rows))
+        text = WORDS.format(controls=count, images=len(captions), level=LEVEL)
+        return Report({"controls": count, "methods": figures}, text + table(HEADER, rows))
+
+
+def _levels(workspace: Workspace) -> dict[str, float]:
+    """The level of each method that says what stands out here."""
+    nulls = {
+        name: each.null(workspace, Settings())
+        for name, each in methods().items()
+        if isinstance(each, Judged) and available(each, workspace)
+    }
+    return {name: null.threshold for name, null in nulls.items() if null is not None}
+
+
+def _z(workspace: Workspace, names: list[str], seed: int) -> Float[ndarray, "1+methods images"]:
+    """The row whose caption a control has, all along the first line; then each method's z of all images."""
+    row, query = control_query(workspace, seed)
+    *_, answer = attribute(workspace, query, names, Settings(seed=seed, effort="instant"))
+    assert isinstance(answer, Attribution)
+    found = np.full((1 + len(names), len(workspace.training_set)), float(row))
+    for line, name in enumerate(names, 1):
+        ranking = answer.rankings[name]
+        assert ranking.z is not None
+        found[line, ranking.rows] = ranking.z
+    return found
+
+
+def _rates(
+    outcomes: list[tuple[Bool[ndarray, " unrelated"], Bool[ndarray, " related"]]], level: float
+) -> dict[str, float]:
+    wrong = [int(unrelated.sum()) for unrelated, _ in outcomes]
+    rate = float(np.mean([number > 0 for number in wrong]))
+    return {
+        "threshold": level,
+        "any_false": rate,
+        "error": float(np.sqrt(rate * (1 - rate) / len(wrong))),
+        "per_image_false": float(np.mean(wrong) / np.mean([len(unrelated) for unrelated, _ in outcomes])),
+        "related_standing_out": float(np.mean([related.mean() for _, related in outcomes if len(related)])),
+    }
 
 
 STUDIES = (VerdictStudy(),)
