@@ -1,6 +1,6 @@
 // Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
-// 'look' {ids}, 'restore' {id}, 'compare' {id} and 'forget' {runs: [{id, key}, ...], ids}; Python tells what to do, see
-// app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
+// 'look' {ids}, 'restore' {id}, 'compare' {id}, 'forget' {runs: [{id, key}, ...], ids} and, of what the address says,
+// 'follow' {id} (null: the page as it was opened); Python tells what to do, see app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
 const STORED = "whence-runs", LISTED = 60;
 const link = element.querySelector(".copy-link");
 const make = (tag, name, parent, words) => {
@@ -45,18 +45,40 @@ const forget = (gone) => {
   const ids = new Set(gone.map((run) => run.id));
   remember(runs().filter((run) => !ids.has(run.id)));
   trigger("forget", { runs: gone, ids: runs().map((run) => run.id) }); // the list comes once they are deleted
-  if (ids.has(address())) show(null);
+  if (ids.has(address())) show(null, "replace");
   tidy();
 };
 
 const address = () => new URLSearchParams(location.search).get("run");
-const show = (id) => {
-  const there = new URL(location.href);
-  if (id) there.searchParams.set("run", id);
-  else there.searchParams.delete("run");
-  history.replaceState(history.state, "", there);
+// Each run has a place of its own among those that Back goes through. What is not answered yet has one that its
+// answer takes over: a picture that was never asked about cannot be gone back to.
+let here = address(); // the run that the address stands for
+const followed = new Set(); // runs that were asked for because the address said so
+const show = (id, how = "push") => {
+  if (id !== here) {
+    const there = new URL(location.href);
+    if (id) there.searchParams.set("run", id);
+    else there.searchParams.delete("run");
+    const unanswered = history.state?.unanswered || how === "replace";
+    history[unanswered ? "replaceState" : "pushState"]({ ...history.state, unanswered: !id && how === "push" }, "", there);
+    here = id;
+  }
   offer(id);
 };
+const title = (words) => { document.title = words || "Whence"; };
+// A link opens on the result alone (early.js); the form comes back when it is asked for, or nothing is to be seen.
+const unfold = () => document.documentElement.classList.remove("is-result");
+const follow = () => {
+  here = address();
+  if (here) followed.add(here);
+  trigger("follow", { id: here });
+};
+addEventListener("popstate", () => address() !== here && follow()); // else it is the library that came or went
+document.addEventListener("click", (event) => {
+  if (!event.target.closest || !event.target.closest(".unfold")) return;
+  unfold();
+  document.querySelector("#prompt textarea")?.focus();
+});
 let offered = null; // the run on the page, whose link can be copied
 const offer = (id) => {
   offered = id;
@@ -85,7 +107,7 @@ link.title = "Copy the link to this run";
 link.setAttribute("aria-label", "Copy the link to this run");
 link.addEventListener("click", async () => {
   const done = await copied(linkOf(offered));
-  if (!done) show(offered);
+  if (!done) show(offered, "replace");
   link.textContent = done ? "Copied" : "In the address bar";
   setTimeout(() => { link.textContent = "Link"; }, 2000);
 });
@@ -152,12 +174,20 @@ watch("value", () => {
       if (compare) compare.hidden = here || !answered;
     });
   } else if (value.does === "shown") {
+    if (followed.delete(value.id) && value.id !== address()) return follow(); // the person has gone on since
     show(value.id);
+    title(value.title);
     document.dispatchEvent(new Event("whence-shown"));
     if (dialog.open && fresh.length) look(); // opened between the answer and its being kept
   } else if (value.does === "arrived") offer(value.id);
-  else if (value.does === "away") show(null);
+  else if (value.does === "start" && address()) follow();
+  else {
+    unfold();
+    title();
+    show(null, value.does === "lost" ? "replace" : "push");
+    if (value.does === "start") document.dispatchEvent(new Event("whence-start"));
+  }
 });
 // A link to a run. (Asked from here and not when Gradio loads the page: an event of its own that has
 // nothing to do would leave its clocks ticking in every component, for ever, at a tenth of a core.)
-if (address()) trigger("restore", { id: address() });
+if (address()) follow();
