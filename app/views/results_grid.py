@@ -9,11 +9,19 @@ from typing import Any
 from app.frontend.templates import render
 from app.runs.selection import Strip, answered, nothing_stands_out
 from app.views.pictures import data_uri
-from app.views.scores import Figures, figures_of, lines_of, positions_of, standing_out_words
+from app.views.scores import (
+    Figures,
+    better_positions,
+    figures_of,
+    lines_of,
+    positions_of,
+    standing_out_words,
+)
 from attribution.methods.base import Family
 from attribution.results import UNSURE, Entry, Ranking
 
 SHOWN = 24  # ranks a method shows; the exports have them all
+BETTER = 12  # images that are remembered better
 CROP = 64  # pixels
 STANDS_OUT = "beyond what pictures that have nothing to do with this image would score"
 
@@ -36,12 +44,18 @@ def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: 
         for strip, ranking in answered(shown)
         if not ranking.sure[:SHOWN].all()
     ]
+    better = [
+        _better(strip, ranking, ranks)
+        for strip, ranking in answered(shown)
+        if ranking.final and ranking.remembered_better.any()
+    ]
     doubtful = [strip.key for strip in shown if _is_doubtful(strip)]
     said = [*warnings, *(words for _, ranking in answered(shown) for words in ranking.warnings)]
     return render(
         "results_grid.html",
         rows=rows,
         unsure=unsure,
+        better=better,
         errors=f"{UNSURE:g}",
         warnings=list(dict.fromkeys(map(_capital, said))),
         doubtful=doubtful,
@@ -74,7 +88,7 @@ def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
     seen = {
         ranking.training_set.ids[ranking.rows[position]]
         for ranking in rankings.values()
-        for positions in positions_of(ranking, SHOWN)
+        for positions in (*positions_of(ranking, SHOWN), better_positions(ranking, BETTER))
         for position in positions
     }
     return {
@@ -112,6 +126,18 @@ def _how(ranking: Ranking, unsure: int) -> str:
         "" if ranking.final else "still settling",
     ]
     return " · ".join(filter(None, facts))
+
+
+def _better(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """The images that the model remembers better once the picture is unlearned."""
+    entries = [ranking.entry(position) for position in better_positions(ranking, BETTER)]
+    figures, count = figures_of(entries), int(ranking.remembered_better.sum())
+    return {
+        **_head(strip),
+        "unit": figures.unit,
+        "how": f"the first {BETTER} of {count:,}" if count > BETTER else f"{count:,} of {len(ranking):,}",
+        "cells": [{**_cell(entry, figures, ranks[entry.id], ranking), "gauge": None} for entry in entries],
+    }
 
 
 def _unsure(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

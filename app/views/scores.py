@@ -75,6 +75,12 @@ def positions_of(ranking: Ranking, most: int) -> tuple[list[int], list[int]]:
     return np.flatnonzero(sure)[:most].tolist(), np.flatnonzero(first & ~ranking.sure).tolist()
 
 
+def better_positions(ranking: Ranking, most: int) -> list[int]:
+    """Where in the ranking the images are that are remembered better after unlearning, most so first."""
+    found: list[int] = np.flatnonzero(ranking.remembered_better)[::-1][:most].tolist()
+    return found
+
+
 def standing_out_words(ranking: Ranking) -> str:
     """ "✦ 12 stand out"; "" where nothing is known of it."""
     return "" if ranking.standing_out is None else f"✦ {int(ranking.standing_out.sum()):,} stand out"

@@ -155,3 +155,19 @@ def test_an_earlier_run_stands_beside_this_one(open_page: Open) -> None:
     expect(titles.nth(1)).to_contain_text("Earlier: a cat on a table")
     visit.panel("Compare")
     expect(visit.page.locator("#overlap tbody tr")).to_have_count(1)
+
+
+def test_what_is_remembered_better_stands_apart_below_and_can_be_looked_at(open_page: Open) -> None:
+    visit = open_page()
+    visit.generate("a dog on the beach", steps=2)
+    visit.choose("first-order", "clip")
+    visit.effort("instant")
+    visit.attribute()
+    apart = visit.page.locator(".better-strips")
+    expect(apart.locator("h3")).to_have_text("The other direction: remembered better after unlearning")
+    cells, row = apart.locator(".cell[data-id]"), visit.page.locator('.strip[data-method="first-order"]')
+    assert {str(cell.get_attribute("data-id")) for cell in cells.all()}.isdisjoint(ids_of(row))
+    cells.first.click()
+    dialog = visit.page.locator("dialog.detail")
+    expect(dialog.locator(".detail-place")).to_contain_text("First order")
+    expect(dialog.locator("table")).to_contain_text("\N{MINUS SIGN}")

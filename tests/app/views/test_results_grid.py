@@ -14,7 +14,7 @@ import pytest
 
 from app.runs.run import Part
 from app.runs.selection import Strip
-from app.views.results_grid import SHOWN, empty_results_grid, ranks_by_id, results_grid
+from app.views.results_grid import BETTER, SHOWN, empty_results_grid, ranks_by_id, results_grid
 from app.views.training_image import fact_words, training_image_view
 from attribution.data.training_set import Example
 from attribution.methods.base import Family
@@ -92,6 +92,20 @@ def judged(name: str, family: Family, *z: float) -> Strip:
         found = replace(found, z=np.array(z), details={"z_threshold": 4.0})
     each: Any = SimpleNamespace(**{**vars(named(name)), "family": family})
     return Strip(name, name.upper(), each, found, Part("A", PART.query, {name: found}))
+
+
+def test_what_is_remembered_better_has_a_row_of_its_own_below_and_most_so_comes_first() -> None:
+    """Law: What the model remembers better after unlearning stands below, apart, where it was judged."""
+    found = ranking(range(1, 31), "f", stderr=0.1)
+    scores, z = np.linspace(9, -20, 30), np.linspace(9, -20, 30)
+    found = replace(found, scores=scores, z=z, details={"z_lowest": -5.0})
+    assert "The other direction" not in results_grid(strips_of({"a": ranking(range(1, 31), "f")}))
+    assert "The other direction" not in results_grid(strips_of({"a": replace(found, final=False)}))
+    own = results_grid(strips_of({"a": found})).split("The other direction")[1]
+    better = int((scores < -5).sum())
+    assert re.findall(r'data-id="train-(\d+)"', own) == [f"{row:05}" for row in range(30, 30 - BETTER, -1)]
+    assert f"the first {BETTER} of {better}" in own
+    assert "✦" not in own
 
 
 def of_one_part(*strips: Strip) -> list[Strip]:
