@@ -137,13 +137,43 @@ list.addEventListener("click", (event) => {
   } else if (event.target.closest(".past-compare")) {
     dialog.close();
     trigger("compare", { id: run.dataset.id });
-  } else if (event.target.closest(".past-forget")) {
-    const next = run.nextElementSibling || run.previousElementSibling;
-    forget(runs().filter((one) => one.id === run.dataset.id));
-    run.remove();
-    if (next) next.querySelector("button").focus();
-  }
+  } else if (event.target.closest(".past-forget")) hold(run);
+  else if (event.target.closest(".past-undo")) give();
 });
+// What is forgotten can be had back for a while: until then it is not deleted, and if the page goes first, it stays.
+const HELD = 8000; // milliseconds
+let held = null; // {id, html, timer}
+const listed = (id) => [...list.querySelectorAll(".past-run")].find((run) => run.dataset.id === id);
+const hold = (run) => {
+  commit();
+  held = { id: run.dataset.id, html: run.innerHTML, timer: setTimeout(commit, HELD) };
+  blank(run);
+  run.querySelector("button").focus();
+};
+const blank = (run) => {
+  run.innerHTML = "";
+  make("p", "past-gone", run, "Forgotten.");
+  make("button", "past-undo", run, "Undo");
+};
+const give = () => {
+  const run = held && listed(held.id);
+  if (!run) return;
+  clearTimeout(held.timer);
+  run.innerHTML = held.html;
+  held = null;
+  run.querySelector("button").focus();
+};
+const commit = () => {
+  if (!held) return;
+  const { id, timer } = held, run = listed(id);
+  clearTimeout(timer);
+  held = null;
+  const next = run?.contains(document.activeElement) && (run.nextElementSibling || run.previousElementSibling);
+  forget(runs().filter((one) => one.id === id));
+  run?.remove();
+  if (next) next.querySelector("button").focus();
+};
+dialog.addEventListener("close", commit);
 
 const told = new Set(); // runs of this page that have been remembered; one that was forgotten since stays so
 const local = (time) => {
@@ -162,9 +192,10 @@ watch("value", () => {
     remember([run, ...runs().filter((other) => other.id !== run.id)]);
   });
   if (value.does === "list") {
-    const held = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
+    const focused = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
     list.innerHTML = value.html; // written, and escaped, by Python
-    if (held) [...list.querySelectorAll(".past-run")].find((run) => run.dataset.id === held)?.querySelector("button").focus();
+    if (held && listed(held.id)) blank(listed(held.id)); // it is not deleted yet
+    if (focused) listed(focused)?.querySelector("button").focus();
     list.querySelectorAll("time").forEach(local);
     const answered = !!document.querySelector("#board .strip");
     list.querySelectorAll(".past-run").forEach((run) => {

@@ -135,6 +135,11 @@ def test_a_forgotten_run_is_gone_for_good(kept: dict[str, Any], browser: Browser
     link = visit.page.url
     visit.page.locator("#history-open").click()
     visit.page.locator(".past-forget").click()
+    visit.page.get_by_role("button", name="Undo").click()
+    expect(visit.page.locator(".past-open")).to_be_focused()
+    visit.page.wait_for_timeout(9000)  # longer than it could have been had back
+    expect(visit.page.locator(".past-open")).to_be_visible()
+    visit.page.locator(".past-forget").click()
     expect(visit.page.locator(".past-empty")).to_be_visible()
     expect(visit.page).not_to_have_url(link)
     visit.page.goto(link)
