@@ -37,7 +37,7 @@ def at_a_known_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_time_is_told_at_the_beginning_and_the_page_at_the_end(
     foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Law: `precompute all` begins with the time that it will take, and ends with how to open the page."""
+    """Law: Precomputing all begins with the time that it may take and ends with how to open the page."""
     shutil.rmtree(foreign_copy.workspace / "embeddings-pixel")
     rows = len(Workspace.open(foreign_copy.workspace).training_set)
     assert main(foreign_copy.arguments()) == 0
