@@ -64,7 +64,7 @@ def build_page(
     """
     loader = loader or ModelLoader(workspace)
     with gr.Blocks(title="Whence", fill_width=True, analytics_enabled=False, delete_cache=KEPT) as blocks:
-        html_panel(heading(len(workspace.training_set), workspace.resolution, models), "heading")
+        html_panel(heading(workspace, models), "heading")
         page = build_panels(workspace, archive, uploads or Uploads(), loader, turns)
         connect_api(page)  # first: its endpoints have the plain names
         connect_attributing(page, connect_generating(page))

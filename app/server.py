@@ -10,6 +10,7 @@ import logging
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import gradio as gr
 import uvicorn
@@ -20,7 +21,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from app.events.context import sentence
 from app.frontend.assets import FOLDER, script, styles
 from app.frontend.glossary import tips_script
-from app.frontend.head_script import EarlyScript
+from app.frontend.head_script import EarlyScript, Preview
 from app.gradio_edges import close_gradio
 from app.page import build_page, theme
 from app.runs.archive import RunArchive
@@ -33,16 +34,19 @@ from app.runtime.reports import REPORTS
 from app.runtime.sessions import Upload, Uploads
 from app.runtime.upload_room import Limits, UploadRoom
 from app.runtime.worker import Worker
+from app.views.card import Fonts, run_card
 from app.views.pictures import MEDIA_TYPE, on_screen
+from app.views.preview import preview_tags
 from attribution.analysis.evidence import evidence_of
 from attribution.data.images import read_image
-from attribution.errors import ImageError, TrainingSetError
+from attribution.errors import ImageError, RunError, TrainingSetError
 from attribution.workspace.workspace import Workspace
 
 MAX_UPLOAD = 20 * 2**20  # bytes
 DECODED_AT_ONCE, TAKEN_AT_ONCE = 2, 16  # pictures
 PATIENCE = 120.0  # seconds for one of them, from its first byte to its last pixel
 THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
+FONTS = Path(gr.__file__).parent / "templates" / "frontend" / "static" / "fonts" / "IBMPlexSans"
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 
@@ -91,6 +95,7 @@ def serve_page(
     workspace, uploads, beside = model.workspace, Uploads(), APIRouter(prefix=model.path.rstrip("/"))
     serve_assets(beside)
     serve_pictures(beside, workspace)
+    serve_cards(beside, workspace, archive)
     receive_uploads(beside, uploads)
     server.include_router(beside)
     choice = [(each.title, each.path, each is model) for each in models] if len(models) > 1 else []
@@ -113,7 +118,9 @@ def serve_page(
     # Gradio sets this of a page that it launches itself. Without it, it lets a request name any file of
     # this machine as if it had been uploaded.
     page.has_launched = True
-    server.add_middleware(EarlyScript, head=head(workspace), path=model.path)
+    server.add_middleware(
+        EarlyScript, head=head(workspace), path=model.path, preview=previews(workspace, archive)
+    )
 
 
 def head(workspace: Workspace) -> str:
@@ -178,6 +185,37 @@ def serve_pictures(server: APIRouter, workspace: Workspace) -> None:
     @server.get("/images/{row}")
     def images(request: Request, row: int) -> Response:
         return answer(request, row, small=False)
+
+
+def serve_cards(server: APIRouter, workspace: Workspace, archive: RunArchive) -> None:
+    """/cards/RUN.png: a kept answer as a picture for link previews; who has the id may see the run."""
+
+    @lru_cache(maxsize=64)
+    def card(run_id: str) -> bytes:
+        return run_card(archive.read(run_id), workspace, Fonts(FONTS))
+
+    @server.get("/cards/{run_id}.png")
+    def cards(run_id: str) -> Response:
+        try:
+            archive.summary(run_id)  # it may have been deleted since its card was drawn
+            data = card(run_id)
+        except RunError:
+            return Response(status_code=404)
+        headers = {**PLAIN, "Cache-Control": "private, no-cache"}
+        return Response(data, media_type="image/png", headers=headers)
+
+
+def previews(workspace: Workspace, archive: RunArchive) -> Preview:
+    """What other sites are told of a link to the page or to a kept run."""
+
+    def preview(page: str, run_id: str) -> str:
+        try:
+            run = archive.read(run_id) if run_id else None
+        except RunError:
+            run = None  # the page itself says what is wrong with the link
+        return preview_tags(workspace, page, run)
+
+    return preview
 
 
 def receive_uploads(server: APIRouter, uploads: Uploads) -> None:

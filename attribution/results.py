@@ -191,6 +191,18 @@ class Ranking:
         return None if self.z is None or threshold is None else self.z > threshold
 
     @cached_property
+    def remembered_better(self) -> Bool[ndarray, " ranked"]:
+        """Of every line, whether unlearning surely lowers its loss, beyond what unrelated queries reach.
+
+        None is of a method whose scores have no null in that direction.
+        """
+        lowest = self.details.get("z_lowest")
+        if self.z is None or lowest is None:
+            return np.zeros(len(self), bool)
+        better: Bool[ndarray, " ranked"] = self.sure & (self.scores < 0) & (self.z < lowest)
+        return better
+
+    @cached_property
     def sure(self) -> Bool[ndarray, " ranked"]:
         """Of every line, whether its score is `UNSURE` standard errors or more from nothing.
 

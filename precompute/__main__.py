@@ -30,6 +30,7 @@ from precompute.doctor import examine
 from precompute.executors.flags import add_executor_flags, chosen_executor
 from precompute.foreign_files import FOREIGN
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
+from precompute.outlook import opening, outlook
 from precompute.running import Execution, run
 from precompute.sealing import seal
 from precompute.source_flags import add_sources, encoders_of, sources_of
@@ -134,17 +135,23 @@ def _bound(how: Callable[..., Workspace], options: argparse.Namespace) -> Worksp
 
 
 def _run_jobs(options: argparse.Namespace) -> int:
-    if options.verb == "all":
+    everything = options.verb == "all"
+    if everything:
         workspace = _bound(open_or_bind, options)
     else:
         workspace = Workspace.open(options.workspace, options.device)
         use_encoders(workspace, encoders_of(options))
     how = Execution(options.chunk, options.batch_size)
     chosen = {name: getattr(options, name) for name in _job_options(options.verb)}
+    jobs = [with_options(job, chosen) for job in jobs_in(workspace, jobs_of(options.verb))]
+    if everything and (words := outlook(workspace, jobs, how)):
+        print(words, file=sys.stderr, flush=True)
     with chosen_executor(options) as executor:
-        for job in jobs_in(workspace, jobs_of(options.verb)):
+        for job in jobs:
             remake = getattr(options, "remake", False) and job.kind.command == options.verb
-            show(run(workspace, with_options(job, chosen), how, remake, executor))
+            show(run(workspace, job, how, remake, executor))
+    if everything:
+        print(opening(options.workspace, options.device), file=sys.stderr)
     return 0
 
 

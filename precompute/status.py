@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from attribution.analysis.evidence import evidence_of
@@ -78,9 +79,13 @@ def _unfinished(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
         if kind in OPTIONAL:
             return State(name, "left out", f"made when asked for; keep them with `{command}`")
         return State(name, "missing", f"make it with `{command}`")
+    return State(name, "unfinished", f"{chunks_done(part)} of {total} chunks; continue with `{command}`")
+
+
+def chunks_done(part: Path) -> int:
+    """Of an artifact that is being made in this folder."""
     sums = [int(path.name.split("-")[1]) + 1 for path in part.glob(f"{SUM}-*")]
-    done = max(sums, default=0) + sum(1 for _ in part.glob(f"{CHUNK}-*"))
-    return State(name, "unfinished", f"{done} of {total} chunks; continue with `{command}`")
+    return max(sums, default=0) + sum(1 for _ in part.glob(f"{CHUNK}-*"))
 
 
 def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:

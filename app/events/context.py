@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.events.callers import address_of
 from app.panels.answer import AnswerPanel
-from app.panels.ask import ActionPanel, AskPanel
+from app.panels.ask import BRING, ActionPanel, AskPanel
 from app.panels.library import LibraryPanel
 from app.panels.source import SourcePanel
 from app.panels.stage import StagePanel
@@ -88,6 +88,17 @@ class PageContext:
             **self.answer.empty(self.mosaic, session.kept),
             **self.at_rest(line),
             self.action.attribute: gr.update(visible=True, interactive=True),
+        }
+
+    def nothing(self, session: Session) -> Updates:
+        """No picture and no answer: the page as it was opened, its fields as they are."""
+        return {
+            **self.marked(session),
+            self.stage.legend: legend(None),
+            self.source.form.reuse: gr.update(interactive=False),
+            **self.answer.empty(self.mosaic, session.kept),
+            **self.at_rest(status.idle(BRING)),
+            self.action.attribute: gr.update(visible=True, interactive=False),
         }
 
     def marked(self, session: Session) -> Updates:

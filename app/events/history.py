@@ -21,6 +21,7 @@ from app.runs.selection import METHODS, PARTS, Selection
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.history import LISTED, past_runs, when
+from app.views.preview import title_of_run
 from app.views.report import write_report
 from attribution.errors import RunError
 
@@ -57,13 +58,23 @@ class HistoryEvents:
         except RunError as problem:  # it stays in the browser's list
             raise gr.Error(sentence(str(problem)), print_exception=False) from problem
 
+    def follow(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """What the address says, of a link or of going back: a kept run, or the page as it was opened."""
+        if sent_with(event).get("id") is not None:
+            yield from self.restore(event, request)
+            return
+        page, session = self.page, self.page.session(request)
+        session.leave()
+        started = history_message("start", session.kept)
+        yield {**page.nothing(session), page.answer.history: started}
+
     def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """A kept run, with the fields as they were; the address becomes its link."""
         for run, updates in self._read(event):
             if run is not None:
                 fields = restored_fields(self.page, run)
-                shown = {self.page.answer.history: history_message("shown", id=run.id)}
-                updates = {**self._shown(run, request), **fields, **shown}
+                shown = history_message("shown", id=run.id, title=title_of_run(run))
+                updates = {**self._shown(run, request), **fields, self.page.answer.history: shown}
             yield updates
 
     def arrive(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
@@ -89,7 +100,7 @@ class HistoryEvents:
                 for _ in page.loader.waiting():
                     yield None, {page.action.status: status.running("Opening the model")}
         except Exception as problem:  # the page's edge: told in words
-            yield None, {**page.failed(problem), page.answer.history: history_message("away")}
+            yield None, {**page.failed(problem), page.answer.history: history_message("lost")}
             return
         yield run, {}
 
@@ -123,6 +134,8 @@ def connect_history(page: PageContext) -> None:
     outputs = [*page.outputs(), *restored_outputs(page)]
     for sender in (history, page.arrival):
         sender.restore(events.restore, None, outputs, **QUIET)
+    # None of several steps back is dropped: where their answers overtake each other, history.js asks again.
+    history.follow(events.follow, None, outputs, trigger_mode="multiple", **QUIET)
     page.arrival.arrive(events.arrive, None, page.outputs(), **QUIET)
 
 
@@ -130,7 +143,7 @@ def archive_answer(page: PageContext, session: Session, run: Run) -> Updates:
     """Keep an answered run; the address becomes its link, and the browser's list has one more."""
     try:
         session.kept[run.id] = page.archive.keep(run)
-        message = history_message("shown", session.kept, id=run.id)
+        message = history_message("shown", session.kept, id=run.id, title=title_of_run(run))
         return {**report_update(page, run, not session.stale), page.answer.history: message}
     except RunError as problem:  # the answer itself stands
         log.error("a run was not kept: %s", problem)

@@ -10,7 +10,7 @@ from app.events.callers import sent_with
 from app.events.context import PageContext
 from app.events.listeners import AT_ONCE
 from app.panels.updates import Updates
-from app.runs.selection import METHODS, PARTS, shared_method
+from app.runs.selection import METHODS, MOST, PARTS, SHOWN, shared_method
 
 MAX_EARLIER = 3  # runs beside the one on the page
 
@@ -46,6 +46,18 @@ class SelectionEvents:
             return self.page.settling(session, session.run)
         return self.page.whole(session, session.run, column=column, measure=measure)
 
+    def look(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Further ranks of every row, or only what stands out."""
+        session, sent = self.page.session(request), sent_with(event)
+        if session.run is None:
+            return self.page.unchanged()
+        before = session.selection
+        most = min(before.most + SHOWN, MOST) if sent.get("more") else SHOWN
+        only = before.only_out if sent.get("more") else sent.get("only") is True
+        session.selection = replace(before, most=most, only_out=only)
+        earlier, waiting = self.page.earlier(session), not session.is_quiet
+        return self.page.answer.board(session.run, session.selection, earlier, waiting)
+
     def compare_with(
         self, event: gr.EventData, column: str | None, measure: str, request: gr.Request
     ) -> Updates:
@@ -72,4 +84,5 @@ def connect_selection(page: PageContext) -> None:
         [each.input for each in switch.outputs()],
         events.select, [*switch.outputs(), *grouped_by], outputs, **AT_ONCE,
     )  # fmt: skip
+    answer.grid.look(events.look, None, [answer.grid, page.action.status], **AT_ONCE)
     answer.history.compare(events.compare_with, grouped_by, outputs, **AT_ONCE)

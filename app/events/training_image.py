@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,12 @@ from app.events.callers import sent_with
 from app.events.context import READY, PageContext
 from app.events.listeners import AT_ONCE, QUIET
 from app.panels.updates import Updates
-from app.runs.run import Picture
-from app.runs.selection import METHODS, Strip, answered, nulls_of, strips
+from app.runs.run import Picture, Run
+from app.runs.selection import METHODS, Strip, answered, nulls_of, own_strips, strips
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.reasons import reasons
-from app.views.training_image import LossMaps, Neighbour, training_image_view
+from app.views.training_image import Asked, LossMaps, Neighbour, training_image_view
 from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import similar_images
 from attribution.analysis.significance import common_words
@@ -83,8 +84,11 @@ class TrainingImageEvents:
             shown = strips(session.run, session.selection, self.page.earlier(session))
         workspace = self.page.workspace
         nulls = {} if session.run is None else nulls_of(workspace, session.run.settings, shown)
-        why = reasons(example, shown, nulls, common_words(workspace))
-        words = training_image_view(example, shown, maps, nearest(workspace, row), of, why)
+        why, asked = (
+            reasons(example, shown, nulls, common_words(workspace)),
+            asked_about(session.run, shown),
+        )
+        words = training_image_view(example, shown, maps, nearest(workspace, row), of, why, asked)
         return {"html": words, "id": example.id, "at": at, "closer": measured}
 
     def _row(self, event: gr.EventData) -> int | None:
@@ -109,6 +113,14 @@ def connect_training_image(page: PageContext) -> None:
         opened = view.open(events.open, None, dialog, trigger_mode="multiple", **AT_ONCE)
         opened.then(events.measure, None, dialog, **QUIET)
     dialog.use(events.use, None, page.outputs(), **AT_ONCE)
+
+
+def asked_about(run: Run | None, shown: Sequence[Strip]) -> Asked | None:
+    """The run's picture with the parts whose rankings are shown; None where none is answered yet."""
+    if run is None or not (own := own_strips(run, shown)):
+        return None
+    boxes = dict.fromkeys(strip.part.query.box for strip in own)
+    return Asked(run.picture.image, run.caption, tuple(box for box in boxes if box is not None))
 
 
 def nearest(workspace: Workspace, row: int) -> dict[str, tuple[Neighbour, ...]]:

@@ -148,8 +148,14 @@ class AnswerPanel:
 
     def settling(self, run: Run, selection: Selection, earlier: Mapping[str, Run]) -> Updates:
         """The strips as far as they are there."""
-        shown = strips(run, selection, earlier)
-        return {self.grid: results_grid(shown, warnings_of(run, selection), waiting=True)}
+        return self.board(run, selection, earlier, waiting=True)
+
+    def board(
+        self, run: Run, selection: Selection, earlier: Mapping[str, Run], waiting: bool = False
+    ) -> Updates:
+        """The strips alone, as far as they are looked at. `waiting`: answers are still on their way."""
+        shown, warnings = strips(run, selection, earlier), warnings_of(run, selection)
+        return {self.grid: results_grid(shown, warnings, waiting, selection.most, selection.only_out)}
 
     def whole(
         self, workspace: Workspace, run: Run, selection: Selection, earlier: Mapping[str, Run],
@@ -165,7 +171,7 @@ class AnswerPanel:
         return {
             **self.selection.whole(run, selection, bool(earlier)),
             self.finding: finding_view(run),
-            self.grid: results_grid(shown, warnings_of(run, selection)),
+            **self.board(run, selection, earlier),
             self.plot: figure_update(score_plot(shown)),
             **self.downloads.whole(run, current),
             **self.comparison.whole(shown),

@@ -17,6 +17,10 @@ from attribution.gradients.query_context import GRADIENT_DRAWS
 from attribution.methods.base import Method
 from attribution.query import Settings
 
+BRING = "Make or bring a picture first."
+# On the page that a link opens; assets/page/history.js brings the form back.
+UNFOLD = '<button type="button" class="unfold">Ask a question of your own</button>'
+
 
 @dataclass(frozen=True)
 class AskPanel:
@@ -82,5 +86,6 @@ def build_action() -> ActionPanel:
     with gr.Column(elem_id="action"):
         attribute = gr.Button("Attribute", variant="primary", interactive=False, elem_id="attribute")
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
-        line = html_panel(status.idle("Make or bring a picture first."), "status")
+        html_panel(UNFOLD, "unfold")
+        line = html_panel(status.idle(BRING), "status")
     return ActionPanel(attribute, stop, line)

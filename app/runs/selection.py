@@ -14,6 +14,8 @@ from attribution.results import Ranking
 from attribution.workspace.workspace import Workspace
 
 METHODS, PARTS = "methods", "parts"  # what stands side by side
+SHOWN = 24  # ranks a method shows at first, and as many more each time; the exports have them all
+MOST = 10 * SHOWN
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,16 @@ class Selection:
         part: number of the part whose methods are shown.
         method: the method under which parts are shown; "" for the run's first.
         earlier: ids of earlier runs whose parts are shown as well.
+        most: ranks of each row.
+        only_out: the rows show only images that stand out by a method that can tell.
     """
 
     beside: str = METHODS
     part: int = 0
     method: str = ""
     earlier: tuple[str, ...] = ()
+    most: int = SHOWN
+    only_out: bool = False
 
     def for_new_run(self, run: Run) -> Selection:
         """Methods side by side, of the first part; the method looked at stays if it is asked again."""

@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.runs.names import title_of
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
-
-USUAL = "workspace"  # a workspace of this name is called after the folder that it lies in
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,3 @@ def served_models(workspaces: Sequence[Workspace]) -> list[ServedModel]:
         )
     paths = ["/", *(f"/models/{name}/" for name in names[1:])]
     return [ServedModel(*each) for each in zip(workspaces, titles, paths, strict=True)]
-
-
-def title_of(workspace: Workspace) -> str:
-    """A workspace's name: its folder's, or that of the folder around it."""
-    folder = workspace.folder.resolve()
-    return (folder.parent if folder.name == USUAL else folder).name

@@ -110,6 +110,15 @@ class Session:
         self.stale = False
         self.selection = Selection()
 
+    def leave(self) -> None:
+        """As the page was opened: no picture, no answer, and what ran for it ends."""
+        self.begin()
+        self.picture = self.generation = self.run = self.waiting = self.caption = None
+        self.boxes, self.active, self.typed = (), 0, None
+        self.ask_next = self.stale = False
+        self.at_rest = True
+        self.selection = Selection()
+
 
 class _Open(LRUCache[str, Session]):
     """The pages that were used last; one that falls out is stopped."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from app.frontend.templates import render
 from app.runs.run import Run
+from app.views.pictures import data_uri
 from attribution.methods.finding import finding_of
+
+SIDE = 144  # pixels of the picture, which stands there on a phone
 
 
 def finding_view(run: Run | None) -> str:
-    """The sentences of an answer; "" where none is there yet.
+    """What was asked about, and the sentences of an answer; "" where none is there yet.
 
     A part in which nothing stands out has none: the banner over its images says so.
     """
-    return render("finding.html", findings=findings(run)) if run is not None and findings(run) else ""
+    if run is None or not run.answered:
+        return ""
+    picture = data_uri(run.picture.image, SIDE)
+    return render("finding.html", picture=picture, caption=run.caption, findings=findings(run))
 
 
 def findings(run: Run, nothing: bool = False) -> list[tuple[str, str]]:

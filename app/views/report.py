@@ -18,6 +18,7 @@ from app.frontend.evidence import evidence_in_words
 from app.frontend.templates import render
 from app.runs.boxes import boxes_of_run
 from app.runs.export import fresh_folder, name_of, write_with_boxes
+from app.runs.names import model_name, training_set_name
 from app.runs.proofs import ITSELF, Proof
 from app.runs.run import Part, Run
 from app.views.finding import findings
@@ -111,17 +112,11 @@ def _question(run: Run, made_square: str) -> dict[str, Any]:
 
 def asked_of(workspace: Workspace) -> dict[str, Any]:
     """Model and training set by name; their fingerprints follow. No folder of this machine is told."""
-    config, images, side = workspace.config, len(workspace.training_set), workspace.resolution
+    images, side = len(workspace.training_set), workspace.resolution
     return {
-        "Model": f"{_name(config.model, workspace.folder)}, {side} × {side}",
-        "Training set": f"{_name(config.dataset, workspace.folder)}, {images:,} images",
+        "Model": f"{model_name(workspace)}, {side} × {side}",
+        "Training set": f"{training_set_name(workspace)}, {images:,} images",
     }
-
-
-def _name(source: str, folder: Path) -> str:
-    """A folder's own name, or a hub's id."""
-    path = Path(folder, source)
-    return path.resolve().name if path.exists() else source
 
 
 def _made_with(run: Run) -> str:

@@ -6,14 +6,26 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
 from app.frontend.templates import render
-from app.runs.selection import Strip, answered, nothing_stands_out
+from app.runs.selection import MOST, SHOWN, Strip, answered, nothing_stands_out
 from app.views.pictures import data_uri
-from app.views.scores import Figures, figures_of, lines_of, positions_of, standing_out_words
+from app.views.scores import (
+    Figures,
+    Look,
+    better_positions,
+    figures_of,
+    lines_of,
+    positions_of,
+    standing_out_words,
+)
 from attribution.methods.base import Family
 from attribution.results import UNSURE, Entry, Ranking
 
-SHOWN = 24  # ranks a method shows; the exports have them all
+BETTER = 12  # images that are remembered better
 CROP = 64  # pixels
 STANDS_OUT = "beyond what pictures that have nothing to do with this image would score"
 
@@ -23,31 +35,61 @@ def empty_results_grid(rows: Sequence[int]) -> str:
     return render("results_grid_empty.html", mosaic=rows)
 
 
-def results_grid(shown: Sequence[Strip], warnings: Sequence[str] = (), waiting: bool = False) -> str:
-    """The strips one below another; blank ones for those still at work."""
-    ranks = ranks_by_id(shown)
+def results_grid(
+    shown: Sequence[Strip],
+    warnings: Sequence[str] = (),
+    waiting: bool = False,
+    most: int = SHOWN,
+    only_out: bool = False,
+) -> str:
+    """The strips one below another; blank ones for those still at work.
+
+    Args:
+        most: ranks of each.
+        only_out: only images that stand out by a method that can tell.
+    """
+    out = rows_standing_out(shown)
+    look = Look(most, out if only_out else None)
+    ranks = ranks_by_id(shown, look)
     rows = [
-        _blank(strip) if strip.ranking is None else _answered(strip, strip.ranking, ranks)
+        _blank(strip) if strip.ranking is None else _answered(strip, strip.ranking, ranks, look)
         for strip in shown
         if strip.ranking is not None or strip.problem or waiting
     ]
-    unsure = [
-        _unsure(strip, ranking, ranks)
-        for strip, ranking in answered(shown)
-        if not ranking.sure[:SHOWN].all()
-    ]
+    there = answered(shown)
+    unsure = [_unsure(*each, ranks, look) for each in there if positions_of(each[1], look)[1]]
+    better = [] if only_out else [_better(*each, ranks) for each in there if _has_better(each[1])]
     doubtful = [strip.key for strip in shown if _is_doubtful(strip)]
-    said = [*warnings, *(words for _, ranking in answered(shown) for words in ranking.warnings)]
+    said = [*warnings, *(words for _, ranking in there for words in ranking.warnings)]
     return render(
         "results_grid.html",
         rows=rows,
         unsure=unsure,
+        better=better,
         errors=f"{UNSURE:g}",
         warnings=list(dict.fromkeys(map(_capital, said))),
         doubtful=doubtful,
         nothing=_nothing_in_words(shown, doubtful),
         stands_out=STANDS_OUT,
+        out=f"{len(out):,}" if len(out) else "",
+        only_out=only_out,
+        step=SHOWN,
     )
+
+
+def rows_standing_out(shown: Sequence[Strip]) -> Int64[ndarray, " n"]:
+    """The training images that stand out in one of the rows, or of the parts that they are of."""
+    rankings = [*(each for strip in shown for each in strip.part.rankings.values()), *_rankings(shown)]
+    out = [each.rows[each.standing_out] for each in rankings if each.standing_out is not None]
+    return np.unique(np.concatenate(out)) if out else np.empty(0, np.int64)
+
+
+def _rankings(shown: Sequence[Strip]) -> list[Ranking]:
+    return [ranking for _, ranking in answered(shown)]
+
+
+def _has_better(ranking: Ranking) -> bool:
+    return ranking.final and bool(ranking.remembered_better.any())
 
 
 def _is_doubtful(strip: Strip) -> bool:
@@ -68,13 +110,13 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
+def ranks_by_id(shown: Sequence[Strip], look: Look | int = SHOWN) -> dict[str, dict[str, int]]:
     """The rank of every shown image in every strip that has it, by the strips' keys."""
     rankings = {strip.key: ranking for strip, ranking in answered(shown)}
     seen = {
         ranking.training_set.ids[ranking.rows[position]]
         for ranking in rankings.values()
-        for positions in positions_of(ranking, SHOWN)
+        for positions in (*positions_of(ranking, look), better_positions(ranking, BETTER))
         for position in positions
     }
     return {
@@ -87,8 +129,10 @@ def ranks_by_id(shown: Sequence[Strip]) -> dict[str, dict[str, int]]:
     }
 
 
-def _answered(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    lines = lines_of(ranking, SHOWN)
+def _answered(
+    strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]], look: Look
+) -> dict[str, Any]:
+    lines = lines_of(ranking, look)
     figures = figures_of(lines.sure)
     most = max((entry.score + (entry.stderr or 0.0) for entry in lines.sure), default=0.0)
     return {
@@ -100,6 +144,8 @@ def _answered(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, i
             for entry in lines.sure
         ],
         "nothing_sure": bool(lines.unsure) and not lines.sure,
+        "none_out": look.rows is not None and not (lines.sure or lines.unsure),
+        "more": f"{min(lines.more, SHOWN)} more" if lines.more and look.most < MOST else "",
     }
 
 
@@ -114,9 +160,23 @@ def _how(ranking: Ranking, unsure: int) -> str:
     return " · ".join(filter(None, facts))
 
 
-def _unsure(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def _better(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """The images that the model remembers better once the picture is unlearned."""
+    entries = [ranking.entry(position) for position in better_positions(ranking, BETTER)]
+    figures, count = figures_of(entries), int(ranking.remembered_better.sum())
+    return {
+        **_head(strip),
+        "unit": figures.unit,
+        "how": f"the first {BETTER} of {count:,}" if count > BETTER else f"{count:,} of {len(ranking):,}",
+        "cells": [{**_cell(entry, figures, ranks[entry.id], ranking), "gauge": None} for entry in entries],
+    }
+
+
+def _unsure(
+    strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]], look: Look
+) -> dict[str, Any]:
     """The first ranks of a strip that no order can be made of."""
-    lines = lines_of(ranking, SHOWN)
+    lines = lines_of(ranking, look)
     figures = figures_of(lines.sure or lines.unsure)
     return {
         **_head(strip),
@@ -130,7 +190,15 @@ def _unsure(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int
 
 def _blank(strip: Strip) -> dict[str, Any]:
     how = "no answer" if strip.problem else "waiting"
-    return {**_head(strip), "how": how, "unit": "", "cells": [], "nothing_sure": False}
+    return {
+        **_head(strip),
+        "how": how,
+        "unit": "",
+        "cells": [],
+        "nothing_sure": False,
+        "none_out": False,
+        "more": "",
+    }
 
 
 def _head(strip: Strip) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
 
 from attribution.results import Entry, Ranking
 
@@ -53,26 +55,54 @@ class Lines:
     Attributes:
         sure: the first whose score is surely not nothing.
         unsure: those of the first ranks whose score may be nothing: no rank of theirs means anything.
+        more: how many sure ones come after those.
     """
 
     sure: tuple[Entry, ...]
     unsure: tuple[Entry, ...]
+    more: int = 0
 
 
-def lines_of(ranking: Ranking, most: int) -> Lines:
-    """At most `most` of either kind: all of the first `most` ranks are among them."""
-    sure, unsure = positions_of(ranking, most)
-    return Lines(tuple(map(ranking.entry, sure)), tuple(map(ranking.entry, unsure)))
+@dataclass(frozen=True)
+class Look:
+    """How far a ranking is looked at.
+
+    Attributes:
+        most: lines of either kind.
+        rows: of the training set, the only ones that are shown; None for all.
+    """
+
+    most: int
+    rows: Int64[ndarray, " n"] | None = None
 
 
-def positions_of(ranking: Ranking, most: int) -> tuple[list[int], list[int]]:
-    """Where in the ranking the lines of `lines_of` are: the sure ones, and the others.
+def lines_of(ranking: Ranking, look: Look | int) -> Lines:
+    """At most so many of either kind: all of the first ranks are among them."""
+    sure, unsure, more = _positions(ranking, look if isinstance(look, Look) else Look(look))
+    return Lines(tuple(map(ranking.entry, sure)), tuple(map(ranking.entry, unsure)), more)
+
+
+def positions_of(ranking: Ranking, look: Look | int) -> tuple[list[int], list[int]]:
+    """Where in the ranking the lines of `lines_of` are: the sure ones, and the others."""
+    return _positions(ranking, look if isinstance(look, Look) else Look(look))[:2]
+
+
+def _positions(ranking: Ranking, look: Look) -> tuple[list[int], list[int], int]:
+    """Those of the sure lines and of the others, and how many sure ones come after.
 
     In the place of the unsure come those behind that are surely more than nothing; none that is less.
     """
-    first = np.arange(len(ranking)) < most
-    sure = ranking.sure & (first | (ranking.scores > 0))
-    return np.flatnonzero(sure)[:most].tolist(), np.flatnonzero(first & ~ranking.sure).tolist()
+    shown = np.ones(len(ranking), bool) if look.rows is None else np.isin(ranking.rows, look.rows)
+    first = shown & (np.cumsum(shown) <= look.most)
+    sure = np.flatnonzero(ranking.sure & shown & (first | (ranking.scores > 0)))
+    unsure = np.flatnonzero(first & ~ranking.sure)
+    return sure[: look.most].tolist(), unsure.tolist(), max(len(sure) - look.most, 0)
+
+
+def better_positions(ranking: Ranking, most: int) -> list[int]:
+    """Where in the ranking the images are that are remembered better after unlearning, most so first."""
+    found: list[int] = np.flatnonzero(ranking.remembered_better)[::-1][:most].tolist()
+    return found
 
 
 def standing_out_words(ranking: Ranking) -> str:

@@ -12,17 +12,17 @@ from PIL import Image
 from app.charts.loss_map import overlaid
 from app.charts.timesteps import timestep_chart
 from app.frontend.templates import render
-from app.runs.selection import Strip, answered
+from app.runs.selection import SHOWN, Strip, answered
 from app.views.pictures import data_uri
 from app.views.reasons import Reason
-from app.views.results_grid import SHOWN
 from app.views.scores import figures_of, lines_of
 from attribution.analysis.loss_map import LossMap
 from attribution.analysis.near_duplicates import NEARLY, SimilarImage
 from attribution.data.training_set import Example
+from attribution.query import Box
 from attribution.results import Ranking
 
-MAP_SIDE = 360  # pixels on the screen
+MAP_SIDE, ASKED_SIDE = 360, 384  # pixels on the screen
 MINUS = "\N{MINUS SIGN}"
 NEAR = f"nearly the same picture: pixels differ by less than {NEARLY:.0f} of 255"
 
@@ -53,6 +53,19 @@ class LossMaps:
 NOTHING = LossMaps()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What was asked about, to compare a training image with.
+
+    Attributes:
+        boxes: of the parts whose rankings are on the page.
+    """
+
+    picture: Image.Image
+    caption: str
+    boxes: tuple[Box, ...]
+
+
 def training_image_view(
     example: Example,
     shown: Sequence[Strip],
@@ -60,6 +73,7 @@ def training_image_view(
     nearest: Mapping[str, Sequence[Neighbour]] | None = None,
     of: str = "Method",
     reasons: Sequence[Reason] = (),
+    asked: Asked | None = None,
 ) -> str:
     """The whole dialog.
 
@@ -67,6 +81,7 @@ def training_image_view(
         shown: the rankings on the page, each under its own name; what is named is `of`.
         nearest: the training images nearest to it, by the title of the embedding.
         reasons: why it may stand where it does.
+        asked: what it is shown beside.
     """
     facts = {"id": example.id, "file": example.file_name, **example.metadata}
     return render(
@@ -76,6 +91,7 @@ def training_image_view(
         places=[_place(example.id, strip, ranking) for strip, ranking in answered(shown)],
         facts=[(str(name), fact_words(value)) for name, value in facts.items() if value is not None],
         reasons=reasons,
+        asked=None if asked is None else _asked(asked),
         measuring=maps.waiting,
         maps=_maps(maps),
         nearest=[
@@ -84,6 +100,15 @@ def training_image_view(
             if found
         ],
     )
+
+
+def _asked(asked: Asked) -> dict[str, Any]:
+    return {
+        "picture": data_uri(asked.picture, ASKED_SIDE),
+        "caption": asked.caption,
+        "boxes": [box.as_tuple() for box in asked.boxes],
+        "words": "asked about: the part in the frame" if asked.boxes else "asked about",
+    }
 
 
 def _maps(maps: LossMaps) -> list[dict[str, str]]:

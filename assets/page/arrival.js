@@ -1,5 +1,5 @@
 // Examples whose answers are kept: gives 'restore' {id} for the picture that was pressed. A page whose address
-// names no run opens on the first of them: 'arrive' {id}.
+// names no run opens on the first of them, and goes back to it: 'arrive' {id}.
 const pictures = () => [...element.querySelectorAll("[data-run]")];
 element.addEventListener("click", (event) => {
   const button = event.target.closest ? event.target.closest("[data-run]") : null;
@@ -8,4 +8,6 @@ element.addEventListener("click", (event) => {
 document.addEventListener("whence-run", (event) => {
   for (const each of pictures()) each.setAttribute("aria-pressed", String(each.dataset.run === event.detail));
 });
-if (!new URLSearchParams(location.search).get("run") && pictures().length) trigger("arrive", { id: pictures()[0].dataset.run });
+const arrive = () => pictures().length && trigger("arrive", { id: pictures()[0].dataset.run });
+document.addEventListener("whence-start", arrive);
+if (!new URLSearchParams(location.search).get("run")) arrive();

@@ -24,6 +24,27 @@ element.addEventListener("click", (event) => {
   const cell = cellOf(event);
   if (cell) trigger("open", { id: cell.dataset.id, at: performance.now() });
 });
+// Further ranks and the filter: 'look' {more} or {only}; the rows stay where they were scrolled to.
+let kept = null;
+const look = (sent, next) => {
+  kept = { left: element.querySelector(".strips").scrollLeft, next };
+  trigger("look", sent);
+};
+element.addEventListener("click", (event) => {
+  const only = event.target.closest?.(".only-out");
+  if (only) look({ only: only.getAttribute("aria-pressed") !== "true" }, () => element.querySelector(".only-out"));
+  const more = event.target.closest?.(".cell-more");
+  if (!more) return;
+  const key = more.closest(".strip").dataset.key, place = more.closest(".cells").querySelectorAll(".cell").length;
+  look({ more: true }, () => [...element.querySelectorAll(".strip")].find((strip) => strip.dataset.key === key)?.querySelectorAll(".cell")[place]);
+});
+const resume = () => {
+  if (!kept) return;
+  const { left, next } = kept;
+  kept = null;
+  element.querySelector(".strips").scrollLeft = left;
+  next()?.focus({ preventScroll: true });
+};
 element.addEventListener("keydown", (event) => {
   const cell = cellOf(event);
   if (!cell || !event.key.startsWith("Arrow")) return;
@@ -69,7 +90,7 @@ const glide = () => {
   places = now;
 };
 watch("value", () => {
-  requestAnimationFrame(glide);
+  requestAnimationFrame(() => { resume(); glide(); });
   linked = null;
   link(null);
   element.querySelectorAll(".strip-here").forEach((here) => (here.textContent = ""));

@@ -1,6 +1,6 @@
 // Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
-// 'look' {ids}, 'restore' {id}, 'compare' {id} and 'forget' {runs: [{id, key}, ...], ids}; Python tells what to do, see
-// app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
+// 'look' {ids}, 'restore' {id}, 'compare' {id}, 'forget' {runs: [{id, key}, ...], ids} and, of what the address says,
+// 'follow' {id} (null: the page as it was opened); Python tells what to do, see app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
 const STORED = "whence-runs", LISTED = 60;
 const link = element.querySelector(".copy-link");
 const make = (tag, name, parent, words) => {
@@ -45,18 +45,40 @@ const forget = (gone) => {
   const ids = new Set(gone.map((run) => run.id));
   remember(runs().filter((run) => !ids.has(run.id)));
   trigger("forget", { runs: gone, ids: runs().map((run) => run.id) }); // the list comes once they are deleted
-  if (ids.has(address())) show(null);
+  if (ids.has(address())) show(null, "replace");
   tidy();
 };
 
 const address = () => new URLSearchParams(location.search).get("run");
-const show = (id) => {
-  const there = new URL(location.href);
-  if (id) there.searchParams.set("run", id);
-  else there.searchParams.delete("run");
-  history.replaceState(history.state, "", there);
+// Each run has a place of its own among those that Back goes through. What is not answered yet has one that its
+// answer takes over: a picture that was never asked about cannot be gone back to.
+let here = address(); // the run that the address stands for
+const followed = new Set(); // runs that were asked for because the address said so
+const show = (id, how = "push") => {
+  if (id !== here) {
+    const there = new URL(location.href);
+    if (id) there.searchParams.set("run", id);
+    else there.searchParams.delete("run");
+    const unanswered = history.state?.unanswered || how === "replace";
+    history[unanswered ? "replaceState" : "pushState"]({ ...history.state, unanswered: !id && how === "push" }, "", there);
+    here = id;
+  }
   offer(id);
 };
+const title = (words) => { document.title = words || "Whence"; };
+// A link opens on the result alone (early.js); the form comes back when it is asked for, or nothing is to be seen.
+const unfold = () => document.documentElement.classList.remove("is-result");
+const follow = () => {
+  here = address();
+  if (here) followed.add(here);
+  trigger("follow", { id: here });
+};
+addEventListener("popstate", () => address() !== here && follow()); // else it is the library that came or went
+document.addEventListener("click", (event) => {
+  if (!event.target.closest || !event.target.closest(".unfold")) return;
+  unfold();
+  document.querySelector("#prompt textarea")?.focus();
+});
 let offered = null; // the run on the page, whose link can be copied
 const offer = (id) => {
   offered = id;
@@ -85,7 +107,7 @@ link.title = "Copy the link to this run";
 link.setAttribute("aria-label", "Copy the link to this run");
 link.addEventListener("click", async () => {
   const done = await copied(linkOf(offered));
-  if (!done) show(offered);
+  if (!done) show(offered, "replace");
   link.textContent = done ? "Copied" : "In the address bar";
   setTimeout(() => { link.textContent = "Link"; }, 2000);
 });
@@ -115,13 +137,43 @@ list.addEventListener("click", (event) => {
   } else if (event.target.closest(".past-compare")) {
     dialog.close();
     trigger("compare", { id: run.dataset.id });
-  } else if (event.target.closest(".past-forget")) {
-    const next = run.nextElementSibling || run.previousElementSibling;
-    forget(runs().filter((one) => one.id === run.dataset.id));
-    run.remove();
-    if (next) next.querySelector("button").focus();
-  }
+  } else if (event.target.closest(".past-forget")) hold(run);
+  else if (event.target.closest(".past-undo")) give();
 });
+// What is forgotten can be had back for a while: until then it is not deleted, and if the page goes first, it stays.
+const HELD = 8000; // milliseconds
+let held = null; // {id, html, timer}
+const listed = (id) => [...list.querySelectorAll(".past-run")].find((run) => run.dataset.id === id);
+const hold = (run) => {
+  commit();
+  held = { id: run.dataset.id, html: run.innerHTML, timer: setTimeout(commit, HELD) };
+  blank(run);
+  run.querySelector("button").focus();
+};
+const blank = (run) => {
+  run.innerHTML = "";
+  make("p", "past-gone", run, "Forgotten.");
+  make("button", "past-undo", run, "Undo");
+};
+const give = () => {
+  const run = held && listed(held.id);
+  if (!run) return;
+  clearTimeout(held.timer);
+  run.innerHTML = held.html;
+  held = null;
+  run.querySelector("button").focus();
+};
+const commit = () => {
+  if (!held) return;
+  const { id, timer } = held, run = listed(id);
+  clearTimeout(timer);
+  held = null;
+  const next = run?.contains(document.activeElement) && (run.nextElementSibling || run.previousElementSibling);
+  forget(runs().filter((one) => one.id === id));
+  run?.remove();
+  if (next) next.querySelector("button").focus();
+};
+dialog.addEventListener("close", commit);
 
 const told = new Set(); // runs of this page that have been remembered; one that was forgotten since stays so
 const local = (time) => {
@@ -140,9 +192,10 @@ watch("value", () => {
     remember([run, ...runs().filter((other) => other.id !== run.id)]);
   });
   if (value.does === "list") {
-    const held = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
+    const focused = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
     list.innerHTML = value.html; // written, and escaped, by Python
-    if (held) [...list.querySelectorAll(".past-run")].find((run) => run.dataset.id === held)?.querySelector("button").focus();
+    if (held && listed(held.id)) blank(listed(held.id)); // it is not deleted yet
+    if (focused) listed(focused)?.querySelector("button").focus();
     list.querySelectorAll("time").forEach(local);
     const answered = !!document.querySelector("#board .strip");
     list.querySelectorAll(".past-run").forEach((run) => {
@@ -152,12 +205,20 @@ watch("value", () => {
       if (compare) compare.hidden = here || !answered;
     });
   } else if (value.does === "shown") {
+    if (followed.delete(value.id) && value.id !== address()) return follow(); // the person has gone on since
     show(value.id);
+    title(value.title);
     document.dispatchEvent(new Event("whence-shown"));
     if (dialog.open && fresh.length) look(); // opened between the answer and its being kept
   } else if (value.does === "arrived") offer(value.id);
-  else if (value.does === "away") show(null);
+  else if (value.does === "start" && address()) follow();
+  else {
+    unfold();
+    title();
+    show(null, value.does === "lost" ? "replace" : "push");
+    if (value.does === "start") document.dispatchEvent(new Event("whence-start"));
+  }
 });
 // A link to a run. (Asked from here and not when Gradio loads the page: an event of its own that has
 // nothing to do would leave its clocks ticking in every component, for ever, at a tenth of a core.)
-if (address()) trigger("restore", { id: address() });
+if (address()) follow();

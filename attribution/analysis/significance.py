@@ -6,7 +6,8 @@ captions unrelated to its own. Queries differ in how far they spread all scores,
 first put on one scale, by their median and median absolute deviation over all images (most of which
 have nothing to do with any one query). The `z` of an image counts standard deviations of its null.
 Having looked at all images is corrected for by the distribution of the largest z of a control query
-(maxT, Westfall & Young 1993), which assumes nothing of the shape of any tail.
+(maxT, Westfall & Young 1993), which assumes nothing of the shape of any tail. In the other direction,
+of images that would be predicted better once the picture is unlearned, it is the smallest z.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Null:
     Attributes:
         mean, deviation: of each image's scaled scores under unrelated controls.
         threshold: an image with a larger z stands out.
+        lowest: one with a smaller z stands out in the other direction; each direction has the level alone.
         controls: how many control queries there were.
         unrelated: how many of them count for each image: those that have nothing to do with it.
         first: under how many of those it is among the first `FIRST`.
@@ -51,6 +53,7 @@ class Null:
     mean: Float64[ndarray, " n"]
     deviation: Float64[ndarray, " n"]
     threshold: float
+    lowest: float
     controls: int
     unrelated: Int64[ndarray, " n"]
     first: Int64[ndarray, " n"]
@@ -81,9 +84,12 @@ def null_of(
     left_squares = squares[:, None] - np.where(counts, scores**2, 0)
     left = (scores - left_total / rest) / _deviation(left_total, left_squares, rest)
     largest = np.where(counts, left, -np.inf).max(axis=0)
+    smallest = np.where(counts, left, np.inf).min(axis=0)
     threshold = float(np.quantile(largest, 1 - level, method="higher"))
+    lowest = float(np.quantile(smallest, level, method="lower"))
     first = (_among_the_first(scores) & counts).sum(axis=1)
-    return Null(mean, deviation, threshold, scores.shape[1], number, first, binned(left[counts]))
+    shares = binned(left[counts])
+    return Null(mean, deviation, threshold, lowest, scores.shape[1], number, first, shares)
 
 
 def _among_the_first(scores: Float64[ndarray, "n controls"]) -> Bool[ndarray, "n controls"]:
@@ -177,19 +183,22 @@ CONTROLS = ArtifactKind("controls", (*OF_MODEL, "probe"), _null)
 
 @dataclass(frozen=True)
 class Judgement:
-    """How far the scores of all training images stand out of their own nulls."""
+    """How far the scores of all training images stand out of their own nulls.
+
+    Attributes:
+        signed: whether a score below nothing means the opposite, so that the other end is of interest too.
+    """
 
     z: Float64[ndarray, " examples"]
     null: Null
+    signed: bool = False
 
     def details(self) -> dict[str, Any]:
         """Return what is written into a result: `by_chance` is the null's histogram."""
-        by_chance = [round(float(share), 8) for share in self.null.histogram]
-        return {
-            "z_threshold": self.null.threshold,
-            "controls": self.null.controls,
-            "by_chance": by_chance,
-        }
+        found: dict[str, Any] = {"z_threshold": self.null.threshold, "controls": self.null.controls}
+        if self.signed:
+            found["z_lowest"] = self.null.lowest
+        return found | {"by_chance": [round(float(share), 8) for share in self.null.histogram]}
 
 
 def judgement(workspace: Workspace, gradient: QueryGradient, target_rise: float) -> Judgement | None:
@@ -206,4 +215,4 @@ def judgement(workspace: Workspace, gradient: QueryGradient, target_rise: float)
     null = workspace.load(CONTROLS)
     rows = np.arange(len(workspace.training_set))
     predicted = workspace.load(GRADIENTS).predict(gradient.mean, gradient.loss, target_rise, rows)
-    return Judgement(null.z(predicted.values), null)
+    return Judgement(null.z(predicted.values), null, signed=True)

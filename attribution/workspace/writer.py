@@ -27,7 +27,7 @@ from safetensors.numpy import save as save_arrays
 from attribution.data.files import file_sha256, sync, write_durably
 from attribution.errors import ArtifactError
 from attribution.workspace.root_manifest import MANIFEST, record
-from attribution.workspace.store import FORMAT, Store
+from attribution.workspace.store import FORMAT, Artifact, Store
 
 Chunk = dict[str, np.ndarray]
 Assemble = Callable[[Iterator[Chunk], Path], Mapping[str, Any] | None]
@@ -119,8 +119,7 @@ class Writer:
                 artifact.path(file)  # a damaged one is made again
         except ArtifactError:
             return False
-        settings = artifact.manifest.get("settings", {})
-        if IMPORTED not in settings and settings != self.plan.to_json()["settings"]:
+        if not chosen_alike(artifact, self.plan):
             return False
         self._tidy()
         return True
@@ -230,6 +229,12 @@ class Writer:
     def _tidy(self) -> None:
         shutil.rmtree(self._replaced, ignore_errors=True)
         shutil.rmtree(self.part, ignore_errors=True)
+
+
+def chosen_alike(artifact: Artifact, plan: Plan) -> bool:
+    """Whether an artifact was made with the settings of a plan; one that was made elsewhere stands."""
+    settings = artifact.manifest.get("settings", {})
+    return IMPORTED in settings or settings == plan.to_json()["settings"]
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from app.__main__ import arguments
-from app.runtime.models import served_models, title_of
+from app.runs.names import model_name, title_of, training_set_name
+from app.runtime.models import served_models
+from app.views.heading import heading
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED
 from tests.worlds import TINY
+from tests.worlds.markup import Reader
 from tests.worlds.servers import built
 
 # Gradio asks pandas, in each call, for what is about to go.
@@ -58,6 +62,22 @@ def test_a_server_of_one_model_offers_no_choice() -> None:
     (only,) = served_models([Workspace.open(TINY / "workspace")])
     assert (only.title, only.path) == ("tiny", "/")
     assert arguments([]).workspace == [EMBEDDED]
+    assert "<nav" not in heading(only.workspace)
+
+
+def test_the_heading_names_the_model_and_what_it_was_trained_on() -> None:
+    """Law: The page of one model names the model and its training set, too; never a whole folder."""
+    tiny = Workspace.open(TINY / "workspace")
+    config = replace(
+        tiny.config, model="lab/<b>mine</b>", dataset="some-shards", adapters=("a-dog", "a-hat")
+    )
+    other = Workspace(tiny.folder, config, training_set=tiny.training_set)
+    assert (model_name(tiny), training_set_name(tiny)) == ("tiny", "scenes")
+    for workspace in (tiny, other):
+        words = Reader(heading(workspace)).texts
+        assert {model_name(workspace), training_set_name(workspace)} <= set(words)
+        assert str(TINY.parent) not in heading(workspace)
+    assert model_name(other) == "lab/<b>mine</b> with a-dog and a-hat"
 
 
 def test_two_workspaces_of_one_name_are_refused() -> None:

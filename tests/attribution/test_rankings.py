@@ -69,6 +69,23 @@ def test_all_lines_are_judged_as_each_is() -> None:
     assert ranking_of(LINES).standing_out is None
 
 
+def test_only_what_surely_falls_beyond_the_null_is_remembered_better() -> None:
+    """Law: An image is remembered better only if its score is surely negative and its z beyond the null."""
+    lines = [
+        (5.0, 1.0, -9.0),  # rises
+        (-1.0, 1.0, -9.0),  # may be nothing
+        (-4.0, 1.0, -3.0),  # as for unrelated queries
+        (-5.0, 1.0, -9.0),
+    ]
+    entries = [
+        Entry(rank, f"{rank}", rank, "", "", score, error, z)
+        for rank, (score, error, z) in enumerate(lines, 1)
+    ]
+    judged = ranking_of(entries, details={"z_lowest": -4.0})
+    assert judged.remembered_better.tolist() == [False, False, False, True]
+    assert not ranking_of(entries, details={"z_threshold": 4.0}).remembered_better.any()
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_order_is_that_of_the_slow_sort_whatever_the_ties(dtype: type) -> None:
     rng = np.random.default_rng(0)

@@ -155,3 +155,54 @@ def test_an_earlier_run_stands_beside_this_one(open_page: Open) -> None:
     expect(titles.nth(1)).to_contain_text("Earlier: a cat on a table")
     visit.panel("Compare")
     expect(visit.page.locator("#overlap tbody tr")).to_have_count(1)
+
+
+def test_more_ranks_of_every_row_come_when_they_are_asked_for(answered: Visit) -> None:
+    answered.page.get_by_role("tab", name="Training images").click()
+    rows = [answered.strip(method).locator(".cell[data-id]") for method in ("clip", "dino")]
+    more = answered.strip("clip").get_by_role("button", name="24 more of every row")
+    more.scroll_into_view_if_needed()
+    before = answered.page.locator(".strips").evaluate("strips => strips.scrollLeft")
+    assert before > 0
+    more.press("Enter")
+    for row in rows:
+        expect(row).to_have_count(48)
+    expect(rows[0].nth(24)).to_be_focused()
+    assert answered.page.locator(".strips").evaluate("strips => strips.scrollLeft") == before
+    assert ids_of(answered.strip("clip")) == list(dict.fromkeys(ids_of(answered.strip("clip"))))
+
+
+def test_only_what_stands_out_is_shown_when_it_is_asked_for(open_page: Open) -> None:
+    visit = open_page()
+    visit.generate("a dog on the beach", steps=2)
+    visit.choose("first-order", "clip")
+    visit.effort("instant")
+    visit.attribute()
+    only = visit.page.locator(".only-out")
+    marked = visit.page.locator('.strip[data-method="first-order"] .cell:has(.out)')
+    out = {str(cell.get_attribute("data-id")) for cell in marked.all()}
+    assert out
+    only.click()
+    expect(only).to_have_attribute("aria-pressed", "true")
+    expect(only).to_be_focused()
+    for method in ("first-order", "clip"):
+        row = visit.page.locator(f'.strip[data-method="{method}"]')
+        assert set(ids_of(row)) == out
+    only.click()
+    expect(visit.strip("clip").locator(".cell[data-id]")).to_have_count(24)
+
+
+def test_what_is_remembered_better_stands_apart_below_and_can_be_looked_at(open_page: Open) -> None:
+    visit = open_page()
+    visit.generate("a dog on the beach", steps=2)
+    visit.choose("first-order", "clip")
+    visit.effort("instant")
+    visit.attribute()
+    apart = visit.page.locator(".better-strips")
+    expect(apart.locator("h3")).to_have_text("The other direction: remembered better after unlearning")
+    cells, row = apart.locator(".cell[data-id]"), visit.page.locator('.strip[data-method="first-order"]')
+    assert {str(cell.get_attribute("data-id")) for cell in cells.all()}.isdisjoint(ids_of(row))
+    cells.first.click()
+    dialog = visit.page.locator("dialog.detail")
+    expect(dialog.locator(".detail-place")).to_contain_text("First order")
+    expect(dialog.locator("table")).to_contain_text("\N{MINUS SIGN}")

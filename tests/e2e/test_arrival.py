@@ -102,6 +102,7 @@ def test_a_person_asks_a_question_of_their_own_beside_the_example(browser: Brows
 def test_without_kept_examples_the_page_opens_empty_as_ever(open_page: Open) -> None:
     """Law: Where no example is kept, the page opens on an invitation, and the questions are listed."""
     visit = open_page()
+    expect(visit.page.locator(".masthead small")).to_contain_text("tiny trained on scenes")
     expect(visit.page.locator("#board .invitation")).to_be_visible()
     expect(visit.page.locator("#arrival .arrival")).to_have_count(0)
     expect(visit.page.locator("#source").get_by_role("tab", name="Examples")).to_be_visible()

@@ -33,6 +33,17 @@ def test_losses_by_timestep_and_the_map_are_drawn(dialog: Locator) -> None:
     dialog.page.keyboard.press("Escape")
 
 
+def test_a_training_image_stands_beside_what_was_asked_about(dialog: Locator) -> None:
+    asked, training = dialog.locator(".detail-pair img.detail-picture").all()
+    assert "asked about: a motorcycle and a stop sign" in str(asked.get_attribute("alt"))
+    expect(dialog.locator(".detail-asked .picture-box")).to_have_count(1)
+    boxes = [asked.bounding_box(), training.bounding_box()]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert (boxes[0]["y"], boxes[0]["width"]) == (boxes[1]["y"], boxes[1]["width"])
+    dialog.page.keyboard.press("Escape")
+
+
 def test_arrows_walk_along_the_ranking(answered: Visit, dialog: Locator) -> None:
     ids = [cell.get_attribute("data-id") for cell in answered.strip("abu").locator(".cell[data-id]").all()]
     assert shown(dialog) == ids[1]

@@ -64,7 +64,7 @@ def opened(context: BrowserContext, address: str) -> Visit:
     visit = Visit(context.new_page(), [], [])
     visit.page.on("pageerror", lambda error: visit.problems.append(str(error)))
     visit.page.goto(address)
-    expect(visit.page.locator("#attribute")).to_be_visible()
+    expect(visit.page.locator("#status .status")).to_be_visible()
     return visit
 
 
@@ -83,8 +83,11 @@ def downloaded(page: Page, button: str) -> bytes:
 def shows_the_run(visit: Visit, kept: dict[str, Any]) -> None:
     """Everything is as it was, and nothing was computed."""
     expect(visit.status).to_contain_text("nothing was computed again")
-    expect(visit.page.locator(".part-chip")).to_have_count(2)
     expect(visit.legend).to_contain_text("seed 0 · 4 steps")
+    expect(visit.page).to_have_title(f"{PROMPT} · Whence")
+    if (unfold := visit.page.locator(".unfold")).is_visible():
+        unfold.click()
+    expect(visit.page.locator(".part-chip")).to_have_count(2)
     expect(visit.page.locator("#prompt textarea")).to_have_value(PROMPT)
     visit.page.get_by_role("button", name="Steps, guidance").click()
     expect(visit.page.locator("#steps input[type=number]")).to_have_value("4")
@@ -131,6 +134,11 @@ def test_a_forgotten_run_is_gone_for_good(kept: dict[str, Any], browser: Browser
     expect(visit.page.locator(".copy-link")).to_be_enabled()
     link = visit.page.url
     visit.page.locator("#history-open").click()
+    visit.page.locator(".past-forget").click()
+    visit.page.get_by_role("button", name="Undo").click()
+    expect(visit.page.locator(".past-open")).to_be_focused()
+    visit.page.wait_for_timeout(9000)  # longer than it could have been had back
+    expect(visit.page.locator(".past-open")).to_be_visible()
     visit.page.locator(".past-forget").click()
     expect(visit.page.locator(".past-empty")).to_be_visible()
     expect(visit.page).not_to_have_url(link)

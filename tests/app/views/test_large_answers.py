@@ -9,9 +9,9 @@ import pytest
 
 from app.charts.comparison import chance_plot, rank_plot
 from app.charts.scores import score_plot
-from app.runs.selection import Strip
+from app.runs.selection import SHOWN, Strip
 from app.views.comparison import overlap_table
-from app.views.results_grid import SHOWN, results_grid
+from app.views.results_grid import results_grid
 from app.views.training_image import training_image_view
 from attribution.data.training_set import TrainingSet
 from attribution.results import Entry, Ranking, Scores

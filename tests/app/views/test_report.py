@@ -106,7 +106,7 @@ def test_the_report_says_what_was_asked_of_what_and_by_what(
 ) -> None:
     """Law: A report names model, training set, version, date and machine: those that answered."""
     words = Reader(page).texts
-    assert f"model, {tiny_world.resolution} × {tiny_world.resolution}" in words
+    assert f"tiny, {tiny_world.resolution} × {tiny_world.resolution}" in words
     assert f"scenes, {len(tiny_world.training_set)} images" in words
     assert any(f"with Whence {version()} on {platform.system()}" in text for text in words)
     archive = RunArchive(tmp_path, tiny_world)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from app.runs.run import Part
-from app.runs.selection import Strip
-from app.views.results_grid import SHOWN, empty_results_grid, ranks_by_id, results_grid
+from app.runs.selection import MOST, SHOWN, Strip
+from app.views.results_grid import BETTER, empty_results_grid, ranks_by_id, results_grid
 from app.views.training_image import fact_words, training_image_view
 from attribution.data.training_set import Example
 from attribution.methods.base import Family
@@ -92,6 +92,47 @@ def judged(name: str, family: Family, *z: float) -> Strip:
         found = replace(found, z=np.array(z), details={"z_threshold": 4.0})
     each: Any = SimpleNamespace(**{**vars(named(name)), "family": family})
     return Strip(name, name.upper(), each, found, Part("A", PART.query, {name: found}))
+
+
+def test_what_is_remembered_better_has_a_row_of_its_own_below_and_most_so_comes_first() -> None:
+    """Law: What the model remembers better after unlearning stands below, apart, where it was judged."""
+    found = ranking(range(1, 31), "f", stderr=0.1)
+    scores, z = np.linspace(9, -20, 30), np.linspace(9, -20, 30)
+    found = replace(found, scores=scores, z=z, details={"z_lowest": -5.0})
+    assert "The other direction" not in results_grid(strips_of({"a": ranking(range(1, 31), "f")}))
+    assert "The other direction" not in results_grid(strips_of({"a": replace(found, final=False)}))
+    own = results_grid(strips_of({"a": found})).split("The other direction")[1]
+    better = int((scores < -5).sum())
+    assert re.findall(r'data-id="train-(\d+)"', own) == [f"{row:05}" for row in range(30, 30 - BETTER, -1)]
+    assert f"the first {BETTER} of {better}" in own
+    assert "✦" not in own
+
+
+def test_more_of_every_row_is_shown_at_once_up_to_a_limit() -> None:
+    """Law: As many ranks are shown of every row, and more are offered as long as there are some."""
+    long, short = ranking(range(MOST + 50), "a"), ranking(range(SHOWN + 4), "b")
+    rows = strips_of({"a": long, "b": short})
+    shown = results_grid(rows)
+    assert re.findall(r'class="cell-more"[^>]*>([^<]*)<', shown) == [f"{SHOWN} more", "4 more"]
+    shown = results_grid(rows, most=2 * SHOWN)
+    assert shown.count('class="rank"') == 2 * SHOWN + SHOWN + 4
+    assert shown.count('class="cell-more"') == 1
+    assert 'class="cell-more"' not in results_grid(rows, most=MOST)
+
+
+def test_only_what_stands_out_is_shown_in_every_row_at_its_own_rank() -> None:
+    """Law: The filter shows in every row the images that stand out by a method that can tell, alone."""
+    told = judged("f", Family.INFLUENCE, 9.0, 3.0, 8.0)  # of rows 1, 2 and 3
+    looks = Strip("l", "L", named("l"), ranking([7, 3, 2, 1], "l"), PART)
+    without = Strip("w", "W", named("w"), ranking([8, 9], "w"), PART)
+    rows = of_one_part(told, looks, without)
+    assert re.search(r'class="only-out" aria-pressed="false">[^<]*<small>2<', results_grid(rows))
+    shown = results_grid(rows, only_out=True)
+    assert 'aria-pressed="true"' in shown
+    found = re.findall(r'data-id="train-(\d+)".*?class="rank">(\d+)<', shown)
+    assert found == [("00001", "1"), ("00003", "3"), ("00003", "2"), ("00001", "4")]
+    assert "None of what stands out is ranked here." in shown
+    assert "only-out" not in results_grid([looks])
 
 
 def of_one_part(*strips: Strip) -> list[Strip]:

@@ -34,6 +34,16 @@ def test_few_queries_of_nothing_have_an_image_that_stands_out(tail: str) -> None
     assert 0.005 < wrong < 0.12
 
 
+def test_the_other_direction_is_judged_as_the_first_would_be_of_scores_turned_round() -> None:
+    """Law: What stands out below is judged by control queries' smallest z, as above by their largest."""
+    rng = np.random.default_rng(6)
+    scores, related = rng.standard_gamma(2, (60, 90)), rng.random((60, 90)) < 0.1
+    null, turned = null_of(scores, related), null_of(-scores, related)
+    assert null.lowest == pytest.approx(-turned.threshold)
+    assert null.threshold == pytest.approx(-turned.lowest)
+    assert -null.lowest < null.threshold, "the tails of these scores are not alike"
+
+
 def test_related_controls_do_not_count_as_chance() -> None:
     rng = np.random.default_rng(2)
     scores = rng.normal(size=(50, 100))

@@ -1,0 +1,121 @@
+"""What a link to a run opens, and the way back from one run to another, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from app.runs.run import Run
+from tests.e2e.conftest import Open, Visit
+from tests.e2e.test_access import violations
+from tests.e2e.test_arrival import address, arriving, opened_on, world
+
+__all__ = ["address", "world"]  # fixtures
+
+
+def top(page: Page, selector: str) -> float:
+    box = page.locator(selector).first.bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def test_a_link_opens_on_the_result_and_the_form_comes_when_it_is_asked_for(
+    browser: Browser, address: str, world: tuple[Path, list[Run]]
+) -> None:
+    """Law: A link to a run opens on its result alone; the form is a press away, and Generate ends it."""
+    run = world[1][1]
+    with arriving(browser, f"{address}/?run={run.id}") as visit:
+        page = visit.page
+        expect(page.locator("#board .strip .cell[data-id]").first).to_be_visible()
+        expect(page).to_have_title(f"{run.caption} · Whence")
+        for folded in ("#source", "#ask", "#arrival .arrival", "#attribute", "#parts-row"):
+            expect(page.locator(folded)).to_be_hidden()
+        expect(visit.legend).to_contain_text(run.caption)
+        assert violations(page) == []
+        page.get_by_role("button", name="Ask a question of your own").click()
+        expect(page.locator("#prompt textarea")).to_be_focused()
+        expect(page.locator("#prompt textarea")).to_have_value(run.caption)
+        expect(page.locator("#attribute")).to_be_visible()
+        expect(page.get_by_role("button", name="Ask a question of your own")).to_be_hidden()
+
+
+def test_on_a_phone_the_answer_comes_first(
+    browser: Browser, address: str, world: tuple[Path, list[Run]]
+) -> None:
+    run = world[1][0]
+    size = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+    with arriving(browser, f"{address}/?run={run.id}", **size) as visit:
+        page = visit.page
+        expect(page.locator("#board .strip .cell[data-id]").first).to_be_visible()
+        expect(page.locator(".asked-of")).to_contain_text(run.caption)
+        assert top(page, ".asked-of") < top(page, "#board .strip") < top(page, "#stage")
+        assert top(page, "#board .strip") < 844, "the first row is on the first screen"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert violations(page) == []
+
+
+def test_an_unknown_link_leaves_the_form_where_it_is_and_back_leads_away(
+    browser: Browser, address: str
+) -> None:
+    with arriving(browser, "about:blank") as visit:
+        visit.page.goto(f"{address}/?run={'x' * 16}")
+        expect(visit.status).to_have_attribute("data-state", "failed")
+        expect(visit.page.locator("#source")).to_be_visible()
+        expect(visit.page).to_have_url(f"{address}/")
+        visit.page.go_back()
+        expect(visit.page).to_have_url("about:blank")
+
+
+def test_back_and_forward_lead_from_run_to_run(
+    browser: Browser, address: str, world: tuple[Path, list[Run]]
+) -> None:
+    """Law: Each run has its own place in the browser's history, after the page as it opened."""
+    first, second = world[1][:2]
+    with arriving(browser, address) as visit:
+        page = visit.page
+        opened_on(page, first)
+        for run in (second, first):
+            page.locator(f'#arrival [data-run="{run.id}"]').click()
+            expect(page).to_have_url(f"{address}/?run={run.id}")
+            opened_on(page, run)
+        page.go_back()
+        opened_on(page, second)
+        expect(page).to_have_title(f"{second.caption} · Whence")
+        page.go_back()
+        opened_on(page, first)  # the page opens on it
+        expect(page).to_have_url(f"{address}/")
+        expect(page).to_have_title("Whence")
+        page.go_forward()
+        opened_on(page, second)
+        expect(page).to_have_url(f"{address}/?run={second.id}")
+
+
+def test_a_picture_that_was_not_asked_about_leaves_no_place_to_go_back_to(open_page: Open) -> None:
+    visit = open_page()
+    answers = [ask(visit, prompt) for prompt in ("a cat on a table", "a dog on the beach")]
+    visit.page.go_back()
+    expect(visit.legend).to_contain_text("a cat on a table")
+    expect(visit.page).to_have_url(answers[0])
+    visit.page.go_back()
+    expect(visit.page.locator("#board .invitation")).to_be_visible()
+    expect(visit.page.locator("#attribute")).to_be_disabled()
+    expect(visit.page.locator(".stage.has-picture")).to_have_count(0)
+    for _ in range(2):  # quicker than the answers come
+        visit.page.go_forward()
+    expect(visit.legend).to_contain_text("a dog on the beach")
+    expect(visit.page).to_have_url(answers[1])
+    visit.generate("a cat on a table", steps=1)
+    expect(visit.page).not_to_have_url(re.compile("run="))
+
+
+def ask(visit: Visit, prompt: str) -> str:
+    """The link to the answer."""
+    visit.generate(prompt, steps=1)
+    visit.choose("random")
+    visit.effort("instant")
+    visit.attribute()
+    expect(visit.page.locator(".copy-link")).to_be_enabled()
+    expect(visit.page).to_have_title(f"{prompt} · Whence")
+    return visit.page.url
