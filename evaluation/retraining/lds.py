@@ -7,7 +7,7 @@ under the model that was trained without them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -52,6 +52,8 @@ class LdsLine:
     Attributes:
         own: the score where each model's losses are divided by their mean over the panel: what a model does
             to all pictures alike is no picture's own, and sums of any scores share it.
+        behind: the interval of how far it is behind the best, on the same pictures and models; None for the
+            best.
         models: that it was measured on.
     """
 
@@ -59,6 +61,7 @@ class LdsLine:
     score: float
     interval: Interval
     own: float
+    behind: Interval | None
     pictures: int
     models: int
 
@@ -90,6 +93,16 @@ def lds_interval(
     seed: int = 0,
 ) -> Interval:
     """The bootstrap interval of the mean score; pictures and models are resampled together."""
+    return interval_of(resampled(scores, left_out, losses, seed))
+
+
+def resampled(
+    scores: Float[ndarray, "pictures images"],
+    left_out: Bool[ndarray, "models images"],
+    losses: Float[ndarray, "models pictures"],
+    seed: int = 0,
+) -> Float[ndarray, " resamples"]:
+    """The mean score of resampled pictures and models: of one seed the same ones for every method."""
     sums = left_out.astype(np.float64) @ scores.T
     rng = np.random.default_rng(seed)
     models, pictures = losses.shape
@@ -97,7 +110,7 @@ def lds_interval(
     for _ in range(RESAMPLES):
         m, p = rng.integers(models, size=models), rng.integers(pictures, size=pictures)
         found.append(rank_correlations(sums[np.ix_(m, p)], losses[np.ix_(m, p)]).mean())
-    return interval_of(np.array(found))
+    return np.array(found)
 
 
 def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLine]:
@@ -107,7 +120,7 @@ def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLi
         return []
     losses = stacked([record for _, record in models])
     keys = [f"{picture.name}-whole" for picture in series.panel.pictures]
-    lines = []
+    lines, draws = [], {}
     for name, each in methods.items():
         if not set(keys) <= set(each.questions):
             continue
@@ -119,9 +132,14 @@ def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLi
             float(lds(scores, left_out, each).mean())
             for each in (losses, losses / losses.mean(axis=1, keepdims=True))
         )
-        interval = lds_interval(scores, left_out, losses)
-        lines.append(LdsLine(name, value, interval, own, len(keys), len(models)))
-    return sorted(lines, key=lambda line: -line.score)
+        draws[name] = resampled(scores, left_out, losses)
+        interval = interval_of(draws[name])
+        lines.append(LdsLine(name, value, interval, own, None, len(keys), len(models)))
+    lines.sort(key=lambda line: -line.score)
+    return [
+        replace(line, behind=interval_of(draws[lines[0].method] - draws[line.method])) if k else line
+        for k, line in enumerate(lines)
+    ]
 
 
 def reliability(series: Series) -> Reliability | None:

@@ -197,16 +197,27 @@ def datamodel(evidence: Evidence) -> Written | None:
             f"{x.score:.3f} {interval(x.interval)}",
             f"{x.score / sure.ceiling:.2f}" if sure.ceiling else "",
             f"{x.own:.3f}",
+            "" if x.behind is None else f"{lines[0].score - x.score:.3f} {interval(x.behind)}",
         )
         for x in lines
     ]
-    header = ("method", "LDS", "share of the ceiling", "LDS of each picture's own losses")
+    header = (
+        "method",
+        "LDS",
+        "share of the ceiling",
+        "LDS of each picture's own losses",
+        "behind the best",
+    )
     text += "\n" + table(header, rows) + OWN
     marks = [(x.method, [Mark(x.score, x.interval)]) for x in lines]
     chart = {"lds.svg": interval_chart(marks, ("LDS",), "LDS", percent=False)} if marks else {}
     if chart:
         text += f"\n![Linear datamodeling score]({FOLDER}/lds.svg)\n"
-    best = f" The best, `{lines[0].method}`, reaches {lines[0].score:.2f}." if lines else ""
+    best = ""
+    if lines:
+        near = [f"`{x.method}`" for x in lines if x.behind is not None and x.behind[0] <= 0]
+        apart = f", not told apart from {', '.join(near)}" if near else ""
+        best = f" The best, `{lines[0].method}`, reaches {lines[0].score:.2f}{apart}."
     plainly = f"On {sure.models} models of random halves the score can reach {sure.ceiling:.2f}.{best}"
     return Written(text, plainly, chart)
 
