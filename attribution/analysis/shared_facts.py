@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 
 from attribution.analysis.agreement import TOP
 from attribution.analysis.groups import LEVEL, columns_of, wilson
-from attribution.data.catalogue import values_of
+from attribution.data.postings import values_of
 from attribution.data.training_set import TrainingSet
 from attribution.data.words import COMMON, words
 from attribution.results import Ranking

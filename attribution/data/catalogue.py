@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from attribution.data.columns import listed
+from attribution.data.postings import Postings, values_of
 from attribution.data.training_set import Example, TrainingSet
 from attribution.data.words import words
 from attribution.errors import SettingsError
 
-NONE = "none"  # what an image without a value in a column counts as
 BEGINS = "*"  # ends a word of which only the beginning is asked for
 RANGE = re.compile(r"\s*(-?[\d.eE+]*?)\s*\.\.\s*(-?[\d.eE+]*)\s*")  # 2..5, 2.. and ..5, of numbers
 
@@ -35,70 +32,6 @@ class Filter:
 
     column: str
     value: str
-
-
-@dataclass(frozen=True)
-class Postings:
-    """Which rows have each of some terms, each row once for a term.
-
-    Attributes:
-        places: of the terms, in the order in which they were met.
-        starts: where the rows of each place begin; one more, for where the last ones end.
-        rows: by place, ascending.
-    """
-
-    places: Mapping[str, int]
-    starts: Int64[ndarray, " terms_and_end"]
-    rows: Int64[ndarray, " entries"]
-
-    @classmethod
-    def of_terms(cls, terms: Iterable[Iterable[str]]) -> Postings:
-        """The postings of the terms of each row, in the rows' order."""
-        places: dict[str, int] = {}
-        met, rows = array("q"), array("q")
-        for row, own in enumerate(terms):
-            for term in dict.fromkeys(own):
-                met.append(places.setdefault(term, len(places)))
-                rows.append(row)
-        of_entries = np.frombuffer(met, np.int64) if met else np.empty(0, np.int64)
-        order = np.argsort(of_entries, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(np.bincount(of_entries, minlength=len(places)))])
-        found = np.frombuffer(rows, np.int64)[order] if rows else np.empty(0, np.int64)
-        return cls(places, starts.astype(np.int64), found)
-
-    def of(self, term: str) -> Int64[ndarray, " k"]:
-        """The rows that have a term, ascending; none for one that no row has."""
-        place = self.places.get(term)
-        if place is None:
-            return self.rows[:0]
-        return self.rows[self.starts[place] : self.starts[place + 1]]
-
-    def beginning_with(self, start: str) -> Iterator[str]:
-        """The terms that begin so."""
-        for term in self._sorted[bisect_left(self._sorted, start) :]:
-            if not term.startswith(start):
-                return
-            yield term
-
-    @cached_property
-    def terms(self) -> list[str]:
-        """All terms, by place."""
-        return list(self.places)
-
-    @cached_property
-    def counts(self) -> Int64[ndarray, " terms"]:
-        """How many rows have each term, by place."""
-        return np.diff(self.starts)
-
-    def counts_among(self, chosen: Bool[ndarray, " examples"]) -> Int64[ndarray, " terms"]:
-        """How many of the chosen rows have each term, by place."""
-        if not len(self.places):
-            return self.counts
-        return np.add.reduceat(chosen[self.rows].astype(np.int64), self.starts[:-1])
-
-    @cached_property
-    def _sorted(self) -> list[str]:
-        return sorted(self.places)
 
 
 @dataclass(frozen=True)
@@ -189,22 +122,6 @@ class Catalogue:
             else:
                 found |= _in_range(column, value)
         return found
-
-
-def values_of(example: Example, column: str) -> tuple[str, ...]:
-    """The values that an image has in a column: one, or several where the column holds a list.
-
-    A list of objects counts by their names. An image without a value counts as "none".
-    """
-    value = example.metadata.get(column)
-    if isinstance(value, list):
-        named = [v.get("name") if isinstance(v, dict) else v for v in value]
-        return tuple(dict.fromkeys(str(v) for v in named if _is_plain(v))) or (NONE,)
-    return (str(value),) if _is_plain(value) else (NONE,)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) and value != ""
 
 
 def _column(examples: Sequence[Example], name: str) -> Column:

@@ -16,6 +16,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 
 from attribution.data.columnar import (
+    DATA,
     PLACES,
     Columns,
     InOrder,
@@ -25,11 +26,14 @@ from attribution.data.columnar import (
     texts_column,
 )
 from attribution.data.pictures import Packed, Pictures, Place
+from attribution.data.postings import Postings, groupings_of, postings_columns, stored_postings
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import TrainingSetError
 
 BY_ID, BY_FILE = "rows by id", "rows by file"
 OTHERS = "further captions"  # a column only where a picture has some
+GROUPED = "columns to group by"  # the values of each, by its number, stand under GROUP
+GROUP = "values of column {}"
 SHA256, SHARD, PLACE, HELD = "sha256", "shard", "place", "captions with the word"
 
 
@@ -40,8 +44,13 @@ def columns_of_set(training_set: TrainingSet, pictures: Packed) -> Columns:
     counts = sorted(training_set.word_counts.items())
     names = [each.file_name for each in examples]
     others = (json.dumps(each.others) for each in examples) if training_set.most_captions > 1 else None
+    grouped: Columns = {}
+    for number, postings in enumerate(training_set.groupings.values()):
+        grouped |= postings_columns(GROUP.format(number), postings)
     return {
         **({} if others is None else texts_column(OTHERS, others)),
+        **texts_column(GROUPED, training_set.groupings),
+        **grouped,
         **texts_column("id", training_set.ids),
         **texts_column("file", names),
         **texts_column("caption", training_set.captions),
@@ -84,6 +93,26 @@ class Table(Sequence[Example]):
         self.by_id, self.by_file = columns[BY_ID], columns[BY_FILE]
         self.shards, self.places, self.held = columns[SHARD], columns[PLACE], columns[HELD]
         self._sha256 = columns[SHA256].reshape(rows, 32)
+        self._columns = columns
+
+    @cached_property
+    def groupings(self) -> Mapping[str, Postings]:
+        """The columns that images can be grouped by; counted now, of a table that was written without.
+
+        Raises:
+            TrainingSetError: they are damaged.
+        """
+        if f"{GROUPED} {DATA}" not in self._columns:
+            return groupings_of(self)
+        try:
+            names = tuple(Texts(self._columns, GROUPED))
+            found = (stored_postings(self._columns, GROUP.format(k), len(self)) for k in range(len(names)))
+            return dict(zip(names, found, strict=True))
+        except ValueError as problem:
+            raise TrainingSetError(
+                f"the training set's table is damaged: {problem}; run `python -m precompute init "
+                "--workspace DIR`"
+            ) from None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -188,6 +217,10 @@ class TableSet(TrainingSet):
 
     def has_word(self, word: str) -> bool:
         return self._words.row_of(word) is not None
+
+    @property
+    def groupings(self) -> Mapping[str, Postings]:
+        return self._table.groupings
 
     @property
     def word_counts(self) -> dict[str, int]:

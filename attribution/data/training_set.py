@@ -18,6 +18,7 @@ from PIL import Image
 
 from attribution.data.images import read_image
 from attribution.data.pictures import Files, Pictures
+from attribution.data.postings import Postings, groupings_of
 from attribution.data.words import words
 from attribution.errors import TrainingSetError
 
@@ -141,6 +142,11 @@ class TrainingSet:
     def words_in_more_than(self, share: float) -> set[str]:
         """The words that more than a share of all captions have."""
         return {word for word, count in self.word_counts.items() if count > share * len(self)}
+
+    @cached_property
+    def groupings(self) -> Mapping[str, Postings]:
+        """The columns that images can be grouped by: which have each of their values."""
+        return groupings_of(self.examples)
 
     @property
     def files(self) -> dict[str, str]:
