@@ -12,8 +12,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from scipy.stats import binomtest, norm
 
-from attribution.data.postings import values_of
-from attribution.data.training_set import TrainingSet
+from attribution.data.training_set import TrainingSet, values_of
 from attribution.errors import SettingsError
 from attribution.results import Ranking
 from attribution.rng import generator

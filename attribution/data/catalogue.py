@@ -17,8 +17,8 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from attribution.data.columns import listed
-from attribution.data.postings import Postings, values_of
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.postings import Postings, values_in
+from attribution.data.training_set import TrainingSet
 from attribution.data.words import words
 from attribution.errors import SettingsError
 
@@ -65,14 +65,13 @@ class Catalogue:
 
     @classmethod
     def of(cls, training_set: TrainingSet) -> Catalogue:
-        """One pass over all examples for each column, and two for the words."""
-        examples = training_set.examples
-        names = dict.fromkeys(name for example in examples for name in example.metadata)
-        columns = {name: _column(examples, name) for name in names}
+        """One pass over all metadata for each column, one for their names, and two for the words."""
+        names = dict.fromkeys(name for metadata in training_set.each_metadata() for name in metadata)
+        columns = {name: _column(training_set, name) for name in names}
         return cls(
             len(training_set),
             Postings.of_terms(map(words, training_set.captions)),
-            Postings.of_terms(_fact_words(example) for example in examples),
+            Postings.of_terms(map(_fact_words, training_set.each_metadata())),
             {name: column for name, column in columns.items() if len(column.values.places) > 1},
         )
 
@@ -124,13 +123,13 @@ class Catalogue:
         return found
 
 
-def _column(examples: Sequence[Example], name: str) -> Column:
-    own = [example.metadata.get(name) for example in examples]
+def _column(training_set: TrainingSet, name: str) -> Column:
+    own = [metadata.get(name) for metadata in training_set.each_metadata()]
     read = [math.nan if value in (None, "") else _number(value) for value in own]
     numbers = None if None in read else np.array(read, np.float64)
     if numbers is not None and np.isnan(numbers).all():
         numbers = None
-    return Column(name, Postings.of_terms(values_of(example, name) for example in examples), numbers)
+    return Column(name, Postings.of_terms(map(values_in, own)), numbers)
 
 
 def _number(value: Any) -> float | None:
@@ -143,11 +142,11 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _fact_words(example: Example) -> Iterator[str]:
+def _fact_words(metadata: Mapping[str, Any]) -> Iterator[str]:
     """The words of an example's metadata; fractions are no words."""
-    for column, value in example.metadata.items():
+    for value in metadata.values():
         if not isinstance(value, float) and value is not None:
-            for each in values_of(example, column):
+            for each in values_in(value):
                 yield from words(each)
 
 

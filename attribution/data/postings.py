@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -91,20 +91,11 @@ class Postings:
         return sorted(self.places)
 
 
-@runtime_checkable
-class Described(Protocol):
-    """An example, as far as its further columns go."""
-
-    @property
-    def metadata(self) -> Mapping[str, Any]: ...
-
-
-def values_of(example: Described, column: str) -> tuple[str, ...]:
+def values_in(value: Any) -> tuple[str, ...]:
     """The values that an image has in a column: one, or several where the column holds a list.
 
     A list of objects counts by their names. An image without a value counts as "none".
     """
-    value = example.metadata.get(column)
     if isinstance(value, list):
         named = [v.get("name") if isinstance(v, dict) else v for v in value]
         return tuple(dict.fromkeys(str(v) for v in named if _is_plain(v))) or (NONE,)
@@ -115,25 +106,25 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool) and value != ""
 
 
-def groupings_of(examples: Sequence[Described]) -> dict[str, Postings]:
-    """The columns that images can be grouped by, with the rows of each value.
+def groupings_of(metadata: Iterable[Mapping[str, Any]], total: int) -> dict[str, Postings]:
+    """The columns that `total` images can be grouped by, with the rows of each value.
 
     They have at least two values among the images that have them at all, at most `MOST_VALUES`, and fewer
     than there are images.
     """
     met: dict[str, dict[str, array[int]] | None] = {}
-    most = min(MOST_VALUES, len(examples) - 1)
-    for row, example in enumerate(examples):
-        for column in example.metadata:
+    most = min(MOST_VALUES, total - 1)
+    for row, columns in enumerate(metadata):
+        for column, held in columns.items():
             own = met.setdefault(column, {})
             if own is None:
                 continue
-            for value in values_of(example, column):
+            for value in values_in(held):
                 own.setdefault(value, array("q")).append(row)
             if len(own) > most:
                 met[column] = None
     kept = {column: own for column, own in met.items() if own is not None and len(own) >= 2}
-    return {column: Postings.of_rows(_with_none(own, len(examples))) for column, own in kept.items()}
+    return {column: Postings.of_rows(_with_none(own, total)) for column, own in kept.items()}
 
 
 def _with_none(values: Mapping[str, Sequence[int]], total: int) -> Mapping[str, Sequence[int]]:

@@ -95,6 +95,10 @@ class Table(Sequence[Example]):
         self._sha256 = columns[SHA256].reshape(rows, 32)
         self._columns = columns
 
+    def each_metadata(self) -> Iterator[dict[str, Any]]:
+        """The further columns of every row, in order, and nothing else of it."""
+        return (_stored(text, dict) for text in self._metadata)
+
     @cached_property
     def groupings(self) -> Mapping[str, Postings]:
         """The columns that images can be grouped by; counted now, of a table that was written without.
@@ -103,7 +107,7 @@ class Table(Sequence[Example]):
             TrainingSetError: they are damaged.
         """
         if f"{GROUPED} {DATA}" not in self._columns:
-            return groupings_of(self)
+            return groupings_of(self.each_metadata(), len(self))
         try:
             names = tuple(Texts(self._columns, GROUPED))
             found = (stored_postings(self._columns, GROUP.format(k), len(self)) for k in range(len(names)))
@@ -217,6 +221,9 @@ class TableSet(TrainingSet):
 
     def has_word(self, word: str) -> bool:
         return self._words.row_of(word) is not None
+
+    def each_metadata(self) -> Iterator[Mapping[str, Any]]:
+        return self._table.each_metadata()
 
     @property
     def groupings(self) -> Mapping[str, Postings]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from PIL import Image
 
 from attribution.data.images import read_image
 from attribution.data.pictures import Files, Pictures
-from attribution.data.postings import Postings, groupings_of
+from attribution.data.postings import Postings, groupings_of, values_in
 from attribution.data.words import words
 from attribution.errors import TrainingSetError
 
@@ -41,6 +41,11 @@ class Example:
     sha256: str
     metadata: Mapping[str, Any]
     others: tuple[str, ...] = ()
+
+
+def values_of(example: Example, column: str) -> tuple[str, ...]:
+    """The values that an image has in a column, see `values_in`."""
+    return values_in(example.metadata.get(column))
 
 
 class TrainingSet:
@@ -146,7 +151,11 @@ class TrainingSet:
     @cached_property
     def groupings(self) -> Mapping[str, Postings]:
         """The columns that images can be grouped by: which have each of their values."""
-        return groupings_of(self.examples)
+        return groupings_of(self.each_metadata(), len(self))
+
+    def each_metadata(self) -> Iterator[Mapping[str, Any]]:
+        """The further columns of every row, in order."""
+        return (example.metadata for example in self.examples)
 
     @property
     def files(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from attribution.analysis import groups
 from attribution.analysis.groups import columns_of, grouped, wilson
-from attribution.data.postings import values_of
+from attribution.data.training_set import values_of
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from tests.worlds.facts import described, ranked

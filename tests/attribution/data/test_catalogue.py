@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from attribution.data.catalogue import Catalogue, Filter
-from attribution.data.postings import values_of
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.training_set import Example, TrainingSet, values_of
 from attribution.data.words import words
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace

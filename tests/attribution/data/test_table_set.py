@@ -14,10 +14,9 @@ from attribution.data.columnar import mapped_columns
 from attribution.data.columns import Columns
 from attribution.data.index import load_scan, save_scan
 from attribution.data.pictures import Packed
-from attribution.data.postings import values_of
 from attribution.data.shards import open_packed, seen_sha256
 from attribution.data.table_set import Table, TableSet
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.training_set import Example, TrainingSet, values_of
 from attribution.errors import TrainingSetError
 from tests.worlds.tar_files import write_tar
 
