@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Int64
@@ -122,13 +122,13 @@ class Table(Sequence[Example]):
         return len(self.ids)
 
     @overload
-    def __getitem__(self, index: int) -> Example: ...
+    def __getitem__(self, index: SupportsIndex) -> Example: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Example, ...]: ...
-    def __getitem__(self, index: int | slice) -> Example | tuple[Example, ...]:
+    def __getitem__(self, index: SupportsIndex | slice) -> Example | tuple[Example, ...]:
         if isinstance(index, slice):
             return tuple(self[row] for row in range(*index.indices(len(self))))
-        row = range(len(self))[int(index)]
+        row = range(len(self))[index]
         name, caption = self.file_names[row], self.captions[row]
         sha256 = self._sha256[row].tobytes().hex()
         metadata: dict[str, Any] = _stored(self._metadata[row], dict)
