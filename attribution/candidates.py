@@ -17,7 +17,8 @@ from attribution.query import Candidates
 from attribution.results import Progress, Scores, ranked_rows, returned
 from attribution.rng import generator
 
-Known = dict[str, Scores]  # final scores of all training images for this query, by method
+# By method, its final scores for this query of all training images, or of the nearest that its index finds.
+Known = dict[str, Scores]
 
 
 def candidates_for(
@@ -96,7 +97,7 @@ def _has_all(context: QueryContext, each: Method) -> bool:
 def _scored(
     each: Method, context: QueryContext, known: Known | None, for_method: str
 ) -> Generator[Progress, None, Scores]:
-    """Yield a method's progress in another's name; return its final scores of all training images."""
+    """Yield a method's progress in another's name; return its final scores of all it can rank."""
     if known is not None and each.name in known:
         return known[each.name]
     last = None
@@ -112,5 +113,5 @@ def _scored(
 
 
 def _final(each: Method, context: QueryContext, known: Known | None) -> Scores:
-    """Return a method's final scores of all training images."""
+    """Return a method's final scores of all it can rank."""
     return returned(_scored(each, context, known, each.name))

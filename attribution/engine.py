@@ -12,7 +12,8 @@ from attribution.errors import Cancelled, InputError, SettingsError, WhenceError
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, Method, check_answerable, method
 from attribution.query import Candidates, Query, Settings
-from attribution.results import Attribution, Progress, Ranking, Scores
+from attribution.results import APPROXIMATE, Attribution, Progress, Ranking, Scores
+from attribution.workspace.inverted_lists import FIRST
 from attribution.workspace.workspace import Workspace
 
 
@@ -147,7 +148,7 @@ def _ranked(each: Method, context: QueryContext, known: Known) -> Iterator[Progr
         if isinstance(event, Progress):
             yield event
             continue
-        if event.final and len(event.rows) == len(context.workspace.training_set):
+        if event.final and len(candidates.rows) == len(context.workspace.training_set):
             known[each.name] = event
         yield _ranking(each, context.workspace, event, candidates, time.perf_counter() - started)
 
@@ -160,7 +161,14 @@ def _ranking(
 
 
 def _words_for(candidates: Candidates, scores: Scores, total: int) -> str:
-    """What was ranked: of a race, or of a scan that was not finished, what has been measured."""
+    """What was ranked: of a race, or of a scan that was not finished, what has been measured; of a search
+    through an index, what it has found.
+    """
+    if recall := scores.details.get(APPROXIMATE):
+        return (
+            f"the {len(scores.rows):,} nearest of {total:,} training images by an approximate index, which "
+            f"finds {recall['first']:.1%} of the true first {FIRST}"
+        )
     if candidates.race:
         again = scores.details.get("measured_again", 0)
         words = f"the {len(scores.rows):,} most promising of {total:,} training images"

@@ -15,6 +15,7 @@ from attribution.data.training_set import TrainingSet
 from attribution.errors import NonFiniteError, WhenceError
 
 T = TypeVar("T")
+APPROXIMATE = "approximate"  # in the details of a method that looked at a part: the recall measured of it
 UNSURE = 2.0  # standard errors: a score that is nearer to nothing may be nothing
 
 

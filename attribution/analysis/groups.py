@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
-from attribution.data.catalogue import values_of
-from attribution.data.training_set import TrainingSet
+from attribution.data.training_set import TrainingSet, values_of
 from attribution.errors import SettingsError
 from attribution.results import Ranking
 from attribution.rng import generator
 
 RESAMPLED = 1000  # times, for an interval
 LEVEL = 0.95
-MOST_VALUES = 500  # of a column that can be grouped by
+RESAMPLED_UP_TO = 20_000  # images
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,9 @@ class Share:
     base: float
 
 
-@lru_cache(maxsize=4)
 def columns_of(training_set: TrainingSet) -> tuple[str, ...]:
     """The columns that images can be grouped by: at least two values, and fewer values than images."""
-    found: dict[str, set[str]] = {}
-    for example in training_set.examples:
-        for column in example.metadata:
-            found.setdefault(column, set()).update(values_of(example, column))
-    most = min(MOST_VALUES, len(training_set.examples) - 1)
-    return tuple(column for column, values in found.items() if 2 <= len(values) <= most)
+    return tuple(training_set.groupings)
 
 
 def grouped(
@@ -82,8 +75,9 @@ def grouped(
     """One group a value, the largest sum first.
 
     The sum's interval is a bootstrap over images (Poisson weights) that also moves every score by its
-    standard error: what another training set like this one, measured anew, would give. The share's is
-    Wilson's. An image with several values counts for each of them.
+    standard error: what another training set like this one, measured anew, would give; of more images than
+    `RESAMPLED_UP_TO`, the normal distribution that it comes to. The share's is Wilson's.
+    An image with several values counts for each of them.
 
     Raises:
         SettingsError: images cannot be grouped by this column.
@@ -91,28 +85,18 @@ def grouped(
     if column not in columns_of(training_set):
         known = ", ".join(columns_of(training_set)) or "none at all"
         raise SettingsError(f"the training set cannot be grouped by {column!r}: choose from {known}")
-    names, member = _membership(ranking, training_set, column)
-    scores, count = ranking.scores, len(ranking)
-    errors = np.zeros(count) if ranking.stderr is None else ranking.stderr
-    low, high = _intervals(scores, errors, member, seed)
+    members = _members(ranking, training_set, column)
+    errors = np.zeros(len(ranking)) if ranking.stderr is None else ranking.stderr
+    if len(ranking) > RESAMPLED_UP_TO:
+        intervals = _normal_intervals(ranking.scores, errors, members)
+    else:
+        intervals = _intervals(ranking.scores, errors, members, seed)
     shares = {share.value: share for share in first_shares(ranking, training_set, column, top)}
     groups = []
-    for k, name in enumerate(names):
-        share = shares[name]
-        groups.append(
-            Group(
-                name,
-                int(member[:, k].sum()),
-                share.base,
-                float(scores @ member[:, k]),
-                float(low[k]),
-                float(high[k]),
-                share.first,
-                share.share,
-                share.low,
-                share.high,
-            )
-        )
+    for (name, own), (low, high) in zip(members.items(), intervals, strict=True):
+        share, summed = shares[name], float(ranking.scores[own].sum())
+        first = (share.first, share.share, share.low, share.high)
+        groups.append(Group(name, len(own), share.base, summed, low, high, *first))
     return sorted(groups, key=lambda group: (-group.summed, group.value))
 
 
@@ -128,37 +112,58 @@ def first_shares(ranking: Ranking, training_set: TrainingSet, column: str, top: 
     return sorted(shares, key=lambda share: (-share.share, share.value))
 
 
-@lru_cache(maxsize=16)
 def shares_of(training_set: TrainingSet, column: str) -> dict[str, float]:
-    """The share of all training images that have each value of a column."""
-    counted = Counter(value for example in training_set.examples for value in values_of(example, column))
-    return {value: images / len(training_set) for value, images in counted.items()}
+    """The share of all training images that have each value of a column that they can be grouped by."""
+    values = training_set.groupings[column]
+    return dict(zip(values.terms, (values.counts / len(training_set)).tolist(), strict=True))
 
 
-def _membership(
-    ranking: Ranking, training_set: TrainingSet, column: str
-) -> tuple[list[str], Float64[ndarray, "ranked values"]]:
-    """The values of a column, and a 1 for each that a ranked image has."""
-    values = [values_of(training_set.examples[row], column) for row in ranking.rows]
-    names = sorted({value for each in values for value in each})
-    places = {name: k for k, name in enumerate(names)}
-    member = np.zeros((len(values), len(names)))
-    for number, each in enumerate(values):
-        member[number, [places[value] for value in each]] = 1
-    return names, member
+def _members(ranking: Ranking, training_set: TrainingSet, column: str) -> dict[str, Int64[ndarray, " k"]]:
+    """By value, in order, the positions of the ranked images that have it; of those that any has."""
+    place = np.full(len(training_set), -1)
+    place[ranking.rows] = np.arange(len(ranking))
+    values = training_set.groupings[column]
+    found = {value: place[values.of(value)] for value in sorted(values.terms)}
+    held = {value: np.sort(places[places >= 0]) for value, places in found.items()}
+    return {value: places for value, places in held.items() if len(places)}
 
 
 def _intervals(
-    scores: np.ndarray, errors: np.ndarray, member: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+    scores: Float64[ndarray, " ranked"],
+    errors: Float64[ndarray, " ranked"],
+    members: Mapping[str, Int64[ndarray, " k"]],
+    seed: int,
+) -> Iterator[tuple[float, float]]:
+    """The interval of each group's sum, by resampling."""
+    member = np.zeros((len(scores), len(members)))
+    for k, own in enumerate(members.values()):
+        member[own, k] = 1
     rng = generator(seed, "groups")
-    sums = np.empty((RESAMPLED, member.shape[1]))
+    sums = np.empty((RESAMPLED, len(members)))
     for k in range(RESAMPLED):
         weights = rng.poisson(1.0, len(scores))
         moved = scores + errors * rng.standard_normal(len(scores))
         sums[k] = (weights * moved) @ member
     tail = (1 - LEVEL) / 2
-    return np.quantile(sums, tail, axis=0), np.quantile(sums, 1 - tail, axis=0)
+    low, high = np.quantile(sums, tail, axis=0), np.quantile(sums, 1 - tail, axis=0)
+    yield from zip(low.tolist(), high.tolist(), strict=True)
+
+
+def _normal_intervals(
+    scores: Float64[ndarray, " ranked"],
+    errors: Float64[ndarray, " ranked"],
+    members: Mapping[str, Int64[ndarray, " k"]],
+) -> Iterator[tuple[float, float]]:
+    """What resampling would give of very many images, without it.
+
+    An image's part of a sum is w (s + e z), with w of Poisson's distribution of mean 1 and z normal. Its
+    variance is E[w^2] (s^2 + e^2) - s^2 = s^2 + 2 e^2, and the sum of many parts is normal.
+    """
+    width = float(norm.isf((1 - LEVEL) / 2))
+    for own in members.values():
+        middle = float(scores[own].sum())
+        apart = width * math.sqrt(float((scores[own] ** 2 + 2 * errors[own] ** 2).sum()))
+        yield middle - apart, middle + apart
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:

@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from attribution.analysis.groups import columns_of
 from attribution.analysis.shared_facts import CAPTION, NO_VALUE
-from attribution.data.catalogue import values_of
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.training_set import Example, TrainingSet, values_of
 from attribution.data.words import words
 
 MOST = 48  # words that are offered of one column, or of the captions

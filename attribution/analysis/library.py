@@ -123,7 +123,7 @@ def like_picture(workspace: Workspace, encoder: str, picture: Image.Image) -> Or
 def like_row(workspace: Workspace, encoder: str, row: int) -> Order:
     """By likeness to a training image, which comes first."""
     space = workspace.load(embedding(encoder))
-    return Order(space, space.neighbours.vectors[row])
+    return Order(space, space.neighbours.vector(row))
 
 
 def random_rows(

@@ -46,7 +46,7 @@ def similar_images(
         ArtifactError: the workspace has no such embedding.
     """
     neighbours = workspace.load(kind).neighbours
-    vector = neighbours.vectors[row]
+    vector = neighbours.vector(row)
     near = neighbours.search(vector, count + 1)
     near = near[near != row][:count]
     own = workspace.prepared(workspace.training_set.image(row))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.stats import hypergeom
 
 from attribution.analysis.agreement import TOP
-from attribution.analysis.groups import LEVEL, columns_of, wilson
-from attribution.data.catalogue import values_of
+from attribution.analysis.groups import LEVEL, wilson
+from attribution.data.postings import values_in
 from attribution.data.training_set import TrainingSet
 from attribution.data.words import COMMON, words
 from attribution.results import Ranking
@@ -80,7 +80,8 @@ def most_shared(ranking: Ranking, top: int = TOP) -> SharedFact | None:
 @lru_cache(maxsize=4)
 def counted_facts(training_set: TrainingSet) -> Counter[Fact]:
     """Every fact of a training set, and of how many images it is true."""
-    return Counter(fact for row in range(len(training_set)) for fact in facts_of(training_set, row))
+    rows = zip(training_set.captions, training_set.each_metadata(), strict=True)
+    return Counter(fact for caption, metadata in rows for fact in _facts(training_set, caption, metadata))
 
 
 def facts_of(training_set: TrainingSet, row: int) -> Iterator[Fact]:
@@ -89,11 +90,15 @@ def facts_of(training_set: TrainingSet, row: int) -> Iterator[Fact]:
     Words that are common to the captions say nothing, and a pair with one of them no more than the other.
     """
     example = training_set.examples[row]
-    for column in columns_of(training_set):
-        for value in values_of(example, column):
+    return _facts(training_set, example.caption, example.metadata)
+
+
+def _facts(training_set: TrainingSet, caption: str, metadata: Mapping[str, Any]) -> Iterator[Fact]:
+    for column in training_set.groupings:
+        for value in values_in(metadata.get(column)):
             if value != NO_VALUE:
                 yield Fact(column, value)
-    said, usual = words(example.caption), _common(training_set)
+    said, usual = words(caption), _common(training_set)
     for term in dict.fromkeys([*zip(said), *pairwise(said)]):
         if usual.isdisjoint(term):
             yield Fact(CAPTION, " ".join(term))

@@ -117,7 +117,7 @@ def nearest_others(workspace: Workspace, encoder: str) -> Float64[ndarray, " oth
 
 def _nearest_other(neighbours: Neighbours, row: int) -> float:
     """The cosine of a training image to the nearest of the others."""
-    vector = neighbours.vectors[row]
+    vector = neighbours.vector(row)
     near = neighbours.search(vector, 2)
     return float(neighbours.scores(vector, near[near != row][:1])[0])
 

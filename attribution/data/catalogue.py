@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from attribution.data.columns import listed
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.postings import Postings, values_in
+from attribution.data.training_set import TrainingSet
 from attribution.data.words import words
 from attribution.errors import SettingsError
 
-NONE = "none"  # what an image without a value in a column counts as
 BEGINS = "*"  # ends a word of which only the beginning is asked for
 RANGE = re.compile(r"\s*(-?[\d.eE+]*?)\s*\.\.\s*(-?[\d.eE+]*)\s*")  # 2..5, 2.. and ..5, of numbers
 
@@ -35,70 +32,6 @@ class Filter:
 
     column: str
     value: str
-
-
-@dataclass(frozen=True)
-class Postings:
-    """Which rows have each of some terms, each row once for a term.
-
-    Attributes:
-        places: of the terms, in the order in which they were met.
-        starts: where the rows of each place begin; one more, for where the last ones end.
-        rows: by place, ascending.
-    """
-
-    places: Mapping[str, int]
-    starts: Int64[ndarray, " terms_and_end"]
-    rows: Int64[ndarray, " entries"]
-
-    @classmethod
-    def of_terms(cls, terms: Iterable[Iterable[str]]) -> Postings:
-        """The postings of the terms of each row, in the rows' order."""
-        places: dict[str, int] = {}
-        met, rows = array("q"), array("q")
-        for row, own in enumerate(terms):
-            for term in dict.fromkeys(own):
-                met.append(places.setdefault(term, len(places)))
-                rows.append(row)
-        of_entries = np.frombuffer(met, np.int64) if met else np.empty(0, np.int64)
-        order = np.argsort(of_entries, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(np.bincount(of_entries, minlength=len(places)))])
-        found = np.frombuffer(rows, np.int64)[order] if rows else np.empty(0, np.int64)
-        return cls(places, starts.astype(np.int64), found)
-
-    def of(self, term: str) -> Int64[ndarray, " k"]:
-        """The rows that have a term, ascending; none for one that no row has."""
-        place = self.places.get(term)
-        if place is None:
-            return self.rows[:0]
-        return self.rows[self.starts[place] : self.starts[place + 1]]
-
-    def beginning_with(self, start: str) -> Iterator[str]:
-        """The terms that begin so."""
-        for term in self._sorted[bisect_left(self._sorted, start) :]:
-            if not term.startswith(start):
-                return
-            yield term
-
-    @cached_property
-    def terms(self) -> list[str]:
-        """All terms, by place."""
-        return list(self.places)
-
-    @cached_property
-    def counts(self) -> Int64[ndarray, " terms"]:
-        """How many rows have each term, by place."""
-        return np.diff(self.starts)
-
-    def counts_among(self, chosen: Bool[ndarray, " examples"]) -> Int64[ndarray, " terms"]:
-        """How many of the chosen rows have each term, by place."""
-        if not len(self.places):
-            return self.counts
-        return np.add.reduceat(chosen[self.rows].astype(np.int64), self.starts[:-1])
-
-    @cached_property
-    def _sorted(self) -> list[str]:
-        return sorted(self.places)
 
 
 @dataclass(frozen=True)
@@ -132,14 +65,13 @@ class Catalogue:
 
     @classmethod
     def of(cls, training_set: TrainingSet) -> Catalogue:
-        """One pass over all examples for each column, and two for the words."""
-        examples = training_set.examples
-        names = dict.fromkeys(name for example in examples for name in example.metadata)
-        columns = {name: _column(examples, name) for name in names}
+        """One pass over all metadata for each column, one for their names, and two for the words."""
+        names = dict.fromkeys(name for metadata in training_set.each_metadata() for name in metadata)
+        columns = {name: _column(training_set, name) for name in names}
         return cls(
             len(training_set),
             Postings.of_terms(map(words, training_set.captions)),
-            Postings.of_terms(_fact_words(example) for example in examples),
+            Postings.of_terms(map(_fact_words, training_set.each_metadata())),
             {name: column for name, column in columns.items() if len(column.values.places) > 1},
         )
 
@@ -191,29 +123,13 @@ class Catalogue:
         return found
 
 
-def values_of(example: Example, column: str) -> tuple[str, ...]:
-    """The values that an image has in a column: one, or several where the column holds a list.
-
-    A list of objects counts by their names. An image without a value counts as "none".
-    """
-    value = example.metadata.get(column)
-    if isinstance(value, list):
-        named = [v.get("name") if isinstance(v, dict) else v for v in value]
-        return tuple(dict.fromkeys(str(v) for v in named if _is_plain(v))) or (NONE,)
-    return (str(value),) if _is_plain(value) else (NONE,)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) and value != ""
-
-
-def _column(examples: Sequence[Example], name: str) -> Column:
-    own = [example.metadata.get(name) for example in examples]
+def _column(training_set: TrainingSet, name: str) -> Column:
+    own = [metadata.get(name) for metadata in training_set.each_metadata()]
     read = [math.nan if value in (None, "") else _number(value) for value in own]
     numbers = None if None in read else np.array(read, np.float64)
     if numbers is not None and np.isnan(numbers).all():
         numbers = None
-    return Column(name, Postings.of_terms(values_of(example, name) for example in examples), numbers)
+    return Column(name, Postings.of_terms(map(values_in, own)), numbers)
 
 
 def _number(value: Any) -> float | None:
@@ -226,11 +142,11 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _fact_words(example: Example) -> Iterator[str]:
+def _fact_words(metadata: Mapping[str, Any]) -> Iterator[str]:
     """The words of an example's metadata; fractions are no words."""
-    for column, value in example.metadata.items():
+    for value in metadata.values():
         if not isinstance(value, float) and value is not None:
-            for each in values_of(example, column):
+            for each in values_in(value):
                 yield from words(each)
 
 

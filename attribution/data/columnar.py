@@ -13,7 +13,7 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, overload
+from typing import Annotated, Literal, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -108,15 +108,13 @@ class Texts(Sequence[str]):
         return len(self._places) - 1
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, index: SupportsIndex) -> str: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[str, ...]: ...
-    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+    def __getitem__(self, index: SupportsIndex | slice) -> str | tuple[str, ...]:
         if isinstance(index, slice):
             return tuple(self[row] for row in range(*index.indices(len(self))))
-        row = index + len(self) if index < 0 else index
-        if not 0 <= row < len(self):
-            raise IndexError(index)
+        row = range(len(self))[index]
         return _text(self._data[self._places[row] : self._places[row + 1]].tobytes())
 
     def __iter__(self) -> Iterator[str]:

@@ -9,13 +9,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
 from attribution.data.columnar import (
+    DATA,
     PLACES,
     Columns,
     InOrder,
@@ -25,11 +26,14 @@ from attribution.data.columnar import (
     texts_column,
 )
 from attribution.data.pictures import Packed, Pictures, Place
+from attribution.data.postings import Postings, groupings_of, postings_columns, stored_postings
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import TrainingSetError
 
 BY_ID, BY_FILE = "rows by id", "rows by file"
 OTHERS = "further captions"  # a column only where a picture has some
+GROUPED = "columns to group by"  # the values of each, by its number, stand under GROUP
+GROUP = "values of column {}"
 SHA256, SHARD, PLACE, HELD = "sha256", "shard", "place", "captions with the word"
 
 
@@ -40,8 +44,13 @@ def columns_of_set(training_set: TrainingSet, pictures: Packed) -> Columns:
     counts = sorted(training_set.word_counts.items())
     names = [each.file_name for each in examples]
     others = (json.dumps(each.others) for each in examples) if training_set.most_captions > 1 else None
+    grouped: Columns = {}
+    for number, postings in enumerate(training_set.groupings.values()):
+        grouped |= postings_columns(GROUP.format(number), postings)
     return {
         **({} if others is None else texts_column(OTHERS, others)),
+        **texts_column(GROUPED, training_set.groupings),
+        **grouped,
         **texts_column("id", training_set.ids),
         **texts_column("file", names),
         **texts_column("caption", training_set.captions),
@@ -84,18 +93,42 @@ class Table(Sequence[Example]):
         self.by_id, self.by_file = columns[BY_ID], columns[BY_FILE]
         self.shards, self.places, self.held = columns[SHARD], columns[PLACE], columns[HELD]
         self._sha256 = columns[SHA256].reshape(rows, 32)
+        self._columns = columns
+
+    def each_metadata(self) -> Iterator[dict[str, Any]]:
+        """The further columns of every row, in order, and nothing else of it."""
+        return (_stored(text, dict) for text in self._metadata)
+
+    @cached_property
+    def groupings(self) -> Mapping[str, Postings]:
+        """The columns that images can be grouped by; counted now, of a table that was written without.
+
+        Raises:
+            TrainingSetError: they are damaged.
+        """
+        if f"{GROUPED} {DATA}" not in self._columns:
+            return groupings_of(self.each_metadata(), len(self))
+        try:
+            names = tuple(Texts(self._columns, GROUPED))
+            found = (stored_postings(self._columns, GROUP.format(k), len(self)) for k in range(len(names)))
+            return dict(zip(names, found, strict=True))
+        except ValueError as problem:
+            raise TrainingSetError(
+                f"the training set's table is damaged: {problem}; run `python -m precompute init "
+                "--workspace DIR`"
+            ) from None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @overload
-    def __getitem__(self, index: int) -> Example: ...
+    def __getitem__(self, index: SupportsIndex) -> Example: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Example, ...]: ...
-    def __getitem__(self, index: int | slice) -> Example | tuple[Example, ...]:
+    def __getitem__(self, index: SupportsIndex | slice) -> Example | tuple[Example, ...]:
         if isinstance(index, slice):
             return tuple(self[row] for row in range(*index.indices(len(self))))
-        row = range(len(self))[int(index)]
+        row = range(len(self))[index]
         name, caption = self.file_names[row], self.captions[row]
         sha256 = self._sha256[row].tobytes().hex()
         metadata: dict[str, Any] = _stored(self._metadata[row], dict)
@@ -188,6 +221,13 @@ class TableSet(TrainingSet):
 
     def has_word(self, word: str) -> bool:
         return self._words.row_of(word) is not None
+
+    def each_metadata(self) -> Iterator[Mapping[str, Any]]:
+        return self._table.each_metadata()
+
+    @property
+    def groupings(self) -> Mapping[str, Postings]:
+        return self._table.groupings
 
     @property
     def word_counts(self) -> dict[str, int]:

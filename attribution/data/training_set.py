@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from PIL import Image
 
 from attribution.data.images import read_image
 from attribution.data.pictures import Files, Pictures
+from attribution.data.postings import Postings, groupings_of, values_in
 from attribution.data.words import words
 from attribution.errors import TrainingSetError
 
@@ -40,6 +41,11 @@ class Example:
     sha256: str
     metadata: Mapping[str, Any]
     others: tuple[str, ...] = ()
+
+
+def values_of(example: Example, column: str) -> tuple[str, ...]:
+    """The values that an image has in a column, see `values_in`."""
+    return values_in(example.metadata.get(column))
 
 
 class TrainingSet:
@@ -141,6 +147,15 @@ class TrainingSet:
     def words_in_more_than(self, share: float) -> set[str]:
         """The words that more than a share of all captions have."""
         return {word for word, count in self.word_counts.items() if count > share * len(self)}
+
+    @cached_property
+    def groupings(self) -> Mapping[str, Postings]:
+        """The columns that images can be grouped by: which have each of their values."""
+        return groupings_of(self.each_metadata(), len(self))
+
+    def each_metadata(self) -> Iterator[Mapping[str, Any]]:
+        """The further columns of every row, in order."""
+        return (example.metadata for example in self.examples)
 
     @property
     def files(self) -> dict[str, str]:

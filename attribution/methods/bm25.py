@@ -102,13 +102,14 @@ class BM25:
         remembered = workspace.cache("bm25", KEPT)
         index: CaptionIndex | None = remembered.get(repr(options))
         if index is None:
-            index = yield from self._made(workspace.training_set.captions, options)
+            index = yield from self.indexed(workspace.training_set.captions, options)
             remembered.put(repr(options), index)
         return index
 
-    def _made(
+    def indexed(
         self, captions: Sequence[str], options: BM25Options
     ) -> Generator[Progress, None, CaptionIndex]:
+        """Yield progress; return the index of some captions."""
         places: dict[str, int] = {}
         numbers: list[list[int]] = []
         for row, caption in enumerate(captions):

@@ -1,13 +1,15 @@
 """The methods that rank by likeness: the cosine between the query's vector and each training image's.
 
 What influence is compared with. A boxed query is embedded as the crop, stretched to the encoder's
-square; a whole one as the model's own view of it.
+square; a whole one as the model's own view of it. Of a large training set the nearest alone are looked for,
+through lists, unless effort is exhaustive: their scores are what they would be anyway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float, Int
 from numpy import ndarray
@@ -15,9 +17,10 @@ from numpy import ndarray
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, Family
 from attribution.query import NO_OPTIONS, Candidates, MethodOptions
-from attribution.results import Progress, Scores
+from attribution.results import APPROXIMATE, Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.embeddings import Embedding, embedding
+from attribution.workspace.inverted_lists import FOUND
 from attribution.workspace.workspace import Workspace
 
 
@@ -67,8 +70,17 @@ class Likeness:
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         yield Progress(self.name, "embedding the query", 0, 1)
-        neighbours = context.workspace.load(self.artifact).neighbours
-        yield Scores(candidates.rows, neighbours.scores(self.query_vector(context), candidates.rows))
+        neighbours, vector = context.workspace.load(self.artifact).neighbours, self.query_vector(context)
+        rows, details = candidates.rows, dict[str, Any]()
+        if neighbours.lists is not None and self._may_choose(context, candidates):
+            rows = neighbours.found(vector, max(FOUND, context.settings.shortlist))
+            details = {APPROXIMATE: neighbours.lists.recall.model_dump()}
+        yield Scores(rows, neighbours.scores(vector, rows), details=details)
+
+    def _may_choose(self, context: QueryContext, candidates: Candidates) -> bool:
+        """Whether it was asked for what is nearest, and not for the score of every image or of some."""
+        everything = len(candidates.rows) == len(context.workspace.training_set)
+        return everything and context.settings.effort != "exhaustive"
 
 
 METHODS = (

@@ -36,7 +36,7 @@ class Embedding:
         Raises:
             CorruptArtifactError: they have another number of dimensions.
         """
-        known = self.neighbours.vectors.shape[1] if self.whitening is None else len(self.whitening.mean)
+        known = self.neighbours.dimensions if self.whitening is None else len(self.whitening.mean)
         if vectors.shape[1] != known:
             raise CorruptArtifactError(
                 f"an embedding of {known} dimensions cannot be asked with {vectors.shape[1]}: make it "
@@ -56,7 +56,7 @@ def _read(encoder: str, workspace: Workspace, artifact: Artifact) -> Embedding:
     neighbours = read_index(artifact, workspace.training_set.ids)
     if not encoder_reader(encoder).whitened:
         return Embedding(neighbours, None)
-    kept = neighbours.vectors.shape[1]
+    kept = neighbours.dimensions
     shapes: dict[str, Shape] = {"mean": (None,), "basis": (None, kept), "deviations": (kept,)}
     stored = artifact.tensors(WHITENING, shapes)
     if len(stored["mean"]) != len(stored["basis"]) or not (stored["deviations"] > 0).all():

@@ -67,7 +67,7 @@ class _Manifest(BaseModel):
 
 
 class Made(BaseModel):
-    """The settings that an artifact was made with, as far as they are read: its kind extends this."""
+    """What an artifact was made with or measured, as far as it is read: its kind extends this."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, allow_inf_nan=False)
 
@@ -195,16 +195,16 @@ class Artifact:
         if not finite:
             raise self.corrupt(f"{what} holds what is not a finite number")
 
-    def settings(self, schema: type[M]) -> M:
-        """What it was made with, checked.
+    def settings(self, schema: type[M], section: str = "settings") -> M:
+        """What it was made with, checked; or what was measured then, which is the section "measured".
 
         Raises:
-            CorruptArtifactError: a setting is missing or out of its range.
+            CorruptArtifactError: a value is missing or out of its range.
         """
         try:
-            return schema.model_validate(self.manifest["settings"])
+            return schema.model_validate(self.manifest[section])
         except ValidationError as refused:
-            raise self.corrupt(f"of its settings, {first_problem(refused)}") from None
+            raise self.corrupt(f"of its {section}, {first_problem(refused)}") from None
 
     def corrupt(self, why: str) -> CorruptArtifactError:
         """The error that says what is wrong with it, and which command makes it again."""

@@ -8,6 +8,7 @@ has got to its end, and its bytes are compared. So on until the kills are spent.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import subprocess
@@ -19,12 +20,11 @@ from pathlib import Path
 
 import psutil
 
-from attribution.workspace.config import CONFIG
 from tests.worlds import ROOT, TINY
 from tests.worlds.folders import contents, few_scenes
 
 IMAGES = 12
-EVERY = 3.0  # seconds between two kills on average, once chunks come
+EVERY = 3.0  # seconds between two kills on average, once something has been made
 
 
 def command(workspace: Path, scenes: Path, executor: str) -> list[str]:
@@ -47,44 +47,60 @@ def is_worker(process: psutil.Process, below: psutil.Process) -> bool:
         return False
 
 
-def ended(process: psutil.Process) -> None:
-    """Kill a process and whatever it had begun: what a machine that stops takes with it."""
-    family = [process, *process.children(recursive=True)]
-    for each in family:
+def workers_of(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Those of its processes that compute chunks."""
+    process = psutil.Process(running.pid)
+    return [each for each in process.children(recursive=True) if is_worker(each, process)]
+
+
+def ended(running: subprocess.Popen[bytes]) -> None:
+    """Kill a process and whatever it had begun: what a machine that stops takes with it.
+
+    It is waited for by whoever began it: were its status read by another, it would seem to have ended well.
+    """
+    begun = psutil.Process(running.pid).children(recursive=True)
+    running.kill()
+    for each in begun:
         try:
             each.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(family)
+    running.wait()
+    psutil.wait_procs(begun)
 
 
-def sitting(given: list[str], begun: Path, moments: random.Random, left: int) -> Counter[str]:
+def sitting(given: list[str], executor: str, moments: random.Random, left: int) -> Counter[str]:
     """Run the command to its end, or until it is killed itself; return what was killed.
 
+    It is left alone until it has workers, or else says something: while it imports it has nothing to lose.
+
     Args:
-        begun: a file that is there once it has something to lose.
         left: kills, at most.
     """
     killed: Counter[str] = Counter()
-    running = subprocess.Popen(given, cwd=ROOT, stderr=subprocess.PIPE)
-    process = psutil.Process(running.pid)
-    while running.poll() is None and killed.total() < left:
-        if not begun.exists():  # it is still importing
-            time.sleep(0.1)
-            continue
-        time.sleep(moments.expovariate(1 / EVERY))
-        if running.poll() is not None:
-            break
-        workers = [each for each in process.children(recursive=True) if is_worker(each, process)]
-        if workers and moments.random() < 0.6:
-            moments.choice(workers).kill()
-            killed["a worker"] += 1
-        else:
-            ended(process)
-            killed["the command"] += 1
-    _, said = running.communicate()
-    if running.returncode not in (0, -9):
-        raise SystemExit(said.decode())
+    with tempfile.TemporaryFile() as said:
+        running = subprocess.Popen(given, cwd=ROOT, stderr=said)
+        begun = False
+        while running.poll() is None and killed.total() < left:
+            if not begun:
+                begun = bool(
+                    os.fstat(said.fileno()).st_size if executor == "local" else workers_of(running)
+                )
+                time.sleep(0.1)
+                continue
+            time.sleep(moments.expovariate(1 / EVERY))
+            if running.poll() is not None:
+                break
+            workers = workers_of(running)
+            if workers and moments.random() < 0.6:
+                moments.choice(workers).kill()
+                killed["a worker"] += 1
+            else:
+                ended(running)
+                killed["the command"] += 1
+        if running.wait() not in (0, -9):
+            said.seek(0)
+            raise SystemExit(said.read().decode())
     if running.returncode == 0:
         killed["ends reached"] += 1
     return killed
@@ -104,7 +120,7 @@ def main() -> int:
         subprocess.run(command(reference, scenes, "local"), cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
         while True:
             left = asked.kills - told["a worker"] - told["the command"]  # of none: it runs to its end
-            found = sitting(command(killed, scenes, asked.executor), killed / CONFIG, moments, left)
+            found = sitting(command(killed, scenes, asked.executor), asked.executor, moments, left)
             told += found
             if found["ends reached"]:
                 told["changed files"] += changed(contents(reference), contents(killed))

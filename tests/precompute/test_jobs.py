@@ -130,6 +130,20 @@ def test_remake_makes_it_again_with_the_same_bytes(foreign_copy: Foreign) -> Non
     assert (foreign_copy.workspace / "embeddings-pixel" / "manifest.json").stat().st_mtime_ns != changed
 
 
+def test_lists_are_tried_of_more_images_than_are_searched_one_by_one(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, command = contents(foreign_copy.workspace), ["embeddings", "--workspace"]
+    command += [str(foreign_copy.workspace), "--chunk", "5"]
+    assert main([*command, "--exact", "8"]) == 0
+    made = [Workspace.open(foreign_copy.workspace).artifact(job.kind) for job in jobs_of("embeddings")]
+    assert [artifact.manifest["settings"]["lists"] for artifact in made] == [4] * 4
+    without = sum(artifact.manifest["measured"]["lists"] == 0 for artifact in made)
+    assert capsys.readouterr().err.count("it looks at every one") == without > 0
+    assert main(command) == 0
+    assert contents(foreign_copy.workspace) == before
+
+
 def test_a_damaged_artifact_is_made_again(foreign_copy: Foreign) -> None:
     before = contents(foreign_copy.workspace)
     path = foreign_copy.workspace / "latents" / "latents.npy"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from attribution.analysis import groups
 from attribution.analysis.groups import columns_of, grouped, wilson
-from attribution.data.catalogue import values_of
+from attribution.data.training_set import values_of
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
+from tests.worlds.facts import described, ranked
 from tests.worlds.strips import ranking
 
 
@@ -46,6 +49,22 @@ def test_larger_errors_widen_the_interval_of_a_sum(tiny_world: Workspace) -> Non
     )
     width = {g.value: g.summed_high - g.summed_low for g in narrow}
     assert all(g.summed_high - g.summed_low > width[g.value] for g in wide)
+
+
+def test_the_interval_of_very_many_images_is_what_resampling_comes_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Law: A group's interval by its variance is that of resampling, of many images."""
+    training_set = described(["a"] * 3000, [{"half": "ab"[row % 2]} for row in range(3000)])
+    whole = ranked(training_set, range(3000), stderr=np.full(3000, 0.9))
+    resampled = grouped(whole, training_set, "half")
+    monkeypatch.setattr(groups, "RESAMPLED_UP_TO", 2999)
+    for one, other in zip(resampled, grouped(whole, training_set, "half"), strict=True):
+        width = one.summed_high - one.summed_low
+        assert (other.value, other.summed) == (one.value, one.summed)
+        assert other.summed_low == pytest.approx(one.summed_low, abs=0.06 * width)
+        assert other.summed_high == pytest.approx(one.summed_high, abs=0.06 * width)
+        assert other.summed_low != one.summed_low
 
 
 def test_wilsons_interval_has_known_values() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attribution.data.catalogue import Catalogue, Filter, values_of
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.catalogue import Catalogue, Filter
+from attribution.data.training_set import Example, TrainingSet, values_of
 from attribution.data.words import words
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from attribution.data.columnar import mapped_columns
 from attribution.data.columns import Columns
 from attribution.data.index import load_scan, save_scan
 from attribution.data.pictures import Packed
 from attribution.data.shards import open_packed, seen_sha256
-from attribution.data.table_set import TableSet
-from attribution.data.training_set import Example, TrainingSet
+from attribution.data.table_set import Table, TableSet
+from attribution.data.training_set import Example, TrainingSet, values_of
 from attribution.errors import TrainingSetError
 from tests.worlds.tar_files import write_tar
 
@@ -40,7 +42,7 @@ def scanned(folder: Path, rows: int = len(IDS)) -> TrainingSet:
             f"{id_of(row)}.png",
             CAPTIONS[row % 7],
             f"{row:064x}",
-            {"row": row, "of": ["x"]},
+            metadata_of(row),
         )
         for row in range(rows)
     ]
@@ -48,6 +50,12 @@ def scanned(folder: Path, rows: int = len(IDS)) -> TrainingSet:
     shard = folder / "00000.tar"
     pictures: Packed = open_packed([shard], places, Columns())
     return TrainingSet(folder, examples, seen_sha256(folder, [shard]), pictures, {shard.name: "0" * 64})
+
+
+def metadata_of(row: int) -> dict[str, object]:
+    """A column of as many values as rows, one that is the same in all, and two to group by."""
+    kinds: dict[str, object] = {} if row % 3 == 2 else {"kind": ("ä", "", "none")[row % 5 % 3]}
+    return {"row": row, "of": ["x"], **kinds, "tags": ["none", "x"] if row % 2 else [{"name": "y"}, "z"]}
 
 
 def id_of(row: int) -> str:
@@ -94,6 +102,58 @@ def test_what_is_looked_up_in_a_table_is_what_is_there(both: tuple[TrainingSet, 
         False,
     ]
     assert opened.words_in_more_than(0.3) == found.words_in_more_than(0.3) == {"a", "red"}
+
+
+def test_a_table_has_the_columns_to_group_by_of_the_files_in_a_folder(
+    both: tuple[TrainingSet, TrainingSet],
+) -> None:
+    """Law: A training set's table knows which rows have each value of a column, as its examples say."""
+    found, opened = both
+    assert list(opened.groupings) == list(found.groupings) == ["kind", "tags"]
+    for column, values in found.groupings.items():
+        for value in values.places:
+            own = [e.row for e in found.examples if value in values_of(e, column)]
+            assert opened.groupings[column].of(value).tolist() == values.of(value).tolist() == own
+        assert sum(opened.groupings[column].counts) == sum(
+            len(values_of(e, column)) for e in found.examples
+        )
+
+
+def test_a_table_of_an_older_version_is_grouped_by_reading_its_rows(
+    both: tuple[TrainingSet, TrainingSet], tmp_path: Path
+) -> None:
+    """Law: A table that was written without the columns to group by still opens, and is grouped alike."""
+    columns = {name: each for name, each in columns_in(tmp_path).items() if "column" not in name}
+    table = Table(columns, len(IDS), 1)
+    assert {name: values.places for name, values in table.groupings.items()} == {
+        name: values.places for name, values in both[0].groupings.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("rows", lambda rows: rows + 90, "lead out of the set"),
+        ("starts", lambda starts: starts[:-1], "it has no rows"),
+        ("starts", lambda starts: starts[::-1], "are not where they should be"),
+    ],
+)
+def test_columns_to_group_by_that_are_damaged_are_refused(
+    both: tuple[TrainingSet, TrainingSet],
+    tmp_path: Path,
+    name: str,
+    values: Callable[[np.ndarray], np.ndarray],
+    words: str,
+) -> None:
+    columns, key = columns_in(tmp_path), f"values of column 0 {name}"
+    with pytest.raises(TrainingSetError, match=rf"{words}.*precompute init"):
+        _ = Table(columns | {key: values(np.array(columns[key]))}, len(IDS), 1).groupings
+
+
+def columns_in(folder: Path) -> dict[str, np.ndarray]:
+    """The columns of the table that lies there."""
+    (path,) = folder.glob("index.*.safetensors")
+    return mapped_columns(path)
 
 
 def test_two_writings_are_the_same_bytes_that_others_may_read(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ CAPTIONS = (
 
 
 def index_of(captions: Sequence[str], options: BM25Options | None = None) -> CaptionIndex:
-    return returned(BM25()._made(tuple(captions), options or BM25Options()))
+    return returned(BM25().indexed(tuple(captions), options or BM25Options()))
 
 
 def plain_bm25(query: str, captions: Sequence[str], k1: float, b: float) -> list[float]:
