@@ -171,7 +171,7 @@ def _planned(
             preparation=chosen_preparation(Path(), sources, None),
         )
         workspace = Workspace(Path(folder), config, device, model, opened, training_set)
-        pace = measured_pace(model, opened)
+        pace = measured_pace(model, opened, training_set.captions[0])
         for job in (with_options(job, options) for job in jobs_in(workspace, all_jobs())):
             rows, work = job.count(workspace), job.work(workspace)
             seconds = 0.0 if work == Work() else rows * pace.seconds(work)

@@ -45,7 +45,8 @@ def outlook(workspace: Workspace, jobs: Sequence[Job], how: Execution) -> str:
         return ""
     work = [(rows, job.work(workspace)) for job, rows in left]
     encoders = sorted({each.encoder for _, each in work} - {""})
-    pace = measured_pace(workspace.model, {name: workspace.encoder(name) for name in encoders})
+    opened = {name: workspace.encoder(name) for name in encoders}
+    pace = measured_pace(workspace.model, opened, workspace.training_set.captions[0])
     seconds = sum(rows * pace.seconds(each) for rows, each in work)
     return (
         f"{_counted(len(left))} to make: about {duration(seconds)} in all, by one process at the pace of a "

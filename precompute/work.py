@@ -68,10 +68,14 @@ class Pace:
         )
 
 
-def measured_pace(model: DiffusionModel, encoders: Mapping[str, Encoder]) -> Pace:
-    """A few passes of each kind: seconds where the model is small, a minute where it is large."""
+def measured_pace(model: DiffusionModel, encoders: Mapping[str, Encoder], caption: str) -> Pace:
+    """A few passes of each kind: seconds where the model is small, a minute where it is large.
+
+    Args:
+        caption: one that the model was trained with: a class, where it knows classes.
+    """
     blank = Image.new("RGB", (model.resolution, model.resolution), "grey")
-    told = model.encode_captions(["a picture"])
+    told = model.encode_captions([caption])
     latent = torch.zeros(1, *model.latent_shape, device=model.device)
 
     def batch(count: int) -> Batch:

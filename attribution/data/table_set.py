@@ -26,7 +26,8 @@ from attribution.data.columnar import (
     texts_column,
 )
 from attribution.data.pictures import Packed, Pictures, Place
-from attribution.data.postings import Postings, groupings_of, postings_columns, stored_postings
+from attribution.data.postings import Postings, groupings_of
+from attribution.data.stored_postings import postings_columns, stored_postings
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import TrainingSetError
 

@@ -11,7 +11,7 @@ from evaluation.retraining.charts import Line, Mark, interval_chart, line_chart
 from evaluation.retraining.contrasts import RECALLED, agreement_lines, boxed_lines, single_curves
 from evaluation.retraining.effects import Effect, UnionLine, pilot_lines, seed_spread, union_lines
 from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, recognised
-from evaluation.retraining.lds import lds_lines, reliability
+from evaluation.retraining.lds import LdsLine, lds_lines, reliability
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 from evaluation.retraining.proof_section import proofs
@@ -191,35 +191,32 @@ def datamodel(evidence: Evidence) -> Written | None:
             ("ceiling of the score", f"{sure.ceiling:.3f}"),
         ],
     )
+    text += f"\n{_lds_table(lines, sure.ceiling)}{OWN}"
+    marks = [(x.method, [Mark(x.score, x.interval)]) for x in lines]
+    chart = {"lds.svg": interval_chart(marks, ("LDS",), "LDS", percent=False)} if marks else {}
+    if chart:
+        text += f"\n![Linear datamodeling score]({FOLDER}/lds.svg)\n"
+    plainly = f"On {sure.models} models of random halves the score can reach {sure.ceiling:.2f}."
+    if lines:
+        near = [f"`{x.method}`" for x in lines if x.behind is not None and x.behind[0] <= 0]
+        apart = f", not told apart from {', '.join(near)}" if near else ""
+        plainly += f" The best, `{lines[0].method}`, reaches {lines[0].score:.2f}{apart}."
+    return Written(text, plainly, chart)
+
+
+def _lds_table(lines: Sequence[LdsLine], ceiling: float) -> str:
+    own = "LDS of each picture's own losses"
     rows = [
         (
             f"`{x.method}`",
             f"{x.score:.3f} {interval(x.interval)}",
-            f"{x.score / sure.ceiling:.2f}" if sure.ceiling else "",
+            f"{x.score / ceiling:.2f}" if ceiling else "",
             f"{x.own:.3f}",
             "" if x.behind is None else f"{lines[0].score - x.score:.3f} {interval(x.behind)}",
         )
         for x in lines
     ]
-    header = (
-        "method",
-        "LDS",
-        "share of the ceiling",
-        "LDS of each picture's own losses",
-        "behind the best",
-    )
-    text += "\n" + table(header, rows) + OWN
-    marks = [(x.method, [Mark(x.score, x.interval)]) for x in lines]
-    chart = {"lds.svg": interval_chart(marks, ("LDS",), "LDS", percent=False)} if marks else {}
-    if chart:
-        text += f"\n![Linear datamodeling score]({FOLDER}/lds.svg)\n"
-    best = ""
-    if lines:
-        near = [f"`{x.method}`" for x in lines if x.behind is not None and x.behind[0] <= 0]
-        apart = f", not told apart from {', '.join(near)}" if near else ""
-        best = f" The best, `{lines[0].method}`, reaches {lines[0].score:.2f}{apart}."
-    plainly = f"On {sure.models} models of random halves the score can reach {sure.ceiling:.2f}.{best}"
-    return Written(text, plainly, chart)
+    return table(("method", "LDS", "share of the ceiling", own, "behind the best"), rows)
 
 
 def boxes(evidence: Evidence) -> Written | None:

@@ -28,7 +28,9 @@ OPTIONS = {"draws": 2, "controls": 2, "dimensions": 256, "levels": 2}
 def at_a_known_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test but the one below waits for a measurement."""
     monkeypatch.setattr(
-        doctor, "measured_pace", lambda model, encoders: Pace(1, 1, 1, 1, dict.fromkeys(encoders, 1))
+        doctor,
+        "measured_pace",
+        lambda model, encoders, caption: Pace(1, 1, 1, 1, dict.fromkeys(encoders, 1)),
     )
 
 
@@ -186,7 +188,7 @@ def test_reckoned_sizes_are_those_of_what_is_made(foreign_world: Foreign) -> Non
 
 def test_a_measured_pace_is_of_everything_that_a_job_may_take(foreign_world: Foreign) -> None:
     workspace = Workspace.open(foreign_world.workspace)
-    pace = measured_pace(workspace.model, {"clip": workspace.encoder("clip")})
+    pace = measured_pace(workspace.model, {"clip": workspace.encoder("clip")}, "a cat")
     assert all(0 < each < 10 for each in (pace.picture, pace.one_pass, pace.gradient, pace.whole))
     assert pace.encoders["clip"] > 0
 

@@ -28,7 +28,7 @@ CHUNKS = Execution(chunk=5)
 def at_a_known_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute for everything: what is said can be reckoned by hand."""
 
-    def pace(model: DiffusionModel, encoders: Mapping[str, Encoder]) -> Pace:
+    def pace(model: DiffusionModel, encoders: Mapping[str, Encoder], caption: str) -> Pace:
         return Pace(60, 60, 60, 60, dict.fromkeys(encoders, 60))
 
     monkeypatch.setattr(reckoning, "measured_pace", pace)

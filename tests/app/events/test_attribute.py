@@ -115,7 +115,7 @@ def test_a_kept_run_comes_back_by_its_link_and_goes_with_its_key(
     assert session.kept == {}
     assert "not kept here" in gone[page.answer.history]["html"]
     *_, lost = history.restore(event(id=run.id), request_of)
-    assert lost[page.answer.history]["does"] == "away"
+    assert lost[page.answer.history]["does"] == "lost"
 
 
 def test_a_training_image_is_opened_unless_a_later_one_was(
