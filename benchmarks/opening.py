@@ -79,6 +79,7 @@ def _visit(page: Any, address: str, prompt: str, seed: int, expect: Any) -> dict
     page.locator("#generate").click()
     expect(page.locator("#legend")).to_contain_text(prompt)  # and no longer what the page opened on
     expect(page.locator("#attribute")).to_be_enabled()
+    expect(page.locator(".strip .cell[data-id]")).to_have_count(0)  # the answer that the page opened on
     seconds["a picture, from Generate"] = time.perf_counter() - began
     began = time.perf_counter()
     page.locator("#attribute").click()
