@@ -108,7 +108,7 @@ def test_a_further_caption_that_is_no_class_is_refused(workspace: Workspace, tmp
 def test_the_doctor_says_that_a_loss_is_a_mean(
     dataset: Path, foreign_pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "measured_pace", lambda model, encoders: Pace(1, 1, 1, 1))
+    monkeypatch.setattr(doctor, "measured_pace", lambda model, encoders, caption: Pace(1, 1, 1, 1))
     no_encoders = {"clip": "none", "dino": "none"}
     sources = Sources(str(foreign_pipeline), str(dataset), no_encoders, timesteps=4, captions="mean")
     found = examine(sources, {}, "cpu")
