@@ -63,11 +63,11 @@ def chance_plot(shown: Sequence[Strip]) -> go.Figure | None:
     judged = [(s, r) for s, r in answered(shown) if r.z is not None and "by_chance" in r.details]
     if not judged:
         return None
-    figure, nulls = styled(go.Figure(), height=320), dict[tuple[str, float], Strip]()
+    figure, nulls = styled(go.Figure(), height=320), list[tuple[str, float]]()
     for (strip, ranking), colour in zip(judged, colours_of([s for s, _ in judged]), strict=True):
         threshold = float(ranking.details["z_threshold"])
         if (strip.method.name, threshold) not in nulls:
-            nulls[strip.method.name, threshold] = strip
+            nulls.append((strip.method.name, threshold))
             figure.add_trace(_by_chance(strip, ranking, colour))
             figure.add_vline(x=threshold, line={"color": colour, "width": 1.5, "dash": "dash"})
         figure.add_trace(_beyond(strip, ranking, colour))

@@ -8,6 +8,7 @@ be generated or stored. An image counts for none that shares a telling word with
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -15,6 +16,7 @@ from numpy import ndarray
 
 from attribution.analysis.control_queries import controls_for
 from attribution.analysis.significance import FEWEST, Judgement, Null, null_of, related_captions
+from attribution.results import Scores
 from attribution.rng import generator
 from attribution.workspace.cache import Cache
 from attribution.workspace.workspace import Workspace
@@ -31,14 +33,14 @@ def kernel_null(workspace: Workspace, key: str, scores_under: ScoresUnder) -> Nu
         key: names the scores among all of a workspace; the null is remembered under it.
         scores_under: the scores of all training images if those in some rows are asked about.
     """
-    captions, count = workspace.training_set.captions, len(workspace.training_set)
+    count = len(workspace.training_set)
     if not FEWEST < count <= MOST:
         return None
     remembered: Cache[Null] = workspace.cache("kernel nulls")
     known = remembered.get(key)
     if known is not None:
         return known
-    controls = min(controls_for(count), count)
+    captions, controls = workspace.training_set.captions, min(controls_for(count), count)
     rows = np.sort(generator(0, "kernel controls", count).choice(count, controls, replace=False))
     related = related_captions(captions, [captions[int(row)] for row in rows])
     related[rows, np.arange(controls)] = True
@@ -47,6 +49,18 @@ def kernel_null(workspace: Workspace, key: str, scores_under: ScoresUnder) -> Nu
     return found
 
 
-def judged_by(null: Null | None, scores: Float[ndarray, " n"]) -> Judgement | None:
-    """How far the scores of all training images stand out of a null; None without one."""
-    return None if null is None else Judgement(null.z(scores), null)
+def held_against(null: Null, every: Scores, rows: Int[ndarray, " k"]) -> Scores:
+    """The scores of some rows, and how far they stand out of a null.
+
+    Args:
+        every: the scores of all training images, row by row, which say on what scale they are.
+    """
+    judged = Judgement(null.z(every.values), null)
+    return replace(
+        every,
+        rows=rows,
+        values=every.values[rows],
+        stderr=None if every.stderr is None else every.stderr[rows],
+        details={**every.details, **judged.details()},
+        z=judged.z[rows],
+    )

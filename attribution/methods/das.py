@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from attribution.analysis.kernel_null import judged_by, kernel_null
+from attribution.analysis.kernel_null import held_against, kernel_null
 from attribution.analysis.significance import Null
 from attribution.gradients.features import DAS, WithResiduals
 from attribution.gradients.query_context import QueryContext
@@ -72,37 +72,37 @@ class DiffusionAttributionScore:
             model, batch, Objective.MEAN_OUTPUT, features.sketch, levels, context.mask, context.batch_size
         )
         yield Progress(self.name, "projecting the gradient", 1, 1)
-        every = np.arange(len(features.lengths))
-        kernel = features.scores(query.numpy()[None], every, options.damping)[0]
-        values = _moved(stored, kernel[:, None], options.damping)[:, 0]
-        judged = judged_by(self.null(workspace, context.settings), values)
+        null = self.null(workspace, context.settings)
+        scored = rows if null is None else np.arange(len(features.lengths))
+        kernel = features.scores(query.numpy()[None], scored, options.damping)[0]
         details = {
             "dimensions": features.sketch.dimensions,
             "damping": options.damping,
             "noises": options.noises,
             "timesteps": list(features.timesteps),
-            **(judged.details() if judged else {}),
         }
-        yield Scores(rows, values[rows], None, details, z=judged.z[rows] if judged else None)
+        values = _moved(stored, kernel[:, None], scored, options.damping)[:, 0]
+        found = Scores(scored, values, None, details)
+        yield found if null is None else held_against(null, found, rows)
 
     def null(self, workspace: Workspace, settings: Settings) -> Null | None:
         """Return what the score is of pictures that have nothing to do with a training image."""
         stored, damping = workspace.load(DAS), settings.options_of(self).damping
 
         def scores_under(rows: Int[ndarray, " controls"]) -> Float[ndarray, "n controls"]:
-            return _moved(stored, stored.features.scores_under(rows, damping), damping)
+            kernel = stored.features.scores_under(rows, damping)
+            return _moved(stored, kernel, np.arange(len(kernel)), damping)
 
         key = f"{self.name} {workspace.artifact(DAS).checksum} {damping}"
         return kernel_null(workspace, key, scores_under)
 
 
 def _moved(
-    stored: WithResiduals, kernel: Float[ndarray, "n queries"], damping: float
-) -> Float[ndarray, "n queries"]:
-    """How far the predictions for queries would move without each training image: eq. 16."""
-    images = len(stored.residuals)
-    residuals = stored.residuals / (1 - stored.features.leverages(np.arange(images), damping))
-    found: Float[ndarray, "n queries"] = (kernel / images * residuals[:, None]) ** 2
+    stored: WithResiduals, kernel: Float[ndarray, "k queries"], rows: Int[ndarray, " k"], damping: float
+) -> Float[ndarray, "k queries"]:
+    """How far the predictions for queries would move without the training images in some rows: eq. 16."""
+    residuals = stored.residuals[rows] / (1 - stored.features.leverages(rows, damping))
+    found: Float[ndarray, "k queries"] = (kernel / len(stored.residuals) * residuals[:, None]) ** 2
     return found
 
 

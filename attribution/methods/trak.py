@@ -11,7 +11,7 @@ the denoiser predicts, on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 from numpy import ndarray
 
-from attribution.analysis.kernel_null import judged_by, kernel_null
+from attribution.analysis.kernel_null import held_against, kernel_null
 from attribution.analysis.significance import Null
 from attribution.errors import SettingsError
 from attribution.gradients.features import D_TRAK, DAMPING, TRAK, Features
@@ -82,17 +82,23 @@ class Trak:
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         options, kinds = context.settings.options_of(self), self.needs(context.workspace)
+        damping = options.damping
+
+        def soon(first: QueryFeatures) -> Scores:
+            return replace(kernel_scores(context, candidates.rows, kinds, [first], damping), final=False)
+
         queries = []
         for number, kind in enumerate(kinds):
-            asked = self._query(context, kind, options.noises, number, len(kinds))
-            queries.append((yield from self._shown(context, candidates, kinds, asked)))
-        found = kernel_scores(context, candidates, kinds, queries, options.damping)
-        of_all = Candidates(np.arange(len(context.workspace.training_set)), candidates.words)
-        every = kernel_scores(context, of_all, kinds, queries, options.damping).values
-        judged = judged_by(self.null(context.workspace, context.settings), every)
-        if judged is not None:
-            found = replace(found, z=judged.z[found.rows], details={**found.details, **judged.details()})
-        yield found
+            shown = soon if len(kinds) == 1 else None
+            asked = self._query(context, kind, options.noises, number, len(kinds), shown)
+            queries.append((yield from asked))
+        null = self.null(context.workspace, context.settings)
+        if null is None:
+            yield kernel_scores(context, candidates.rows, kinds, queries, damping)
+        else:
+            of_all = np.arange(len(context.workspace.training_set))
+            every = kernel_scores(context, of_all, kinds, queries, damping)
+            yield held_against(null, every, candidates.rows)
 
     def null(self, workspace: Workspace, settings: Settings) -> Null | None:
         """Return what the kernel says of pictures that have nothing to do with a training image."""
@@ -108,30 +114,20 @@ class Trak:
         checksums = " ".join(workspace.artifact(kind).checksum for kind in kinds)
         return kernel_null(workspace, f"{self.name} {checksums} {damping}", scores_under)
 
-    def _shown(
+    def _query(
         self,
         context: QueryContext,
-        candidates: Candidates,
-        kinds: tuple[ArtifactKind[Features], ...],
-        asked: Generator[Progress | QueryFeatures, None, QueryFeatures],
+        kind: ArtifactKind[Features],
+        noises: int,
+        number: int,
+        kinds: int,
+        shown: Callable[[QueryFeatures], Scores] | None,
     ) -> Generator[Progress | Scores, None, QueryFeatures]:
-        """Yield progress, and a first answer where there is one kind; return the query's feature."""
-        damping = context.settings.options_of(self).damping
-        while True:
-            try:
-                event = next(asked)
-            except StopIteration as done:
-                found: QueryFeatures = done.value
-                return found
-            if isinstance(event, Progress):
-                yield event
-            elif len(kinds) == 1:
-                yield replace(kernel_scores(context, candidates, kinds, [event], damping), final=False)
+        """Yield progress; return the query's feature with each noise by itself.
 
-    def _query(
-        self, context: QueryContext, kind: ArtifactKind[Features], noises: int, number: int, kinds: int
-    ) -> Generator[Progress | QueryFeatures, None, QueryFeatures]:
-        """Yield progress, and the feature with the first noise; return it with each noise by itself."""
+        Args:
+            shown: makes a first answer of the feature with the first noise.
+        """
         workspace, stage = context.workspace, "projecting the gradient"
         remembered: Cache[QueryFeatures] = workspace.cache("query features")
         options = context.settings.options_of(self)
@@ -148,8 +144,8 @@ class Trak:
             given = (model, part, self.objective, features.sketch, context.mask, context.batch_size)
             rows.append(projected_gradient(*given)[1].numpy())
             yield Progress(self.name, stage, number * noises + k + 1, kinds * noises)
-            if k == 0 < noises - 1:
-                yield np.stack(rows)
+            if shown is not None and k == 0 < noises - 1:
+                yield shown(np.stack(rows))
         found = np.stack(rows)
         remembered.put(key, found)
         return found
@@ -172,7 +168,7 @@ def of_checkpoints(
 
 def kernel_scores(
     context: QueryContext,
-    candidates: Candidates,
+    rows: Int[ndarray, " k"],
     kinds: tuple[ArtifactKind[Features], ...],
     queries: list[QueryFeatures],
     damping: float,
@@ -184,7 +180,7 @@ def kernel_scores(
     """
     loaded = [context.workspace.load(kind) for kind in kinds]
     of_noises = np.mean(
-        [each.scores(own, candidates.rows, damping) for each, own in zip(loaded, queries, strict=True)],
+        [each.scores(own, rows, damping) for each, own in zip(loaded, queries, strict=True)],
         axis=0,
     )
     noises = len(of_noises)
@@ -195,7 +191,7 @@ def kernel_scores(
         "damping": damping,
         "noises": noises,
     }
-    return Scores(candidates.rows, of_noises.mean(axis=0), stderr, details)
+    return Scores(rows, of_noises.mean(axis=0), stderr, details)
 
 
 METHODS = (

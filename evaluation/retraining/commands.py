@@ -120,7 +120,8 @@ def run(given: argparse.Namespace) -> int:
     """Train and measure what is not recorded yet; exit status 1 where a command failed."""
     plans = [(path, Plan.read(path)) for path in given.plans]
     with _lowly(given.nice):
-        failed = _fleet(given, given.keep).run(plans, given.workers, _tell, given.together)
+        fleet = _fleet(given, given.keep, given.measure_on)
+        failed = fleet.run(plans, given.workers, _tell, given.together)
     for log in failed:
         _tell(f"failed: {log}")
     return 1 if failed else 0
@@ -166,8 +167,8 @@ def _recorded(made: Plan, folder: Path) -> int:
     return len({key for job in made.jobs if records.has(key := made.key(job))})
 
 
-def _fleet(given: argparse.Namespace, keep: bool) -> Fleet:
-    records, measured_on = Records(given.folder / "records"), getattr(given, "measure_on", None)
+def _fleet(given: argparse.Namespace, keep: bool, measured_on: str | None = None) -> Fleet:
+    records = Records(given.folder / "records")
     return Fleet(given.work, records, given.device, keep, measured_on=measured_on)
 
 

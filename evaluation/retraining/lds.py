@@ -86,16 +86,6 @@ def lds(
     return rank_correlations(left_out.astype(np.float64) @ scores.T, losses)
 
 
-def lds_interval(
-    scores: Float[ndarray, "pictures images"],
-    left_out: Bool[ndarray, "models images"],
-    losses: Float[ndarray, "models pictures"],
-    seed: int = 0,
-) -> Interval:
-    """The bootstrap interval of the mean score; pictures and models are resampled together."""
-    return interval_of(resampled(scores, left_out, losses, seed))
-
-
 def resampled(
     scores: Float[ndarray, "pictures images"],
     left_out: Bool[ndarray, "models images"],

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from evaluation.retraining.charts import Line, Mark, Scale, interval_chart, line_chart
-from evaluation.retraining.effects import Trained, beyond_chance
-from evaluation.retraining.lds import lds, lds_interval, rank_correlations
+from evaluation.retraining.effects import Trained, beyond_chance, interval_of
+from evaluation.retraining.lds import lds, rank_correlations, resampled
 from evaluation.statistics import spearman
 
 
@@ -69,7 +69,7 @@ def test_a_method_that_knows_the_losses_has_a_score_of_one() -> None:
     assert lds(-truth, left_out, losses) == pytest.approx(-np.ones(3))
     chance = lds(rng.standard_normal((200, 40)), left_out, np.repeat(losses[:, :1], 200, axis=1))
     assert abs(chance.mean()) < 0.05
-    low, high = lds_interval(truth + rng.standard_normal(truth.shape), left_out, losses)
+    low, high = interval_of(resampled(truth + rng.standard_normal(truth.shape), left_out, losses))
     assert 0.2 < low < high < 1
 
 
