@@ -172,12 +172,18 @@ def test_more_ranks_of_every_row_come_when_they_are_asked_for(answered: Visit) -
     assert ids_of(answered.strip("clip")) == list(dict.fromkeys(ids_of(answered.strip("clip"))))
 
 
-def test_only_what_stands_out_is_shown_when_it_is_asked_for(open_page: Open) -> None:
+def instantly(open_page: Open) -> Visit:
+    """An answer that is looked up, by first order and beside it CLIP."""
     visit = open_page()
     visit.generate("a dog on the beach", steps=2)
     visit.choose("first-order", "clip")
     visit.effort("instant")
     visit.attribute()
+    return visit
+
+
+def test_only_what_stands_out_is_shown_when_it_is_asked_for(open_page: Open) -> None:
+    visit = instantly(open_page)
     only = visit.page.locator(".only-out")
     marked = visit.page.locator('.strip[data-method="first-order"] .cell:has(.out)')
     out = {str(cell.get_attribute("data-id")) for cell in marked.all()}
@@ -193,11 +199,7 @@ def test_only_what_stands_out_is_shown_when_it_is_asked_for(open_page: Open) -> 
 
 
 def test_what_is_remembered_better_stands_apart_below_and_can_be_looked_at(open_page: Open) -> None:
-    visit = open_page()
-    visit.generate("a dog on the beach", steps=2)
-    visit.choose("first-order", "clip")
-    visit.effort("instant")
-    visit.attribute()
+    visit = instantly(open_page)
     apart = visit.page.locator(".better-strips")
     expect(apart.locator("h3")).to_have_text("The other direction: remembered better after unlearning")
     cells, row = apart.locator(".cell[data-id]"), visit.page.locator('.strip[data-method="first-order"]')
