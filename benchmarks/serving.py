@@ -74,7 +74,7 @@ def served(
             yield Served(address, server.pid, time.perf_counter() - began)
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(120)  # it ends what it is in the middle of
 
 
 def _until_answered(address: str, server: subprocess.Popen[bytes], log: Path, patience: float) -> None:
