@@ -32,7 +32,7 @@ from attribution.workspace.config import INDEX, LOSS_TABLE, stored_path
 from attribution.workspace.store import Artifact
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Plan, Writer
-from precompute.jobs.base import all_jobs
+from precompute.jobs.base import jobs_of
 
 CURVATURE = (FISHER, KFAC, EKFAC)
 
@@ -63,7 +63,7 @@ def cut(whole: Workspace, count: int, folder: Path) -> Workspace:
         },
     ).save(home)
     made = Workspace.open(home, whole.device)
-    for kind in (job.kind for job in all_jobs()):
+    for kind in (job.kind for job in jobs_of("all")):
         if kind != ALLOTMENT and whole.has(kind):  # which only jobs read
             adopt(made, kind, whole.artifact(kind), count)
     return made

@@ -38,7 +38,7 @@ from demo.scenes import write_scenes
 from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind
-from precompute.jobs.base import all_jobs, job_of
+from precompute.jobs.base import job_of, jobs_of
 from precompute.running import Execution, plan, run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
@@ -125,7 +125,7 @@ def prepared(embedded: Path, cache: Path, count: int, device: str) -> Workspace:
         adopt(workspace, kind, source.artifact(kind), len(workspace.training_set))
     how = Execution()
     take_known_losses(workspace, source, how)
-    for job in all_jobs():
+    for job in jobs_of("all"):
         if job.kind not in (*ADOPTED, *NOT_ASKED) and job.possible(workspace):
             show(run(workspace, job, how))
     return workspace

@@ -32,7 +32,7 @@ from precompute.binding import (
     chosen_preparation,
     chosen_probe,
 )
-from precompute.jobs.base import all_jobs, jobs_in, with_options
+from precompute.jobs.base import jobs_in, jobs_of, with_options
 from precompute.work import Work, measured_pace
 
 Progress = Callable[[int, int], None]
@@ -172,7 +172,7 @@ def _planned(
         )
         workspace = Workspace(Path(folder), config, device, model, opened, training_set)
         pace = measured_pace(model, opened, training_set.captions[0])
-        for job in (with_options(job, options) for job in jobs_in(workspace, all_jobs())):
+        for job in (with_options(job, options) for job in jobs_in(workspace, jobs_of("all"))):
             rows, work = job.count(workspace), job.work(workspace)
             seconds = 0.0 if work == Work() else rows * pace.seconds(work)
             planned.append(Planned(job.kind.folder, rows, job.unit, seconds, work.stored, KEPT * work.sums))

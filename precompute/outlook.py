@@ -12,7 +12,7 @@ from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import PLAN, chosen_alike
 from cli.commands import program_name
 from precompute.jobs.base import Job
-from precompute.running import Execution, plan
+from precompute.running import Execution, plan, rows_of_chunk
 from precompute.status import chunks_done
 from precompute.tables import duration
 from precompute.work import measured_pace
@@ -35,7 +35,7 @@ def rows_left(workspace: Workspace, job: Job, how: Execution) -> int:
         begun = json.loads((part / PLAN).read_text(encoding="utf-8")) == planned.to_json()
     except (OSError, ValueError):
         begun = False
-    return max(rows - chunks_done(part) * how.chunk, 0) if begun else rows
+    return max(rows - chunks_done(part) * rows_of_chunk(job, how), 0) if begun else rows
 
 
 def outlook(workspace: Workspace, jobs: Sequence[Job], how: Execution) -> str:

@@ -47,15 +47,21 @@ class Execution:
 
 def plan(workspace: Workspace, job: Job, how: Execution) -> Plan:
     """What a job will make: all that its bytes depend on."""
+    chunk = rows_of_chunk(job, how)
     made_with = {
-        "chunk": how.chunk,
+        "chunk": chunk,
         "batch_size": how.batch_size,
         "device": workspace.device,
         "engine": engine_asked_for(workspace.device),
         "versions": library_versions(),
     }
-    count = -(-job.count(workspace) // how.chunk)
+    count = -(-job.count(workspace) // chunk)
     return Plan(job.kind.folder, workspace.expected(job.kind), job.settings(workspace), made_with, count)
+
+
+def rows_of_chunk(job: Job, how: Execution) -> int:
+    """How many rows the job's chunks have, but for the last one."""
+    return how.chunk if job.most_rows is None else min(how.chunk, job.most_rows)
 
 
 def run(
@@ -72,13 +78,13 @@ def run(
         WorkerError: those who compute are lost, again and again.
         WhenceError: whatever the job itself cannot do.
     """
-    total, name = job.count(workspace), job.kind.folder
+    total, name, size = job.count(workspace), job.kind.folder, rows_of_chunk(job, how)
     adding = job.added if job.adds_up else None
     with Writer(workspace.folder, plan(workspace, job, how), adding) as writer:
         if not remake and writer.up_to_date():
             yield Step(name, job.unit, total, total, 0, "is there already")
             return
-        tasks = [Task(c, range(c * how.chunk, min((c + 1) * how.chunk, total))) for c in writer.missing()]
+        tasks = [Task(c, range(c * size, min((c + 1) * size, total))) for c in writer.missing()]
         done, fresh = total - sum(len(task.rows) for task in tasks), 0
         note = writer.notice or (f"continues after {done:,} of {total:,}" if done else None)
         yield Step(name, job.unit, done, total, fresh, note)

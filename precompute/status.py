@@ -25,10 +25,12 @@ from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import CHUNK, PLAN, SUM
 from precompute.jobs.base import all_jobs, jobs_in
 
-OPTIONAL = (
+KEPT_AT_WILL = (
     LATENTS,
     CAPTIONS,
 )  # a small workspace encodes pictures and captions anew rather than carry them
+ON_DEMAND = tuple(job.kind for job in all_jobs() if job.on_demand)
+OPTIONAL = (*KEPT_AT_WILL, *ON_DEMAND)
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,10 @@ def _unfinished(workspace: Workspace, kind: ArtifactKind[Any]) -> State:
     try:
         total = json.loads((part / PLAN).read_text(encoding="utf-8"))["chunks"]
     except (OSError, ValueError, KeyError, TypeError):
-        if kind in OPTIONAL:
+        if kind in KEPT_AT_WILL:
             return State(name, "left out", f"made when asked for; keep them with `{command}`")
+        if kind in ON_DEMAND:
+            return State(name, "left out", f"not made by `all`; make it with `{command}`")
         return State(name, "missing", f"make it with `{command}`")
     return State(name, "unfinished", f"{chunks_done(part)} of {total} chunks; continue with `{command}`")
 

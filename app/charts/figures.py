@@ -15,6 +15,7 @@ COLOURS = {
     "abu": "#c8501f",
     "abu-plus": "#a23a4e",
     "divergence": "#7d4fa0",
+    "relative-divergence": "#9a6bd1",
     "mucs": "#d0647a",
     "first-order": "#2f8f8a",
     "influence": "#9c6b2f",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 from numpy import ndarray
 from pydantic import Field
 
@@ -61,19 +61,31 @@ class Null:
 
     def z(self, scores: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
         """Scores of all training images, in standard deviations of their nulls."""
-        z: Float64[ndarray, " n"] = (scaled(scores) - self.mean) / self.deviation
+        return self.standing(scaled(scores), np.arange(len(self.mean)))
+
+    def standing(
+        self, on_scale: Float64[ndarray, " k"], rows: Int[ndarray, " k"]
+    ) -> Float64[ndarray, " k"]:
+        """Scores of some rows that are on the controls' common scale, in standard deviations."""
+        z: Float64[ndarray, " k"] = (on_scale - self.mean[rows]) / self.deviation[rows]
         return z
 
 
 def null_of(
     scores: Float[ndarray, "n controls"], related: Bool[ndarray, "n controls"], level: float = LEVEL
 ) -> Null:
-    """The null from the scores of `n` images under some control queries.
+    """The null from the scores of `n` images under some control queries."""
+    return null_on_scale(scaled(scores.astype(np.float64)), related, level)
+
+
+def null_on_scale(
+    scores: Float64[ndarray, "n controls"], related: Bool[ndarray, "n controls"], level: float = LEVEL
+) -> Null:
+    """The same of scores that are on one scale already.
 
     Each control's own z leaves it out of the mean and deviation that it is compared with.
     """
-    scores = scaled(scores.astype(np.float64))
-    counts = _counted(related)
+    counts = counted(related)
     number = counts.sum(axis=1)
     total = np.where(counts, scores, 0).sum(axis=1)
     squares = np.where(counts, scores**2, 0).sum(axis=1)
@@ -114,7 +126,7 @@ def scaled(scores: Float64[ndarray, "n ..."]) -> Float64[ndarray, "n ..."]:
     return on_scale
 
 
-def _counted(related: Bool[ndarray, "n controls"]) -> Bool[ndarray, "n controls"]:
+def counted(related: Bool[ndarray, "n controls"]) -> Bool[ndarray, "n controls"]:
     """Which controls count for which image: the unrelated ones, or all if those are too few."""
     counts = ~related
     counts[counts.sum(axis=1) < FEWEST] = True

@@ -99,6 +99,7 @@ class AbU(RemembersUnlearned):
         candidates = yield from self.promising(context, unlearned, candidates)
         worth, draws_of = self.measurement(context, unlearned)
         warnings: tuple[str, ...] | None = None
+        judged: Callable[[Scores], Scores] = unjudged
         for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
             if not isinstance(event, Scores):
                 yield event
@@ -108,7 +109,8 @@ class AbU(RemembersUnlearned):
                 remeasured = self._remeasured(context, unlearned)
                 details["control_rise"] = yield from remeasured.control_rise(context.settings.seed)
                 warnings = self_check(unlearned.rise, details["control_rise"])
-            yield replace(event, details={**details, **event.details}, warnings=warnings)
+                judged = yield from self.judging(context, unlearned)
+            yield judged(replace(event, details={**details, **event.details}, warnings=warnings))
 
     def promising(
         self, context: QueryContext, unlearned: Unlearned, candidates: Candidates
@@ -121,6 +123,13 @@ class AbU(RemembersUnlearned):
         """What each draw of a training image is worth: the rise of its loss."""
         images = self._remeasured(context, unlearned)
         return images.rises, images.draws_of
+
+    def judging(
+        self, context: QueryContext, unlearned: Unlearned
+    ) -> Generator[Progress, None, Callable[[Scores], Scores]]:
+        """Yield progress; return what adds to scores how far they stand out of their nulls, if known."""
+        yield from ()
+        return unjudged
 
     def _remeasured(self, context: QueryContext, unlearned: Unlearned) -> Remeasured:
         return Remeasured(self.name, context.workspace, unlearned.weights, context.batch_size)
@@ -149,6 +158,11 @@ class AbU(RemembersUnlearned):
                 return unlearned
             yield Progress(self.name, "calibrating the step", trial, MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
+
+
+def unjudged(scores: Scores) -> Scores:
+    """Return scores of which nobody knows what they would be by chance."""
+    return scores
 
 
 METHODS = (

@@ -14,7 +14,7 @@ proportional to the divergence (Kullback-Leibler) of the two models' denoising d
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,20 +71,45 @@ class Moved:
             NonFiniteError: one is not finite; names the images.
         """
         yield from encoded(self.method, self.workspace, rows, self.batch_size)
-        latents, captions, ids = training_inputs(self.workspace, rows)
-        model = self.workspace.model
-        changes: Float64[ndarray, "n timesteps noises"]
-        changes = np.empty((len(ids), len(self.probe.timesteps), len(noises)))
-        yield Progress(self.method, stage, 0, PASSES * changes.size)
-        for draws in probe_draws(self.probe, noises, ids, model.latent_shape, self.batch_size):
-            batch = draws.of(latents, captions).to(model.device)
-            one, other = (model.predict(weights, batch) for weights in (self.weights, model.weights))
-            moved = masked_mean(model.parametrisation.squared_change(one, other, batch), None)
-            changes.reshape(-1)[draws.numbers] = moved.cpu().numpy()
-            yield Progress(self.method, stage, PASSES * (int(draws.numbers[-1]) + 1), PASSES * changes.size)
-        check_finite(changes, ids, "the change of predictions")
-        return changes
+        total = PASSES * len(rows) * len(self.probe.timesteps) * len(noises)
+        yield Progress(self.method, stage, 0, total)
+        under = changes_under(self.workspace, [self.weights], self.probe, rows, noises, self.batch_size)
+        changes = np.empty(0)
+        for done, changes in under:
+            yield Progress(self.method, stage, PASSES * done, total)
+        found: Rises = changes[0]
+        return found
 
     def draws_of(self, noises: range) -> int:
         """How many forward passes one image takes."""
         return PASSES * len(self.probe.timesteps) * len(noises)
+
+
+def changes_under(
+    workspace: Workspace,
+    several: Sequence[Weights],
+    probe: Probe,
+    rows: Int[ndarray, " n"],
+    noises: range,
+    batch_size: int,
+) -> Iterator[tuple[int, Float64[ndarray, "weights n timesteps noises"]]]:
+    """How far each of several weights moves the predictions for some training images.
+
+    Yields after each batch how many draws are done, and the changes, the same array every time: filled as
+    far as that goes. What is predicted under the loaded weights is predicted once for all.
+
+    Raises:
+        NonFiniteError: one is not finite; names the images.
+    """
+    latents, captions, ids = training_inputs(workspace, rows)
+    model = workspace.model
+    changes = np.empty((len(several), len(ids), len(probe.timesteps), len(noises)))
+    for draws in probe_draws(probe, noises, ids, model.latent_shape, batch_size):
+        batch = draws.of(latents, captions).to(model.device)
+        before = model.predict(model.weights, batch)
+        for weights, found in zip(several, changes, strict=True):
+            change = model.parametrisation.squared_change(model.predict(weights, batch), before, batch)
+            found.reshape(-1)[draws.numbers] = masked_mean(change, None).cpu().numpy()
+        yield int(draws.numbers[-1]) + 1, changes
+    for found in changes:
+        check_finite(found, ids, "the change of predictions")

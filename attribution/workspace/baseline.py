@@ -179,3 +179,11 @@ def known_losses(
 ) -> tuple[ArtifactKind[Float[ndarray, "examples timesteps pool"]], ...]:
     """Return what must have been measured where a training image is measured again: its losses before."""
     return tuple(map(losses_kind, sides(workspace)))
+
+
+def mean_losses(workspace: Workspace, rows: Int[ndarray, " n"]) -> Float64[ndarray, " n"]:
+    """Return the loss of some training images under the loaded weights, over all draws of each."""
+    losses = [workspace.load(kind)[rows] for kind in known_losses(workspace)]
+    of_sides = [each.mean(axis=(1, 2), dtype=np.float64) for each in losses]
+    mean: Float64[ndarray, " n"] = np.maximum(np.mean(of_sides, axis=0), np.finfo(np.float64).tiny)
+    return mean

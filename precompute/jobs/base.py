@@ -60,6 +60,16 @@ class Job(Protocol):
         ...
 
     @property
+    def on_demand(self) -> bool:
+        """Whether it is made when asked for by its own name alone, and not by `all`."""
+        ...
+
+    @property
+    def most_rows(self) -> int | None:
+        """How many rows a chunk may have at most, where each takes long; None for as many as are asked."""
+        ...
+
+    @property
     def adds_up(self) -> bool:
         """Whether it is a sum over chunks, which need not all be kept until its end."""
         ...
@@ -110,6 +120,8 @@ class PerExample:
     unit = "images"
     reads: tuple[Kind, ...] = ()
     together: tuple[Kind, ...] = ()
+    most_rows: int | None = None
+    on_demand = False
     adds_up = False
 
     def possible(self, workspace: Workspace) -> bool:
@@ -178,7 +190,7 @@ def job_of(kind: Kind) -> Job:
 def jobs_of(command: str) -> tuple[Job, ...]:
     """Return the jobs of a command of `python -m precompute`, in the order in which they run."""
     if command == "all":
-        return all_jobs()
+        return tuple(job for job in all_jobs() if not job.on_demand)
     own = [job for job in all_jobs() if job.kind.command == command]
     wanted = {kind for job in own for kind in (job.kind, *job.together)}
     return tuple(job for job in all_jobs() if job.kind in wanted)

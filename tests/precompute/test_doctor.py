@@ -13,7 +13,7 @@ from precompute import doctor
 from precompute.__main__ import main
 from precompute.binding import Sources
 from precompute.doctor import examine
-from precompute.jobs.base import all_jobs, jobs_in, with_options
+from precompute.jobs.base import jobs_in, jobs_of, with_options
 from precompute.tables import duration, size_words
 from precompute.work import Pace, Work, measured_pace
 from tests.conftest import QUICK, Foreign
@@ -178,7 +178,7 @@ def test_a_model_and_a_dataset_must_be_given(capsys: pytest.CaptureFixture[str])
 def test_reckoned_sizes_are_those_of_what_is_made(foreign_world: Foreign) -> None:
     """Law: Artifacts come out about as large as was reckoned before they were made."""
     workspace = Workspace.open(foreign_world.workspace)
-    for job in (with_options(job, OPTIONS) for job in jobs_in(workspace, all_jobs())):
+    for job in (with_options(job, OPTIONS) for job in jobs_in(workspace, jobs_of("all"))):
         files = workspace.artifact(job.kind).manifest["files"].values()
         made, work = sum(entry["bytes"] for entry in files), job.work(workspace)
         headers = 6_000  # of files, tables of quantizers, a whitening: nothing that grows with the images

@@ -14,7 +14,7 @@ from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from precompute import outlook as reckoning
 from precompute.__main__ import main
-from precompute.jobs.base import all_jobs, job_of, jobs_in, with_options
+from precompute.jobs.base import job_of, jobs_in, jobs_of, with_options
 from precompute.outlook import opening, outlook, rows_left
 from precompute.running import Execution, run
 from precompute.work import Pace, Work
@@ -59,7 +59,7 @@ def test_nothing_is_timed_where_all_is_there(
 def test_only_what_is_missing_is_counted(foreign_copy: Foreign) -> None:
     """Law: The time reckoned is that of rows not yet done, and of whatever is made from them."""
     folder = foreign_copy.workspace
-    jobs = [with_options(job, OPTIONS) for job in jobs_in(Workspace.open(folder), all_jobs())]
+    jobs = [with_options(job, OPTIONS) for job in jobs_in(Workspace.open(folder), jobs_of("all"))]
     assert all(rows_left(Workspace.open(folder), job, CHUNKS) == 0 for job in jobs)
     assert outlook(Workspace.open(folder), jobs, CHUNKS) == ""
     shutil.rmtree(folder / "losses")

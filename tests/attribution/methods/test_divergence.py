@@ -19,7 +19,7 @@ from attribution.results import Attribution, Ranking, returned
 from attribution.rng import gaussian
 from attribution.unlearning.movement import Moved, spread
 from attribution.unlearning.step import Unlearned
-from attribution.workspace.baseline import training_latents
+from attribution.workspace.baseline import LOSSES, mean_losses, training_latents
 from attribution.workspace.workspace import Workspace
 from tests.worlds.queries import query_of
 
@@ -117,3 +117,30 @@ def test_timesteps_are_spread_over_the_workspaces(tiny_world: Workspace) -> None
     assert spread(tiny_world.probe, 99).timesteps == there
     with pytest.raises(SettingsError, match="timesteps is 0"):
         DivergenceOptions(timesteps=0)
+
+
+def test_relative_divergences_are_shares_of_the_losses_before(tiny_world: Workspace) -> None:
+    """Law: A relative divergence is the divergence over the mean of the image's own losses before."""
+    names, options = ["divergence", "relative-divergence"], QUICK.options["divergence"]
+    settings = dataclasses.replace(QUICK, options=dict.fromkeys(names, options))
+    *_, answer = attribute(tiny_world, query_of(tiny_world), names, settings)
+    assert isinstance(answer, Attribution)
+    plain, relative = (
+        {entry.row: entry.score for entry in answer.rankings[name].entries} for name in names
+    )
+    losses = tiny_world.load(LOSSES).astype(np.float64).mean(axis=(1, 2))
+    assert len(plain) == 10
+    assert relative == pytest.approx({row: score / losses[row] for row, score in plain.items()})
+
+
+def test_what_the_model_never_knew_does_not_come_first(tiny_world: Workspace) -> None:
+    """Law: Of two images that move alike, the one that the model knows better has the larger share."""
+    rows = np.arange(len(tiny_world.training_set))
+    context = QueryContext(tiny_world, query_of(tiny_world), QUICK)
+    after = unlearned(tiny_world)
+    plain, relative = (
+        returned(each.measurement(context, after)[0](rows, range(1), "measuring")).mean(axis=(1, 2))
+        for each in (Divergence(), Divergence(name="relative-divergence", relative=True))
+    )
+    order = np.argsort(mean_losses(tiny_world, rows))
+    assert (np.diff((relative / plain)[order]) < 0).all()
