@@ -1,4 +1,4 @@
-"""How long things take and how much room, on this machine; every figure of docs/PERFORMANCE.md.
+"""How long things take and how much room, on this machine; the figures of docs/PERFORMANCE.md.
 
     python -m benchmarks [table]          [--queries N]      start, stages, the published protocol beside
     python -m benchmarks scaling          [--prepare]        seconds against the number of images
@@ -8,10 +8,11 @@
     python -m benchmarks opening                             first paint and first answers, in a browser
     python -m benchmarks rows             [--rows N]         a training set of a million rows
     python -m benchmarks gpu-hours        [--dtype bf16]     SD 1.5 and SDXL by the published settings
+    python -m benchmarks true-shapes      [--family sdxl]    SD 1.5 and SDXL from end to end, on the CPU
     python -m benchmarks bytes                               of every artifact, per training image
 
-`--docs docs` also puts the report between its marks in docs/PERFORMANCE.md (at the end if there are none),
-and its figures and drawings into docs/performance.
+`--docs docs` also puts the report between its marks in docs/PERFORMANCE.md (true-shapes: docs/MODELS.md;
+at the end if there are none), and its figures and drawings into docs/performance.
 """
 
 from __future__ import annotations

@@ -1,20 +1,33 @@
-"""Models of public shapes with random weights, in memory alone: what a pass costs depends on the shape.
+"""Models of public shapes with random weights: what a pass costs depends on the shape.
+
+    python -m benchmarks.random_models "SD 1.5" --side 512 --out FOLDER     one as a pipeline's folder
 
 The shapes are those of `benchmarks.model_needs`; the miniatures beside them are for tests.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    DiffusionPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from torch import nn
+from transformers import CLIPTokenizer
 
+from attribution.models.autoencoder import downscaling
 from attribution.models.denoiser_model import DenoiserModel
 from attribution.models.precision import Precision
 from attribution.models.stable_diffusion import PipelineModel
@@ -23,6 +36,8 @@ from benchmarks.model_needs import SHAPES, autoencoder, clip, pooling_clip
 from demo.tokenizer import build_tokenizer
 
 TOKENS = 77  # of a caption
+# Untrained attention has next to no say, and no step is large enough to unlearn anything.
+LOUDER = ("attn2.to_out.0.weight", "proj_out.weight", "conv_out.weight")
 SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 TINY_UNET: dict[str, Any] = {
     "sample_size": 8,
@@ -56,21 +71,70 @@ class RandomModel:
         """Made on the device, where random numbers are quick."""
         torch.manual_seed(0)
         with torch.device(device):
-            modules = {name: make() for name, make in self.parts.items()}
-        tokenizer = build_tokenizer()
-        tokenizer.model_max_length = TOKENS
-        # As both were trained.
-        scheduler = DDPMScheduler(
-            beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False
-        )
+            modules = self._modules()
+        tokenizer = _tokenizer()
         pipeline = SimpleNamespace(
             **modules,
             tokenizer=tokenizer,
             tokenizer_2=tokenizer,
-            scheduler=scheduler,
+            scheduler=_scheduler(),
             config=SimpleNamespace(force_zeros_for_empty_prompt=True),
         )
         return self.open(pipeline, device, precision=precision)
+
+    def written(self, side: int, folder: Path) -> Path:
+        """A folder of it for pictures of that side in pixels; in bf16, in which it is made too."""
+        torch.manual_seed(0)
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.bfloat16)
+        try:
+            modules = self._modules()
+        finally:
+            torch.set_default_dtype(before)
+        unet, vae = modules["unet"], modules["vae"]
+        vae.register_to_config(sample_size=side)
+        unet.register_to_config(sample_size=side // downscaling(vae))
+        with torch.no_grad():
+            for name, parameter in unet.named_parameters():
+                if name.endswith(LOUDER):
+                    parameter.mul_(5)
+        _save(modules, folder)
+        return folder
+
+    def _modules(self) -> dict[str, Any]:
+        return {name: make() for name, make in self.parts.items()}
+
+
+def _tokenizer() -> CLIPTokenizer:
+    tokenizer = build_tokenizer()
+    tokenizer.model_max_length = TOKENS
+    return tokenizer
+
+
+def _scheduler() -> DDPMScheduler:
+    """As both were trained."""
+    return DDPMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False
+    )
+
+
+def _save(modules: Mapping[str, Any], folder: Path) -> None:
+    """As a pipeline of the library: of the larger model where there is a second text encoder."""
+    tokenizer, scheduler = _tokenizer(), _scheduler()
+    if "text_encoder_2" in modules:
+        pipeline: DiffusionPipeline = StableDiffusionXLPipeline(
+            **modules, tokenizer=tokenizer, tokenizer_2=tokenizer, scheduler=scheduler
+        )
+    else:
+        pipeline = StableDiffusionPipeline(
+            **modules,
+            tokenizer=tokenizer,
+            scheduler=scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    pipeline.save_pretrained(folder)
 
 
 def _small_autoencoder() -> AutoencoderKL:
@@ -122,3 +186,18 @@ def miniatures() -> tuple[RandomModel, ...]:
             },
         ),
     )
+
+
+def main() -> None:
+    """Write one of them."""
+    by_name = {each.name: each for each in (*true_shapes(), *miniatures())}
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("name", choices=by_name)
+    parser.add_argument("--side", type=int, required=True, metavar="PIXELS")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    options = parser.parse_args()
+    print(by_name[options.name].written(options.side, options.out))
+
+
+if __name__ == "__main__":
+    main()

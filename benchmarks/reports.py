@@ -14,22 +14,23 @@ import torch
 from attribution.models.engine_setting import engine_asked_for
 from evaluation.reports import figures_as_json, update_block
 
-DOCUMENT = "PERFORMANCE.md"
-FOLDER = "performance"  # beside it: figures and drawings
+DOCUMENT = "PERFORMANCE.md"  # of most
+FOLDER = "performance"  # beside them: figures and drawings
 
 
 @dataclass(frozen=True)
 class Report:
-    """Figures for machines, Markdown for people, drawings (SVG) by file name."""
+    """Figures for machines, Markdown for people, drawings (SVG) by file name, and where it is put."""
 
     figures: Mapping[str, Any]
     markdown: str
     drawings: Mapping[str, str] = field(default_factory=dict)
+    document: str = DOCUMENT
 
 
 def publish(report: Report, name: str, docs: Path) -> None:
     """Put the report between its marks in the document; figures and drawings into the folder beside it."""
-    folder, document = docs / FOLDER, docs / DOCUMENT
+    folder, document = docs / FOLDER, docs / report.document
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(figures_as_json(report.figures), encoding="utf-8")
     for file, drawing in report.drawings.items():
