@@ -65,12 +65,12 @@ class Catalogue:
 
     @classmethod
     def of(cls, training_set: TrainingSet) -> Catalogue:
-        """One pass over all metadata for each column, one for their names, and two for the words."""
+        """One pass over all metadata for each column, one for their names, and one for their words."""
         names = dict.fromkeys(name for metadata in training_set.each_metadata() for name in metadata)
         columns = {name: _column(training_set, name) for name in names}
         return cls(
             len(training_set),
-            Postings.of_terms(map(words, training_set.captions)),
+            training_set.caption_words.postings,
             Postings.of_terms(map(_fact_words, training_set.each_metadata())),
             {name: column for name, column in columns.items() if len(column.values.places) > 1},
         )

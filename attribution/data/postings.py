@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int, Int64
 from numpy import ndarray
 
 NONE = "none"  # what an image without a value in a column counts as
@@ -29,7 +29,7 @@ class Postings:
 
     places: Mapping[str, int]
     starts: Int64[ndarray, " terms_and_end"]
-    rows: Int64[ndarray, " entries"]
+    rows: Int[ndarray, " entries"]
 
     @classmethod
     def of_terms(cls, terms: Iterable[Iterable[str]]) -> Postings:
@@ -53,7 +53,7 @@ class Postings:
         starts = np.cumsum([0, *map(len, rows.values())], dtype=np.int64)
         return cls(places, starts, np.concatenate([np.fromiter(own, np.int64) for own in rows.values()]))
 
-    def of(self, term: str) -> Int64[ndarray, " k"]:
+    def of(self, term: str) -> Int[ndarray, " k"]:
         """The rows that have a term, ascending; none for one that no row has."""
         place = self.places.get(term)
         if place is None:

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy import ndarray
 
+from attribution.data.caption_words import CaptionWords
 from attribution.data.columnar import Columns, Texts, texts_column
 from attribution.data.postings import Postings
 
 STARTS, ROWS = "starts", "rows"  # after their name
+WORD = "word"  # the name of the postings of captions' words
+AGAIN, TIMES = f"{WORD} again", f"{WORD} times"
 
 
 def postings_columns(name: str, postings: Postings) -> Columns:
@@ -23,7 +26,7 @@ def postings_columns(name: str, postings: Postings) -> Columns:
 
 
 def stored_postings(columns: Mapping[str, ndarray], name: str, total: int) -> Postings:
-    """Return postings that were stored.
+    """Return postings that were stored; their rows stay where they are mapped.
 
     Args:
         total: rows of the training set.
@@ -42,4 +45,27 @@ def stored_postings(columns: Mapping[str, ndarray], name: str, total: int) -> Po
     places = {term: place for place, term in enumerate(terms)}
     if len(places) != len(terms):
         raise ValueError(f"a value of {name!r} is there twice")
-    return Postings(places, np.asarray(starts, np.int64), rows.astype(np.int64))
+    return Postings(places, np.asarray(starts, np.int64), rows)
+
+
+def words_columns(said: CaptionWords) -> Columns:
+    """Return the words of captions as they are stored."""
+    repeated: Columns = {AGAIN: said.again.astype(np.int64), TIMES: said.times.astype(np.int32)}
+    return {**postings_columns(WORD, said.postings), **repeated}
+
+
+def stored_words(columns: Mapping[str, ndarray], captions: int) -> CaptionWords:
+    """Return what was stored of some captions.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    postings = stored_postings(columns, WORD, captions)
+    again, times = columns.get(AGAIN), columns.get(TIMES)
+    if again is None or times is None or again.ndim != 1 or again.shape != times.shape:
+        raise ValueError("it does not say how often captions have a word")
+    if len(again) and not (again[0] >= 0 and again[-1] < len(postings.rows) and (np.diff(again) > 0).all()):
+        raise ValueError("the words that captions repeat are not where they should be")
+    if (times < 2).any():
+        raise ValueError("words are repeated less than once")
+    return CaptionWords(postings, again, times, captions)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
+from attribution.data.caption_words import CaptionWords
 from attribution.data.columnar import (
     DATA,
     PLACES,
@@ -27,7 +28,14 @@ from attribution.data.columnar import (
 )
 from attribution.data.pictures import Packed, Pictures, Place
 from attribution.data.postings import Postings, groupings_of
-from attribution.data.stored_postings import postings_columns, stored_postings
+from attribution.data.stored_postings import (
+    STARTS,
+    WORD,
+    postings_columns,
+    stored_postings,
+    stored_words,
+    words_columns,
+)
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import TrainingSetError
 
@@ -42,7 +50,6 @@ def columns_of_set(training_set: TrainingSet, pictures: Packed) -> Columns:
     """Return all that is known of a training set in shards, as it is stored."""
     examples = training_set.examples
     places = [pictures.places[each.file_name] for each in examples]
-    counts = sorted(training_set.word_counts.items())
     names = [each.file_name for each in examples]
     others = (json.dumps(each.others) for each in examples) if training_set.most_captions > 1 else None
     grouped: Columns = {}
@@ -56,8 +63,8 @@ def columns_of_set(training_set: TrainingSet, pictures: Packed) -> Columns:
         **texts_column("file", names),
         **texts_column("caption", training_set.captions),
         **texts_column("metadata", (json.dumps(dict(each.metadata)) for each in examples)),
-        **texts_column("word", (word for word, _ in counts)),
-        HELD: np.asarray([count for _, count in counts], np.int64),
+        **words_columns(training_set.caption_words),
+        HELD: training_set.caption_words.postings.counts,
         BY_ID: alphabetical(training_set.ids),
         BY_FILE: alphabetical(names),
         SHA256: np.frombuffer(bytes.fromhex("".join(each.sha256 for each in examples)), np.uint8),
@@ -76,7 +83,7 @@ class Table(Sequence[Example]):
     def __init__(self, columns: Columns, rows: int, shards: int):
         self.ids, self.file_names = Texts(columns, "id"), Texts(columns, "file")
         self.captions, self._metadata = Texts(columns, "caption"), Texts(columns, "metadata")
-        self.words = Texts(columns, "word")
+        self.words = Texts(columns, WORD)
         self.others = Texts(columns, OTHERS) if f"{OTHERS} {PLACES}" in columns else None
         shapes = {
             BY_ID: (rows,), BY_FILE: (rows,), SHARD: (rows,), PLACE: (rows, 2), SHA256: (32 * rows,),
@@ -114,10 +121,21 @@ class Table(Sequence[Example]):
             found = (stored_postings(self._columns, GROUP.format(k), len(self)) for k in range(len(names)))
             return dict(zip(names, found, strict=True))
         except ValueError as problem:
-            raise TrainingSetError(
-                f"the training set's table is damaged: {problem}; run `python -m precompute init "
-                "--workspace DIR`"
-            ) from None
+            raise _damaged(problem) from None
+
+    @cached_property
+    def caption_words(self) -> CaptionWords:
+        """Which captions have each word; read from them now, of a table that was written without.
+
+        Raises:
+            TrainingSetError: it is damaged.
+        """
+        if f"{WORD} {STARTS}" not in self._columns:
+            return CaptionWords.of(self.captions)
+        try:
+            return stored_words(self._columns, len(self))
+        except ValueError as problem:
+            raise _damaged(problem) from None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -140,6 +158,12 @@ class Table(Sequence[Example]):
         return isinstance(other, Table | tuple) and tuple(self) == tuple(other)
 
     __hash__ = None  # type: ignore[assignment]  # as a list has none
+
+
+def _damaged(problem: ValueError) -> TrainingSetError:
+    return TrainingSetError(
+        f"the training set's table is damaged: {problem}; run `python -m precompute init --workspace DIR`"
+    )
 
 
 def _stored(text: str, kind: type[Any]) -> Any:
@@ -229,6 +253,10 @@ class TableSet(TrainingSet):
     @property
     def groupings(self) -> Mapping[str, Postings]:
         return self._table.groupings
+
+    @property
+    def caption_words(self) -> CaptionWords:
+        return self._table.caption_words
 
     @property
     def word_counts(self) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +15,10 @@ from jaxtyping import Int64
 from numpy import ndarray
 from PIL import Image
 
+from attribution.data.caption_words import CaptionWords
 from attribution.data.images import read_image
 from attribution.data.pictures import Files, Pictures
 from attribution.data.postings import Postings, groupings_of, values_in
-from attribution.data.words import words
 from attribution.errors import TrainingSetError
 
 
@@ -136,13 +135,18 @@ class TrainingSet:
         return places
 
     @cached_property
+    def caption_words(self) -> CaptionWords:
+        """Which captions have each word, and how often."""
+        return CaptionWords.of(self.captions)
+
+    @property
     def word_counts(self) -> Mapping[str, int]:
         """In how many captions each word is."""
-        return Counter(word for caption in self.captions for word in set(words(caption)))
+        return self.caption_words.counts
 
     def has_word(self, word: str) -> bool:
         """Whether any caption has a word."""
-        return word in self.word_counts
+        return word in self.caption_words.postings.places
 
     def words_in_more_than(self, share: float) -> set[str]:
         """The words that more than a share of all captions have."""

@@ -13,14 +13,14 @@ nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import bm25s
 import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
+from attribution.data.caption_words import CaptionWords
 from attribution.data.words import words
 from attribution.errors import SettingsError
 from attribution.gradients.query_context import QueryContext
@@ -29,9 +29,6 @@ from attribution.query import Candidates, MethodOptions
 from attribution.results import Progress, Scores
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.workspace import Workspace
-
-PART = 20_000  # captions read between two looks at whether to stop
-KEPT = 2  # indices of other k1 and b; that of a million captions takes 100 MB
 
 
 @dataclass(frozen=True)
@@ -53,31 +50,24 @@ class BM25Options(MethodOptions):
             raise SettingsError(f"b is {self.b}: it must lie in [0, 1]")
 
 
-@dataclass(frozen=True)
-class CaptionIndex:
-    """What each word is worth in each training caption that has it.
-
-    Attributes:
-        places: of the words in the index.
-        index: none where no caption has a word.
-    """
-
-    places: dict[str, int]
-    index: bm25s.BM25 | None
-    captions: int
-
-    def scores(self, caption: str) -> Float32[ndarray, " captions"]:
-        """BM25 of every training caption; a word that the query has twice counts twice."""
-        asked = [self.places[word] for word in words(caption) if word in self.places]
-        if self.index is None or not asked:
-            return np.zeros(self.captions, np.float32)
-        scores: Float32[ndarray, " captions"] = self.index.get_scores_from_ids(asked)
-        return scores
+def bm25_scores(
+    said: CaptionWords, asked: Iterable[str], options: BM25Options
+) -> Float32[ndarray, " captions"]:
+    """BM25 of every training caption; a word that is asked for twice counts twice."""
+    scores = np.zeros(said.captions, np.float32)
+    for word in asked:
+        rows, times = said.having(word)
+        if not 0 < len(rows) < said.captions / 2:
+            continue  # nobody has it, or so many that its idf is 0
+        idf = np.float32(math.log((said.captions - len(rows) + 0.5) / (len(rows) + 0.5)))
+        long_winded = (1 - options.b) + options.b * said.lengths[rows] / said.mean_length
+        scores[rows] += (idf * (times / (options.k1 * long_winded + times))).astype(np.float32)
+    return scores
 
 
 @dataclass(frozen=True)
 class BM25:
-    """The training captions are indexed when they are first asked about, and kept by the workspace."""
+    """Which captions have which words is kept by the training set; it is scored when it is asked."""
 
     name: str = "bm25"
     title: str = "Words (BM25)"
@@ -94,33 +84,10 @@ class BM25:
         return ()
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
-        index = yield from self._index(context.workspace, context.settings.options_of(self))
-        yield Scores(candidates.rows, index.scores(context.query.caption)[candidates.rows])
-
-    def _index(self, workspace: Workspace, options: BM25Options) -> Generator[Progress, None, CaptionIndex]:
-        """Yield progress; return the index, as it is remembered or made now."""
-        remembered = workspace.cache("bm25", KEPT)
-        index: CaptionIndex | None = remembered.get(repr(options))
-        if index is None:
-            index = yield from self.indexed(workspace.training_set.captions, options)
-            remembered.put(repr(options), index)
-        return index
-
-    def indexed(
-        self, captions: Sequence[str], options: BM25Options
-    ) -> Generator[Progress, None, CaptionIndex]:
-        """Yield progress; return the index of some captions."""
-        places: dict[str, int] = {}
-        numbers: list[list[int]] = []
-        for row, caption in enumerate(captions):
-            if row % PART == 0:
-                yield Progress(self.name, "reading the captions", row, len(captions))
-            numbers.append([places.setdefault(word, len(places)) for word in words(caption)])
-        if not places:
-            return CaptionIndex(places, None, len(captions))
-        index = bm25s.BM25(k1=options.k1, b=options.b, method="robertson")
-        index.index((numbers, places), create_empty_token=False, show_progress=False)
-        return CaptionIndex(places, index, len(captions))
+        yield Progress(self.name, "reading the captions", 0, 1)
+        said, asked = context.workspace.training_set.caption_words, words(context.query.caption)
+        scores = bm25_scores(said, asked, context.settings.options_of(self))
+        yield Scores(candidates.rows, scores[candidates.rows])
 
 
 METHODS = (BM25(),)

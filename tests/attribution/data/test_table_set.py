@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attribution.data.columnar import mapped_columns
+from attribution.data.caption_words import CaptionWords
+from attribution.data.columnar import Texts, mapped_columns
 from attribution.data.columns import Columns
 from attribution.data.index import load_scan, save_scan
 from attribution.data.pictures import Packed
 from attribution.data.shards import open_packed, seen_sha256
 from attribution.data.table_set import Table, TableSet
 from attribution.data.training_set import Example, TrainingSet, values_of
+from attribution.data.words import words
 from attribution.errors import TrainingSetError
 from tests.worlds.tar_files import write_tar
 
@@ -27,7 +29,7 @@ CAPTIONS = (
     "a\nred\0line",
     "half a \ud83d",
     "Ein größeres Quadrat",
-    "a red square",
+    "a red, red square, a red one",
 )
 IDS = ("b", "ä", "a", "B", "Z#2", "猫", "00")
 
@@ -119,12 +121,38 @@ def test_a_table_has_the_columns_to_group_by_of_the_files_in_a_folder(
         )
 
 
-def test_a_table_of_an_older_version_is_grouped_by_reading_its_rows(
+def test_a_table_knows_which_captions_have_a_word_without_reading_them(
+    both: tuple[TrainingSet, TrainingSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: A training set's table knows which captions have each word, and how often, as they say."""
+    found, opened = both
+    monkeypatch.delattr(Texts, "__iter__")  # what goes through all captions
+    check_alike(opened.caption_words, found.caption_words)
+    for word in found.word_counts:
+        rows, times = opened.caption_words.having(word)
+        assert dict(zip(rows.tolist(), times.tolist(), strict=True)) == {
+            e.row: words(e.caption).count(word) for e in found.examples if word in words(e.caption)
+        }
+    assert opened.caption_words.lengths.tolist() == [len(words(e.caption)) for e in found.examples]
+
+
+def check_alike(one: CaptionWords, other: CaptionWords) -> None:
+    for name in ("again", "times", "lengths"):
+        assert getattr(one, name).tolist() == getattr(other, name).tolist()
+    for name in ("starts", "rows"):
+        assert getattr(one.postings, name).tolist() == getattr(other.postings, name).tolist()
+    assert one.postings.places == other.postings.places
+
+
+def test_a_table_of_an_older_version_is_asked_by_reading_its_rows(
     both: tuple[TrainingSet, TrainingSet], tmp_path: Path
 ) -> None:
-    """Law: A table that was written without the columns to group by still opens, and is grouped alike."""
-    columns = {name: each for name, each in columns_in(tmp_path).items() if "column" not in name}
+    """Law: A table that was written without groups or words still opens, and answers alike."""
+    later = ("column", "word starts", "word rows", "word again", "word times")
+    columns = {name: each for name, each in columns_in(tmp_path).items() if not name.startswith(later)}
+    columns = {name: each for name, each in columns.items() if "column" not in name}
     table = Table(columns, len(IDS), 1)
+    check_alike(table.caption_words, both[0].caption_words)
     assert {name: values.places for name, values in table.groupings.items()} == {
         name: values.places for name, values in both[0].groupings.items()
     }
@@ -148,6 +176,28 @@ def test_columns_to_group_by_that_are_damaged_are_refused(
     columns, key = columns_in(tmp_path), f"values of column 0 {name}"
     with pytest.raises(TrainingSetError, match=rf"{words}.*precompute init"):
         _ = Table(columns | {key: values(np.array(columns[key]))}, len(IDS), 1).groupings
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("rows", lambda rows: rows + 90, "lead out of the set"),
+        ("again", lambda again: again[:-1], "how often captions have a word"),
+        ("again", lambda again: again[::-1], "are not where they should be"),
+        ("again", lambda again: again + 90, "are not where they should be"),
+        ("times", lambda times: times - 1, "repeated less than once"),
+    ],
+)
+def test_words_that_are_damaged_are_refused(
+    both: tuple[TrainingSet, TrainingSet],
+    tmp_path: Path,
+    name: str,
+    values: Callable[[np.ndarray], np.ndarray],
+    said: str,
+) -> None:
+    columns, key = columns_in(tmp_path), f"word {name}"
+    with pytest.raises(TrainingSetError, match=rf"{said}.*precompute init"):
+        _ = Table(columns | {key: values(np.array(columns[key]))}, len(IDS), 1).caption_words
 
 
 def columns_in(folder: Path) -> dict[str, np.ndarray]:

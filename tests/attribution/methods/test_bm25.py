@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from attribution.data import caption_words
+from attribution.data.caption_words import CaptionWords
+from attribution.data.training_set import TrainingSet
 from attribution.data.words import words
 from attribution.engine import attribute
 from attribution.errors import SettingsError
-from attribution.methods.bm25 import BM25, BM25Options, CaptionIndex
+from attribution.methods.bm25 import BM25Options, bm25_scores
 from attribution.query import Query, Settings
-from attribution.results import Attribution, returned
+from attribution.results import Attribution
 from attribution.workspace.workspace import Workspace
 
 CAPTIONS = (
@@ -24,8 +27,8 @@ CAPTIONS = (
 )  # fmt: skip
 
 
-def index_of(captions: Sequence[str], options: BM25Options | None = None) -> CaptionIndex:
-    return returned(BM25().indexed(tuple(captions), options or BM25Options()))
+def scores_of(query: str, captions: Sequence[str], options: BM25Options | None = None) -> np.ndarray:
+    return bm25_scores(CaptionWords.of(captions), words(query), options or BM25Options())
 
 
 def plain_bm25(query: str, captions: Sequence[str], k1: float, b: float) -> list[float]:
@@ -49,7 +52,7 @@ def plain_bm25(query: str, captions: Sequence[str], k1: float, b: float) -> list
 @pytest.mark.parametrize("query", ["a dog on the sea", "DOG dog boat", "红猫 café", "zebra", "...", "a"])
 def test_scores_are_those_of_the_formula(query: str, k1: float, b: float) -> None:
     """Law: BM25's scores are those of the published formula, in any script."""
-    scores = index_of(CAPTIONS, BM25Options(k1, b)).scores(query)
+    scores = scores_of(query, CAPTIONS, BM25Options(k1, b))
     np.testing.assert_allclose(scores, plain_bm25(query, CAPTIONS, k1, b), rtol=1e-5, atol=1e-7)
 
 
@@ -65,38 +68,34 @@ def test_the_worlds_captions_are_ranked_as_by_the_formula(tiny_world: Workspace)
 
 
 def test_captions_without_words_have_no_score() -> None:
-    assert index_of(["", "..."]).scores("a cat").tolist() == [0, 0]
+    assert scores_of("a cat", ["", "..."]).tolist() == [0, 0]
 
 
-def test_the_captions_are_read_once(tiny_world: Workspace) -> None:
-    """Law: The captions are indexed once for all questions."""
-    workspace = Workspace(tiny_world.folder, tiny_world.config, "cpu", tiny_world.model)
+def test_the_captions_are_read_once(tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: The captions are read once for all questions, whatever their options."""
+    whole = tiny_world.training_set
+    training_set = TrainingSet(whole.folder, whole.examples, whole.metadata_sha256)
+    workspace = Workspace(tiny_world.folder, tiny_world.config, "cpu", tiny_world.model, {}, training_set)
+    read = list[str]()
+    monkeypatch.setattr(caption_words, "words", lambda caption: read.append(caption) or words(caption))
     query = Query(Image.new("RGB", (9, 9)), "a cat on a table")
-    first = list(attribute(workspace, query, ["bm25"], Settings()))
-    again = list(attribute(workspace, query, ["bm25"], Settings()))
-    assert (len(first), len(again)) == (3, 2)
+    for b in (0.1, 0.2):
+        list(attribute(workspace, query, ["bm25"], Settings(options={"bm25": BM25Options(b=b)})))
+    assert tuple(read) == training_set.captions
 
 
 def test_many_may_ask_at_once() -> None:
     """Law: BM25 answers many at once as it answers one."""
-    index = index_of(CAPTIONS * 50)
+    said = CaptionWords.of(CAPTIONS * 50)
     queries = ["a dog", "boat on the sea", "红猫 a dog", "café"] * 50
-    alone = [index.scores(query) for query in queries]
+
+    def asked(query: str) -> np.ndarray:
+        return bm25_scores(said, words(query), BM25Options())
+
+    alone = [asked(query) for query in queries]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(index.scores, queries))
+        together = list(pool.map(asked, queries))
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
-
-
-def test_nothing_is_printed_while_captions_are_indexed(capfd: pytest.CaptureFixture[str]) -> None:
-    index_of(CAPTIONS * 2000)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_only_the_last_few_indices_are_kept(tiny_world: Workspace) -> None:
-    workspace = Workspace(tiny_world.folder, tiny_world.config, "cpu", tiny_world.model)
-    for b in (0.1, 0.2, 0.3):
-        list(BM25()._index(workspace, BM25Options(b=b)))
-    assert len(workspace.cache("bm25")) == 2
 
 
 @pytest.mark.parametrize("wrong", [{"k1": -1.0}, {"k1": math.inf}, {"b": 1.5}, {"b": math.nan}])
