@@ -7,6 +7,7 @@
     python -m benchmarks soak             [--people 1,10,100]  crowds: right answers, memory, waiting
     python -m benchmarks opening                             first paint and first answers, in a browser
     python -m benchmarks rows             [--rows N]         a training set of a million rows
+    python -m benchmarks executors    [--executor NAME]  precompute by several workers, bytes compared
     python -m benchmarks gpu-hours        [--dtype bf16]     SD 1.5 and SDXL by the published settings
     python -m benchmarks true-shapes      [--family sdxl]    SD 1.5 and SDXL from end to end, on the CPU
     python -m benchmarks bytes                               of every artifact, per training image

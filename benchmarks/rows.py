@@ -97,14 +97,24 @@ def made(folder: Path, rows: int) -> Path:
     """Make the set and what is kept of it, unless it is there."""
     if (folder / LIKENESS).exists():
         return folder
-    shards = folder / "set"
+    save_scan(packed(folder / "set", rows), folder / INDEX)
+    indexed(folder, rows)
+    return folder
+
+
+def packed(shards: Path, rows: int, captioned: bool = False) -> TrainingSet:
+    """Write the tar files; return the set that is in them, without a scan of it.
+
+    Args:
+        captioned: whether a text lies beside each picture, for those who do scan it.
+    """
     shards.mkdir(parents=True, exist_ok=True)
     examples, places, paths = list[Example](), dict[str, tuple[int, tuple[int, int]]](), list[Path]()
     drawn = [drawing(number) for number in range(PICTURES)]
     hashes = [hashlib.sha256(data).hexdigest() for data in drawn]
     for start in range(0, rows, IN_SHARD):
         path = shards / f"{start // IN_SHARD:05d}.tar"
-        for row, place in written(path, range(start, min(rows, start + IN_SHARD)), drawn):
+        for row, place in written(path, range(start, min(rows, start + IN_SHARD)), drawn, captioned):
             name = f"{row:09d}.png"
             places[name] = len(paths), place
             caption, sha256 = caption_of(row), hashes[row % PICTURES]
@@ -112,9 +122,7 @@ def made(folder: Path, rows: int) -> Path:
         paths.append(path)
     pictures = open_packed(paths, places, Columns())
     sums = {path.name: file_sha256(path) for path in paths}
-    save_scan(TrainingSet(shards, examples, seen_sha256(shards, paths), pictures, sums), folder / INDEX)
-    indexed(folder, rows)
-    return folder
+    return TrainingSet(shards, examples, seen_sha256(shards, paths), pictures, sums)
 
 
 def drawing(number: int) -> bytes:
@@ -132,16 +140,24 @@ def caption_of(row: int) -> str:
     return f"a {COLOURS[row % 8]} {THINGS[row // 8 % 8]} on {COLOURS[row // 64 % 8]} number {row % 50_021}"
 
 
-def written(path: Path, rows: range, drawn: list[bytes]) -> Iterator[tuple[int, tuple[int, int]]]:
+def written(
+    path: Path, rows: range, drawn: list[bytes], captioned: bool
+) -> Iterator[tuple[int, tuple[int, int]]]:
     """Write a shard; yield each row with where its picture lies: offset and bytes."""
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
         for row in rows:
             data = drawn[row % PICTURES]
-            member = tarfile.TarInfo(f"{row:09d}.png")
-            member.size = len(data)
             offset = shard.offset + tarfile.BLOCKSIZE
-            shard.addfile(member, io.BytesIO(data))
+            _add(shard, f"{row:09d}.png", data)
+            if captioned:
+                _add(shard, f"{row:09d}.txt", caption_of(row).encode())
             yield row, (offset, len(data))
+
+
+def _add(shard: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    shard.addfile(member, io.BytesIO(data))
 
 
 def indexed(folder: Path, rows: int) -> None:
