@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from attribution.data.columnar import write_columns
 from attribution.data.columns import Columns
 from attribution.data.files import file_sha256
-from attribution.data.metadata import read_metadata
+from attribution.data.metadata import folder_of, read_metadata
 from attribution.data.pictures import Packed
 from attribution.data.problems import Problem, Problems
 from attribution.data.records import records_of
 from attribution.data.scanning import examples_of
-from attribution.data.shards import folder_of, found_shards, open_packed, seen_sha256
+from attribution.data.shards import found_shards, open_packed, seen_sha256
 from attribution.data.table_set import PlacesByName, TableSet, columns_of_set, read_table
 from attribution.data.training_set import Example, TrainingSet
 from attribution.errors import TrainingSetError
@@ -139,14 +139,14 @@ def load_scan(
     return _load_files(known, index_path, source, columns)
 
 
-def _load_files(index: _Index, index_path: Path, folder: Path, columns: Columns) -> TrainingSet:
+def _load_files(index: _Index, index_path: Path, source: Path, columns: Columns) -> TrainingSet:
     problems = Problems()
-    metadata = read_metadata(folder, problems)
+    metadata = read_metadata(source, problems)
     records = records_of(metadata, columns, problems)
     # An empty caption was once let in; it troubles nobody until it is asked about.
     problems.check(metadata.source, metadata.remedy, but=(Problem.EMPTY,))
     _must_match(index, metadata.sha256, len(index.sha256) == len(records), metadata.source, index_path)
-    return TrainingSet(folder, examples_of(records, index.sha256), metadata.sha256)
+    return TrainingSet(folder_of(source), examples_of(records, index.sha256), metadata.sha256)
 
 
 def _load_packed(index: _PackedIndex, index_path: Path, source: Path, columns: Columns) -> TrainingSet:

@@ -2,7 +2,8 @@
 
 The first that is there of: `metadata.jsonl`, `metadata.csv` or `metadata.parquet`; such tables in its
 sub-folders, whose file names begin there; one `captions*.json` of COCO's form, here or in `annotations/`; a
-`.txt` of the same name beside each picture.
+`.txt` of the same name beside each picture. A list may be named itself, of whatever name, in place of its
+folder: several can then speak of the same pictures.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from attribution.errors import TrainingSetError
 
 METADATA = "metadata.jsonl"
 TABLES = (METADATA, "metadata.csv", "metadata.parquet")
+LISTS = (".jsonl", ".csv")  # endings of a table that may be named itself
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of pictures that have their caption beside them
 FORM = (
     f"a training set is a folder of pictures with a {METADATA}, one "
     '{"file_name": ..., "text": ...} a line, a metadata.csv or .parquet with these columns, or a .txt with '
-    "its caption beside each picture; or shards: Parquet with pictures in it, WebDataset's .tar, or what "
+    "its caption beside each picture; such a .jsonl or .csv itself; or shards: Parquet with pictures in it, WebDataset's .tar, or what "
     "`save_to_disk` of the datasets library writes"
 )
 
@@ -64,13 +66,18 @@ class Metadata:
     sha256: str
 
 
-def read_metadata(folder: Path, problems: Problems) -> Metadata:
+def read_metadata(source: Path, problems: Problems) -> Metadata:
     """Read what there is; lines that cannot be read are added to the problems.
+
+    Args:
+        source: a folder, or the list of some of its pictures.
 
     Raises:
         TrainingSetError: there is nothing, or a file that cannot be read at all.
     """
-    tables = tables_of(folder)
+    tables, folder = tables_of(source), folder_of(source)
+    if not (tables or source.is_dir()):
+        raise TrainingSetError(f"{source} is not a folder: {FORM}")
     if len(tables) == 1 and tables[0].parent == folder:
         table, data = tables[0], _bytes(tables[0])
         lines = list(_rows(table, data, problems, ""))
@@ -87,8 +94,15 @@ def read_metadata(folder: Path, problems: Problems) -> Metadata:
     return _of_texts(folder)
 
 
+def folder_of(source: Path) -> Path:
+    """The folder that pictures or shards are named in: a training set may be a file of it."""
+    return source.parent if source.is_file() else source
+
+
 def tables_of(folder: Path) -> list[Path]:
-    """The tables of captions in a folder, or in its sub-folders."""
+    """The tables of captions in a folder, or in its sub-folders; of a list, itself."""
+    if folder.is_file():
+        return [folder] if folder.suffix in LISTS else []
     for places in ([folder], sorted(path.parent for path in folder.glob("*/metadata.*"))):
         found = {
             place: next((place / n for n in TABLES if (place / n).is_file()), None) for place in places
@@ -196,8 +210,6 @@ def _place_of(folder: Path, name: str) -> str:
 
 def _of_texts(folder: Path) -> Metadata:
     """A text beside each picture."""
-    if not folder.is_dir():
-        raise TrainingSetError(f"{folder} is not a folder: {FORM}")
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     pictures = sorted(name for name in names if not any(part.startswith(".") for part in name.parts))
     digest, lines, read = hashlib.sha256(), [], 0

@@ -14,11 +14,11 @@ from pathlib import Path
 from attribution.data.columns import Columns
 from attribution.data.files import file_sha256
 from attribution.data.images import Fault, fault_of
-from attribution.data.metadata import Metadata, read_metadata
+from attribution.data.metadata import Metadata, folder_of, read_metadata
 from attribution.data.pictures import Files, Packed, Pictures
 from attribution.data.problems import Problem, Problems
 from attribution.data.records import Record, records_of
-from attribution.data.shards import folder_of, found_shards, read_shards
+from attribution.data.shards import found_shards, read_shards
 from attribution.data.training_set import Example, TrainingSet
 
 FAULTS = {
@@ -36,7 +36,7 @@ def scan(
     """Read the metadata, hash and decode every picture; `progress(done, total)` after each.
 
     Args:
-        source: a folder, or a single shard.
+        source: a folder, a list of its pictures, or a single shard.
 
     Raises:
         TrainingSetError: it is no captioned training set; all that is wrong is told at once.
@@ -64,7 +64,7 @@ def read(source: Path, columns: Columns, problems: Problems) -> tuple[Metadata, 
     """
     if shards := found_shards(source):
         return read_shards(folder_of(source), shards, columns, problems)
-    return read_metadata(source, problems), Files(source)
+    return read_metadata(source, problems), Files(folder_of(source))
 
 
 def examples_of(records: Sequence[Record], hashes: Sequence[str]) -> list[Example]:

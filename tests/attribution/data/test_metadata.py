@@ -81,8 +81,29 @@ def test_every_form_of_the_same_captions_is_the_same_training_set(
     for file, caption in zip(files, CAPTIONS, strict=True):
         (pictures / file).with_suffix(".txt").write_text(f"{caption}\n", encoding="utf-8")
     found["texts"] = both_ways(pictures)
+    for name in ("metadata.jsonl", "metadata.csv"):
+        named = pictures / f"some{Path(name).suffix}"
+        named.write_text(forms[name], encoding="utf-8")
+        found[named.name] = both_ways(named)
     assert {name: each.captions for name, each in found.items()} == dict.fromkeys(found, CAPTIONS)
     assert len({each.fingerprint for each in found.values()}) == 1
+
+
+def test_a_list_is_a_training_set_of_the_pictures_that_it_names(pictures: Path) -> None:
+    """Law: Several lists may speak of the same folder; each is a training set of what it names."""
+    (pictures / "metadata.csv").write_text(table("file_name", "text"), encoding="utf-8")
+    line = {"file_name": "pictures/001.png", "text": "a <v1>", "id": "mine"}
+    (pictures / "mine.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    mine = both_ways(pictures / "mine.jsonl")
+    assert (mine.ids, mine.captions, mine.folder) == (("mine",), ("a <v1>",), pictures)
+    assert mine.image(0).tobytes() == both_ways(pictures).image(1).tobytes()
+    outside = {"file_name": "../elsewhere.png", "text": "a picture that is none of the folder's"}
+    (pictures / "mine.jsonl").write_text(json.dumps(outside), encoding="utf-8")
+    with pytest.raises(TrainingSetError, match="outside|leaves|leads"):
+        scan(pictures / "mine.jsonl")
+    (pictures / "mine.txt").write_text("a file that is no list", encoding="utf-8")
+    with pytest.raises(TrainingSetError, match="is not a folder"):
+        scan(pictures / "mine.txt")
 
 
 def test_what_is_shipped_is_read_as_it_was() -> None:
