@@ -65,7 +65,8 @@ def add_training_set(sub: argparse.ArgumentParser) -> None:
         "--dataset",
         metavar="DIR",
         help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files; "
-        "a .jsonl or .csv of this form itself, which may name some pictures of its folder; or shards that hold the pictures: .tar, Parquet, a datasets folder",
+        "such a .jsonl or .csv itself, which may name some pictures of its folder; or shards that hold the "
+        "pictures: .tar, Parquet, a datasets folder",
     )
     sub.add_argument(
         "--image-column",

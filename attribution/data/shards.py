@@ -12,7 +12,7 @@ from typing import Any
 
 from attribution.data.columns import IMAGE, Columns
 from attribution.data.files import is_inside
-from attribution.data.metadata import Line, Metadata, folder_of, tables_of
+from attribution.data.metadata import Line, Metadata, tables_of
 from attribution.data.pictures import Packed, Place, Row, Shard
 from attribution.data.problems import Problems
 from attribution.data.tables import ArrowShard, ParquetShard
