@@ -30,8 +30,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of pictures that have their cap
 FORM = (
     f"a training set is a folder of pictures with a {METADATA}, one "
     '{"file_name": ..., "text": ...} a line, a metadata.csv or .parquet with these columns, or a .txt with '
-    "its caption beside each picture; such a .jsonl or .csv itself; or shards: Parquet with pictures in it, "
-    "WebDataset's .tar, or what `save_to_disk` of the datasets library writes"
+    "its caption beside each picture; such a .jsonl or .csv itself; or shards: Parquet with pictures in "
+    "it, WebDataset's .tar, or what `save_to_disk` of the datasets library writes"
 )
 
 

@@ -99,7 +99,7 @@ def test_a_list_is_a_training_set_of_the_pictures_that_it_names(pictures: Path) 
     assert mine.image(0).tobytes() == both_ways(pictures).image(1).tobytes()
     outside = {"file_name": "../elsewhere.png", "text": "a picture that is none of the folder's"}
     (pictures / "mine.jsonl").write_text(json.dumps(outside), encoding="utf-8")
-    with pytest.raises(TrainingSetError, match="outside|leaves|leads"):
+    with pytest.raises(TrainingSetError, match=r"outside|leaves|leads"):
         scan(pictures / "mine.jsonl")
     (pictures / "mine.txt").write_text("a file that is no list", encoding="utf-8")
     with pytest.raises(TrainingSetError, match="is not a folder"):
