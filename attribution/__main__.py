@@ -31,7 +31,15 @@ from attribution.data.files import write_whole
 from attribution.data.images import read_image, write_png
 from attribution.engine import attribute, check_any_left, unprepared
 from attribution.errors import CaptionError, ImageError, SettingsError
-from attribution.methods.base import by_family, could_be_asked, method, methods, usual_methods, with_options
+from attribution.methods.base import (
+    DEFAULT,
+    by_family,
+    could_be_asked,
+    method,
+    methods,
+    usual_methods,
+    with_options,
+)
 from attribution.methods.finding import finding_of, summary
 from attribution.models.base import Generation
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
@@ -44,7 +52,7 @@ from cli.parser import Parser, add_batch_size, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 
 SHOWN = 10  # lines of a table
-DEFAULT_METHODS = ("divergence", "d-trak", "clip", "dino", "pixel", "random")
+DEFAULT_METHODS = (DEFAULT, "d-trak", "clip", "dino", "pixel", "random")
 
 
 def parser() -> argparse.ArgumentParser:

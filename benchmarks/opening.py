@@ -24,7 +24,7 @@ told apart. *Interactive* is when the prompt can be written and Generate pressed
 
 """
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
-STAGES = {"clip": "neighbours", "d-trak": "D-TRAK", "divergence": "refined"}  # by method
+STAGES = {"clip": "neighbours", "d-trak": "D-TRAK", "relative-divergence": "refined"}  # by method
 
 
 class Opening:
@@ -86,7 +86,7 @@ def _visit(page: Any, address: str, prompt: str, seed: int, expect: Any) -> dict
     for method, stage in (
         ("clip", "neighbours"),
         ("d-trak", "D-TRAK"),
-        ("divergence", "refined"),
+        ("relative-divergence", "refined"),
     ):
         page.locator(f'.strip[data-method="{method}"] .cell[data-id]').first.wait_for()
         seconds[f"{stage}, from Attribute"] = time.perf_counter() - began

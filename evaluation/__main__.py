@@ -28,6 +28,7 @@ prepare(__name__, offline=True)
 import torch
 
 from attribution.methods import base as registry
+from attribution.methods.base import DEFAULT
 from attribution.models.batch import BATCH
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
@@ -41,7 +42,7 @@ from evaluation.retraining.arguments import add_retraining
 from evaluation.runner import run_protocol, run_study
 from evaluation.studies import studies
 
-METHODS = ("divergence", "abu", "clip", "dino", "pixel", "random")
+METHODS = (DEFAULT, "abu", "clip", "dino", "pixel", "random")
 NOT_OPTIONS = ("protocol", "workspace", "out", "document", "figures", "device", "threads", "batch_size")
 
 

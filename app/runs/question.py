@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.runs.run import Picture, Run, made_here, parts_of
 from attribution.errors import CaptionError, SettingsError
-from attribution.methods.base import Cost, Method, available, check_answerable, methods
+from attribution.methods.base import DEFAULT, Cost, Method, available, check_answerable, methods
 from attribution.methods.base import usual_methods as usual
 from attribution.models.base import Generation
 from attribution.query import Box, Settings
@@ -15,7 +15,7 @@ from attribution.workspace.workspace import Workspace
 MAX_SEED = 2**31 - 1
 LONGEST = 2000  # characters of a prompt or a caption
 # One that measures, what gradients say at once, and what to hold both against (docs/EVIDENCE.md).
-USUAL = ("divergence", "d-trak", "clip", "dino")
+USUAL = (DEFAULT, "d-trak", "clip", "dino")
 
 
 def offered_methods(workspace: Workspace) -> list[Method]:

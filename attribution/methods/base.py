@@ -94,6 +94,7 @@ class Particular(Protocol):
         ...
 
 
+DEFAULT = "relative-divergence"  # the method that measures, unless others are named
 # Where a workspace lacks what a method needs, another answers in its place unless it was asked for by name.
 INSTEAD = {"d-trak": "first-order"}
 

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from attribution.methods.base import method
+from attribution.methods.base import DEFAULT, method
 from cli.commands import EMBEDDED
 from cli.parser import Parser, positive_count
 from evaluation.customised.asking import BASE, OWN, PLAIN, SHARED, Benchmark
@@ -18,7 +18,7 @@ from evaluation.files import write_whole
 
 COLLECTION, RECORDS = Path("build/customised"), Path("docs/evaluation/customised")
 DOCUMENT = Path("docs/CUSTOMISED.md")
-METHODS = ("divergence", "abu-plus", "first-order", "clip", "dino", "pixel", "bm25", "random")
+METHODS = (DEFAULT, "divergence", "abu-plus", "first-order", "clip", "dino", "pixel", "bm25", "random")
 JUDGE = "{python} -m demo judge --concepts --pictures {pictures} --out {verdicts}"
 
 

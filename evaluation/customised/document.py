@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from attribution.methods.base import DEFAULT
 from evaluation.customised.asking import BASE, OWN, PLAIN, SHARED
 from evaluation.customised.measures import (
     Compared,
@@ -22,7 +23,6 @@ from evaluation.customised.records import ConceptRecord
 from evaluation.markdown import interval, table
 from evaluation.statistics import mean_interval
 
-DEFAULT_METHOD = "divergence"
 HEADER = ("method", f"recall@{K}", "95%", "mAP", "95%", "median rank of the first", "seconds")
 AMONG: dict[str, Ranks] = {
     "among what the model was trained on": among_trained,
@@ -112,18 +112,18 @@ def _seconds(found: Compared, name: str) -> str:
 
 def _leads(found: Compared, ranks: Ranks) -> str:
     """How far the default is ahead of each other method."""
-    if DEFAULT_METHOD not in found.methods:
+    if DEFAULT not in found.methods:
         return ""
     rows = []
     for name in found.methods:
-        if name == DEFAULT_METHOD:
+        if name == DEFAULT:
             continue
         cells = [f"`{name}`"]
         for measure in (recall, average_precision):
-            lead, ends = found.lead(DEFAULT_METHOD, name, measure, ranks)
+            lead, ends = found.lead(DEFAULT, name, measure, ranks)
             cells += [f"{lead:+.3f}", interval(ends)]
         rows.append(tuple(cells))
-    words = f"How far `{DEFAULT_METHOD}` is ahead, concept by concept:\n\n"
+    words = f"How far `{DEFAULT}` is ahead, concept by concept:\n\n"
     return f"{words}{table(('of', f'recall@{K}', '95%', 'mAP', '95%'), rows)}\n"
 
 

@@ -142,7 +142,14 @@ def test_a_boxed_query_says_which_cells_were_used(run: Run, picture: Path, tmp_p
 
 
 def test_by_default_the_methods_are_those_the_workspace_has_encoders_for() -> None:
-    assert command_line.DEFAULT_METHODS == ("divergence", "d-trak", "clip", "dino", "pixel", "random")
+    assert command_line.DEFAULT_METHODS == (
+        "relative-divergence",
+        "d-trak",
+        "clip",
+        "dino",
+        "pixel",
+        "random",
+    )
     assert command_line.parser().parse_args(["x.png"]).workspace == ROOT / "assets" / "demo" / "workspace"
 
 

@@ -9,6 +9,7 @@ import pytest
 from attribution.errors import ResultError
 from attribution.results import Entry
 from evaluation.__main__ import main
+from attribution.methods.base import DEFAULT
 from evaluation.customised.asking import ranks_of
 from evaluation.customised.document import document
 from evaluation.customised.measures import (
@@ -88,18 +89,18 @@ def test_records_are_read_back_and_damaged_ones_refused(tmp_path: Path) -> None:
 
 def test_the_page_says_who_leads_and_what_was_not_learnt() -> None:
     records = [
-        record("owl", {"divergence": (1, 2), "clip": (1, 50)}),
-        record("robot", {"divergence": (1, 3), "clip": (9, 80)}, exemplars=3),
-        record("pencil", {"divergence": (5, 6), "clip": (1, 2)}, kind="style"),
+        record("owl", {DEFAULT: (1, 2), "clip": (1, 50)}),
+        record("robot", {DEFAULT: (1, 3), "clip": (9, 80)}, exemplars=3),
+        record("pencil", {DEFAULT: (5, 6), "clip": (1, 2)}, kind="style"),
         record("crab", {}, learnt=False),
-        record("owl", {"divergence": (1, 2), "clip": (1, 50)}, curvature="own"),
+        record("owl", {DEFAULT: (1, 2), "clip": (1, 50)}, curvature="own"),
     ]
     text = document(records)
     assert "Not learnt, and not counted: crab" in text
     assert "### Objects (2), with other concepts' exemplars as foils" in text
     assert "| `clip` | +0.500 | [0.500, 0.500] |" in text
     assert "the customised model's own (1 concepts)" in text
-    assert text.index("| `clip` | 1.000") < text.index("| `divergence` | 1.000", text.index("### Styles"))
+    assert text.index("| `clip` | 1.000") < text.index(f"| `{DEFAULT}` | 1.000", text.index("### Styles"))
 
 
 def test_an_image_that_was_not_ranked_is_behind_all_others() -> None:
