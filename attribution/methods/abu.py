@@ -7,13 +7,16 @@ and timesteps on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+from torch import Tensor
+
 from attribution.analysis.loss_map import RemembersUnlearned
 from attribution.errors import SettingsError
+from attribution.gradients.curvature import Curvature
 from attribution.gradients.query_context import GRADIENT_DRAWS, TARGET_RISE, QueryContext
 from attribution.gradients.stored import curvature_needs, damped_curvature
 from attribution.methods.base import Cost, Family
@@ -22,6 +25,7 @@ from attribution.query import Candidates, MethodOptions, checked_draws, checked_
 from attribution.results import Progress, Scores
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
+from attribution.unlearning.holding import gradients_outside, held
 from attribution.unlearning.measuring import Remeasured, Worth, measured, self_check
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
@@ -42,6 +46,8 @@ class AbUOptions(MethodOptions):
         target_rise: the relative rise of the query's own loss that the step is calibrated to.
         alpha: a fixed step as in AbU eq. 6, without damping or calibration; None to calibrate.
         damping: added to the Fisher information, as a share of its mean in each layer.
+        held: draws of what lies outside of a box, a multiple of 2, that the step is kept from moving; 0 to
+            let it move, as AbU does.
     """
 
     draws: int = GRADIENT_DRAWS
@@ -49,11 +55,14 @@ class AbUOptions(MethodOptions):
     target_rise: float = TARGET_RISE
     alpha: float | None = None
     damping: float = 0.1
+    held: int = 0
 
     def __post_init__(self) -> None:
         checked_draws("draws", self.draws)
         checked_draws("calibration_draws", self.calibration_draws)
         checked_rise(self.target_rise)
+        if self.held:
+            checked_draws("held", self.held)
         if not self.damping >= 0:
             raise SettingsError(f"damping is {self.damping}: it must not be negative")
         if self.alpha is not None and not (isfinite(self.alpha) and self.alpha > 0):
@@ -140,9 +149,9 @@ class AbU(RemembersUnlearned):
         model, seed = workspace.model, context.settings.seed
         gradient = yield from context.watched_gradient(self.name, options.draws)
         damping = 0.0 if options.alpha else options.damping  # --alpha is the paper's own step
-        direction = unlearning.ascent_direction(
-            gradient.mean, damped_curvature(workspace, self.curvature, damping), len(workspace.training_set)
-        )
+        curvature = damped_curvature(workspace, self.curvature, damping)
+        ascended = yield from self._holding(context, gradient.mean, curvature)
+        direction = unlearning.ascent_direction(ascended, curvature, len(workspace.training_set))
         draws = stratified_draws(model, options.calibration_draws, seed, "calibration")
         held_out = draws.of(context.latent, context.conditioning)
         if options.alpha is not None:
@@ -158,6 +167,21 @@ class AbU(RemembersUnlearned):
                 return unlearned
             yield Progress(self.name, "calibrating the step", trial, MAX_TRIALS)
         raise AssertionError("calibration ends with a result or an error")
+
+    def _holding(
+        self, context: QueryContext, gradient: Mapping[str, Tensor], curvature: Curvature
+    ) -> Generator[Progress, None, Mapping[str, Tensor]]:
+        """Yield progress; return the gradient, less what would move the picture outside of its box."""
+        draws, mask = context.settings.options_of(self).held, context.mask
+        if not draws or mask is None or mask.all():
+            return gradient
+        yield Progress(self.name, "holding what lies outside of the box", 0, draws)
+        model = context.workspace.model
+        batch = stratified_draws(model, draws, context.settings.seed, "holding")
+        outside = gradients_outside(
+            model, batch.of(context.latent, context.conditioning), mask, context.batch_size
+        )
+        return held(gradient, outside, curvature)
 
 
 def unjudged(scores: Scores) -> Scores:

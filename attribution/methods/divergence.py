@@ -48,6 +48,7 @@ class DivergenceOptions(AbUOptions):
         timesteps: of the workspace's, evenly spread, at which training images are measured.
     """
 
+    held: int = 32
     timesteps: int = 2
 
     def __post_init__(self) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from attribution.errors import ResultError
+from attribution.methods.base import DEFAULT
 from attribution.results import Entry
 from evaluation.__main__ import main
-from attribution.methods.base import DEFAULT
 from evaluation.customised.asking import ranks_of
 from evaluation.customised.document import document
 from evaluation.customised.measures import (
