@@ -49,6 +49,10 @@ THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
 FONTS = Path(gr.__file__).parent / "templates" / "frontend" / "static" / "fonts" / "IBMPlexSans"
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
+# Seconds that an idle connection is kept: for longer than programs and proxies keep theirs, so that none is
+# closed under a question that is on its way.
+KEPT_ALIVE = 75
+
 
 def build_server(
     workspace: Workspace,
@@ -266,5 +270,8 @@ class QuietServer(uvicorn.Server):
 
 def serve(server: FastAPI, host: str, port: int) -> None:
     """Serve until interrupted."""
-    config = uvicorn.Config(server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEPT_ALIVE,
+    )  # fmt: skip
     QuietServer(config).run()
