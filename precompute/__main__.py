@@ -29,9 +29,9 @@ from precompute.binding import bind, gone_without, open_or_bind, use_encoders
 from precompute.doctor import examine
 from precompute.executors.flags import add_executor_flags, chosen_executor
 from precompute.foreign_files import FOREIGN
-from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, with_options
+from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, passes, with_options
 from precompute.outlook import opening, outlook
-from precompute.running import Execution, run
+from precompute.running import Execution, run_as_one
 from precompute.sealing import seal
 from precompute.source_flags import add_sources, encoders_of, sources_of
 from precompute.status import problems
@@ -147,9 +147,10 @@ def _run_jobs(options: argparse.Namespace) -> int:
     if everything and (words := outlook(workspace, jobs, how)):
         print(words, file=sys.stderr, flush=True)
     with chosen_executor(options) as executor:
-        for job in jobs:
-            remake = getattr(options, "remake", False) and job.kind.command == options.verb
-            show(run(workspace, job, how, remake, executor))
+        for one_pass in passes(jobs):
+            asked = any(job.kind.command == options.verb for job in one_pass)
+            remake = asked and getattr(options, "remake", False)
+            show(run_as_one(workspace, one_pass, how, remake, executor))
     if everything:
         print(opening(options.workspace, options.device), file=sys.stderr)
     return 0

@@ -50,7 +50,7 @@ def _on_terminal(steps: Iterable[Step], console: Console) -> None:
                 bars.console.print(f"[dim]{step.artifact}: {step.note}[/dim]", highlight=False)
             if task is None:
                 task = bars.add_task(step.artifact, total=step.total, fresh=0)
-            bars.update(task, completed=step.done, fresh=step.fresh)
+            bars.update(task, description=step.artifact, completed=step.done, fresh=step.fresh)
 
 
 @contextmanager

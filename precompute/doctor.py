@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -32,8 +32,8 @@ from precompute.binding import (
     chosen_preparation,
     chosen_probe,
 )
-from precompute.jobs.base import jobs_in, jobs_of, with_options
-from precompute.work import Work, measured_pace
+from precompute.jobs.base import Job, jobs_in, jobs_of, passes, with_options
+from precompute.work import Pace, Work, measured_pace
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -51,7 +51,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Planned:
-    """One artifact that would be made. Seconds and bytes are reckoned; 0 where a job does not say."""
+    """One artifact that would be made. Seconds and bytes are reckoned; 0 where a job does not say.
+
+    Attributes:
+        within: the artifact in whose pass it is made, in no time of its own; "" where it has one.
+    """
 
     artifact: str
     rows: int
@@ -59,6 +63,7 @@ class Planned:
     seconds: float
     bytes: int
     sums: int  # bytes on the way to it
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,11 +177,20 @@ def _planned(
         )
         workspace = Workspace(Path(folder), config, device, model, opened, training_set)
         pace = measured_pace(model, opened, training_set.captions[0])
-        for job in (with_options(job, options) for job in jobs_in(workspace, jobs_of("all"))):
-            rows, work = job.count(workspace), job.work(workspace)
-            seconds = 0.0 if work == Work() else rows * pace.seconds(work)
-            planned.append(Planned(job.kind.folder, rows, job.unit, seconds, work.stored, KEPT * work.sums))
+        jobs = [with_options(job, options) for job in jobs_in(workspace, jobs_of("all"))]
+        for first, *others in passes(jobs):
+            planned.append(_plan_of(first, workspace, pace))
+            within = planned[-1].artifact
+            planned += (
+                replace(_plan_of(job, workspace, pace), seconds=0.0, within=within) for job in others
+            )
     return planned
+
+
+def _plan_of(job: Job, workspace: Workspace, pace: Pace) -> Planned:
+    rows, work = job.count(workspace), job.work(workspace)
+    seconds = 0.0 if work == Work() else rows * pace.seconds(work)
+    return Planned(job.kind.folder, rows, job.unit, seconds, work.stored, KEPT * work.sums)
 
 
 def _model_facts(model: DiffusionModel, sources: Sources) -> Iterator[tuple[str, str]]:

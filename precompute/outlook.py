@@ -11,7 +11,7 @@ from attribution.errors import ArtifactError
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import PLAN, chosen_alike
 from cli.commands import program_name
-from precompute.jobs.base import Job
+from precompute.jobs.base import Job, passes
 from precompute.running import Execution, plan, rows_of_chunk
 from precompute.status import chunks_done
 from precompute.tables import duration
@@ -43,11 +43,12 @@ def outlook(workspace: Workspace, jobs: Sequence[Job], how: Execution) -> str:
     left = [(job, rows) for job in jobs if (rows := rows_left(workspace, job, how))]
     if not left:
         return ""
-    work = [(rows, job.work(workspace)) for job, rows in left]
-    encoders = sorted({each.encoder for _, each in work} - {""})
+    work = {job: job.work(workspace) for job, _ in left}
+    encoders = sorted({each.encoder for each in work.values()} - {""})
     opened = {name: workspace.encoder(name) for name in encoders}
     pace = measured_pace(workspace.model, opened, workspace.training_set.captions[0])
-    seconds = sum(rows * pace.seconds(each) for rows, each in work)
+    of_jobs = {job: rows * pace.seconds(work[job]) for job, rows in left}
+    seconds = sum(max(map(of_jobs.__getitem__, one_pass)) for one_pass in passes(of_jobs))
     return (
         f"{_counted(len(left))} to make: about {duration(seconds)} in all, by one process at the pace of a "
         f"few passes timed just now on {workspace.device}. A busy machine takes longer; reading, "

@@ -1,14 +1,20 @@
-"""Run one job: only the chunks that are missing, then publish. Stoppable between any two chunks."""
+"""Run one job, or several that are one pass: only the chunks that are missing, then publish.
+
+Stoppable between any two chunks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 from attribution.models.engine_setting import engine_asked_for
 from attribution.workspace.workspace import Workspace
-from attribution.workspace.writer import Plan, Writer
+from attribution.workspace.writer import Chunk, Plan, Writer
 from precompute.executors.base import Executor, Task, library_versions
 from precompute.executors.local import Local
 from precompute.jobs.base import Job
@@ -64,6 +70,28 @@ def rows_of_chunk(job: Job, how: Execution) -> int:
     return how.chunk if job.most_rows is None else min(how.chunk, job.most_rows)
 
 
+@dataclass(frozen=True)
+class _Unfinished:
+    """An artifact that is being made.
+
+    Attributes:
+        missing: its chunks that are to be made in this sitting.
+        rows: of all its chunks.
+    """
+
+    job: Job
+    writer: Writer
+    missing: frozenset[int]
+    rows: int
+
+    @property
+    def name(self) -> str:
+        return self.job.kind.folder
+
+    def assembled(self, chunks: Iterator[Chunk], folder: Path) -> Mapping[str, Any] | None:
+        return self.job.assemble(chunks, folder, self.rows)
+
+
 def run(
     workspace: Workspace, job: Job, how: Execution, remake: bool = False, executor: Executor | None = None
 ) -> Generator[Step, None, None]:
@@ -78,22 +106,84 @@ def run(
         WorkerError: those who compute are lost, again and again.
         WhenceError: whatever the job itself cannot do.
     """
-    total, name, size = job.count(workspace), job.kind.folder, rows_of_chunk(job, how)
-    adding = job.added if job.adds_up else None
-    with Writer(workspace.folder, plan(workspace, job, how), adding) as writer:
-        if not remake and writer.up_to_date():
-            yield Step(name, job.unit, total, total, 0, "is there already")
+    return run_as_one(workspace, (job,), how, remake, executor)
+
+
+def run_as_one(
+    workspace: Workspace,
+    jobs: Sequence[Job],
+    how: Execution,
+    remake: bool = False,
+    executor: Executor | None = None,
+) -> Generator[Step, None, None]:
+    """Make the artifacts of jobs that are one pass, as `run` makes one; each is published by itself."""
+    total, unfinished = jobs[0].count(workspace), list[_Unfinished]()
+    with ExitStack() as held:
+        for job in jobs:
+            adding = job.added if job.adds_up else None
+            writer = held.enter_context(Writer(workspace.folder, plan(workspace, job, how), adding))
+            if not remake and writer.up_to_date():
+                yield Step(job.kind.folder, job.unit, total, total, 0, "is there already")
+            else:
+                unfinished.append(_Unfinished(job, writer, frozenset(writer.missing()), total))
+        if not unfinished:
             return
-        tasks = [Task(c, range(c * size, min((c + 1) * size, total))) for c in writer.missing()]
-        done, fresh = total - sum(len(task.rows) for task in tasks), 0
-        note = writer.notice or (f"continues after {done:,} of {total:,}" if done else None)
-        yield Step(name, job.unit, done, total, fresh, note)
-        with closing((executor or Local()).chunks(workspace, job, how.batch_size, tasks)) as made:
-            for task, chunk in made:
-                writer.add(task.number, chunk)
-                done, fresh = done + len(task.rows), fresh + len(task.rows)
-                yield Step(name, job.unit, done, total, fresh)
-        measured = writer.publish(lambda chunks, folder: job.assemble(chunks, folder, total))
-        if doubt := job.doubt(measured):
-            yield Step(name, job.unit, total, total, fresh, doubt)
+        fresh = yield from _chunks_made(workspace, unfinished, how, executor or Local())
+        for each in unfinished:
+            measured = each.writer.publish(each.assembled)
+            if doubt := each.job.doubt(measured):
+                yield Step(each.name, each.job.unit, total, total, fresh, doubt)
     workspace.forget()
+
+
+def _chunks_made(
+    workspace: Workspace, unfinished: Sequence[_Unfinished], how: Execution, executor: Executor
+) -> Generator[Step, None, int]:
+    """Make and keep what is missing of any; returns how many rows that were.
+
+    A chunk that an earlier sitting has kept for some is made for the others alone.
+    """
+    total, unit, size = unfinished[0].rows, unfinished[0].job.unit, rows_of_chunk(unfinished[0].job, how)
+    tasks = _tasks(frozenset().union(*(each.missing for each in unfinished)), size, total)
+    name, done, fresh = ", ".join(each.name for each in unfinished), total - _rows(tasks), 0
+    notes = dict.fromkeys(note for each in unfinished if (note := _note(each, size)))
+    yield Step(name, unit, done, total, fresh, "; ".join(notes) or None)
+    for makers, some in groupby(tasks, lambda task: [e for e in unfinished if task.number in e.missing]):
+        with closing(_kept(workspace, makers, list(some), how, executor)) as kept:
+            for rows in kept:
+                done, fresh = done + rows, fresh + rows
+                yield Step(name, unit, done, total, fresh)
+    return fresh
+
+
+def _kept(
+    workspace: Workspace,
+    makers: Sequence[_Unfinished],
+    tasks: Sequence[Task],
+    how: Execution,
+    executor: Executor,
+) -> Generator[int, None, None]:
+    """Make some chunks for the same artifacts, and yield the rows of each when all of them have kept it."""
+    jobs = [each.job for each in makers]
+    together = jobs[0].one_pass(jobs) if len(jobs) > 1 else None
+    with closing(executor.chunks(workspace, together or jobs[0], how.batch_size, tasks)) as made:
+        for task, chunk in made:
+            parts = together.apart(chunk) if together else [chunk]
+            for each, part in zip(makers, parts, strict=True):
+                each.writer.add(task.number, part)
+            yield len(task.rows)
+
+
+def _tasks(chunks: Iterable[int], size: int, rows: int) -> list[Task]:
+    """Chunks with their rows, in order."""
+    return [Task(chunk, range(chunk * size, min((chunk + 1) * size, rows))) for chunk in sorted(chunks)]
+
+
+def _rows(tasks: Iterable[Task]) -> int:
+    return sum(len(task.rows) for task in tasks)
+
+
+def _note(each: _Unfinished, size: int) -> str | None:
+    """What there is to say of how it begins."""
+    done = each.rows - _rows(_tasks(each.missing, size, each.rows))
+    return each.writer.notice or (f"continues after {done:,} of {each.rows:,}" if done else None)

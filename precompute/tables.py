@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from attribution.workspace.workspace import Workspace
-from precompute.doctor import Examination
+from precompute.doctor import Examination, Planned
 from precompute.status import states
 
 
@@ -43,14 +44,23 @@ def _plan(found: Examination) -> Table:
     title = "What `python -m precompute all` would compute"
     table = Table("artifact", "of", "about", "size", title=title, title_justify="left", show_footer=True)
     for each in found.planned:
-        about = duration(each.seconds) if each.seconds else "not reckoned"
+        otherwise = f"within {each.within}" if each.within else "not reckoned"
+        about = duration(each.seconds) if each.seconds else otherwise
         table.add_row(each.artifact, f"{each.rows:,} {each.unit}", about, size_words(each.bytes))
-    most = max(each.sums for each in found.planned)
+    most = max(map(sum, _sums_of_passes(found.planned)))
     meanwhile = f", {size_words(most)} more on the way" if most else ""
     table.columns[0].footer = "together"
     table.columns[2].footer = duration(sum(each.seconds for each in found.planned))
     table.columns[3].footer = size_words(sum(each.bytes for each in found.planned)) + meanwhile
     return table
+
+
+def _sums_of_passes(planned: Sequence[Planned]) -> list[list[int]]:
+    """Bytes of the sums that there are at the same time."""
+    of_passes = dict[str, list[int]]()
+    for each in planned:
+        of_passes.setdefault(each.within or each.artifact, []).append(each.sums)
+    return list(of_passes.values())
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from attribution.gradients.allotment import Allotment
-from attribution.gradients.fisher import DrawBatch, Sums, draw_batches, squared_gradients, summed
+from attribution.gradients.fisher import Collect, DrawBatch, Sums, draw_batches, squared_gradients, summed
 from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Conditioning
 from attribution.models.layers import selector
@@ -134,7 +134,12 @@ def kronecker_chunk(
 
     The draws are those of `fisher_chunk`. Whatever divides the sums, their eigenvectors are the same.
     """
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
+    return summed(map(kronecker_factors(model), batches))
 
+
+def kronecker_factors(model: DiffusionModel) -> Collect:
+    """What some draws add to the Kronecker factors."""
     reads_captions = selector(model.layers).reads_captions
 
     def moments(batch: DrawBatch) -> Sums:
@@ -148,8 +153,7 @@ def kronecker_chunk(
         of_inputs = {name: _second_moment(tokens, batch.importance) for name, tokens in inputs.items()}
         return Sums(values | of_inputs, len(batch.losses), batch.sizes)
 
-    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
-    return summed(map(moments, batches))
+    return moments
 
 
 def eigenvalue_chunk(
@@ -164,6 +168,12 @@ def eigenvalue_chunk(
     allotment: Allotment | None = None,
 ) -> Sums:
     """The sum of squared per-draw gradients in the eigenbasis: `diag(U^T F U)` once divided."""
+    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
+    return summed(map(squares_in(bases), batches))
+
+
+def squares_in(bases: Bases) -> Collect:
+    """What some draws add to the eigenvalues in those bases."""
 
     def turned(name: str, factor: Factors) -> Factors:
         """U_out^T (D^T C) U_in: the factors are rotated before they are multiplied."""
@@ -172,11 +182,10 @@ def eigenvalue_chunk(
             factor.inputs @ input_basis(bases, name).to(factor.inputs),
         )
 
-    batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
-    return summed(
-        squared_gradients(batch, {name: turned(name, f) for name, f in batch.factors.items()})
-        for batch in batches
-    )
+    def squared(batch: DrawBatch) -> Sums:
+        return squared_gradients(batch, {name: turned(name, f) for name, f in batch.factors.items()})
+
+    return squared
 
 
 def eigenbases(

@@ -8,7 +8,7 @@ consolidation, Kirkpatrick et al. 2017).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +56,9 @@ class DrawBatch(NamedTuple):
     counts: dict[str, Float64[Tensor, " draws"]]
     sizes: dict[str, Float64[Tensor, " 3"]]
     timesteps: Int[Tensor, " draws"]
+
+
+Collect = Callable[[DrawBatch], Sums]  # some draws => what they add to an expectation
 
 
 def draw_batches(
@@ -136,7 +139,23 @@ def fisher_chunk(
     what it is. They lie on the model's device: moving them takes longer than adding to them.
     """
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
-    return summed(squared_gradients(batch, batch.factors) for batch in batches)
+    return summed(map(squares, batches))
+
+
+def squares(batch: DrawBatch) -> Sums:
+    """What some draws add to the diagonal of the Fisher information."""
+    return squared_gradients(batch, batch.factors)
+
+
+def summed_at_once(batches: Iterable[DrawBatch], collects: Sequence[Collect]) -> list[Sums]:
+    """Several expectations over the same draws, each of which is differentiated once.
+
+    Each is added up as it would be alone: the same to the last bit.
+    """
+    totals = [Sums({}, 0, {}) for _ in collects]
+    for batch in batches:
+        totals = [added(total, collect(batch)) for total, collect in zip(totals, collects, strict=True)]
+    return totals
 
 
 def squared_gradients(batch: DrawBatch, factors: Mapping[str, Factors]) -> Sums:
@@ -185,12 +204,15 @@ def cut_shares(total: Sums) -> dict[str, float]:
 
 def summed(parts: Iterable[Sums]) -> Sums:
     """All of them added up, in order, where they lie."""
-    values: dict[str, Tensor] = {}
-    sizes: dict[str, Tensor] = {}
-    count = 0
+    total = Sums({}, 0, {})
     for part in parts:
-        for into, new in ((values, part.values), (sizes, part.sizes)):
-            for name, value in new.items():
-                into[name] = into[name].add_(value) if name in into else value.clone()
-        count += part.draws
-    return Sums(values, count, sizes)
+        total = added(total, part)
+    return total
+
+
+def added(total: Sums, part: Sums) -> Sums:
+    """A sum with a part added to it where it lies: the sum that was given is no longer one."""
+    for into, new in ((total.values, part.values), (total.sizes, part.sizes)):
+        for name, value in new.items():
+            into[name] = into[name].add_(value) if name in into else value.clone()
+    return total._replace(draws=total.draws + part.draws)

@@ -22,7 +22,7 @@ from attribution.errors import SettingsError
 from attribution.plugins import named, plugins
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs.base import Job
+from precompute.jobs.base import MakesChunks
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 FAISS = ("faiss-cpu", "faiss-gpu")  # one of them: both are the module `faiss`
@@ -96,13 +96,13 @@ class Order:
     folder: Path
     device: str
     passes: int
-    job: Job
+    job: MakesChunks
     batch_size: int
     machine: Machine
     serial: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
-    def of(cls, workspace: Workspace, job: Job, batch_size: int) -> Order:
+    def of(cls, workspace: Workspace, job: MakesChunks, batch_size: int) -> Order:
         """Return what workers are told of a job in this process's workspace."""
         folder, device = workspace.folder.resolve(), workspace.device
         return cls(folder, device, workspace.batch_size, job, batch_size, machine_here(device))
@@ -112,7 +112,7 @@ class Executor(Protocol):
     """Who computes chunks; between jobs it keeps what took long to set up."""
 
     def chunks(
-        self, workspace: Workspace, job: Job, batch_size: int, tasks: Sequence[Task]
+        self, workspace: Workspace, job: MakesChunks, batch_size: int, tasks: Sequence[Task]
     ) -> Generator[tuple[Task, Chunk], None, None]:
         """Yield each chunk as soon as it is made, each once, in any order.
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.executors.base import Asked, Executor, Task
-from precompute.jobs.base import Job
+from precompute.jobs.base import MakesChunks
 
 
 class Local:
     """Uses the workspace as it is open here."""
 
     def chunks(
-        self, workspace: Workspace, job: Job, batch_size: int, tasks: Sequence[Task]
+        self, workspace: Workspace, job: MakesChunks, batch_size: int, tasks: Sequence[Task]
     ) -> Generator[tuple[Task, Chunk], None, None]:
         for task in tasks:
             yield task, job.chunk(workspace, task.rows, batch_size)

@@ -13,7 +13,7 @@ from attribution.errors import MismatchError, WorkerError
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
 from precompute.executors.base import Order, Task, machine_here
-from precompute.jobs.base import Job
+from precompute.jobs.base import MakesChunks
 
 IN_HAND = 2  # tasks of a worker: it goes on while the chunk that it has made is being kept
 AHEAD = 8  # chunks, for each worker, between the first that is still being made and the last that is begun
@@ -93,7 +93,7 @@ class WithWorkers:
         self.workers = workers
 
     def chunks(
-        self, workspace: Workspace, job: Job, batch_size: int, tasks: Sequence[Task]
+        self, workspace: Workspace, job: MakesChunks, batch_size: int, tasks: Sequence[Task]
     ) -> Generator[tuple[Task, Chunk], None, None]:
         order = Order.of(workspace, job, batch_size)
         waiting, given, losses = deque(tasks), dict[int, Task](), 0

@@ -6,7 +6,7 @@ that are made by `option` are flags of its command.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, replace
 from functools import cache
 from graphlib import TopologicalSorter
@@ -30,8 +30,24 @@ Kind = ArtifactKind[Any]
 J = TypeVar("J", bound="Job")
 
 
+class MakesChunks(Protocol):
+    """What executors are given: a job, or several that are one pass."""
+
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
+        """Return the arrays of some consecutive rows; a function of nothing else."""
+        ...
+
+
+class OnePass(MakesChunks, Protocol):
+    """Several jobs that read the same draws, of which each is differentiated once."""
+
+    def apart(self, chunk: Chunk) -> Sequence[Chunk]:
+        """Return each job's own chunk, in the order of the jobs: to the last bit what it makes alone."""
+        ...
+
+
 @runtime_checkable
-class Job(Protocol):
+class Job(MakesChunks, Protocol):
     """What makes one artifact."""
 
     @property
@@ -70,6 +86,11 @@ class Job(Protocol):
         ...
 
     @property
+    def draws_read(self) -> Hashable:
+        """Which draws' gradients it reads: jobs of which that is equal may be one pass. None: its own."""
+        ...
+
+    @property
     def adds_up(self) -> bool:
         """Whether it is a sum over chunks, which need not all be kept until its end."""
         ...
@@ -94,8 +115,8 @@ class Job(Protocol):
         """Return what one of its rows takes, as far as that can be reckoned beforehand."""
         ...
 
-    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        """Return the arrays of some consecutive rows; a function of nothing else."""
+    def one_pass(self, jobs: Sequence[Job]) -> OnePass:
+        """Return what makes several jobs at once, of which this is the first; asked where `draws_read`."""
         ...
 
     def added(self, total: Chunk, chunk: Chunk) -> Chunk:
@@ -124,6 +145,10 @@ class PerExample:
     on_demand = False
     adds_up = False
 
+    @property
+    def draws_read(self) -> Hashable:
+        return None
+
     def possible(self, workspace: Workspace) -> bool:
         return True
 
@@ -138,6 +163,9 @@ class PerExample:
 
     def work(self, workspace: Workspace) -> Work:
         return Work()
+
+    def one_pass(self, jobs: Sequence[Job]) -> OnePass:
+        raise NotImplementedError("it reads no draws that others read")
 
     def added(self, total: Chunk, chunk: Chunk) -> Chunk:
         raise NotImplementedError("its chunks are not added up")
@@ -180,6 +208,30 @@ def all_jobs() -> tuple[Job, ...]:
 def jobs_in(workspace: Workspace, jobs: Iterable[Job]) -> tuple[Job, ...]:
     """Return those of some jobs that are possible in a workspace, in all their variants."""
     return tuple(each for job in jobs if job.possible(workspace) for each in job.variants(workspace))
+
+
+def passes(jobs: Iterable[Job]) -> list[tuple[Job, ...]]:
+    """Return jobs in the order in which they run, those beside each other that are one pass.
+
+    A job joins an earlier one that reads the same draws, unless that runs before what it reads is made.
+    """
+    groups: list[list[Job]] = []
+    for job in jobs:
+        first = 1 + max((k for k, group in enumerate(groups) if _makes(group, job.reads)), default=-1)
+        fitting = [group for group in groups[first:] if _is_one_pass(group[0], job)]
+        if fitting:
+            fitting[0].append(job)
+        else:
+            groups.append([job])
+    return list(map(tuple, groups))
+
+
+def _is_one_pass(one: Job, other: Job) -> bool:
+    return one.draws_read is not None and one.draws_read == other.draws_read
+
+
+def _makes(group: Iterable[Job], kinds: Iterable[Kind]) -> bool:
+    return not {job.kind for job in group}.isdisjoint(kinds)
 
 
 def job_of(kind: Kind) -> Job:

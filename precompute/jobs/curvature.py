@@ -1,16 +1,17 @@
 """The Fisher information of the layers that are unlearned: its diagonal, its eigenbases, its eigenvalues.
 
-All three are expectations over per-draw gradients. Chunks hold float64 *sums* and how many draws are in
+All three are expectations over per-draw gradients, of the same draws: those that are asked for together are
+made in one pass. Chunks hold float64 *sums* and how many draws are in
 them, so that a short last chunk counts for what it is; they are added as they come, in order, and divided
 once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,28 +19,31 @@ from jaxtyping import Float64
 from safetensors.numpy import save
 from torch import Tensor
 
-from attribution.gradients.curvature import eigenbases, eigenvalue_chunk, kronecker_chunk
+from attribution.gradients.curvature import eigenbases, kronecker_factors, squares_in
 from attribution.gradients.fisher import (
     DRAWS,
+    Collect,
     Sums,
     cut_shares,
+    draw_batches,
     effective_draws,
-    fisher_chunk,
     mean_of,
+    squares,
     summed,
+    summed_at_once,
 )
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs.base import Kind, PerExample, option
+from precompute.jobs.base import Job, Kind, PerExample, option
 from precompute.work import Work, basis_bytes, weight_bytes
 
 COUNT = "draws in the sums"
 SIZE = "size of "  # before a name: what tells how many draws an estimate effectively rests on
 ENOUGH = 200  # effective draws of a layer: two seeds then differ by about a tenth
 Means = dict[str, Float64[Tensor, "rows columns"]]
-SumsOf = Callable[[Workspace, range, int, int, int], Sums]  # (.., rows, draws, seed, batch size)
+OWNER = ": "  # between the artifact and the name of an array, in a chunk of several
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Expectation(PerExample):
     """An artifact that is a mean over per-draw gradients.
 
     Attributes:
-        sums: what some training images add to it.
+        collects: workspace => what some draws add to it.
         finished: means => the tensors that are stored.
         file: their name.
         draws: (timestep, noise) draws of each training image, the same ones in all three.
@@ -56,7 +60,7 @@ class Expectation(PerExample):
 
     kind: Kind
     description: str
-    sums: SumsOf
+    collects: Callable[[Workspace], Collect]
     finished: Callable[[Means], Mapping[str, Tensor]]
     file: str
     reads: tuple[Kind, ...] = (LATENTS, ALLOTMENT)
@@ -64,6 +68,10 @@ class Expectation(PerExample):
     draws: int = option(DRAWS, "of the Fisher information, per training image")
     seed: int = 0
     adds_up = True
+
+    @property
+    def draws_read(self) -> tuple[int, int]:
+        return self.draws, self.seed
 
     def settings(self, workspace: Workspace) -> Mapping[str, Any]:
         settings: dict[str, Any] = {
@@ -80,7 +88,11 @@ class Expectation(PerExample):
         return Work(gradients=self.draws, stored=stored, sums=2 * stored)  # sums are in double precision
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        return chunk_of(self.sums(workspace, rows, self.draws, self.seed, batch_size))
+        (own,) = _sums_of_all((self,), workspace, rows, batch_size)
+        return chunk_of(own)
+
+    def one_pass(self, jobs: Sequence[Job]) -> Expectations:
+        return Expectations(tuple(cast(Expectation, job) for job in jobs))
 
     def added(self, total: Chunk, chunk: Chunk) -> Chunk:
         return chunk_of(summed(map(sums_of, (total, chunk))))
@@ -109,6 +121,37 @@ class Expectation(PerExample):
         )
 
 
+@dataclass(frozen=True)
+class Expectations:
+    """Several of them that read the same draws."""
+
+    jobs: tuple[Expectation, ...]
+
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
+        sums = _sums_of_all(self.jobs, workspace, rows, batch_size)
+        return {
+            f"{job.kind.folder}{OWNER}{name}": array
+            for job, own in zip(self.jobs, sums, strict=True)
+            for name, array in chunk_of(own).items()
+        }
+
+    def apart(self, chunk: Chunk) -> Sequence[Chunk]:
+        owners = [f"{job.kind.folder}{OWNER}" for job in self.jobs]
+        return [
+            {name.removeprefix(own): array for name, array in chunk.items() if name.startswith(own)}
+            for own in owners
+        ]
+
+
+def _sums_of_all(
+    jobs: Sequence[Expectation], workspace: Workspace, rows: range, batch_size: int
+) -> list[Sums]:
+    """What some training images add to each: of jobs with the same draws."""
+    given, spread = training_inputs(workspace, rows), workspace.load(ALLOTMENT)
+    batches = draw_batches(workspace.model, *given, *jobs[0].draws_read, batch_size, spread)
+    return summed_at_once(batches, [job.collects(workspace) for job in jobs])
+
+
 def chunk_of(sums: Sums) -> Chunk:
     """Return sums as they are kept between sittings."""
     sizes = {SIZE + name: value.cpu().numpy() for name, value in sums.sizes.items()}
@@ -124,19 +167,16 @@ def sums_of(chunk: Chunk) -> Sums:
     return Sums(values, int(chunk[COUNT][0]), sizes)
 
 
-def _squares(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    given, spread = training_inputs(workspace, rows), workspace.load(ALLOTMENT)
-    return fisher_chunk(workspace.model, *given, draws, seed, batch_size, spread)
+def _squares(workspace: Workspace) -> Collect:
+    return squares
 
 
-def _factors(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    given, spread = training_inputs(workspace, rows), workspace.load(ALLOTMENT)
-    return kronecker_chunk(workspace.model, *given, draws, seed, batch_size, spread)
+def _factors(workspace: Workspace) -> Collect:
+    return kronecker_factors(workspace.model)
 
 
-def _rotated_squares(workspace: Workspace, rows: range, draws: int, seed: int, batch_size: int) -> Sums:
-    given, spread, bases = training_inputs(workspace, rows), workspace.load(ALLOTMENT), workspace.load(KFAC)
-    return eigenvalue_chunk(workspace.model, *given, draws, seed, bases, batch_size, spread)
+def _rotated_squares(workspace: Workspace) -> Collect:
+    return squares_in(workspace.load(KFAC))
 
 
 def _as_they_are(means: Means) -> Means:

@@ -67,6 +67,7 @@ def test_what_there_is_and_what_it_takes_is_said(say: Say, tmp_path: Path) -> No
     for job in ("latents", "losses", "fisher", "kfac", "ekfac", "gradients", "trak", "together"):
         assert job in shown
     assert "not reckoned" not in shown
+    assert words.count("within fisher") == 1, "K-FAC is made in the pass of the Fisher information"
     assert {path.name for path in set(tmp_path.rglob("*")) - set(before)} == {
         "set", "pictures", "metadata.jsonl", *(f"{number:03d}.png" for number in range(6))
     }  # fmt: skip
