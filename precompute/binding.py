@@ -14,7 +14,15 @@ from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import TABLE, canonical, in_folder, read_table
 from attribution.models.precision import PRECISIONS, SINGLE, Precision, precision_of
-from attribution.workspace.config import CONFIG, POOL, TIMESTEPS, Config, stored_path
+from attribution.workspace.config import (
+    CONFIG,
+    POOL,
+    TIMESTEPS,
+    Config,
+    in_words,
+    opened_source,
+    stored_source,
+)
 from attribution.workspace.create import create_workspace
 from attribution.workspace.workspace import Workspace
 
@@ -27,7 +35,7 @@ class Sources:
 
     Attributes:
         model: pipeline folder or hub id.
-        dataset: captioned image folder, or shards that hold the pictures.
+        dataset: captioned image folder, or shards that hold the pictures; several of them by name.
         encoders: checkpoint folder, hub id or "none" by encoder name; those not named are as above.
         timesteps: of the probe; must divide the model's number of training timesteps.
         noises: draws at each of them.
@@ -47,7 +55,7 @@ class Sources:
     """
 
     model: str | None = None
-    dataset: str | None = None
+    dataset: str | Mapping[str, str] | None = None
     encoders: Mapping[str, str] = field(default_factory=dict)
     timesteps: int | None = None
     noises: int | None = None
@@ -79,7 +87,7 @@ def bind(
     if old is not None:
         at = Workspace(folder, old)
         model = model or at.source(old.model)
-        dataset = dataset or str((folder / old.dataset).resolve())
+        dataset = dataset or opened_source(folder, old.dataset)
     if model is None or dataset is None:
         raise WorkspaceError(
             f"{folder} is not a workspace yet: give --model PIPELINE_FOLDER_OR_HUB_ID and --dataset FOLDER"
@@ -155,7 +163,7 @@ def chosen_preparation(folder: Path, sources: Sources, old: Config | None) -> Pr
 
 
 def _same_dataset(folder: Path, sources: Sources, old: Config) -> bool:
-    return sources.dataset is None or stored_path(folder, sources.dataset) == old.dataset
+    return sources.dataset is None or stored_source(folder, sources.dataset) == old.dataset
 
 
 def chosen_encoders(folder: Path, given: Mapping[str, str], old: Config | None) -> dict[str, str]:
@@ -211,7 +219,6 @@ def open_or_bind(
     config = workspace.config
     for key, asked, bound in (
         ("model", sources.model, config.model),
-        ("dataset", sources.dataset, config.dataset),
         ("layers", sources.layers, config.fingerprints["layers"]),
         ("loss-weight", _as_bound(sources.loss_weight, config, folder), config.loss_weight),
         ("image-column", sources.image_column, config.columns.image),
@@ -226,6 +233,8 @@ def open_or_bind(
                 f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
                 f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"
             )
+    if sources.dataset is not None:
+        _check_dataset(workspace, sources.dataset)
     if sources.adapters is not None:
         _check_adapters(workspace, [source for source in sources.adapters if source != NONE])
     for name, asked in sources.checkpoints.items():
@@ -237,6 +246,19 @@ def open_or_bind(
             )
     use_encoders(workspace, sources.encoders)
     return workspace
+
+
+def _check_dataset(workspace: Workspace, asked: str | Mapping[str, str]) -> None:
+    bound = workspace.config.dataset
+    same = stored_source(workspace.folder, asked) == bound
+    if not same and asked != bound:  # as it is written down, it is given by those who read it there
+        given = [asked] if isinstance(asked, str) else [f"{name}={each}" for name, each in asked.items()]
+        flags = " ".join(f"--dataset {shlex.quote(each)}" for each in given)
+        raise WorkspaceError(
+            f"{workspace.folder} is bound to the dataset {in_words(bound)}, not {in_words(asked)}: choose "
+            f"another --workspace, or bind this one anew with `python -m precompute init --workspace "
+            f"{workspace.folder} {flags}`"
+        )
 
 
 def _check_adapters(workspace: Workspace, asked: Sequence[str]) -> None:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from attribution.data.preprocessing import FLIPS
-from attribution.data.scanning import scan
+from attribution.data.several import scan_source
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader, encoder_readers
 from attribution.errors import ModelError, WhenceError
 from attribution.models.adapters import named_adapters
 from attribution.models.base import DiffusionModel, open_model
 from attribution.models.prompts import spelled_out
-from attribution.workspace.config import Config, stored_path
+from attribution.workspace.config import Config, stored_source
 from attribution.workspace.create import askable
 from attribution.workspace.workspace import Workspace, checked_device
 from attribution.workspace.writer import KEPT
@@ -106,7 +106,7 @@ def examine(
     facts["measured"] = FLIPS[preparation.flips]
     model = _tried(lambda: _opened_model(sources, device), findings)
     columns = chosen_columns(Path(), sources, None)
-    training_set = _tried(lambda: scan(sources.dataset or "", progress, columns), findings)
+    training_set = _tried(lambda: scan_source(sources.dataset or "", progress, columns), findings)
     if model is not None:
         facts |= dict(_model_facts(model, sources))
     if training_set is not None:
@@ -166,7 +166,7 @@ def _planned(
     with tempfile.TemporaryDirectory() as folder:
         config = Config(
             str(sources.model),
-            stored_path(Path(folder), str(sources.dataset)),
+            stored_source(Path(folder), sources.dataset or ""),
             {name: source for name, (source, _) in encoders.items() if source},
             chosen_probe(sources, None)(model.num_train_timesteps),
             model.resolution,
@@ -223,7 +223,7 @@ def _training_set_facts(training_set: TrainingSet) -> dict[str, str]:
     longest, most = max(len(caption.split()) for caption in captions), training_set.most_captions
     several = f"; a loss is the mean over up to {most} of a picture" if most > 1 else ""
     return {
-        "images": f"{len(training_set):,} in {training_set.folder}, {len(pictures):,} different files",
+        "images": f"{len(training_set):,} in {training_set.where}, {len(pictures):,} different files",
         "captions": f"{len(captions):,} different ones, of up to {longest:,} words{several}",
     }
 

@@ -7,6 +7,7 @@ import re
 
 from attribution.data import columns
 from attribution.data.preprocessing import CENTER, CROPS, FLIPS, LARGER_SIDE, MEAN_OF_SIDES, NO_FLIPS
+from attribution.data.several import named_sources
 from attribution.encoders.base import encoder_readers
 from attribution.models.layers import CROSS_ATTENTION_KV, SELECTORS
 from attribution.models.precision import PRECISIONS
@@ -63,10 +64,12 @@ def add_training_set(sub: argparse.ArgumentParser) -> None:
     """The flags of a training set."""
     sub.add_argument(
         "--dataset",
+        action="append",
         metavar="DIR",
         help="folder of pictures with a metadata.jsonl, .csv or .parquet, COCO's captions, or .txt files; "
-        "such a .jsonl or .csv itself, which may name some pictures of its folder; or shards that hold the "
-        "pictures: .tar, Parquet, a datasets folder",
+        "a .jsonl or .csv of this form itself, which may name some pictures of its folder; or shards that "
+        "hold the pictures: .tar, Parquet, a datasets folder. Several training sets are one where it is "
+        "repeated, each called by its folder's name, or as in NAME=DIR",
     )
     sub.add_argument(
         "--image-column",
@@ -114,7 +117,7 @@ def sources_of(options: argparse.Namespace) -> Sources:
     """What was given."""
     return Sources(
         options.model,
-        options.dataset,
+        None if options.dataset is None else named_sources(options.dataset),
         encoders_of(options),
         options.timesteps,
         options.noises,

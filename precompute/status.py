@@ -130,7 +130,7 @@ def changed_pictures(workspace: Workspace, progress: Callable[[int, int], None])
     changed, files = [], training_set.files
     for done, (name, sha256) in enumerate(files.items(), 1):
         try:
-            found = file_sha256(training_set.folder / name)
+            found = file_sha256(training_set.path_of(name))
         except OSError:
             found = "gone"
         if found != sha256:
@@ -140,6 +140,6 @@ def changed_pictures(workspace: Workspace, progress: Callable[[int, int], None])
         what = "shard" if training_set.shards else "picture"
         count = f"1 {what} has" if len(changed) == 1 else f"{len(changed):,} {what}s have"
         yield (
-            f"{count} changed in {training_set.folder} since the scan ({', '.join(changed[:5])}): put back "
+            f"{count} changed in {training_set.where} since the scan ({', '.join(changed[:5])}): put back "
             f"what was there, or run `python -m precompute init --workspace {workspace.folder}`"
         )

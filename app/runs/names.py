@@ -23,8 +23,9 @@ def model_name(workspace: Workspace) -> str:
 
 
 def training_set_name(workspace: Workspace) -> str:
-    """The name of the training set's folder."""
-    return _name(workspace.config.dataset, workspace.folder)
+    """The name of the training set's folder; of several, the names that they go by."""
+    dataset = workspace.config.dataset
+    return _name(dataset, workspace.folder) if isinstance(dataset, str) else " and ".join(dataset)
 
 
 def _name(source: str, folder: Path) -> str:

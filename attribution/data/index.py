@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from attribution.data.pictures import Packed
 from attribution.data.problems import Problem, Problems
 from attribution.data.records import records_of
 from attribution.data.scanning import examples_of
+from attribution.data.several import JoinedSet, Source
 from attribution.data.shards import found_shards, open_packed, seen_sha256
 from attribution.data.table_set import PlacesByName, TableSet, columns_of_set, read_table
 from attribution.data.training_set import Example, TrainingSet
@@ -78,8 +80,20 @@ class _TableIndex(BaseModel):
     table: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-_KEPT: TypeAdapter[_Index | _PackedIndex | _TableIndex] = TypeAdapter(
-    Annotated[_Index | _PackedIndex | _TableIndex, Field(discriminator="format")]
+_Own = Annotated[_Index | _PackedIndex | _TableIndex, Field(discriminator="format")]
+
+
+class _SeveralIndex(BaseModel):
+    """Of several training sets, by their names, in their order."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[4] = 4
+    sets: Mapping[str, _Own]
+
+
+_KEPT: TypeAdapter[_Index | _PackedIndex | _TableIndex | _SeveralIndex] = TypeAdapter(
+    Annotated[_Index | _PackedIndex | _TableIndex | _SeveralIndex, Field(discriminator="format")]
 )
 
 
@@ -88,25 +102,32 @@ def scan_bytes(training_set: TrainingSet, index_path: Path) -> bytes:
 
     A table is written beside it at once, under a name of its own, so that no index is ever without.
     """
-    kept: _Index | _TableIndex
-    if isinstance(training_set.pictures, Packed):
-        kept = _tabled(training_set, training_set.pictures, index_path)
+    kept: _Index | _TableIndex | _SeveralIndex
+    if isinstance(training_set, JoinedSet):
+        found = training_set.sets.items()
+        kept = _SeveralIndex(sets={name: _kept(each, index_path) for name, each in found})
     else:
-        hashes = [example.sha256 for example in training_set.examples]
-        kept = _Index(
-            fingerprint=training_set.fingerprint,
-            metadata_sha256=training_set.metadata_sha256,
-            sha256=hashes,
-        )
+        kept = _kept(training_set, index_path)
     return (json.dumps(kept.model_dump(), indent=0) + "\n").encode()
+
+
+def _kept(training_set: TrainingSet, index_path: Path) -> _Index | _TableIndex:
+    if isinstance(training_set.pictures, Packed):
+        return _tabled(training_set, training_set.pictures, index_path)
+    return _Index(
+        fingerprint=training_set.fingerprint,
+        metadata_sha256=training_set.metadata_sha256,
+        sha256=[example.sha256 for example in training_set.examples],
+    )
 
 
 def drop_old_tables(index_path: Path) -> None:
     """Delete the tables of indices that were there before."""
     known = _KEPT.validate_json(index_path.read_bytes())
-    own = _table_path(index_path, known.table) if isinstance(known, _TableIndex) else None
+    indices = known.sets.values() if isinstance(known, _SeveralIndex) else (known,)
+    own = {_table_path(index_path, each.table) for each in indices if isinstance(each, _TableIndex)}
     for path in index_path.parent.glob(f"{index_path.stem}.*{TABLE}"):
-        if path != own:
+        if path not in own:
             path.unlink()
 
 
@@ -117,7 +138,7 @@ def save_scan(training_set: TrainingSet, index_path: Path) -> None:
 
 
 def load_scan(
-    index_path: Path, source: Path | str, columns: Columns | None = None, index: bytes | None = None
+    index_path: Path, source: Source, columns: Columns | None = None, index: bytes | None = None
 ) -> TrainingSet:
     """The training set as it was scanned. Pictures are hashed again as they are read.
 
@@ -127,11 +148,22 @@ def load_scan(
     Raises:
         TrainingSetError: the metadata has changed since, or something is missing.
     """
-    source, columns = Path(source), columns or Columns()
+    columns = columns or Columns()
     try:
         known = _KEPT.validate_json(index_path.read_bytes() if index is None else index)
     except (OSError, ValidationError):
         raise TrainingSetError(f"{index_path} is missing or damaged: {_scan_again(index_path)}") from None
+    wanted = dict(source) if isinstance(source, Mapping) else {"": source}
+    indices = known.sets if isinstance(known, _SeveralIndex) else {"": known}
+    if wanted.keys() != indices.keys():
+        raise TrainingSetError(f"{index_path} is of other training sets: {_scan_again(index_path)}")
+    sets = {name: _load(each, index_path, Path(wanted[name]), columns) for name, each in indices.items()}
+    return JoinedSet(sets) if isinstance(source, Mapping) else sets[""]
+
+
+def _load(
+    known: _Index | _PackedIndex | _TableIndex, index_path: Path, source: Path, columns: Columns
+) -> TrainingSet:
     if isinstance(known, _TableIndex):
         return _load_table(known, index_path, source, columns)
     if isinstance(known, _PackedIndex):

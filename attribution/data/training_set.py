@@ -166,6 +166,15 @@ class TrainingSet:
         """The sha256 of every file that it is made of when it was scanned, by its name."""
         return self.shards or {example.file_name: example.sha256 for example in self.examples}
 
+    def path_of(self, file: str) -> Path:
+        """Where a file lies, by its name in `files`."""
+        return self.folder / file
+
+    @property
+    def where(self) -> str:
+        """Where all of it lies, for a person."""
+        return str(self.folder)
+
     def image(self, row: int) -> Image.Image:
         """The picture as RGB in its original size; its bytes are compared with those that were scanned.
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from attribution.data.columns import Columns
 from attribution.data.files import first_problem
 from attribution.data.preprocessing import Preparation
+from attribution.data.several import Source
 from attribution.errors import SettingsError, WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import NONE
@@ -59,7 +60,7 @@ class _StoredConfig(_Stored):
 
     format: Literal[1]
     model: str
-    dataset: str
+    dataset: str | Annotated[dict[str, str], Field(min_length=2)]
     encoders: dict[str, str]
     probe: _StoredProbe
     resolution: Side
@@ -96,7 +97,7 @@ class Config:
 
     Attributes:
         model: a pipeline folder or hub id.
-        dataset: the training set's folder.
+        dataset: the training set's folder; of several, each one's by its name, in their order.
         encoders: checkpoint folders or hub ids by encoder name.
         probe: at which draws the losses are measured.
         resolution: pixels of a side of a prepared picture.
@@ -115,7 +116,7 @@ class Config:
     """
 
     model: str
-    dataset: str
+    dataset: str | Mapping[str, str]
     encoders: Mapping[str, str]
     probe: Probe
     resolution: int
@@ -178,6 +179,25 @@ def probe_fingerprint(probe: Probe) -> str:
     """In words, so that an error that names two of them can be understood."""
     steps = ",".join(map(str, probe.timesteps))
     return f"t={steps} noises={probe.noises} pool={probe.pool} seed={probe.seed}"
+
+
+def stored_source(folder: Path, dataset: Source) -> str | dict[str, str]:
+    """A training set, or several by name, as a workspace in this folder writes them down."""
+    if isinstance(dataset, Mapping):
+        return {name: stored_path(folder, each) for name, each in dataset.items()}
+    return stored_path(folder, dataset)
+
+
+def opened_source(folder: Path, stored: str | Mapping[str, str]) -> str | dict[str, str]:
+    """The inverse: what can be opened from here."""
+    if isinstance(stored, Mapping):
+        return {name: str((folder / each).resolve()) for name, each in stored.items()}
+    return str((folder / stored).resolve())
+
+
+def in_words(dataset: str | Mapping[str, str]) -> str:
+    """A training set, or several, as an error names them."""
+    return dataset if isinstance(dataset, str) else " and ".join(dataset.values())
 
 
 def stored_path(folder: Path, source: Path | str) -> str:

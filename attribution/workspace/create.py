@@ -8,7 +8,7 @@ from pathlib import Path
 from attribution.data.columns import Columns
 from attribution.data.index import drop_old_tables, scan_bytes
 from attribution.data.preprocessing import Preparation
-from attribution.data.scanning import scan
+from attribution.data.several import Source, scan_source
 from attribution.data.training_set import TrainingSet
 from attribution.encoders.base import Encoder, encoder_reader
 from attribution.errors import ModelError
@@ -24,6 +24,7 @@ from attribution.workspace.config import (
     default_probe,
     probe_fingerprint,
     stored_path,
+    stored_source,
 )
 from attribution.workspace.workspace import Workspace, checked_device
 
@@ -31,7 +32,7 @@ from attribution.workspace.workspace import Workspace, checked_device
 def create_workspace(
     folder: Path | str,
     model: Path | str,
-    dataset: Path | str,
+    dataset: Source,
     encoders: Mapping[str, Path | str] | None = None,
     probe: Probe | Callable[[int], Probe] | None = None,
     device: str = "cpu",
@@ -60,11 +61,11 @@ def create_workspace(
     folder, device = Path(folder), checked_device(device)
     opened = open_model(str(model), device, layers, loss_weight, adapters, precision)
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
-    training_set = askable(opened, scan(dataset, progress, columns))
+    training_set = askable(opened, scan_source(dataset, progress, columns))
     probe, weight = _probe(probe, opened), opened.parametrisation.weight
     seen = (preparation or Preparation()).fingerprint(training_set.fingerprint)
     config = Config(
-        stored_path(folder, model), stored_path(folder, dataset),
+        stored_path(folder, model), stored_source(folder, dataset),
         _stored(folder, {name: str((encoders or {})[name]) for name in loaded}),
         probe, opened.resolution, _fingerprints(opened, seen, loaded, probe, device, further, precision),
         opened.latent_shape, f"{TABLE}:{LOSS_TABLE}" if weight.name.startswith(TABLE) else weight.name,

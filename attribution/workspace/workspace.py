@@ -31,7 +31,7 @@ from attribution.models.loss_weights import in_folder
 from attribution.models.precision import precision_of
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.cache import REMEMBERED, Cache
-from attribution.workspace.config import INDEX, Config, stored_path
+from attribution.workspace.config import INDEX, Config, in_words, opened_source, stored_path
 from attribution.workspace.root_manifest import RootManifest, checked_bytes, sealing_command
 from attribution.workspace.store import Artifact, Store
 
@@ -132,7 +132,7 @@ class Workspace:
     def training_set(self) -> TrainingSet:
         if self._training_set is not None:
             return self._training_set
-        dataset, path = (self.folder / self.config.dataset).resolve(), self.folder / INDEX
+        dataset, path = opened_source(self.folder, self.config.dataset), self.folder / INDEX
         found = load_scan(path, dataset, self.config.columns, checked_bytes(path))
         self._must_match("training_set", self.config.preparation.fingerprint(found.fingerprint))
         return found
@@ -231,7 +231,7 @@ class Workspace:
                 **_checkpoint_sources(self.config),
                 "model": model,
                 "loss": model,
-                "training_set": self.config.dataset,
+                "training_set": in_words(self.config.dataset),
             }
             raise MismatchError(
                 f"the {key.replace('_', ' ')} at {sources.get(key)} has fingerprint {found}, but "
