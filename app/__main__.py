@@ -1,7 +1,7 @@
 """Open the page.
 
 python app.py [--workspace DIR ...] [--host H] [--port P] [--auth FILE] [--allow-host NAME ...]
-              [--device cpu|cuda] [--threads N] [--batch-size N] [--runs DIR]
+              [--device cpu|cuda] [--offload] [--threads N] [--batch-size N] [--runs DIR]
 python app.py --keep-examples [--workspace DIR ...]
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from attribution.errors import SettingsError
 from cli.commands import EMBEDDED
 from cli.environment import set_environment
-from cli.parser import Parser, add_batch_size, positive_count
+from cli.parser import Parser, add_batch_size, add_offload, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status
 
 OF_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
@@ -55,6 +55,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="further names by which the page is opened, such as a proxy's",
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_offload(parser)
     parser.add_argument("--threads", type=positive_count, metavar="N", help="CPU threads of the model")
     add_batch_size(parser)
     parser.add_argument(
@@ -97,10 +98,18 @@ def main(argv: list[str] | None = None) -> int:
     keep_to_ourselves(temporary, found.threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then, too
     try:
-        begin = keep_examples if found.keep_examples else run
         return exit_status(lambda: begin(found), stopped="closed", out_of_memory=OUT_OF_MEMORY)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def begin(found: argparse.Namespace) -> None:
+    """Do what is asked."""
+    if found.offload:
+        from attribution.models.offload import ask_to_offload
+
+        ask_to_offload(found.device)
+    (keep_examples if found.keep_examples else run)(found)
 
 
 def run(found: argparse.Namespace) -> None:

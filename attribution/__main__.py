@@ -42,13 +42,14 @@ from attribution.methods.base import (
 )
 from attribution.methods.finding import finding_of, summary
 from attribution.models.base import Generation
+from attribution.models.offload import ask_to_offload
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
 from attribution.serialization import to_json
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
 from cli.environment import quiet_libraries
-from cli.parser import Parser, add_batch_size, positive_count
+from cli.parser import Parser, add_batch_size, add_offload, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 
 SHOWN = 10  # lines of a table
@@ -75,6 +76,7 @@ def _add_query(top: argparse.ArgumentParser) -> None:
         "--workspace", type=Path, default=EMBEDDED, metavar="DIR", help="default: the embedded world"
     )
     top.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    add_offload(top)
     top.add_argument(
         "--box",
         nargs=4,
@@ -160,6 +162,8 @@ def _answer(options: argparse.Namespace) -> None:
             raise SettingsError(f"{path} is a folder: name the file to write")
     given = _given(options, box) if options.prompt is None else None
     generation = None if options.prompt is None else _generation(options)
+    if options.offload:
+        ask_to_offload(options.device)
     workspace = Workspace.open(options.workspace, options.device)
     names = options.method or usual_methods(DEFAULT_METHODS, could_be_asked(workspace))
     asked = [method(name) for name in names]

@@ -41,5 +41,14 @@ def add_batch_size(parser: argparse.ArgumentParser, default: int | None = None) 
     )
 
 
+def add_offload(parser: argparse.ArgumentParser) -> None:
+    """Add the flag by which a GPU is spared what it doesn't need all the time."""
+    parser.add_argument(
+        "--offload",
+        action="store_true",
+        help="keep text encoders and autoencoder in the system's memory, but for while the GPU needs them",
+    )
+
+
 positive_share.__name__ = "number"
 positive_count.__name__ = "int"  # argparse says "invalid int value" for what is no number

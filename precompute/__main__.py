@@ -18,11 +18,12 @@ prepare(__name__)
 
 from attribution.encoders.base import encoder_readers
 from attribution.errors import SettingsError
+from attribution.models.offload import ask_to_offload
 from attribution.workspace.config import CONFIG
 from attribution.workspace.workspace import Workspace
 from cli.commands import program_name
 from cli.environment import quiet_libraries
-from cli.parser import Parser, add_batch_size, positive_count
+from cli.parser import Parser, add_batch_size, add_offload, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import bind, gone_without, open_or_bind, use_encoders
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
             )
         if verb not in ("status", "seal"):
             sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+            add_offload(sub)
         if verb in SOURCED:
             add_sources(sub)
         if verb in (*SOURCED, "embeddings"):
@@ -110,12 +112,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit status: 0 done, 2 bad input, 130 interrupted."""
     options = parser().parse_args(arguments)
     quiet_libraries()
-    actions = ACTIONS | {verb: each.action for verb, each in FOREIGN.items()}
     return exit_status(
-        lambda: actions.get(options.verb, _run_jobs)(options),
+        lambda: _done(options),
         stopped="stopped; run the same command again to continue",
         out_of_memory=OUT_OF_MEMORY,
     )
+
+
+def _done(options: argparse.Namespace) -> int:
+    if getattr(options, "offload", False):
+        ask_to_offload(options.device)
+    actions = ACTIONS | {verb: each.action for verb, each in FOREIGN.items()}
+    return actions.get(options.verb, _run_jobs)(options)
 
 
 def _init(options: argparse.Namespace) -> int:

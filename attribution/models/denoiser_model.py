@@ -44,6 +44,7 @@ from attribution.models.layer_calls import (
 from attribution.models.layers import LORA, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.memory import GRADIENT, PREDICTION, WHOLE, MemoryBudget, mean_gradient
+from attribution.models.offload import HOME, Offloaded, is_offloaded
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_files import fingerprint_of, load, load_checkpoint
 from attribution.models.precision import SINGLE, Precision
@@ -99,6 +100,7 @@ class DenoiserModel(MakesPictures):
         self.parametrisation = weighted(
             parametrisation_of(self.scheduler, self.device, folder), recorded_loss_weight(self.scheduler)
         )
+        self._offloads = is_offloaded(device.type)
         self._hold(pipeline, folder)
         denoiser = getattr(pipeline, self.layout.denoiser)
         self._budget = MemoryBudget(type(denoiser)._supports_gradient_checkpointing)
@@ -107,6 +109,12 @@ class DenoiserModel(MakesPictures):
     @abstractmethod
     def _hold(self, pipeline: Any, folder: Path) -> None:
         """Keep what encodes and decodes; set `resolution` and `latent_shape`."""
+
+    def _part(self, module: nn.Module) -> Any:
+        """What encodes or decodes, as it is used here: on the device, or there while it is called."""
+        if self._offloads:
+            return Offloaded(frozen(module, HOME), self.device)
+        return frozen(module, self.device)
 
     @abstractmethod
     def encode_images(self, images: Sequence[Image.Image]) -> Float[Tensor, "n c h w"]: ...

@@ -22,7 +22,7 @@ from attribution.models.autoencoder import downscaling
 from attribution.models.base import Generation
 from attribution.models.batch import Conditioning
 from attribution.models.caption_tokens import token_ids
-from attribution.models.denoiser_model import Asked, frozen
+from attribution.models.denoiser_model import Asked
 from attribution.models.families import INDEX, Layout, Read
 from attribution.models.latent_model import LatentModel
 from attribution.models.layers import JOINT_ATTENTION_CONTEXT_KV
@@ -89,7 +89,7 @@ class Flux(LatentModel):
         self._clip_tokenizer, self.tokenizer = pipeline.tokenizer, pipeline.tokenizer_2
         self.caption_tokens = T5_TOKENS
         self._clip, self._t5 = (
-            frozen(each, self.device) for each in (pipeline.text_encoder, pipeline.text_encoder_2)
+            self._part(each) for each in (pipeline.text_encoder, pipeline.text_encoder_2)
         )
         self._is_told_guidance = bool(pipeline.transformer.config.guidance_embeds)
 

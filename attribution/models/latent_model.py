@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attribution.models.autoencoder import downscaling, latents_of, picture_of
 from attribution.models.caption_tokens import beyond
-from attribution.models.denoiser_model import DenoiserModel, frozen
+from attribution.models.denoiser_model import DenoiserModel
 from attribution.models.pipeline_checks import side_of
 
 
@@ -28,7 +28,7 @@ class LatentModel(DenoiserModel):
     caption_tokens: int | None = None
 
     def _hold(self, pipeline: Any, folder: Path) -> None:
-        self.vae = frozen(pipeline.vae, self.device)
+        self.vae = self._part(pipeline.vae)
         side = self._latent_side(pipeline, folder)
         self.latent_shape = (int(self.vae.config.latent_channels), side, side)
         self.resolution = side * downscaling(self.vae)

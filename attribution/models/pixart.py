@@ -19,7 +19,7 @@ from torch import Tensor
 from attribution.errors import ModelError
 from attribution.models.batch import Conditioning
 from attribution.models.caption_tokens import tokenized
-from attribution.models.denoiser_model import Asked, frozen
+from attribution.models.denoiser_model import Asked
 from attribution.models.families import INDEX, Layout, Read
 from attribution.models.latent_model import LatentModel
 from attribution.models.pipeline_checks import (
@@ -68,7 +68,7 @@ class PixArt(LatentModel):
     def _hold(self, pipeline: Any, folder: Path) -> None:
         super()._hold(pipeline, folder)
         self.tokenizer = pipeline.tokenizer
-        self.text_encoder = frozen(pipeline.text_encoder, self.device)
+        self.text_encoder = self._part(pipeline.text_encoder)
         self.caption_tokens = TOKENS[str(in_folder(folder)(INDEX)["_class_name"])]
         self._is_told_size = bool(pipeline.transformer.use_additional_conditions)
 

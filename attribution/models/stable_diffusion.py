@@ -16,7 +16,7 @@ from attribution.models.adapters import Adapter
 from attribution.models.base import DiffusionModel
 from attribution.models.batch import Conditioning
 from attribution.models.caption_tokens import token_ids
-from attribution.models.denoiser_model import Asked, frozen
+from attribution.models.denoiser_model import Asked
 from attribution.models.families import Layout, family_of
 from attribution.models.latent_model import LatentModel
 from attribution.models.pipeline_checks import check_stable_diffusion, in_folder
@@ -47,7 +47,7 @@ class PipelineModel(LatentModel):
     def _hold(self, pipeline: Any, folder: Path) -> None:
         super()._hold(pipeline, folder)
         self.tokenizer = pipeline.tokenizer
-        self.text_encoder = frozen(pipeline.text_encoder, self.device)
+        self.text_encoder = self._part(pipeline.text_encoder)
 
     @property
     def unet(self) -> UNet2DConditionModel:

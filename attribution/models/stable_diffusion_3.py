@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from attribution.models.batch import Conditioning
 from attribution.models.caption_tokens import token_ids
-from attribution.models.denoiser_model import Asked, frozen
+from attribution.models.denoiser_model import Asked
 from attribution.models.families import INDEX, Layout, Read
 from attribution.models.latent_model import LatentModel
 from attribution.models.layers import JOINT_ATTENTION_CONTEXT_KV
@@ -63,11 +63,11 @@ class StableDiffusion3(LatentModel):
 
     def _hold(self, pipeline: Any, folder: Path) -> None:
         super()._hold(pipeline, folder)
-        clips = [frozen(each, self.device) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
+        clips = [self._part(each) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
         self._clips = list(zip((pipeline.tokenizer, pipeline.tokenizer_2), clips, strict=True))
         self._t5_tokenizer = pipeline.tokenizer_3
         t5 = pipeline.text_encoder_3
-        self._t5 = None if t5 is None else frozen(t5, self.device)
+        self._t5 = None if t5 is None else self._part(t5)
         self.tokenizer = pipeline.tokenizer if t5 is None else pipeline.tokenizer_3  # which reads the most
         self.caption_tokens = pipeline.tokenizer.model_max_length if t5 is None else T5_TOKENS
         self._width = int(pipeline.transformer.config.joint_attention_dim)

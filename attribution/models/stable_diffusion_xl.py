@@ -21,7 +21,7 @@ from attribution.errors import ModelError
 from attribution.models.base import Generation
 from attribution.models.batch import Conditioning
 from attribution.models.caption_tokens import token_ids
-from attribution.models.denoiser_model import Asked, frozen
+from attribution.models.denoiser_model import Asked
 from attribution.models.families import INDEX, Config, Layout, Read
 from attribution.models.latent_model import LatentModel
 from attribution.models.pipeline_checks import (
@@ -94,7 +94,7 @@ class StableDiffusionXL(LatentModel):
     def _hold(self, pipeline: Any, folder: Path) -> None:
         super()._hold(pipeline, folder)
         self.tokenizer = pipeline.tokenizer
-        encoders = [frozen(each, self.device) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
+        encoders = [self._part(each) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
         self._readers = list(zip((pipeline.tokenizer, pipeline.tokenizer_2), encoders, strict=True))
         self._empty_is_zero = bool(pipeline.config.force_zeros_for_empty_prompt)
 

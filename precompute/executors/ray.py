@@ -25,7 +25,14 @@ from precompute.executors.workers import IN_HAND, PATIENCE, Lost, Outcome, WithW
 INSTALL = "pip install -e .[scale]"  # in the checkout
 ROOT = Path(__file__).parent.parent.parent
 # What is to be alike in the workers: what is computed with, and what libraries may do.
-PASSED_ON = ("WHENCE_ENGINE", "WHENCE_CACHE", "HF_HUB_OFFLINE", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+PASSED_ON = (
+    "WHENCE_ENGINE",
+    "WHENCE_OFFLOAD",
+    "WHENCE_CACHE",
+    "HF_HUB_OFFLINE",
+    "GOMP_SPINCOUNT",
+    "OMP_WAIT_POLICY",
+)
 
 
 @dataclass
