@@ -44,9 +44,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
     parser.add_argument("--host", default=host, metavar="H", help="address to serve on")
     parser.add_argument("--port", type=int, default=port, metavar="P", help="port to serve on")
-    parser.add_argument(
-        "--auth", type=Path, metavar="FILE", help="a file with USER:PASSWORD, which everyone is asked for"
-    )
+    help_of_auth = "a file with USER:PASSWORD, which everyone is asked for"
+    parser.add_argument("--auth", type=Path, metavar="FILE", help=help_of_auth)
     parser.add_argument(
         "--allow-host",
         nargs="+",

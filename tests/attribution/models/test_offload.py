@@ -135,7 +135,7 @@ def test_what_lies_at_home_takes_no_memory_of_a_gpu(
 def test_without_a_gpu_there_is_nothing_to_offload(
     foreign_world: Foreign, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Law: `--offload` on a CPU is refused in a word, by every command that has it."""
+    """Law: To offload on a CPU is refused in a word, by every command that has the flag."""
     from app.__main__ import main as page
     from attribution.__main__ import main as ask
 

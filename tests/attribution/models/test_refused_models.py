@@ -237,6 +237,18 @@ def test_weights_that_are_there_in_half_precision_alone_are_read(
     at_checkpoint(whole, folder)
 
 
+def test_weights_without_moving_averages_beside_plain_ones_are_not_read(
+    foreign_pipeline: Path, tmp_path: Path
+) -> None:
+    """Of the two kinds that Stable Diffusion 1 is published in, what is read is what the library reads."""
+    folder = altered(foreign_pipeline, tmp_path / "model")
+    plain = load_file(folder / "unet" / WEIGHTS)
+    others = {name: torch.zeros_like(weight) for name, weight in plain.items()}
+    save_file(others, folder / "unet" / WEIGHTS.replace(".safe", ".non_ema.safe"), {"format": "pt"})
+    found, whole = open_model(folder), open_model(foreign_pipeline)
+    assert all(torch.equal(found.weights[name], weight) for name, weight in whole.weights.items())
+
+
 def test_variants_that_do_not_fit_together_are_refused(foreign_pipeline: Path, tmp_path: Path) -> None:
     folder = renamed(altered(foreign_pipeline, tmp_path / "model"), ".fp16.safetensors", ("unet",))
     renamed(folder, ".bf16.safetensors", ("vae",))
