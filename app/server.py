@@ -10,7 +10,6 @@ import logging
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import gradio as gr
 import uvicorn
@@ -24,6 +23,7 @@ from app.frontend.glossary import tips_script
 from app.frontend.head_script import EarlyScript, Preview
 from app.gradio_edges import close_gradio
 from app.page import build_page, theme
+from app.panels.updates import FONTS
 from app.runs.archive import RunArchive
 from app.runtime.failures import Failures
 from app.runtime.gate import Access, Gate
@@ -46,7 +46,6 @@ MAX_UPLOAD = 20 * 2**20  # bytes
 DECODED_AT_ONCE, TAKEN_AT_ONCE = 2, 16  # pictures
 PATIENCE = 120.0  # seconds for one of them, from its first byte to its last pixel
 THUMBNAIL, LARGE = 192, 640  # pixels of the longer side, about
-FONTS = Path(gr.__file__).parent / "templates" / "frontend" / "static" / "fonts" / "IBMPlexSans"
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 
 # Seconds that an idle connection is kept: for longer than programs and proxies keep theirs, so that none is

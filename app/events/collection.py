@@ -23,7 +23,8 @@ from app.views.collection import collection_check_view, collection_view
 from app.views.dossier import write_dossier
 from app.views.history import LISTED
 from attribution.analysis.counterfactual import CounterfactualSettings
-from attribution.analysis.counterfactual_check import NamedSet, check_sets
+from attribution.analysis.counterfactual_check import check_sets
+from attribution.analysis.counterfactual_sets import NamedSet
 from attribution.analysis.library import catalogue_of, matched_rows, random_rows
 from attribution.errors import RunError, SettingsError, WhenceError
 from attribution.workspace.workspace import Workspace

@@ -21,12 +21,15 @@ from app.runs.selection import Strip, own_strips, strips
 from app.runtime.sessions import Session
 from app.views import status
 from app.views.proofs import proof_view
-from attribution.analysis.counterfactual import CounterfactualCheck
+from attribution.analysis.counterfactual import MATCHED, CounterfactualCheck, CounterfactualSettings
 from attribution.analysis.counterfactual_check import check_picture, check_ranking
+from attribution.analysis.counterfactual_sets import matched_set
+from attribution.data.words import words
 from attribution.errors import Cancelled, InputError, SettingsError
 from attribution.results import Progress
 from attribution.workspace.workspace import Workspace
 
+LIKENESS = "clip"  # the method whose first images are unlearned beside those of the one that is tested
 # Takes generation= and stop=, and yields progress and what has been found.
 Steps = Callable[..., Iterator[Progress | CounterfactualCheck]]
 
@@ -39,14 +42,14 @@ class Check:
         kind: what it unlearns.
         button: what begins it.
         result: where its result is shown.
-        steps: the test of a ranking's first so many images.
+        steps: the test of a ranking's first so many images, which goes on with an earlier one.
         view: its result as HTML.
     """
 
     kind: Kind
     button: gr.Button
     result: gr.HTML
-    steps: Callable[[Workspace, Strip, int], Steps]
+    steps: Callable[[Workspace, Strip, int, CounterfactualCheck | None], Steps]
 
 
 def checks(panel: CounterfactualPanel) -> tuple[Check, Check]:
@@ -57,13 +60,37 @@ def checks(panel: CounterfactualPanel) -> tuple[Check, Check]:
     )
 
 
-def _top_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
+def _top_steps(
+    workspace: Workspace, strip: Strip, count: int, earlier: CounterfactualCheck | None
+) -> Steps:
     assert strip.ranking is not None
-    rows = strip.ranking.rows[:count].tolist()
-    return partial(check_ranking, workspace, strip.part.query, rows)
+    rows, settings = strip.ranking.rows[:count].tolist(), CounterfactualSettings()
+    beside = _sets_beside(workspace, strip, rows, settings)
+    return partial(check_ranking, workspace, strip.part.query, rows, settings, beside=beside, begun=earlier)
 
 
-def _picture_steps(workspace: Workspace, strip: Strip, count: int) -> Steps:
+def _sets_beside(
+    workspace: Workspace, strip: Strip, rows: list[int], settings: CounterfactualSettings
+) -> dict[str, list[int]]:
+    """What else is unlearned: others with the same words, and what looks most like the picture.
+
+    There are none of the first where captions have no words or too few images are left, and none of the
+    second where CLIP was not asked, or is what is tested.
+    """
+    training_set, found = workspace.training_set, {}
+    if len(training_set) >= (2 + settings.controls) * len(rows) and any(
+        words(training_set.captions[row]) for row in rows
+    ):
+        found[MATCHED] = list(matched_set(workspace, rows, settings))
+    likeness = strip.part.rankings.get(LIKENESS)
+    if likeness is not None and strip.method.name != LIKENESS:
+        found[LIKENESS] = likeness.rows[: len(rows)].tolist()
+    return found
+
+
+def _picture_steps(
+    workspace: Workspace, strip: Strip, count: int, earlier: CounterfactualCheck | None
+) -> Steps:
     return partial(check_picture, workspace, strip.part.query)
 
 
@@ -85,26 +112,40 @@ class CounterfactualEvents:
         session.check = session.begin()
         return panel.at_work(status.running("Waiting for the model"))
 
-    def run(self, of: str | None, count: float | None, request: gr.Request) -> Iterator[Updates]:
+    def run(self, key: str | None, count: float | None, request: gr.Request) -> Iterator[Updates]:
         """Run the test that was asked for."""
         session = self.page.session(request)
         stop, session.check = session.check, None
         if stop is None:
             yield self.page.unchanged()
             return
-        strip, number = strip_to_test(self.page, session, of, count)
-        steps, run = self.check.steps(self.page.workspace, strip, number), session.run
+        strip, number = strip_to_test(self.page, session, key, count)
+        run = session.run
         assert run is not None
+        of, kept = (strip.part.label, strip.method.name, self.check.kind), self.page.unchanged()
+        earlier = next((proof.check for proof in run.proofs if proof.of == of), None)
+        steps = self.check.steps(self.page.workspace, strip, number, earlier)
         for check, updates in check_updates(
             self.page, session, run, self.page.answer.counterfactual, steps, stop
         ):
             if check is None:
                 yield updates
                 continue
-            proof = Proof(strip.part.label, strip.method.name, self.check.kind, check)
-            yield {**updates, self.check.result: proof_view(proof)}
+            proof = Proof(*of, check)
+            at_work = not check.final
+            yield {**updates, self.check.result: proof_view(proof, run, at_work)}
             if check.final:
-                yield {**self.page.unchanged(), **archive_proof(self.page, session, run, proof)}
+                kept = archive_proof(self.page, session, run, proof)
+            elif self.check.kind == TOP and check.outcome is not None:  # from here on it can go on
+                archive_proof(self.page, session, run, proof)
+        yield {**self._at_the_end(session, run), **self.page.unchanged(), **kept}
+
+    def _at_the_end(self, session: Session, run: Run) -> Updates:
+        """What has been found, once a test has ended, was stopped or has failed."""
+        panel, shown = self.page.answer.counterfactual, session.run
+        if shown is None or shown.id != run.id:
+            return {}
+        return {each: value for each, value in panel.proven(shown).items() if each is not panel.status}
 
     def stop(self, request: gr.Request) -> Updates:
         """The test ends itself at its next step."""

@@ -8,18 +8,22 @@ from typing import Any
 
 import gradio as gr
 
-from app.panels.updates import Updates, html_panel
+from app.frontend.assets import script
+from app.panels.updates import FONTS, Updates, html_panel
 from app.runs.proofs import ITSELF, TOP
 from app.runs.run import Run
 from app.runs.selection import Strip, own_strips
 from app.views import status
+from app.views.card import Fonts
 from app.views.counterfactual import introduction
+from app.views.proof_gif import write_proof_gif
 from app.views.proofs import proof_view
 
 MOST, USUAL = 50, 20  # images that are unlearned together
 KEPT = "As it was tested; it is kept with the answer."
-FOUND = "Stopped. What was found is shown."
-READY = "Takes about half a minute, more on a busy machine. The model itself is never changed."
+UNFINISHED = "It was stopped: Prove it goes on with what is missing."
+FOUND = "Stopped. What was found is shown; Prove it goes on from there."
+READY = "Takes a minute or two. The model itself is never changed."
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,14 @@ class CounterfactualPanel:
     stop: gr.Button
     status: gr.HTML
     top_result: gr.HTML
+    gif: gr.DownloadButton
     itself_result: gr.HTML
 
     def outputs(self) -> list[Any]:
         """Every component that the updates below speak of."""
         return [
             self.of, self.count, self.top, self.itself, self.stop, self.status,
-            self.top_result, self.itself_result,
+            self.top_result, self.gif, self.itself_result,
         ]  # fmt: skip
 
     def empty(self) -> Updates:
@@ -51,6 +56,7 @@ class CounterfactualPanel:
             self.stop: gr.update(visible=False),
             self.status: status.idle(READY),
             self.top_result: "",
+            self.gif: gr.update(value=None, visible=False),
             self.itself_result: "",
         }
 
@@ -68,8 +74,14 @@ class CounterfactualPanel:
         """The tests that are kept with a run, the last of either kind."""
         last = {proof.kind: proof for proof in run.proofs}
         results = {TOP: self.top_result, ITSELF: self.itself_result}
-        shown = {results[kind]: proof_view(proof) for kind, proof in last.items()}
-        return {**shown, self.status: status.done(KEPT)} if shown else {}
+        shown: Updates = {results[kind]: proof_view(proof, run) for kind, proof in last.items()}
+        if not shown:
+            return {}
+        if (top := last.get(TOP)) is not None:
+            gif = write_proof_gif(top, run.caption, Fonts(FONTS))
+            shown[self.gif] = gr.update(value=str(gif), visible=True)
+        whole = all(proof.check.final for proof in last.values())
+        return {**shown, self.status: status.done(KEPT) if whole else status.idle(UNFINISHED)}
 
     def at_work(self, line: str) -> Updates:
         """A test runs: it can be stopped, and none can be begun."""
@@ -111,7 +123,8 @@ def build_counterfactual() -> CounterfactualPanel:
         )
         stop = gr.Button("Stop", visible=False, elem_id="prove-stop", min_width=0)
     line = html_panel(status.idle(READY), "proof-status")
-    top_result = html_panel("", "proof-top")
+    top_result = html_panel("", "proof-top", script("proof.js"))
+    gif = gr.DownloadButton("Download as GIF", size="sm", visible=False, elem_id="proof-gif", min_width=0)
     html_panel(introduction(itself=True))
     itself_result = html_panel("", "proof-itself")
-    return CounterfactualPanel(of, count, top, itself, stop, line, top_result, itself_result)
+    return CounterfactualPanel(of, count, top, itself, stop, line, top_result, gif, itself_result)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import plotly.graph_objects as go
 
 Updates = dict[Any, Any]  # component => what it shows from now on
+# Of IBM Plex Sans, which comes with Gradio.
+FONTS = Path(gr.__file__).parent / "templates" / "frontend" / "static" / "fonts" / "IBMPlexSans"
 
 
 def figure_update(figure: go.Figure | None) -> Any:

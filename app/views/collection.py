@@ -7,7 +7,9 @@ from typing import Any
 
 from app.frontend.templates import render
 from app.runs.collection import Collection, Leaning, MethodShare, Question
-from app.views.counterfactual import NOT_AGAINST, SetTitle, change_words, sets_view
+from app.views.change_words import change_words
+from app.views.counterfactual import NOT_AGAINST, sets_view
+from app.views.counterfactual_sets import SetTitle
 from app.views.history import when
 from app.views.pictures import data_uri
 from attribution.analysis.collection import FEWEST, TOP, MeanShare
@@ -101,7 +103,8 @@ def collection_check_view(check: CounterfactualCheck, collection: Collection) ->
         SetTitle(f"{number}other random ones", "control", "random"),
         SetTitle(f"{number}with the same words", "control: captions most like theirs", "same words"),
     ]
-    return sets_view(check, sets, collection_verdict(check) if check.final else None)
+    verdict = collection_verdict(check) if check.final else None
+    return sets_view(check, sets, verdict, at_work=not check.final)
 
 
 def collection_verdict(check: CounterfactualCheck) -> tuple[str, str]:

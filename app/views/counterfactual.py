@@ -8,14 +8,25 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from app.frontend.templates import render
+from app.views.change_words import (
+    MINUS,
+    capital,
+    change_words,
+    counted,
+    listed,
+    percent_words,
+    rise_words,
+    signed,
+)
+from app.views.counterfactual_sets import SetTitle, top_titles
 from app.views.pictures import data_uri
-from attribution.analysis.counterfactual import CounterfactualCheck, Outcome, Survivor
+from attribution.analysis.counterfactual import MATCHED, CounterfactualCheck, Outcome, Survivor
 from attribution.analysis.verdict import bears_out
+from attribution.methods.base import method
 from attribution.unlearning.change import Change, LossChange
 
 SIDE = 256  # pixels of a picture on the screen
 CLEAR = 2.0  # standard errors between two rises that are told apart
-MINUS = "\N{MINUS SIGN}"
 
 NOT_AGAINST = (
     "That says nothing against the answer: between them, random images show much of what the picture does, "
@@ -42,44 +53,58 @@ def introduction(itself: bool) -> str:
     return render("counterfactual_intro.html", itself=itself)
 
 
-def top_view(check: CounterfactualCheck | None, words: str) -> str:
-    """The picture before and after unlearning the first ranks, or random images. `words`: their ranking."""
-    if check is None:
-        return ""
-    count = len(check.outcome.ids) if check.outcome else 0
-    number = f"{count} " if count else ""
-    sets = [SetTitle(f"the first {count or 'ranks'}", words, "the first")]
-    for control in range(check.settings.controls):
-        which = "random ones" if control == 0 else "other random ones"
-        sets.append(SetTitle(f"{number}{which}", "control", "random"))
-    return sets_view(check, sets, top_verdict(check) if check.final else None)
-
-
-class SetTitle(NamedTuple):
-    """What a set of images is called where a test shows it.
+class Beside(NamedTuple):
+    """What stands beside the slider of a test, of the answer that is tested.
 
     Attributes:
-        unlearned: what was unlearned, after "After unlearning".
-        words: a line below that.
-        short: before its number, in the table of changes.
+        finding: its sentence; "" where it has none.
+        first: (row, caption) of the first training images that were unlearned.
     """
 
-    unlearned: str
-    words: str
-    short: str
+    finding: str
+    first: Sequence[tuple[int, str]]
 
 
-def sets_view(check: CounterfactualCheck, sets: Sequence[SetTitle], verdict: tuple[str, str] | None) -> str:
-    """The picture before and after unlearning some sets: the one that is tested, then its controls."""
-    found = [check.outcome, *check.controls]
-    found += [None] * (len(sets) - len(found))
+def top_view(
+    check: CounterfactualCheck | None, words: str, beside: Beside | None = None, at_work: bool = False
+) -> str:
+    """The picture before and after unlearning the first ranks, and other images.
+
+    Args:
+        words: what they were ranked by.
+        beside: what stands beside a slider over the pictures; None for no slider, as on paper.
+        at_work: more is on its way.
+    """
+    if check is None:
+        return ""
+    verdict = top_verdict(check) if check.tested else None
+    return sets_view(check, top_titles(check, words), verdict, beside, at_work)
+
+
+def sets_view(
+    check: CounterfactualCheck,
+    sets: Sequence[SetTitle],
+    verdict: tuple[str, str] | None,
+    beside: Beside | None = None,
+    at_work: bool = False,
+) -> str:
+    """The picture before and after unlearning some sets: the one that is tested, then the others.
+
+    Args:
+        beside, at_work: as `top_view` takes them; what is not there yet has a blank place.
+    """
+    found: list[Outcome | None] = list(check.found)
+    found += [None] * (len(sets) - len(found)) if at_work else []
     columns = [
-        _column(outcome, f"After unlearning {each.unlearned}", each.words)
-        for outcome, each in zip(found, sets, strict=True)
+        _column(outcome, f"After unlearning {each.unlearned}", each.words, each.unlearned)
+        for outcome, each in zip(found, sets, strict=False)
     ]
     bars = _bars(check, [each.short for each in sets])
     columns.insert(0, _before(check))
-    return _rendered(check, columns, verdict, bars=bars, survivors=None, missing=0, notes=NOT_SHOWN)
+    return _rendered(
+        check, columns, verdict, bars=bars, survivors=None, missing=0, notes=NOT_SHOWN,
+        beside=beside, stopped=not (at_work or check.final),
+    )  # fmt: skip
 
 
 def picture_view(check: CounterfactualCheck | None) -> str:
@@ -94,6 +119,8 @@ def picture_view(check: CounterfactualCheck | None) -> str:
         survivors=[_survivor(survivor) for survivor in check.survivors],
         missing=0 if check.final else max(check.settings.survivors - len(check.survivors), 0),
         notes=NOT_SHOWN_OF_ITSELF,
+        beside=None,
+        stopped=False,
     )
 
 
@@ -107,7 +134,7 @@ def _rendered(
         "counterfactual.html",
         final=check.final,
         verdict=None if verdict is None else dict(zip(("head", "measured"), verdict, strict=True)),
-        warnings=[_capital(warning) for warning in check.warnings],
+        warnings=[capital(warning) for warning in check.warnings],
         columns=columns,
         pictures=len(check.before),
         # In a picture from other noise, what the box was about lies elsewhere.
@@ -127,9 +154,10 @@ def top_verdict(check: CounterfactualCheck) -> tuple[str, str]:
     )
     if not check.controls:
         return "There is no control to compare with.", f"{changed} of its loss."
-    others = _listed([change_words(control.loss) for control in check.controls])
+    others = listed([change_words(control.loss) for control in check.controls])
     measured = (
-        f"{changed} of its loss; unlearning as many random ones, by {others}. {_picture_words(check)}"
+        f"{changed} of its loss; unlearning as many random ones, by {others}. {_compared_words(check)}"
+        f"{_picture_words(check)}"
     )
     controls = [control.loss.relative_change for control in check.controls]
     if bears_out(loss.relative_change, controls):
@@ -141,14 +169,14 @@ def picture_verdict(check: CounterfactualCheck) -> tuple[str, str]:
     """(a headline, what was measured), for a test that unlearned the picture itself and has ended."""
     assert check.outcome is not None
     own = check.outcome.loss
-    measured = f"Its own loss rose by {_rise(own)}"
+    measured = f"Its own loss rose by {rise_words(own)}"
     if not check.survivors:
         return "There is no unrelated picture to compare with.", f"{measured}."
     spared = mean(survivor.loss.relative for survivor in check.survivors)
     moved = mean(survivor.change.inside for survivor in check.survivors)
     changed = mean(change.inside for change in check.outcome.changes)
     measured += (
-        f"; that of {_counted(len(check.survivors), 'unrelated picture')} by {_percent(spared)} on "
+        f"; that of {counted(len(check.survivors), 'unrelated picture')} by {percent_words(spared)} on "
         f"average. Its pixels changed by {changed:.0f} of 255 levels, theirs by {moved:.0f}."
     )
     if all(_above(own, survivor.loss) for survivor in check.survivors) and spared < own.relative / 4:
@@ -162,6 +190,20 @@ def _above(one: LossChange, other: LossChange) -> bool:
     return one.relative - other.relative > CLEAR * math.sqrt(error)
 
 
+def _compared_words(check: CounterfactualCheck) -> str:
+    """What the further sets changed, as far as they are there."""
+    said = []
+    for each in check.compared:
+        if each.outcome is not None:
+            which = (
+                "as many with the same words"
+                if each.name == MATCHED
+                else f"the first of {method(each.name).title}"
+            )
+            said.append(f"{which}, by {change_words(each.outcome.loss)}")
+    return f"{capital('; '.join(said))}. " if said else ""
+
+
 def _picture_words(check: CounterfactualCheck) -> str:
     """How far the pictures made again are from the one before."""
     assert check.outcome is not None
@@ -169,13 +211,14 @@ def _picture_words(check: CounterfactualCheck) -> str:
     controls = [mean(change.inside for change in control.changes) for control in check.controls]
     boxed = any(change.outside is not None for change in check.outcome.changes)
     where = " in the box" if boxed else ""
-    others = _listed([f"{value:.0f}" for value in controls])
+    others = listed([f"{value:.0f}" for value in controls])
     return f"Made again, its pixels{where} changed by {top:.0f} of 255 levels, and by {others}."
 
 
 def _before(check: CounterfactualCheck) -> dict[str, Any]:
     return {
         "title": "Before",
+        "stop": "as made",
         "words": "made by the model as it is",
         "alt": "before",
         "pictures": [data_uri(image, SIDE) for image in check.before],
@@ -183,16 +226,16 @@ def _before(check: CounterfactualCheck) -> dict[str, Any]:
     }
 
 
-def _column(outcome: Outcome | None, title: str, words: str) -> dict[str, Any]:
-    """What some unlearned weights do to the picture; blank until it is known."""
-    head = {"title": title, "words": words, "alt": title}
+def _column(outcome: Outcome | None, title: str, words: str, stop: str = "") -> dict[str, Any]:
+    """What some unlearned weights do to the picture; blank until it is known. `stop`: on the slider."""
+    head = {"title": title, "stop": stop, "words": words, "alt": title}
     if outcome is None:
         return {**head, "pictures": [], "facts": []}
     pictures = [data_uri(image, SIDE) for image in outcome.pictures]
     loss = outcome.loss
     facts = [
         ("predictions", change_words(loss)),
-        ("own loss", _signed(_rise(loss))),
+        ("own loss", signed(rise_words(loss))),
         *_changes(outcome.changes),
     ]
     return {**head, "pictures": pictures, "facts": facts}
@@ -211,7 +254,7 @@ def _changes(changes: Sequence[Change]) -> list[tuple[str, str]]:
 
 
 def _survivor(survivor: Survivor) -> dict[str, str]:
-    rise = _signed(_percent(survivor.loss.relative))
+    rise = signed(percent_words(survivor.loss.relative))
     return {
         "before": data_uri(survivor.before, SIDE),
         "after": data_uri(survivor.after, SIDE),
@@ -222,7 +265,7 @@ def _survivor(survivor: Survivor) -> dict[str, str]:
 
 def _bars(check: CounterfactualCheck, names: Sequence[str]) -> list[dict[str, Any]]:
     """How much each set changed the predictions for the picture, as bars with one standard error."""
-    outcomes = [o for o in (check.outcome, *check.controls) if o is not None]
+    outcomes = check.found
     named = zip(names[: len(outcomes)], outcomes, strict=True)
     scale = 100 / max((sum(o.loss.relative_change) for o in outcomes), default=1.0)
     bars = []
@@ -249,39 +292,8 @@ def _origin(check: CounterfactualCheck) -> str:
             f"Each is made from the same noise: seed {made.seed}, {made.steps} steps, guidance "
             f"{made.guidance:g}."
         )
-    seeds = _listed([str(made.seed) for made in check.generations])
+    seeds = listed([str(made.seed) for made in check.generations])
     return (
         "The noise that this picture was made from is not known, so it cannot be made again. These are "
         f"made from its caption with seeds {seeds}; the loss is the picture's own."
     )
-
-
-def _signed(rise: str) -> str:
-    """A rise with its sign; a fall has one already."""
-    return rise if rise.startswith(MINUS) else f"+{rise}"
-
-
-def _rise(loss: LossChange) -> str:
-    return f"{_percent(loss.relative)} ± {100 * loss.rise_stderr / loss.before:.1f}"
-
-
-def change_words(loss: LossChange) -> str:
-    """How far predictions moved, as a share of the loss, with one standard error."""
-    share, error = loss.relative_change
-    return f"{_percent(share)} ± {100 * error:.1f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%".replace("-", MINUS)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]

@@ -15,6 +15,8 @@ from attribution.models.base import Generation
 from attribution.unlearning.change import Change, LossChange
 from attribution.unlearning.image_set import Ascent
 
+MATCHED = "matched"  # a comparison with images whose captions share most words with those of the first
+
 
 @dataclass(frozen=True)
 class CounterfactualSettings:
@@ -66,6 +68,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """A further set that is unlearned beside the first one and its controls.
+
+    Attributes:
+        name: `MATCHED`, or of the method whose first images they are.
+        outcome: None while it is under way.
+    """
+
+    name: str
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
 class Survivor:
     """A picture of an unrelated caption, before and after the question's picture was unlearned."""
 
@@ -89,6 +104,7 @@ class CounterfactualCheck:
         controls: of unlearning as many random training images.
         survivors: of unlearning the picture itself.
         warnings: sentences for the person.
+        compared: further sets as large, all that were asked for.
         final: False while more is to come.
     """
 
@@ -101,7 +117,19 @@ class CounterfactualCheck:
     controls: tuple[Outcome, ...] = ()
     survivors: tuple[Survivor, ...] = ()
     warnings: tuple[str, ...] = ()
+    compared: tuple[Comparison, ...] = ()
     final: bool = False
+
+    @property
+    def tested(self) -> bool:
+        """Whether what was unlearned, and every control, is there: a verdict needs no more."""
+        return self.outcome is not None and len(self.controls) == self.settings.controls
+
+    @property
+    def found(self) -> tuple[Outcome, ...]:
+        """Of every set, in the order in which they are unlearned, as far as it has come."""
+        further = [each.outcome for each in self.compared]
+        return tuple(each for each in (self.outcome, *self.controls, *further) if each is not None)
 
     def to_json(self) -> dict[str, Any]:
         """The figures without the pictures; JSON-serialisable."""
@@ -112,6 +140,7 @@ class CounterfactualCheck:
             "generations": [asdict(generation) for generation in self.generations],
             "outcome": None if self.outcome is None else _figures(self.outcome),
             "controls": [_figures(control) for control in self.controls],
+            "compared": {each.name: _figures(each.outcome) for each in self.compared if each.outcome},
             "survivors": [_figures(survivor) for survivor in self.survivors],
             "warnings": list(self.warnings),
         }

@@ -2,8 +2,9 @@
 
 Two tests. `check_ranking` unlearns the training images that a ranking puts first, and as a control as many
 random ones, each until the *set's own* loss has risen by the same share: the picture is made again from
-the same noise under each. `check_picture` unlearns the picture itself, and makes it and some unrelated
-pictures again: it should change and they should not.
+the same noise under each. Further sets may stand beside them, such as images with the same words, and what
+was found before it was stopped is taken over when it goes on. `check_picture` unlearns the picture itself,
+and makes it and some unrelated pictures again: it should change and they should not.
 
 What a difference shows is that these weights need what was unlearned to make this picture. It does not
 show that a model trained without those images could not make it: unlearning approximates that.
@@ -12,7 +13,7 @@ show that a model trained without those images could not make it: unlearning app
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -24,8 +25,9 @@ from attribution.analysis.counterfactual import (
     Outcome,
     Survivor,
 )
+from attribution.analysis.counterfactual_sets import NamedSet, Plan, control_sets, is_same, taken_over
 from attribution.analysis.significance import related_captions
-from attribution.errors import Cancelled, SettingsError
+from attribution.errors import Cancelled
 from attribution.gradients.query_context import QueryContext
 from attribution.models.base import Generation, Weights
 from attribution.models.batch import Conditioning
@@ -38,7 +40,6 @@ from attribution.unlearning.image_set import ascended, unlearned_set
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.workspace import Workspace
 
-NamedSet = tuple[str, tuple[int, ...]]  # what it is called while it is unlearned, and its rows
 SAME = 2.0  # levels of 255: a picture that its settings give again differs by less
 
 
@@ -49,11 +50,15 @@ def check_ranking(
     settings: CounterfactualSettings | None = None,
     generation: Generation | None = None,
     stop: threading.Event | None = None,
+    beside: Mapping[str, Sequence[int]] | None = None,
+    begun: CounterfactualCheck | None = None,
 ) -> Iterator[Progress | CounterfactualCheck]:
     """Unlearn the training images of some rows, then random ones; yields progress and what is there.
 
     Args:
         generation: what the picture was made from, if this model made it.
+        beside: rows of further sets, by the name of their `Comparison`, unlearned last.
+        begun: what an earlier one has found: the sets that are the same are not unlearned again.
 
     Raises:
         Cancelled: `stop` was set; noticed between any two steps.
@@ -63,8 +68,10 @@ def check_ranking(
     settings = settings or CounterfactualSettings()
     tested = tuple(int(row) for row in rows)
     names = [f"the first {len(tested)}", *[f"{len(tested)} random images"] * settings.controls]
-    sets = zip(names, [tested, *control_sets(workspace, rows, settings)], strict=True)
-    return check_sets(workspace, query, list(sets), settings, generation, stop)
+    sets = list(zip(names, [tested, *control_sets(workspace, rows, settings)], strict=True))
+    further = {name: tuple(map(int, rows)) for name, rows in (beside or {}).items()}
+    plan = Plan(sets, further, settings, generation, begun)
+    return _until(stop, _set_checks(workspace, query, plan))
 
 
 def check_sets(
@@ -76,8 +83,8 @@ def check_sets(
     stop: threading.Event | None = None,
 ) -> Iterator[Progress | CounterfactualCheck]:
     """Unlearn the first of some sets, then the others as its controls; otherwise as `check_ranking`."""
-    settings = settings or CounterfactualSettings()
-    return _until(stop, _set_checks(workspace, query, sets, settings, generation))
+    plan = Plan(sets, {}, settings or CounterfactualSettings(), generation, None)
+    return _until(stop, _set_checks(workspace, query, plan))
 
 
 def check_picture(
@@ -94,26 +101,6 @@ def check_picture(
         CalibrationError: the picture cannot be unlearned as far as asked.
     """
     return _until(stop, _picture_checks(workspace, query, settings or CounterfactualSettings(), generation))
-
-
-def control_sets(
-    workspace: Workspace, rows: Sequence[int], settings: CounterfactualSettings
-) -> list[tuple[int, ...]]:
-    """Random rows, as many as `rows` in each set; no row is in two sets or in `rows`.
-
-    Raises:
-        SettingsError: the training set has too few others.
-    """
-    total, size = len(workspace.training_set), len(rows)
-    tested = {int(row) for row in rows}
-    shuffled = generator(settings.ascent.seed, "proof controls").permutation(total)
-    others = [int(row) for row in shuffled if int(row) not in tested]
-    if len(others) < settings.controls * size:
-        raise SettingsError(
-            f"{settings.controls} controls of {size} images need {settings.controls * size:,} others, and "
-            f"there are {len(others):,}: choose fewer images"
-        )
-    return [tuple(others[k * size : (k + 1) * size]) for k in range(settings.controls)]
 
 
 def unrelated_captions(workspace: Workspace, caption: str, count: int, seed: int) -> list[str]:
@@ -133,25 +120,19 @@ def _until(
         yield event
 
 
-def _set_checks(
-    workspace: Workspace,
-    query: Query,
-    sets: Sequence[NamedSet],
-    settings: CounterfactualSettings,
-    generation: Generation | None,
-) -> Iterator[Progress | CounterfactualCheck]:
-    subject, check = yield from _begun(workspace, query, settings, generation)
-    yield check
-    for number, (words, rows) in enumerate(sets):
-        unlearned = yield from unlearned_set(workspace, rows, settings.ascent, words)
+def _set_checks(workspace: Workspace, query: Query, plan: Plan) -> Iterator[Progress | CounterfactualCheck]:
+    subject, check = yield from _begun(workspace, query, plan.settings, plan.generation, plan.begun)
+    before = {outcome.ids: outcome for outcome in taken_over(check, plan.begun)}
+    found: list[Outcome] = []
+    for words, rows in plan.stages:
         ids = tuple(workspace.training_set.ids[row] for row in rows)
-        outcome = yield from _outcome(workspace, subject, check, unlearned, ids, words)
-        if number:
-            check = replace(check, controls=(*check.controls, outcome))
-        else:
-            check = replace(check, outcome=outcome)
-        check = replace(check, final=number == len(sets) - 1)
-        yield check
+        outcome = before.get(ids)
+        if outcome is None:
+            yield plan.with_found(check, found)
+            unlearned = yield from unlearned_set(workspace, rows, plan.settings.ascent, words)
+            outcome = yield from _outcome(workspace, subject, check, unlearned, ids, words)
+        found.append(outcome)
+    yield plan.with_found(check, found)
 
 
 def _picture_checks(
@@ -188,16 +169,29 @@ class _Subject:
 
 
 def _begun(
-    workspace: Workspace, query: Query, settings: CounterfactualSettings, generation: Generation | None
+    workspace: Workspace,
+    query: Query,
+    settings: CounterfactualSettings,
+    generation: Generation | None,
+    earlier: CounterfactualCheck | None = None,
 ) -> Generator[Progress, None, tuple[_Subject, CounterfactualCheck]]:
-    """Yield progress; returns the subject and a proof that has the pictures before."""
+    """Yield progress; returns the subject and a check that has the pictures before.
+
+    Args:
+        earlier: whose pictures before are taken over, if it is of the same question.
+    """
     generations = (
         tuple(Generation(query.caption, seed) for seed in range(settings.regenerations))
         if generation is None
         else (generation,)
     )
-    before = yield from _made(workspace, generations, None, "making the picture again as it was")
     context = QueryContext(workspace, query, Settings(seed=settings.ascent.seed))
+    same_noise = generation is not None
+    bare = CounterfactualCheck(context.described(), settings, same_noise, generations, ())
+    if earlier is not None and is_same(bare, earlier):
+        before = earlier.before
+    else:
+        before = yield from _made(workspace, generations, None, "making the picture again as it was")
     # In a picture from other noise, what the box was about lies elsewhere.
     box = None if generation is None else context.box
     warnings: tuple[str, ...] = ()
@@ -208,9 +202,7 @@ def _begun(
                 "the picture's settings do not give this very picture again (its pixels differ by "
                 f"{apart:.0f} of 255): what is compared is made from those settings",
             )
-    return _Subject(context, box), CounterfactualCheck(
-        context.described(), settings, generation is not None, generations, before, warnings=warnings
-    )
+    return _Subject(context, box), replace(bare, before=before, warnings=warnings)
 
 
 def _outcome(

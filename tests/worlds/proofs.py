@@ -9,6 +9,8 @@ from PIL import Image
 
 from app.runs.proofs import TOP, Proof
 from attribution.analysis.counterfactual import (
+    MATCHED,
+    Comparison,
     CounterfactualCheck,
     CounterfactualSettings,
     Outcome,
@@ -37,6 +39,7 @@ CHECK = CounterfactualCheck(
     (replace(OUTCOME, pictures=(picture(2),)),),
     (Survivor(MADE, picture(3), picture(4), LOSS, replace(CHANGE, outside=None)),),
     ("one", "two"),
+    (Comparison(MATCHED, replace(OUTCOME, pictures=(picture(5),))), Comparison("clip")),
     final=True,
 )
 PROOF = Proof("A", "pixel", TOP, CHECK)

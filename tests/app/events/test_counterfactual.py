@@ -49,6 +49,33 @@ def test_only_an_answer_that_is_there_can_be_tested(
     assert session.check.is_set()
 
 
+def test_a_test_that_was_stopped_is_kept_and_goes_on(
+    page: PageContext, session: Session, request_of: Any
+) -> None:
+    """Law: What a stopped test has found is kept with the answer, and it goes on from there."""
+    run = answered_run(page.workspace)
+    session.run = run = replace(run, picture=replace(run.picture, made={**run.picture.made, "steps": 1}))
+    page.archive.keep(run)
+    panel, key = page.answer.counterfactual, ("pixel", 2.0)
+    events = CounterfactualEvents(page, checks(panel)[0])
+    events.begin(*key, request_of)
+    for updates in events.run(*key, request_of):
+        if 'data-stop="1"' in str(updates.get(panel.top_result)):
+            events.stop(request_of)
+    assert "stopped before" in updates[panel.top_result]
+    (half,) = page.archive.read(run.id).proofs
+    assert len(half.check.found) == 1
+    *_, back = HistoryEvents(page).restore(event(id=run.id), request_of)
+    assert "goes on with what is missing" in back[panel.status]
+    events.begin(*key, request_of)
+    lines = [updates for updates in events.run(*key, request_of) if panel.status in updates]
+    assert not any("the first 2" in str(line[panel.status]) for line in lines)  # not unlearned again
+    (whole,) = page.archive.read(run.id).proofs
+    assert whole.check.final
+    assert whole.check.outcome == half.check.outcome
+    assert [each.name for each in whole.check.compared] == ["matched"]  # CLIP was not asked
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_both_tests_end_with_a_verdict_in_their_own_place(
     page: PageContext, session: Session, request_of: Any, which: int

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from app.views.counterfactual import picture_verdict, picture_view, top_verdict, top_view
+from app.views.counterfactual import Beside, picture_verdict, picture_view, top_verdict, top_view
 from attribution.analysis.counterfactual import (
+    MATCHED,
+    Comparison,
     CounterfactualCheck,
     CounterfactualSettings,
     Outcome,
@@ -88,12 +90,47 @@ def test_every_column_is_there_before_it_is_filled() -> None:
     begun = replace(WHOLE, outcome=None, controls=(), final=False)
     half = replace(WHOLE, controls=(), final=False)
     for check, blanks in ((begun, 3), (half, 2), (WHOLE, 0)):
-        shown = top_view(check, "the first")
+        shown = top_view(check, "the first", at_work=not check.final)
         assert shown.count('<figure class="proof-column') == 4
         assert shown.count("proof-blank") == blanks
         assert ("verdict" in shown) == check.final
     assert picture_view(replace(ITSELF, survivors=(), final=False)).count("proof-blank") == 4
     assert top_view(None, "") == picture_view(None) == ""
+
+
+def test_what_was_stopped_shows_what_was_found_and_says_so() -> None:
+    half = replace(WHOLE, controls=(), compared=(Comparison(MATCHED),), final=False)
+    shown = top_view(half, "the first")
+    assert shown.count('<figure class="proof-column') == 2
+    assert "proof-blank" not in shown
+    assert "stopped before" in shown
+    assert "stopped before" not in top_view(WHOLE, "the first")
+
+
+def test_further_sets_stand_beside_the_controls_and_change_no_verdict() -> None:
+    """Law: A verdict is drawn from random sets alone, whatever further sets show."""
+    compared = (Comparison(MATCHED, outcome(0.28)), Comparison("clip", outcome(0.4)))
+    check = replace(WHOLE, compared=compared)
+    assert top_verdict(check)[0] == top_verdict(WHOLE)[0]
+    measured = top_verdict(check)[1]
+    assert "As many with the same words, by 28.0%" in measured
+    assert "the first of CLIP image, by 40.0%" in measured
+    shown = top_view(check, "the first")
+    assert "After unlearning 2 with the same words" in shown
+    assert "After unlearning the first 2 of CLIP image" in shown
+    begun = replace(check, compared=(Comparison(MATCHED), Comparison("clip")), final=False)
+    assert "verdict" in top_view(begun, "the first", at_work=True)  # it needs no more than the controls
+
+
+def test_the_slider_has_a_stop_for_all_that_was_made() -> None:
+    beside = Beside("20 of the first <b>20</b>", [(3, "a dog <i>"), (4, "a cat")])
+    shown = top_view(WHOLE, "the first", beside)
+    assert shown.count("data-stop=") == 4
+    assert shown.count('<img src="thumbs/') == 2
+    assert not any(tag in shown for tag in ("<b>", "<i>"))
+    begun = replace(WHOLE, outcome=None, controls=(), final=False)
+    assert top_view(begun, "the first", beside, at_work=True).count("data-stop=") == 1
+    assert "data-stop=" not in top_view(WHOLE, "the first")  # on paper nothing can be pushed
 
 
 def test_a_prompt_is_never_markup() -> None:

@@ -13,9 +13,9 @@ from attribution.analysis.counterfactual import CounterfactualCheck, Counterfact
 from attribution.analysis.counterfactual_check import (
     check_picture,
     check_ranking,
-    control_sets,
     unrelated_captions,
 )
+from attribution.analysis.counterfactual_sets import control_sets, matched_set
 from attribution.errors import CalibrationError, Cancelled, SettingsError
 from attribution.gradients.draw_gradient import QueryGradient, gradient_over_draws
 from attribution.gradients.stored import damped_curvature
@@ -140,6 +140,42 @@ def test_control_sets_share_no_image_with_each_other_or_with_the_first(
 def test_too_few_others_for_the_controls_are_refused(tiny_world: Workspace) -> None:
     with pytest.raises(SettingsError, match="choose fewer"):
         control_sets(tiny_world, range(40), QUICK)
+
+
+def test_matched_images_are_none_of_the_first_and_none_of_a_control(tiny_world: Workspace) -> None:
+    """Law: Images with the same words share no image with the first set or with a control."""
+    matched = matched_set(tiny_world, ROWS, QUICK)
+    taken = [row for control in control_sets(tiny_world, ROWS, QUICK) for row in control]
+    assert len({*ROWS, *taken, *matched}) == 4 * len(ROWS)
+    captions = tiny_world.training_set.captions
+    for row, other in zip(ROWS, matched, strict=True):
+        assert set(captions[row].split()) & set(captions[other].split())
+
+
+def test_a_check_that_goes_on_is_the_one_that_was_never_stopped(
+    tiny_world: Workspace, query: Query
+) -> None:
+    """Law: A check that was stopped and goes on finds what one finds that was never stopped."""
+    beside = {"matched": (1, 2, 3), "clip": ROWS}
+    whole = list(check_ranking(tiny_world, query, ROWS, QUICK, MADE, beside=beside))
+    *_, last = (event for event in whole if isinstance(event, CounterfactualCheck))
+    assert [each.name for each in last.compared] == ["matched", "clip"]
+    assert last.compared[1].outcome == last.outcome  # the same images
+    half = next(e for e in whole if isinstance(e, CounterfactualCheck) and len(e.controls) == 1)
+    assert not half.tested
+    assert not half.final
+    kept = replace(half, query=json.loads(json.dumps(half.query)))
+    rest = list(check_ranking(tiny_world, query, ROWS, QUICK, MADE, beside=beside, begun=kept))
+    assert rest[-1] == last
+    assert len(rest) < len(whole) * 3 / 4
+    again = list(check_ranking(tiny_world, query, ROWS, QUICK, MADE, beside=beside, begun=last))
+    assert again == [last]
+    other = next(
+        event
+        for event in check_ranking(tiny_world, query, ROWS, QUICK, replace(MADE, seed=2), begun=last)
+        if isinstance(event, CounterfactualCheck)
+    )
+    assert other.found == ()
 
 
 @pytest.mark.slow
