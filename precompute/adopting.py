@@ -27,11 +27,15 @@ OF_ANOTHER = ("model", "training_set")  # in which a curvature's source may diff
 TOLERANCE = 1e-3  # of latents, whose own standard deviation is about 1
 
 
-def adopt(workspace: Workspace, source: Workspace, names: Sequence[str] = ()) -> Iterator[str]:
+def adopt(
+    workspace: Workspace, source: Workspace, names: Sequence[str] = (), by_reference: bool = False
+) -> Iterator[str]:
     """Copy artifacts, each whole or not at all; yields a line for each.
 
     Args:
         names: of artifacts; without any, all that the source has and that hold here.
+        by_reference: copy nothing but their manifests, which say where the files lie: both workspaces
+            must then be moved together.
 
     Raises:
         SettingsError: there is no artifact of a name that could be taken.
@@ -51,7 +55,7 @@ def adopt(workspace: Workspace, source: Workspace, names: Sequence[str] = ()) ->
                 raise
             yield f"{name}: left, {problem}"
             continue
-        _copy(workspace, source, kind)
+        _take(workspace, source, kind, by_reference)
         yield f"{name}: taken over"
 
 
@@ -82,7 +86,7 @@ def _check_autoencoder(workspace: Workspace, source: Workspace) -> None:
         raise MismatchError(f"latents in {source.folder} are of another autoencoder")
 
 
-def _copy(workspace: Workspace, source: Workspace, kind: ArtifactKind[Any]) -> None:
+def _take(workspace: Workspace, source: Workspace, kind: ArtifactKind[Any], by_reference: bool) -> None:
     """The same files under this workspace's fingerprints; read once, so that it is known to fit."""
     found = source.artifact(kind)
     origin = {key: found.fingerprints[key] for key in OF_ANOTHER if key in found.fingerprints}
@@ -92,12 +96,15 @@ def _copy(workspace: Workspace, source: Workspace, kind: ArtifactKind[Any]) -> N
     def assemble(chunks: Iterator[Chunk], out: Path) -> Mapping[str, Any]:
         for file in found.files:
             found.verify_file(file)
-            shutil.copyfile(found.folder / file, out / file)
+            shutil.copyfile(found.kept_in / file, out / file)
         measured: dict[str, Any] = found.manifest.get("measured", {})
         return measured
 
     with Writer(workspace.folder, plan) as writer:
         writer.missing()
-        writer.publish(assemble)
+        if by_reference:
+            writer.refer_to(found)
+        else:
+            writer.publish(assemble)
     workspace.forget()
     workspace.load(kind)

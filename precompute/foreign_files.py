@@ -80,12 +80,15 @@ def _add_adopting_flags(sub: argparse.ArgumentParser) -> None:
     words = "such as fisher; default: whatever holds here too"
     sub.add_argument("artifacts", nargs="*", metavar="ARTIFACT", help=words)
     sub.add_argument("--workspace", required=True, type=Path, metavar="DIR", help="that takes them")
+    words = "copy no file: read them where they lie, in a workspace that is moved with this one"
+    sub.add_argument("--by-reference", action="store_true", help=words)
     sub.add_argument("--device", default="cpu", help="cpu (default) or cuda")
 
 
 def _adopt(options: argparse.Namespace) -> int:
     workspace = Workspace.open(options.workspace, options.device)
-    for line in adopt(workspace, Workspace.open(options.source, options.device), options.artifacts):
+    source = Workspace.open(options.source, options.device)
+    for line in adopt(workspace, source, options.artifacts, options.by_reference):
         print(line, file=sys.stderr)
     return 0
 

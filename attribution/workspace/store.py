@@ -1,6 +1,7 @@
 """Artifacts on disk: published whole or not at all, with their provenance, refused elsewhere.
 
-    <workspace>/<name>/                 the files, and manifest.json with their checksums
+    <workspace>/<name>/                 the files, and manifest.json with their checksums; or the manifest
+                                        alone, which says in which other folder the files lie
     <workspace>/<name>.part/            one being made: plan.json and its finished chunks
     <workspace>/<name>.lock             held (flock) by the one job that makes it
 
@@ -15,55 +16,26 @@ import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from attribution.data.files import file_sha256, first_problem
 from attribution.errors import CorruptArtifactError, MismatchError, MissingArtifactError
-from attribution.workspace.root_manifest import MANIFEST, RootManifest, Sha256, sealing_command
+from attribution.workspace.artifact_manifest import ArtifactManifest
+from attribution.workspace.root_manifest import MANIFEST, RootManifest, sealing_command
 
-FORMAT = 1
 CHECKED_WHEN_OPENED = 2**28  # bytes; larger arrays are hashed by `verify` alone, at opening by size
 
 
 def mending_command(job: str, root: Path) -> str:
     """Return the command that makes an artifact."""
     return f"python -m precompute {job} --workspace {shlex.quote(str(root))}"
-
-
-def _inside(file: str) -> str:
-    """The name of a file in the artifact's own folder."""
-    if "/" in file or "\\" in file or file in ("", ".", ".."):
-        raise ValueError("leaves the folder")
-    return file
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    sha256: Sha256
-    bytes: Annotated[int, Field(ge=0)]
-
-
-class _Manifest(BaseModel):
-    """An artifact's manifest: the plan that it was made by, what was measured on the way, and its files."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    format: Literal[1]
-    name: str
-    fingerprints: dict[str, str]
-    settings: dict[str, Any]
-    made_with: dict[str, Any]
-    chunks: Annotated[int, Field(ge=0)]
-    measured: dict[str, Any] = {}
-    files: dict[Annotated[str, AfterValidator(_inside)], _File]
 
 
 class Made(BaseModel):
@@ -81,6 +53,7 @@ class Artifact:
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any], job: str = ""):
         self.folder, self.manifest = folder, manifest
+        self.kept_in = folder / str(manifest.get("kept_in", "."))
         self.name = folder.name
         self.mending = mending_command(job or self.name, folder.parent)
         self._checked: set[str] = set()
@@ -97,7 +70,7 @@ class Artifact:
         """
         if file not in self.manifest["files"]:
             raise self.corrupt(f"its manifest does not list {file}")
-        path, promised = self.folder / file, self.manifest["files"][file]
+        path, promised = self.kept_in / file, self.manifest["files"][file]
         if file in self._checked:
             return path
         try:
@@ -119,7 +92,7 @@ class Artifact:
         """
         promised = self.manifest["files"][file]["sha256"]
         try:
-            found = file_sha256(self.folder / file)
+            found = file_sha256(self.kept_in / file)
         except OSError:
             raise self.corrupt(f"{file} is gone") from None
         if found != promised:
@@ -306,7 +279,7 @@ class Store:
 def _parsed(path: Path, data: bytes, mending: str) -> dict[str, Any]:
     """A manifest's JSON."""
     try:
-        found = _Manifest.model_validate_json(data)
+        found = ArtifactManifest.model_validate_json(data)
         if found.name != path.parent.name:
             raise ValueError(f"it is of {found.name}")
     except ValueError as problem:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -26,8 +27,9 @@ from safetensors.numpy import save as save_arrays
 
 from attribution.data.files import file_sha256, sync, write_durably
 from attribution.errors import ArtifactError
+from attribution.workspace.artifact_manifest import FORMAT
 from attribution.workspace.root_manifest import MANIFEST, record
-from attribution.workspace.store import FORMAT, Artifact, Store
+from attribution.workspace.store import Artifact, Store
 
 Chunk = dict[str, np.ndarray]
 Assemble = Callable[[Iterator[Chunk], Path], Mapping[str, Any] | None]
@@ -210,8 +212,24 @@ class Writer:
         for path in sorted(whole.iterdir()):
             sync(path)
             files[path.name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-        manifest = {"format": FORMAT, **self.plan.to_json(), "measured": measured, "files": files}
-        write_durably(whole / MANIFEST, _json_bytes(manifest))
+        self._put_in_place(whole, {"measured": measured, "files": files})
+        return measured
+
+    def refer_to(self, source: Artifact) -> None:
+        """Publish an artifact whose files are another's, and stay where they are.
+
+        Both must be moved together from then on.
+        """
+        whole = self.part / WHOLE
+        shutil.rmtree(whole, ignore_errors=True)
+        whole.mkdir(parents=True)
+        theirs = {key: source.manifest[key] for key in ("measured", "files")}
+        away = os.path.relpath(source.kept_in.resolve(), self.target.resolve())
+        self._put_in_place(whole, {**theirs, "kept_in": Path(away).as_posix()})
+
+    def _put_in_place(self, whole: Path, found: Mapping[str, Any]) -> None:
+        """Write the manifest, and rename the folder that has all of it."""
+        write_durably(whole / MANIFEST, _json_bytes({"format": FORMAT, **self.plan.to_json(), **found}))
         if self.target.exists():
             shutil.rmtree(self._replaced, ignore_errors=True)
             self.target.rename(self._replaced)
@@ -220,7 +238,6 @@ class Writer:
         if (self.root / MANIFEST).exists():  # a workspace's, which lists its artifacts
             record(self.root, artifacts=[self.plan.name])
         self._tidy()
-        return measured
 
     @property
     def _replaced(self) -> Path:
