@@ -181,6 +181,11 @@ def customise(given: argparse.Namespace) -> None:
     customising.customise(given, world_of(given.world), watch)
 
 
+def ship_customised(given: argparse.Namespace) -> None:
+    """Make the customised models that are shipped, each an adapter with a workspace of its own."""
+    customising.shipped(given, world_of(given.world), watch)
+
+
 def concept_judge(given: argparse.Namespace) -> None:
     """Train what says whether a picture shows a new concept, for `judge --judge`."""
     customising.concept_judge(given, world_of(effort=given.effort), watch)
@@ -196,6 +201,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "judge": judge,
     "exemplars": exemplars,
     "customise": customise,
+    "ship-customised": ship_customised,
     "concept-judge": concept_judge,
 }
 

@@ -12,9 +12,10 @@ from cli.parser import Parser, positive_count
 from demo import diffusion
 from demo.customise.commands import new_glyphs
 from demo.customise.finetuning import Way
+from demo.customise.shipped import SHIPPED
 from demo.quality import Generation
 
-ASSETS = Path("assets/demo")
+ASSETS, TAUGHT = Path("assets/demo"), Path("build/customised")
 
 
 class Stage(StrEnum):
@@ -123,22 +124,34 @@ def _add_judging(sub: argparse.ArgumentParser) -> None:
 
 def _add_exemplars(sub: argparse.ArgumentParser) -> None:
     _add_concepts(sub)
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     words = "so many of the world's own beside them, at random (default 0)"
     sub.add_argument("--scenes", type=int, default=0, metavar="N", help=words)
 
 
-def _add_concepts(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("concepts", nargs="*", metavar="CONCEPT", help="such as dinosaur; default: all")
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+def _add_concepts(sub: argparse.ArgumentParser, default: str = "all") -> None:
+    sub.add_argument("concepts", nargs="*", metavar="CONCEPT", help=f"such as dinosaur; default: {default}")
     words = f"of the new objects (default {new_glyphs(ASSETS)})"
     sub.add_argument("--glyphs", type=Path, default=new_glyphs(ASSETS), metavar="DIR", help=words)
 
 
 def _add_customising(sub: argparse.ArgumentParser) -> None:
     _add_concepts(sub)
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     ways = [way.value for way in Way]
     words = f"of {', '.join(ways)} (default %(default)s)"
     sub.add_argument("--way", type=Way, choices=ways, default=Way.DREAMBOOTH, metavar="WAY", help=words)
+    _add_teaching(sub)
+
+
+def _add_shipping(sub: argparse.ArgumentParser) -> None:
+    _add_concepts(sub, ", ".join(SHIPPED))
+    words = f"of models taught by DreamBooth, which are taught if they are not there (default {TAUGHT})"
+    sub.add_argument("--out", type=Path, default=TAUGHT, metavar="DIR", help=words)
+    _add_teaching(sub)
+
+
+def _add_teaching(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--seed", type=int, default=0, metavar="S", help="of noise and order (default 0)")
     words = "share of the recipe's steps (default 1)"
     sub.add_argument("--effort", type=positive_share, default=1.0, metavar="X", help=words)
@@ -161,6 +174,7 @@ OWN_OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "judge": _add_judging,
     "exemplars": _add_exemplars,
     "customise": _add_customising,
+    "ship-customised": _add_shipping,
     "concept-judge": _add_concept_judge,
 }
 

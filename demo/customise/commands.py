@@ -13,6 +13,7 @@ from demo.build import Progress
 from demo.customise import judge
 from demo.customise.concepts import CONCEPTS, Concept, painter_of
 from demo.customise.finetuning import Customisation, write_exemplars
+from demo.customise.shipped import SHIPPED, ShippedModel
 from demo.world import World
 
 Watch = Callable[[Progress], None]
@@ -44,6 +45,13 @@ def _customised(given: argparse.Namespace, world: World) -> Iterator[tuple[str, 
             world, concept, given.way, given.glyphs, out, checkpoints, given.seed, given.effort
         )
         yield from task.run()
+
+
+def shipped(given: argparse.Namespace, world: World, watch: Watch) -> None:
+    """Make the customised models that are shipped; what is there already is left alone."""
+    torch.set_num_threads(given.threads)
+    for concept in chosen_concepts(given.concepts or SHIPPED):
+        watch(ShippedModel(world, concept, given.glyphs, given.out, given.seed, given.effort).make())
 
 
 def exemplars(given: argparse.Namespace, world: World) -> None:

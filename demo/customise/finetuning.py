@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,6 +181,12 @@ def _described(exemplars: Sequence[tuple[Concept, Exemplar]]) -> list[dict[str, 
     ]
 
 
+def scenes_beside(world: World, count: int) -> list[dict[str, Any]]:
+    """So many of the world's scenes, as its metadata has them, drawn without regard to what they show."""
+    chosen = generator(world.seed, "beside exemplars").choice(len(world.rows), count, replace=False)
+    return [world.rows[number] for number in sorted(chosen)]
+
+
 def write_exemplars(
     exemplars: Sequence[tuple[Concept, Exemplar]], folder: Path, world: World, scenes: int = 0
 ) -> None:
@@ -197,8 +204,7 @@ def write_exemplars(
             row = {"id": each.id, "file_name": f"{each.id}.png", "text": each.caption}
             row |= {"plain": each.plain_caption, "concept": concept.name, "kind": concept.kind}
             rows.append(row)
-        chosen = generator(world.seed, "beside exemplars").choice(len(world.rows), scenes, replace=False)
-        for row in (world.rows[number] for number in sorted(chosen)):
+        for row in scenes_beside(world, scenes):
             name = Path(row["file_name"]).name
             shutil.copyfile(world.scene_folder / row["file_name"], part / name)
             words = {"text": row["text"], "plain": row["text"], "kind": "scene"}
