@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from attribution.errors import SettingsError
-from cli.commands import EMBEDDED
+from cli.commands import shipped_workspaces
 from cli.environment import set_environment
 from cli.parser import Parser, add_batch_size, add_offload, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status
@@ -38,7 +38,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         action="append",
         metavar="DIR",
-        help="what to query; several are chosen from at the top of the page (default: the embedded one)",
+        help="what to query; several are chosen from at the top of the page (default: the embedded one and "
+        "those of the customised models that are shipped)",
     )
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # what Gradio's own pages go by
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
@@ -70,7 +71,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "open on, and end",
     )
     found = parser.parse_args(argv)
-    found.workspace = found.workspace or [EMBEDDED]
+    found.workspace = found.workspace or shipped_workspaces()
     if hosted := os.environ.get("SPACE_HOST"):  # the name of a hosted space
         found.allow_host = [*found.allow_host, hosted]
     if not 0 < found.port < 65536:

@@ -31,6 +31,7 @@ from app.panels.updates import html_panel
 from app.runs.archive import RunArchive
 from app.runs.examples import questions_of, read_examples
 from app.runs.question import offered_methods
+from app.runs.truth import truth_of
 from app.runtime.model_loader import ModelLoader
 from app.runtime.queue import LONGEST, ModelQueue
 from app.runtime.sessions import Sessions, Uploads
@@ -60,7 +61,7 @@ def build_page(
         models: the title and the path of each model to choose from, and whether it is this one.
 
     Raises:
-        WorkspaceError: the example questions beside the workspace cannot be read.
+        WorkspaceError: the example questions or the truth beside the workspace cannot be read.
     """
     loader = loader or ModelLoader(workspace)
     with gr.Blocks(title="Whence", fill_width=True, analytics_enabled=False, delete_cache=KEPT) as blocks:
@@ -95,7 +96,7 @@ def build_panels(
     """Every panel in its place, inside the `gr.Blocks` that is being built; nothing is wired yet.
 
     Raises:
-        WorkspaceError: the example questions beside the workspace cannot be read.
+        WorkspaceError: the example questions or the truth beside the workspace cannot be read.
     """
     count = len(workspace.training_set)
     examples = read_examples(questions_of(workspace.folder))
@@ -109,7 +110,7 @@ def build_panels(
             action = build_action()
         with gr.Column(elem_id="findings", min_width=0):
             ask = build_ask(offered_methods(workspace), count, draws_each(workspace))
-            answer = build_answer(mosaic, columns_of(workspace.training_set))
+            answer = build_answer(mosaic, columns_of(workspace.training_set), truth_of(workspace))
     library = build_library(text_space_titles(workspace))
     queue, worker = turns or (ModelQueue(), Worker())
     return PageContext(

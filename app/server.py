@@ -9,7 +9,8 @@ import asyncio
 import logging
 import socket
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 
 import gradio as gr
 import uvicorn
@@ -25,8 +26,11 @@ from app.gradio_edges import close_gradio
 from app.page import build_page, theme
 from app.panels.updates import FONTS
 from app.runs.archive import RunArchive
+from app.runs.examples import questions_of, read_examples
+from app.runs.truth import truth_of
 from app.runtime.failures import Failures
 from app.runtime.gate import Access, Gate
+from app.runtime.late_pages import LatePages
 from app.runtime.model_loader import ModelLoader
 from app.runtime.models import ServedModel, served_models
 from app.runtime.queue import ModelQueue
@@ -64,26 +68,53 @@ def build_server(
     Args:
         access: who is let in; whoever names this machine by an address or as localhost if that is None.
         others: further models and their runs, each on a page of its own, to be chosen at the top. One
-            queue and one thread serve them all; a model is opened when it is first asked.
+            queue and one thread serve them all; a page is built when it is first opened, and a model is
+            when it is first asked.
 
     Raises:
         WorkspaceError: something beside a workspace cannot be read.
         SettingsError: two workspaces cannot be told apart by their names.
     """
     close_gradio()
-    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    server = _bare()
     models = served_models([workspace, *(each for each, _ in others)])
     archives, turns = [archive, *(each for _, each in others)], (ModelQueue(), Worker())
     loaders = [ModelLoader(each.workspace) for each in models]
     serve_probes(server, loaders[0])  # the others are opened when they are first asked
-    places = list(zip(models, archives, loaders, strict=True))
-    for model, runs, loader in reversed(places):  # the first's last: the root takes what is left over
-        serve_page(server, model, models, runs, loader, turns)
+    first, *further = zip(models, archives, loaders, strict=True)
+    serve_page(server, first[0], models, *first[1:], turns)
+    for model, *_ in further:
+        check_beside(model.workspace)
+    late = {each[0].path: partial(page_alone, each[0], models, *each[1:], turns) for each in further}
+    server.add_middleware(LatePages, pages=late)
     server.add_middleware(Failures)
     server.add_middleware(UploadRoom, limits=Limits(each=MAX_UPLOAD))
     server.add_middleware(Gate, access=access or Access())  # the outermost
     loaders[0].start()
     return server
+
+
+def _bare() -> FastAPI:
+    return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+
+def check_beside(workspace: Workspace) -> None:
+    """Raises WorkspaceError: what lies beside a workspace for its page cannot be read."""
+    read_examples(questions_of(workspace.folder))
+    truth_of(workspace)
+
+
+def page_alone(
+    model: ServedModel,
+    models: Sequence[ServedModel],
+    archive: RunArchive,
+    loader: ModelLoader,
+    turns: tuple[ModelQueue, Worker],
+) -> FastAPI:
+    """An application that is one model's page and what lies beside it."""
+    alone = _bare()
+    serve_page(alone, model, models, archive, loader, turns)
+    return alone
 
 
 def serve_page(

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ def served(
     folder: Path | None = None,
     port: int | None = None,
     patience: float = 600,
+    others: Sequence[Path] = (),
 ) -> Iterator[Served]:
     """The page on a workspace; stopped at the end.
 
@@ -55,13 +56,15 @@ def served(
         folder: where its runs (`runs/`) and what it says (`log`) are kept; by default nowhere.
         port: by default a free one.
         patience: seconds within which it must answer.
+        others: further workspaces, each with a page of its own.
 
     Raises:
         RuntimeError: it ended, or did not answer in time; with the end of what it said.
     """
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, str(ROOT / "app.py"), "--workspace", str(workspace.resolve())]
+    command = [sys.executable, str(ROOT / "app.py")]
+    command += [word for each in (workspace, *others) for word in ("--workspace", str(each.resolve()))]
     command += ["--port", str(port), "--device", device]
     with tempfile.TemporaryDirectory() as passing:
         folder = folder or Path(passing)

@@ -9,6 +9,12 @@ from pathlib import Path
 EMBEDDED = Path(__file__).parent.parent / "assets" / "demo" / "workspace"  # from wherever one calls it
 
 
+def shipped_workspaces() -> list[Path]:
+    """The embedded world's, then those of the customised models that were taught from it."""
+    found = sorted((EMBEDDED.parent / "customised").glob("*/workspace/workspace.json"))
+    return [EMBEDDED, *(path.parent for path in found)]
+
+
 @dataclass(frozen=True)
 class Command:
     """One word after `whence`.

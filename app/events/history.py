@@ -72,9 +72,9 @@ class HistoryEvents:
         """A kept run, with the fields as they were; the address becomes its link."""
         for run, updates in self._read(event):
             if run is not None:
-                fields = restored_fields(self.page, run)
-                shown = history_message("shown", id=run.id, title=title_of_run(run))
-                updates = {**self._shown(run, request), **fields, self.page.answer.history: shown}
+                fields, truth = restored_fields(self.page, run), sent_with(event).get("truth") is True
+                shown = history_message("shown", id=run.id, title=title_of_run(run), truth=truth)
+                updates = {**self._shown(run, request, truth), **fields, self.page.answer.history: shown}
             yield updates
 
     def arrive(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
@@ -104,10 +104,11 @@ class HistoryEvents:
             return
         yield run, {}
 
-    def _shown(self, run: Run, request: gr.Request) -> Updates:
-        """Everything of a kept run as it was."""
+    def _shown(self, run: Run, request: gr.Request, truth: bool = False) -> Updates:
+        """Everything of a kept run as it was. `truth`: with the true answer marked."""
         page, session = self.page, self.page.session(request)
         _take_up(session, run)
+        session.selection = replace(session.selection, truth=truth)
         line = f"As it was answered on {when(run.begun)}; nothing was computed again."
         return {
             **page.new_picture(session, status.done(line)),
@@ -143,7 +144,9 @@ def archive_answer(page: PageContext, session: Session, run: Run) -> Updates:
     """Keep an answered run; the address becomes its link, and the browser's list has one more."""
     try:
         session.kept[run.id] = page.archive.keep(run)
-        message = history_message("shown", session.kept, id=run.id, title=title_of_run(run))
+        message = history_message(
+            "shown", session.kept, id=run.id, title=title_of_run(run), truth=session.selection.truth
+        )
         return {**report_update(page, run, not session.stale), page.answer.history: message}
     except RunError as problem:  # the answer itself stands
         log.error("a run was not kept: %s", problem)

@@ -9,6 +9,7 @@ import gradio as gr
 from app.events.callers import sent_with
 from app.events.context import PageContext
 from app.events.listeners import AT_ONCE
+from app.panels.history import history_message
 from app.panels.updates import Updates
 from app.runs.selection import METHODS, MOST, PARTS, SHOWN, shared_method
 
@@ -58,6 +59,18 @@ class SelectionEvents:
         earlier, waiting = self.page.earlier(session), not session.is_quiet
         return self.page.answer.board(session.run, session.selection, earlier, waiting)
 
+    def reveal(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """The true answer, marked; or no longer. The run's link shows it so from now on."""
+        session = self.page.session(request)
+        if session.run is None:
+            return self.page.unchanged()
+        session.selection = replace(session.selection, truth=sent_with(event).get("truth") is True)
+        earlier, answer = self.page.earlier(session), self.page.answer
+        return {
+            **answer.board(session.run, session.selection, earlier, not session.is_quiet),
+            answer.history: history_message("truth", session.kept, truth=session.selection.truth),
+        }
+
     def compare_with(
         self, event: gr.EventData, column: str | None, measure: str, request: gr.Request
     ) -> Updates:
@@ -85,4 +98,6 @@ def connect_selection(page: PageContext) -> None:
         events.select, [*switch.outputs(), *grouped_by], outputs, **AT_ONCE,
     )  # fmt: skip
     answer.grid.look(events.look, None, [answer.grid, page.action.status], **AT_ONCE)
+    revealed = [answer.grid, answer.history, page.action.status]
+    answer.grid.reveal(events.reveal, None, revealed, **AT_ONCE)
     answer.history.compare(events.compare_with, grouped_by, outputs, **AT_ONCE)

@@ -18,6 +18,7 @@ from app.panels.updates import Updates, figure_update, html_panel
 from app.runs.export import write_csv, write_json
 from app.runs.run import Run
 from app.runs.selection import METHODS, PARTS, Selection, strips, warnings_of
+from app.runs.truth import Truth
 from app.views.finding import finding_view
 from app.views.guide import GUIDE
 from app.views.results_grid import empty_results_grid, results_grid
@@ -110,6 +111,7 @@ class AnswerPanel:
     training_image: gr.HTML
     stale: gr.HTML
     finding: gr.HTML
+    truth: Truth | None
 
     def outputs(self) -> list[Any]:
         """Every component that the updates below speak of."""
@@ -155,7 +157,10 @@ class AnswerPanel:
     ) -> Updates:
         """The strips alone, as far as they are looked at. `waiting`: answers are still on their way."""
         shown, warnings = strips(run, selection, earlier), warnings_of(run, selection)
-        return {self.grid: results_grid(shown, warnings, waiting, selection.most, selection.only_out)}
+        view = results_grid(
+            shown, warnings, waiting, selection.most, selection.only_out, self.truth, selection.truth
+        )
+        return {self.grid: view}
 
     def whole(
         self, workspace: Workspace, run: Run, selection: Selection, earlier: Mapping[str, Run],
@@ -180,8 +185,12 @@ class AnswerPanel:
         }
 
 
-def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> AnswerPanel:
-    """The switch, the downloads, a tab for every way of looking at an answer, and the dialog."""
+def build_answer(mosaic: Sequence[int], columns: Sequence[str], truth: Truth | None = None) -> AnswerPanel:
+    """The switch, the downloads, a tab for every way of looking at an answer, and the dialog.
+
+    Args:
+        truth: what the true answer is, where it is known of the model.
+    """
     with gr.Column(elem_id="answer-box"):
         stale = html_panel("", "stale", script("parts.js"))
         finding = html_panel("", "finding")
@@ -206,7 +215,7 @@ def build_answer(mosaic: Sequence[int], columns: Sequence[str]) -> AnswerPanel:
     detail = html_panel(None, "detail", script("detail.js"), html_template="<span></span>")
     return AnswerPanel(
         selection, grid, plot, comparison, groups, counterfactual, history, downloads, detail, stale,
-        finding,
+        finding, truth,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from attribution.workspace.workspace import Workspace
 
 # Names of folders that say nothing: the folder around them is named instead.
-USUAL = ("workspace", "model", "pipeline", "dataset", "data", "images", "pictures", "train")
+USUAL = ("workspace", "model", "adapter", "pipeline", "dataset", "data", "images", "pictures", "train")
 
 
 def title_of(workspace: Workspace) -> str:

@@ -29,6 +29,7 @@ class Selection:
         earlier: ids of earlier runs whose parts are shown as well.
         most: ranks of each row.
         only_out: the rows show only images that stand out by a method that can tell.
+        truth: the images that are known to be the answer are marked; until then one can guess.
     """
 
     beside: str = METHODS
@@ -37,6 +38,7 @@ class Selection:
     earlier: tuple[str, ...] = ()
     most: int = SHOWN
     only_out: bool = False
+    truth: bool = False
 
     def for_new_run(self, run: Run) -> Selection:
         """Methods side by side, of the first part; the method looked at stays if it is asked again."""

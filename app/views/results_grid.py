@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from app.frontend.templates import render
 from app.runs.selection import MOST, SHOWN, Strip, answered, nothing_stands_out
+from app.runs.truth import Truth
 from app.views.pictures import data_uri
 from app.views.scores import (
     Figures,
@@ -41,18 +42,23 @@ def results_grid(
     waiting: bool = False,
     most: int = SHOWN,
     only_out: bool = False,
+    truth: Truth | None = None,
+    told: bool = False,
 ) -> str:
     """The strips one below another; blank ones for those still at work.
 
     Args:
         most: ranks of each.
         only_out: only images that stand out by a method that can tell.
+        truth: the true answer, where it is known.
+        told: it is marked.
     """
     out = rows_standing_out(shown)
     look = Look(most, out if only_out else None)
+    marked = truth if told else None
     ranks = ranks_by_id(shown, look)
     rows = [
-        _blank(strip) if strip.ranking is None else _answered(strip, strip.ranking, ranks, look)
+        _blank(strip) if strip.ranking is None else _answered(strip, strip.ranking, ranks, look, marked)
         for strip in shown
         if strip.ranking is not None or strip.problem or waiting
     ]
@@ -74,6 +80,8 @@ def results_grid(
         out=f"{len(out):,}" if len(out) else "",
         only_out=only_out,
         step=SHOWN,
+        truth=truth,
+        true_ids=marked.images if marked else (),
     )
 
 
@@ -130,7 +138,11 @@ def ranks_by_id(shown: Sequence[Strip], look: Look | int = SHOWN) -> dict[str, d
 
 
 def _answered(
-    strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]], look: Look
+    strip: Strip,
+    ranking: Ranking,
+    ranks: Mapping[str, Mapping[str, int]],
+    look: Look,
+    truth: Truth | None,
 ) -> dict[str, Any]:
     lines = lines_of(ranking, look)
     figures = figures_of(lines.sure)
@@ -138,6 +150,7 @@ def _answered(
     return {
         **_head(strip),
         "how": _how(ranking, len(lines.unsure)),
+        "true": truth.found_by(ranking) if truth else "",
         "unit": figures.unit,
         "cells": [
             {**_cell(entry, figures, ranks[entry.id], ranking), "gauge": _gauge(entry, most)}
@@ -210,6 +223,7 @@ def _head(strip: Strip) -> dict[str, Any]:
         "title": strip.title,
         "problem": _capital(strip.problem),
         "crop": _crop(strip),
+        "true": "",
         "by": "" if strip.title == strip.method.title else strip.method.title,
     }
 

@@ -26,10 +26,15 @@ element.addEventListener("click", (event) => {
 });
 // Further ranks and the filter: 'look' {more} or {only}; the rows stay where they were scrolled to.
 let kept = null;
-const look = (sent, next) => {
+const look = (sent, next, how = "look") => {
   kept = { left: element.querySelector(".strips").scrollLeft, next };
-  trigger("look", sent);
+  trigger(how, sent);
 };
+// The true answer, where it is known: 'reveal' {truth}.
+element.addEventListener("click", (event) => {
+  const button = event.target.closest?.(".show-truth");
+  if (button) look({ truth: button.getAttribute("aria-pressed") !== "true" }, () => element.querySelector(".show-truth"), "reveal");
+});
 element.addEventListener("click", (event) => {
   const only = event.target.closest?.(".only-out");
   if (only) look({ only: only.getAttribute("aria-pressed") !== "true" }, () => element.querySelector(".only-out"));

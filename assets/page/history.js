@@ -1,6 +1,6 @@
 // Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
-// 'look' {ids}, 'restore' {id}, 'compare' {id}, 'forget' {runs: [{id, key}, ...], ids} and, of what the address says,
-// 'follow' {id} (null: the page as it was opened); Python tells what to do, see app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
+// 'look' {ids}, 'restore' {id, truth}, 'compare' {id}, 'forget' {runs: [{id, key}, ...], ids} and, of what the address says,
+// 'follow' {id, truth} (null: the page as it was opened); Python tells what to do, see app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
 const STORED = "whence-runs", LISTED = 60;
 const link = element.querySelector(".copy-link");
 const make = (tag, name, parent, words) => {
@@ -50,16 +50,23 @@ const forget = (gone) => {
 };
 
 const address = () => new URLSearchParams(location.search).get("run");
+const revealed = () => new URLSearchParams(location.search).get("truth") === "shown"; // the link shows the true answer
 // Each run has a place of its own among those that Back goes through. What is not answered yet has one that its
 // answer takes over: a picture that was never asked about cannot be gone back to.
 let here = address(); // the run that the address stands for
 const followed = new Set(); // runs that were asked for because the address said so
-const show = (id, how = "push") => {
-  if (id !== here) {
-    const there = new URL(location.href);
-    if (id) there.searchParams.set("run", id);
-    else there.searchParams.delete("run");
-    const unanswered = history.state?.unanswered || how === "replace";
+const placed = (id, truth) => {
+  const there = new URL(location.href);
+  if (id) there.searchParams.set("run", id);
+  else there.searchParams.delete("run");
+  if (id && truth) there.searchParams.set("truth", "shown");
+  else there.searchParams.delete("truth");
+  return there;
+};
+const show = (id, how = "push", truth = false) => {
+  shown = truth;
+  if (id !== here || truth !== revealed()) {
+    const there = placed(id, truth), unanswered = history.state?.unanswered || how === "replace" || id === here;
     history[unanswered ? "replaceState" : "pushState"]({ ...history.state, unanswered: !id && how === "push" }, "", there);
     here = id;
   }
@@ -71,7 +78,7 @@ const unfold = () => document.documentElement.classList.remove("is-result");
 const follow = () => {
   here = address();
   if (here) followed.add(here);
-  trigger("follow", { id: here });
+  trigger("follow", { id: here, truth: revealed() });
 };
 addEventListener("popstate", () => address() !== here && follow()); // else it is the library that came or went
 document.addEventListener("click", (event) => {
@@ -80,16 +87,12 @@ document.addEventListener("click", (event) => {
   document.querySelector("#prompt textarea")?.focus();
 });
 let offered = null; // the run on the page, whose link can be copied
+let shown = false; // the true answer is marked in it, and will be by its link
 const offer = (id) => {
   offered = id;
   link.disabled = !id;
   link.textContent = "Link";
   document.dispatchEvent(new CustomEvent("whence-run", { detail: id }));
-};
-const linkOf = (id) => {
-  const there = new URL(location.href);
-  there.searchParams.set("run", id);
-  return there.href;
 };
 
 const copied = async (text) => {
@@ -106,8 +109,8 @@ const copied = async (text) => {
 link.title = "Copy the link to this run";
 link.setAttribute("aria-label", "Copy the link to this run");
 link.addEventListener("click", async () => {
-  const done = await copied(linkOf(offered));
-  if (!done) show(offered, "replace");
+  const done = await copied(placed(offered, shown).href);
+  if (!done) show(offered, "replace", shown);
   link.textContent = done ? "Copied" : "In the address bar";
   setTimeout(() => { link.textContent = "Link"; }, 2000);
 });
@@ -133,7 +136,7 @@ list.addEventListener("click", (event) => {
   if (!run) return;
   if (event.target.closest(".past-open")) {
     dialog.close();
-    trigger("restore", { id: run.dataset.id });
+    trigger("restore", { id: run.dataset.id, truth: runs().some((one) => one.id === run.dataset.id && one.truth === true) });
   } else if (event.target.closest(".past-compare")) {
     dialog.close();
     trigger("compare", { id: run.dataset.id });
@@ -206,11 +209,18 @@ watch("value", () => {
     });
   } else if (value.does === "shown") {
     if (followed.delete(value.id) && value.id !== address()) return follow(); // the person has gone on since
-    show(value.id);
+    show(value.id, "push", !!value.truth);
     title(value.title);
     document.dispatchEvent(new Event("whence-shown"));
     if (dialog.open && fresh.length) look(); // opened between the answer and its being kept
-  } else if (value.does === "arrived") offer(value.id);
+  } else if (value.does === "truth") {
+    shown = value.truth;
+    if (here) show(here, "replace", shown);
+    remember(runs().map((run) => (run.id === offered ? { ...run, truth: shown } : run)));
+  } else if (value.does === "arrived") {
+    shown = false;
+    offer(value.id);
+  }
   else if (value.does === "start" && address()) follow();
   else {
     unfold();

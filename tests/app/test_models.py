@@ -16,6 +16,7 @@ from app.views.heading import heading
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED
+from demo.customise.shipped import SHIPPED
 from tests.worlds import TINY
 from tests.worlds.markup import Reader
 from tests.worlds.servers import built
@@ -61,8 +62,16 @@ def test_the_models_are_chosen_from_at_the_top(client: TestClient) -> None:
 def test_a_server_of_one_model_offers_no_choice() -> None:
     (only,) = served_models([Workspace.open(TINY / "workspace")])
     assert (only.title, only.path) == ("tiny", "/")
-    assert arguments([]).workspace == [EMBEDDED]
+    assert arguments(["--workspace", str(TINY / "workspace")]).workspace == [TINY / "workspace"]
     assert "<nav" not in heading(only.workspace)
+
+
+def test_the_shipped_models_are_offered_unless_others_are_named() -> None:
+    """Law: The page offers the embedded model first, then each customised one that is shipped."""
+    offered = arguments([]).workspace
+    assert offered[0] == EMBEDDED
+    models = served_models([Workspace.open(each) for each in offered])
+    assert [each.path for each in models] == ["/", *(f"/models/{name}/" for name in sorted(SHIPPED))]
 
 
 def test_the_heading_names_the_model_and_what_it_was_trained_on() -> None:

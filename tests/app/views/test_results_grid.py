@@ -14,6 +14,7 @@ import pytest
 
 from app.runs.run import Part
 from app.runs.selection import MOST, SHOWN, Strip
+from app.runs.truth import Truth
 from app.views.results_grid import BETTER, empty_results_grid, ranks_by_id, results_grid
 from app.views.training_image import fact_words, training_image_view
 from attribution.data.training_set import Example
@@ -31,6 +32,23 @@ def test_strips_stand_in_the_order_of_the_methods_and_ranks_begin_at_one() -> No
     shown = results_grid(strips_of(rankings))
     assert re.findall(r'data-method="(\w)"', shown) == ["a", "b"]
     assert re.findall(r'class="rank">(\d+)<', shown) == ["1", "2", "3"] * 2
+
+
+def test_the_truth_is_marked_only_once_it_is_asked_for() -> None:
+    """Law: What is known to be the answer is told of no image until the person asks to see it."""
+    rows = strips_of({"a": ranking([3, 1, 2], "a"), "b": ranking([1, 2, 3], "b")})
+    truth = Truth("taught the model <v1>", frozenset({"train-00001"}))
+    without, guessing = results_grid(rows), results_grid(rows, truth=truth)
+    assert "show-truth" not in without
+    assert 'class="show-truth" aria-pressed="false"' in guessing
+    asked = re.compile(r"<button[^>]*show-truth[^<]*</button>")
+    assert asked.sub("", guessing).split('class="strips"')[1] == without.split('class="strips"')[1]
+    shown = results_grid(rows, truth=truth, told=True)
+    assert 'class="show-truth" aria-pressed="true"' in shown
+    assert re.findall(r'class="cell is-true" data-id="([^"]*)"', shown) == ["train-00001"] * 2
+    assert shown.count("one of the true answer") == 2
+    assert shown.count("1 of 1 among the first 10") == 2
+    assert "taught the model &lt;v1&gt;" in shown
 
 
 def test_no_more_than_the_first_ranks_are_shown() -> None:
