@@ -39,6 +39,7 @@ def test_the_truth_is_shown_when_asked_for_and_its_link_remembers(browser: Brows
     """Law: The truth is marked only after a press, and a link to the run shows what was shown."""
     with arriving(browser, address) as visit:
         page = visit.page
+        expect(page.locator("#board .strip .cell[data-id]").first).to_be_visible()
         expect(page.locator(".show-truth")).to_have_count(0)  # nobody knows it of the embedded model
         page.get_by_role("navigation", name="Model").get_by_role("link", name=NAME).click()
         expect(page).to_have_url(f"{address}/models/{NAME}/")
