@@ -10,7 +10,6 @@ import logging
 import socket
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from pathlib import Path
 
 import gradio as gr
 import uvicorn
