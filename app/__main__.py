@@ -1,7 +1,8 @@
 """Open the page.
 
 python app.py [--workspace DIR ...] [--host H] [--port P] [--auth FILE] [--allow-host NAME ...]
-              [--device cpu|cuda] [--offload] [--threads N] [--batch-size N] [--runs DIR]
+              [--device cpu|cuda] [--offload] [--threads N] [--batch-size N] [--executor NAME]
+              [--workers N] [--runs DIR]
 python app.py --keep-examples [--workspace DIR ...]
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from attribution.errors import SettingsError
 from cli.commands import shipped_workspaces
 from cli.environment import set_environment
-from cli.parser import Parser, add_batch_size, add_offload, positive_count
+from cli.parser import Parser, add_batch_size, add_executor_flags, add_offload, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status
 
 OF_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
@@ -58,6 +59,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add_offload(parser)
     parser.add_argument("--threads", type=positive_count, metavar="N", help="CPU threads of the model")
     add_batch_size(parser)
+    add_executor_flags(parser, "an exhaustive answer")
     parser.add_argument(
         "--runs",
         type=Path,
@@ -67,8 +69,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--keep-examples",
         action="store_true",
-        help="answer the questions of examples.json, keep the answers beside the workspace for the page to "
-        "open on, and end",
+        help="answer the questions of examples.json, keep the answers for the page to open on, and end",
     )
     found = parser.parse_args(argv)
     found.workspace = found.workspace or shipped_workspaces()
@@ -128,8 +129,11 @@ def run(found: argparse.Namespace) -> None:
     from app.runtime.gate import Access
     from app.server import build_server, serve
     from attribution.models.batch import BATCH
+    from attribution.workspace.executors.base import Asked, opened_helpers
     from attribution.workspace.workspace import Workspace
 
+    asked = Asked(found.workers, found.address, found.gpus_per_task)
+    helpers = opened_helpers(found.executor, asked, found.device)
     access = Access(frozenset(name.lower() for name in found.allow_host), login)
     opened = [Workspace.open(each, found.device, found.batch_size or BATCH) for each in found.workspace]
     runs = found.runs or default_folder()
@@ -138,8 +142,11 @@ def run(found: argparse.Namespace) -> None:
     ]
     server = build_server(first, archive, access, others)
     shown = "localhost" if found.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else found.host
-    print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
-    serve(server, found.host, found.port)
+    with helpers as executor:
+        for each in opened:
+            each.executor = executor
+        print(f"Whence is open at http://{shown}:{found.port} (Ctrl-C closes it)", flush=True)
+        serve(server, found.host, found.port)
 
 
 def keep_examples(found: argparse.Namespace) -> None:

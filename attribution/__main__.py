@@ -43,13 +43,14 @@ from attribution.methods.base import (
 from attribution.methods.finding import finding_of, summary
 from attribution.models.base import Generation
 from attribution.models.offload import ask_to_offload
+from attribution.models.quiet import quiet_libraries
 from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
 from attribution.serialization import to_json
+from attribution.workspace.executors.base import Asked, opened_helpers
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
-from cli.environment import quiet_libraries
-from cli.parser import Parser, add_batch_size, add_offload, positive_count
+from cli.parser import Parser, add_batch_size, add_executor_flags, add_offload, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 
 SHOWN = 10  # lines of a table
@@ -108,6 +109,7 @@ def _add_settings(top: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=standard.seed, help="of the picture and every draw (default 0)"
     )
     add_batch_size(top, standard.batch_size)
+    add_executor_flags(top, "what is measured of every candidate")
     top.add_argument("--alpha", type=float, help="a fixed unlearning step, undamped, as in the paper")
     top.add_argument(
         "--option",
@@ -160,18 +162,21 @@ def _answer(options: argparse.Namespace) -> None:
             raise SettingsError(f"there is no folder {path.parent} to write {path.name} into")
         if path is not None and path.is_dir():
             raise SettingsError(f"{path} is a folder: name the file to write")
+    asked = Asked(options.workers, options.address, options.gpus_per_task)
+    helpers = opened_helpers(options.executor, asked, options.device, settings.measures_all)
     given = _given(options, box) if options.prompt is None else None
     generation = None if options.prompt is None else _generation(options)
     if options.offload:
         ask_to_offload(options.device)
     workspace = Workspace.open(options.workspace, options.device)
     names = options.method or usual_methods(DEFAULT_METHODS, could_be_asked(workspace))
-    asked = [method(name) for name in names]
-    check_any_left(asked, unprepared(asked, workspace))
+    chosen = [method(name) for name in names]
+    check_any_left(chosen, unprepared(chosen, workspace))
     if generation is not None:
         given = _generated(workspace, generation, box, options.save_image)
     assert given is not None, "there is an image or a prompt"
-    _give(_attributed(workspace, given, names, settings), options)
+    with helpers as workspace.executor:
+        _give(_attributed(workspace, given, names, settings), options)
 
 
 def _give(answer: Attribution, options: argparse.Namespace) -> None:

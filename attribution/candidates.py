@@ -42,7 +42,7 @@ def candidates_for(
         rng = generator(settings.seed, "candidates")  # without a look at the query
         chosen = np.sort(rng.choice(total, size=count, replace=False))
         return Candidates(chosen, f"{count:,} random training images of {total:,}")
-    if each.cost is Cost.PER_EXAMPLE and settings.effort != "exhaustive":
+    if each.cost is Cost.PER_EXAMPLE and not settings.measures_all:
         rows = yield from shortlist(context, known, each.name)
         return Candidates(rows, f"the most promising of {total:,} training images", race=True)
     return Candidates(np.arange(total), f"all {total:,} training images")

@@ -165,6 +165,11 @@ class Settings:
         if isinstance(self.candidates, int) and self.candidates < 1:
             raise SettingsError(f"candidates is {self.candidates}: it must be at least 1")
 
+    @property
+    def measures_all(self) -> bool:
+        """Whether every candidate is measured alike, and not the most promising in a race."""
+        return self.effort == "exhaustive" or self.candidates is not None
+
     def options_of(self, method: HasOptions[Options]) -> Options:
         """Return the settings that a method is asked with.
 

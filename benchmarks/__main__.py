@@ -30,11 +30,11 @@ prepare(__name__, offline=True)
 
 import torch
 
+from attribution.models.quiet import quiet_libraries
 from attribution.plugins import plugins
 from attribution.workspace.workspace import checked_device
 from benchmarks.reports import publish
 from cli.commands import EMBEDDED, program_name
-from cli.environment import quiet_libraries
 from cli.parser import Parser
 from cli.status import exit_status, exit_with
 

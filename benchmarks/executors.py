@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 
 from attribution.errors import SettingsError
+from attribution.workspace.executors.base import Asked, executor_kinds, opened_executor
+from attribution.workspace.executors.local import LocalKind
 from attribution.workspace.root_manifest import MANIFEST
 from attribution.workspace.workspace import Workspace
 from benchmarks.reports import Report, machine, small_print
@@ -25,8 +27,6 @@ from benchmarks.rows import packed
 from cli.parser import positive_count
 from evaluation.markdown import table
 from precompute.binding import Sources, open_or_bind
-from precompute.executors.base import Asked, executor_kinds, opened_executor
-from precompute.executors.local import LocalKind
 from precompute.jobs.base import Job, all_jobs
 from precompute.running import Execution, run
 

@@ -27,7 +27,7 @@ from attribution.errors import SettingsError
 from attribution.gradients.features import D_TRAK, DAS, TRAK
 from attribution.query import Query, Settings
 from attribution.results import Ranking
-from attribution.unlearning.measuring import PART
+from attribution.unlearning.parts import PART
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Writer

@@ -1,4 +1,4 @@
-"""What a process sets before torch is imported, and what it asks of the libraries after."""
+"""What a process sets before torch is imported."""
 
 from __future__ import annotations
 
@@ -46,13 +46,3 @@ def set_environment(*, offline: bool) -> None:
         os.environ.setdefault(name, value)
     if offline:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-
-def quiet_libraries() -> None:
-    """Bars, warnings and advice of diffusers and transformers would come between our lines."""
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for logging in (diffusers.utils.logging, transformers.utils.logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()

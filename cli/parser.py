@@ -50,5 +50,27 @@ def add_offload(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_executor_flags(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the flags by which a person says who computes.
+
+    Args:
+        what: it is that they compute.
+    """
+    parser.add_argument(
+        "--executor",
+        default="local",
+        metavar="NAME",
+        help=f"who computes {what}: local (this process, the default), processes (several of them) or ray "
+        "(a cluster)",
+    )
+    parser.add_argument(
+        "--workers", type=positive_count, metavar="N", help="that compute at once (default: as many as fit)"
+    )
+    parser.add_argument("--address", help="of a Ray cluster, or auto (default: this machine alone)")
+    parser.add_argument(
+        "--gpus-per-task", type=positive_share, metavar="N", help="of a Ray worker (default 1 with cuda)"
+    )
+
+
 positive_share.__name__ = "number"
 positive_count.__name__ = "int"  # argparse says "invalid int value" for what is no number

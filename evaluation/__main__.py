@@ -30,9 +30,9 @@ import torch
 from attribution.methods import base as registry
 from attribution.methods.base import DEFAULT
 from attribution.models.batch import BATCH
+from attribution.models.quiet import quiet_libraries
 from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED, program_name
-from cli.environment import quiet_libraries
 from cli.parser import Parser, add_batch_size
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from evaluation.customised.arguments import add_customised

@@ -19,16 +19,16 @@ prepare(__name__)
 from attribution.encoders.base import encoder_readers
 from attribution.errors import SettingsError
 from attribution.models.offload import ask_to_offload
+from attribution.models.quiet import quiet_libraries
 from attribution.workspace.config import CONFIG
+from attribution.workspace.executors.base import Asked, opened_executor
 from attribution.workspace.workspace import Workspace
 from cli.commands import program_name
-from cli.environment import quiet_libraries
-from cli.parser import Parser, add_batch_size, add_offload, positive_count
+from cli.parser import Parser, add_batch_size, add_executor_flags, add_offload, positive_count
 from cli.status import OUT_OF_MEMORY, exit_status, exit_with
 from precompute.bars import counting, show
 from precompute.binding import bind, gone_without, open_or_bind, use_encoders
 from precompute.doctor import examine
-from precompute.executors.flags import add_executor_flags, chosen_executor
 from precompute.foreign_files import FOREIGN
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, passes, with_options
 from precompute.outlook import opening, outlook
@@ -97,7 +97,7 @@ def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
         sub.add_argument(f"--{name}", type=positive_count, default=default, help=words)
     if verb == "doctor":
         return
-    add_executor_flags(sub)
+    add_executor_flags(sub, "it")
     if verb != "all":
         sub.add_argument("--remake", action="store_true", help="make it even if it is there")
 
@@ -154,10 +154,11 @@ def _run_jobs(options: argparse.Namespace) -> int:
     jobs = [with_options(job, chosen) for job in jobs_in(workspace, jobs_of(options.verb))]
     if everything and (words := outlook(workspace, jobs, how)):
         print(words, file=sys.stderr, flush=True)
-    with chosen_executor(options) as executor:
+    asked = Asked(options.workers, options.address, options.gpus_per_task)
+    with opened_executor(options.executor, asked, options.device) as executor:
         for one_pass in passes(jobs):
-            asked = any(job.kind.command == options.verb for job in one_pass)
-            remake = asked and getattr(options, "remake", False)
+            by_name = any(job.kind.command == options.verb for job in one_pass)
+            remake = by_name and getattr(options, "remake", False)
             show(run_as_one(workspace, one_pass, how, remake, executor))
     if everything:
         print(opening(options.workspace, options.device), file=sys.stderr)

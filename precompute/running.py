@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from attribution.models.engine_setting import engine_asked_for
+from attribution.workspace.executors.base import Executor, Task, library_versions
+from attribution.workspace.executors.local import Local
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk, Plan, Writer
-from precompute.executors.base import Executor, Task, library_versions
-from precompute.executors.local import Local
 from precompute.jobs.base import Job
 
 
@@ -167,7 +167,10 @@ def _kept(
     jobs = [each.job for each in makers]
     together = jobs[0].one_pass(jobs) if len(jobs) > 1 else None
     with closing(executor.chunks(workspace, together or jobs[0], how.batch_size, tasks)) as made:
-        for task, chunk in made:
+        for found in made:
+            if found is None:
+                continue
+            task, chunk = found
             parts = together.apart(chunk) if together else [chunk]
             for each, part in zip(makers, parts, strict=True):
                 each.writer.add(task.number, part)

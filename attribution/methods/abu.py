@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -26,14 +27,12 @@ from attribution.results import Progress, Scores
 from attribution.unlearning import step as unlearning
 from attribution.unlearning.calibration import MAX_TRIALS, calibrated_step, linear_step
 from attribution.unlearning.holding import gradients_outside, held
-from attribution.unlearning.measuring import Remeasured, Worth, measured, self_check
+from attribution.unlearning.measuring import Remeasured, measured, self_check
+from attribution.unlearning.parts import Measuring
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import known_losses
 from attribution.workspace.workspace import Workspace
-
-# Of a draw of a training image, and what an image costs with the noises of some numbers.
-Measurement = tuple[Worth, Callable[[range], int]]
 
 
 @dataclass(frozen=True)
@@ -106,16 +105,16 @@ class AbU(RemembersUnlearned):
             "calibration_trials": unlearned.trials,
         }
         candidates = yield from self.promising(context, unlearned, candidates)
-        worth, draws_of = self.measurement(context, unlearned)
+        measuring = self.measuring(context, unlearned)
         warnings: tuple[str, ...] | None = None
         judged: Callable[[Scores], Scores] = unjudged
-        for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
+        for event in measured(candidates, workspace, context.settings, measuring):
             if not isinstance(event, Scores):
                 yield event
                 continue
             if warnings is None:  # what is to be seen first does not wait for the check
                 yield replace(event, details={**details, **event.details}, final=False)
-                remeasured = self._remeasured(context, unlearned)
+                remeasured = self._remeasured(context, unlearned)(workspace)
                 details["control_rise"] = yield from remeasured.control_rise(context.settings.seed)
                 warnings = self_check(unlearned.rise, details["control_rise"])
                 judged = yield from self.judging(context, unlearned)
@@ -128,10 +127,9 @@ class AbU(RemembersUnlearned):
         yield from ()
         return candidates
 
-    def measurement(self, context: QueryContext, unlearned: Unlearned) -> Measurement:
+    def measuring(self, context: QueryContext, unlearned: Unlearned) -> Measuring:
         """What each draw of a training image is worth: the rise of its loss."""
-        images = self._remeasured(context, unlearned)
-        return images.rises, images.draws_of
+        return self._remeasured(context, unlearned)
 
     def judging(
         self, context: QueryContext, unlearned: Unlearned
@@ -140,8 +138,8 @@ class AbU(RemembersUnlearned):
         yield from ()
         return unjudged
 
-    def _remeasured(self, context: QueryContext, unlearned: Unlearned) -> Remeasured:
-        return Remeasured(self.name, context.workspace, unlearned.weights, context.batch_size)
+    def _remeasured(self, context: QueryContext, unlearned: Unlearned) -> Callable[[Workspace], Remeasured]:
+        return partial(Remeasured, self.name, weights=unlearned.weights, batch_size=context.batch_size)
 
     def unlearn(self, context: QueryContext) -> Generator[Progress, None, Unlearned]:
         """Yield progress; return the weights that have forgotten the query."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64, Int
@@ -27,11 +28,12 @@ from attribution.errors import SettingsError
 from attribution.gradients.curvature import EigenKronecker
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import damped_curvature
-from attribution.methods.abu import AbU, AbUOptions, Measurement, unjudged
+from attribution.methods.abu import AbU, AbUOptions, unjudged
 from attribution.query import Candidates, Settings
 from attribution.results import Progress, Scores, ranked_rows
 from attribution.unlearning.caption_change import caption_changes, reads_captions
 from attribution.unlearning.movement import Moved, spread
+from attribution.unlearning.parts import Measuring
 from attribution.unlearning.racing import Rises
 from attribution.unlearning.step import Unlearned
 from attribution.workspace.baseline import mean_losses
@@ -55,6 +57,18 @@ class DivergenceOptions(AbUOptions):
         super().__post_init__()
         if self.timesteps < 1:
             raise SettingsError(f"timesteps is {self.timesteps}: it must be at least 1")
+
+
+class MovedShares(Moved):
+    """How far predictions move as a share of what each image's own loss is before."""
+
+    def worth(
+        self, rows: Int[ndarray, " n"], noises: range, stage: str
+    ) -> Generator[Progress, None, Rises]:
+        """Yield progress; return every draw's share."""
+        changes = yield from self.changes(rows, noises, stage)
+        found: Rises = changes / mean_losses(self.workspace, rows)[:, None, None]
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,15 +103,8 @@ class Divergence(AbU):
         first = ranked_rows(Scores(rows, changes), workspace.training_set)
         return replace(candidates, rows=rows[first[: context.settings.shortlist]])
 
-    def measurement(self, context: QueryContext, unlearned: Unlearned) -> Measurement:
-        images = self._moved(context, unlearned)
-
-        def shares(rows: Int[ndarray, " n"], noises: range, stage: str) -> Generator[Progress, None, Rises]:
-            changes = yield from images.changes(rows, noises, stage)
-            found: Rises = changes / self._units(context.workspace, rows)[:, None, None]
-            return found
-
-        return shares, images.draws_of
+    def measuring(self, context: QueryContext, unlearned: Unlearned) -> Measuring:
+        return self._moved(context, unlearned)
 
     def judging(
         self, context: QueryContext, unlearned: Unlearned
@@ -105,7 +112,7 @@ class Divergence(AbU):
         known, workspace = self._known_null(context.workspace, context.settings), context.workspace
         if known is None:
             return unjudged
-        images = self._moved(context, unlearned)
+        images = self._moved(context, unlearned)(workspace)
         few = yield from images.changes(known.rows, range(1), "comparing with unrelated pictures")
         scale = known.scale(few.mean(axis=(1, 2)))
         return lambda scores: known.held_against(scores, scale, self._units(workspace, scores.rows))
@@ -119,10 +126,11 @@ class Divergence(AbU):
         options = settings.options_of(self)
         return None if options.alpha is not None else known_null(workspace, asdict(options))
 
-    def _moved(self, context: QueryContext, unlearned: Unlearned) -> Moved:
-        workspace = context.workspace
-        probe = spread(workspace.probe, context.settings.options_of(self).timesteps)
-        return Moved(self.name, workspace, unlearned.weights, probe, context.batch_size)
+    def _moved(self, context: QueryContext, unlearned: Unlearned) -> Callable[[Workspace], Moved]:
+        probe = spread(context.workspace.probe, context.settings.options_of(self).timesteps)
+        weights, batch_size = unlearned.weights, context.batch_size
+        images = MovedShares if self.relative else Moved
+        return partial(images, self.name, weights=weights, probe=probe, batch_size=batch_size)
 
     def _units(self, workspace: Workspace, rows: Int[ndarray, " n"]) -> Float64[ndarray, " n"]:
         """Return in what the changes of some images are told: their own losses, or the unit of losses."""

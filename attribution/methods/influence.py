@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,46 @@ class InfluenceOptions(MethodOptions):
 
 
 @dataclass(frozen=True)
+class Products:
+    """The rise of every draw's loss to first order, at the matched step.
+
+    Attributes:
+        method: in whose name progress is yielded.
+        direction: `(F + delta)^-1 g_q / N`.
+        alpha: how far along it.
+        batch_size: of forward passes; of those that are differentiated at most `BLOCK`.
+    """
+
+    method: str
+    workspace: Workspace
+    direction: Weights
+    alpha: float
+    batch_size: int
+
+    def worth(
+        self, rows: Int[ndarray, " n"], noises: range, stage: str
+    ) -> Generator[Progress, None, Rises]:
+        """Yield progress; return each draw's product of its gradient with the direction."""
+        workspace, batch_size = self.workspace, min(self.batch_size, BLOCK)
+        probe, model = workspace.probe, workspace.model
+        yield from encoded(self.method, workspace, rows, self.batch_size)
+        latents, captions, ids = training_inputs(workspace, rows)
+        total = len(rows) * len(probe.timesteps) * len(noises)
+        products = np.empty(0)
+        yield Progress(self.method, stage, 0, total)
+        for done, products in product_sweep(
+            model, self.direction, latents, captions, ids, probe, noises, batch_size
+        ):
+            yield Progress(self.method, stage, done, total)
+        rises: Rises = self.alpha * products
+        return rises
+
+    def draws_of(self, noises: range) -> int:
+        """What one image takes, in forward passes."""
+        return BACKWARD * len(self.workspace.probe.timesteps) * len(noises)
+
+
+@dataclass(frozen=True)
 class Influence:
     """The derivative of each training image's loss along the query's unlearning step."""
 
@@ -96,41 +137,14 @@ class Influence:
             "gradient_draws": gradient.draws,
         }
 
-        def worth(rows: Int[ndarray, " n"], noises: range, stage: str) -> Generator[Progress, None, Rises]:
-            return (yield from self._products(context, direction, alpha, rows, noises, stage))
-
-        def draws_of(noises: range) -> int:
-            return BACKWARD * len(workspace.probe.timesteps) * len(noises)
-
-        for event in measured(candidates, workspace.probe, context.settings, worth, draws_of):
+        measuring = partial(
+            Products, self.name, direction=direction, alpha=alpha, batch_size=context.batch_size
+        )
+        for event in measured(candidates, workspace, context.settings, measuring):
             if isinstance(event, Scores):
                 yield replace(event, details={**details, **event.details})
             else:
                 yield event
-
-    def _products(
-        self,
-        context: QueryContext,
-        direction: Weights,
-        alpha: float,
-        rows: Int[ndarray, " n"],
-        noises: range,
-        stage: str,
-    ) -> Generator[Progress, None, Rises]:
-        """Yield progress; return the rise of every draw's loss to first order, at the matched step."""
-        workspace, batch_size = context.workspace, min(context.batch_size, BLOCK)
-        probe, model = workspace.probe, workspace.model
-        yield from encoded(self.name, workspace, rows, context.batch_size)
-        latents, captions, ids = training_inputs(workspace, rows)
-        total = len(rows) * len(probe.timesteps) * len(noises)
-        products = np.empty(0)
-        yield Progress(self.name, stage, 0, total)
-        for done, products in product_sweep(
-            model, direction, latents, captions, ids, probe, noises, batch_size
-        ):
-            yield Progress(self.name, stage, done, total)
-        rises: Rises = alpha * products
-        return rises
 
 
 METHODS = (Influence(),)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -74,6 +75,17 @@ class MucsOptions(MethodOptions):
             raise SettingsError(f"learning_rate is {self.learning_rate}: it must be a positive number")
 
 
+class Skewed(Remeasured):
+    """Of each draw how far its two losses are apart, see `skew`."""
+
+    def worth(
+        self, rows: Int[ndarray, " n"], noises: range, stage: str
+    ) -> Generator[Progress, None, Rises]:
+        """Yield progress; return the skew of every draw of some training images."""
+        before, after = yield from self.losses(rows, noises, stage)
+        return skew(before, after)
+
+
 @dataclass(frozen=True)
 class Mucs(RemembersUnlearned):
     """The skew of each training image's losses towards the model that has unlearned the query."""
@@ -96,8 +108,9 @@ class Mucs(RemembersUnlearned):
         workspace, settings = context.workspace, context.settings
         unlearned = yield from self.unlearn(context)
         self.remember(context, unlearned)
-        images = Remeasured(self.name, workspace, unlearned.weights, context.batch_size)
-        control_rise = yield from images.control_rise(settings.seed)
+        weights, batch_size = unlearned.weights, context.batch_size
+        measuring = partial(Skewed, self.name, weights=weights, batch_size=batch_size)
+        control_rise = yield from measuring(workspace).control_rise(settings.seed)
         details: dict[str, Any] = {
             "learning_rate": unlearned.alpha,
             "steps": unlearned.trials,
@@ -108,11 +121,7 @@ class Mucs(RemembersUnlearned):
         }
         warnings = self_check(unlearned.rise, control_rise)
 
-        def worth(rows: Int[ndarray, " n"], noises: range, stage: str) -> Generator[Progress, None, Rises]:
-            before, after = yield from images.losses(rows, noises, stage)
-            return skew(before, after)
-
-        for event in measured(candidates, workspace.probe, settings, worth, images.draws_of):
+        for event in measured(candidates, workspace, settings, measuring):
             if isinstance(event, Scores):
                 yield replace(event, details={**details, **event.details}, warnings=warnings)
             else:

@@ -1,13 +1,13 @@
 """Training images measured draw by draw at the workspace's own probe: what the methods that measure share.
 
-What a draw of a training image is worth is a function of the method (`Worth`): the rise of its loss under
-other weights (`Remeasured`), or whatever else can be had of one draw. Every candidate alike, or in a race
-for the best of them within a budget (`attribution.unlearning.racing`), is decided here.
+What a draw of a training image is worth is a function of the method (`Measurement`): the rise of its loss
+under other weights (`Remeasured`), or whatever else can be had of one draw. Every candidate alike, or in
+a race for the best of them within a budget (`attribution.unlearning.racing`), is decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from attribution.models.losses import check_finite, loss_sweep
 from attribution.query import Candidates, Settings
 from attribution.results import Progress, Scores
 from attribution.rng import generator
+from attribution.unlearning.parts import Measurement, Measuring, Part, parts
 from attribution.unlearning.racing import Rises, Standing, mean_and_error, race
 from attribution.workspace.baseline import (
     captions_each,
@@ -36,10 +37,6 @@ from attribution.workspace.workspace import Workspace
 
 CONTROLS = 16  # random training images whose loss should not rise with the query's
 CONTROL_SHARE = 0.25  # of the query's rise: above it, unlearning was not selective
-PART = 128  # images of a full measurement between two looks at the ranking
-
-# (rows, numbers of the noises, what is being done) => each draw's worth; yields its progress
-Worth = Callable[[Int[ndarray, " n"], range, str], Generator[Progress, None, Rises]]
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,8 @@ class Remeasured:
             return of_larger_mean(*of_sides)
         mean: Rises = np.mean(of_sides, axis=0)
         return mean
+
+    worth = rises
 
     def losses(
         self, rows: Int[ndarray, " n"], noises: range, stage: str, flipped: bool = False
@@ -144,44 +143,34 @@ def encoded(
 
 
 def measured(
-    candidates: Candidates,
-    probe: Probe,
-    settings: Settings,
-    worth: Worth,
-    draws_of: Callable[[range], int],
+    candidates: Candidates, workspace: Workspace, settings: Settings, measuring: Measuring
 ) -> Iterator[Progress | Scores]:
-    """Progress, and the scores of candidates as they get better: the mean worth of their draws.
-
-    Args:
-        draws_of: what one image costs with the noises of these numbers, in forward passes.
-    """
+    """Progress, and the scores of candidates as they get better: the mean worth of their draws."""
     if candidates.race:
-        yield from _raced(candidates, probe, settings, worth, draws_of)
+        yield from _raced(candidates, workspace.probe, settings, measuring(workspace))
     else:
-        yield from _all_alike(candidates, probe, worth)
+        yield from _all_alike(candidates, workspace, measuring)
 
 
-def _all_alike(candidates: Candidates, probe: Probe, worth: Worth) -> Iterator[Progress | Scores]:
+def _all_alike(
+    candidates: Candidates, workspace: Workspace, measuring: Measuring
+) -> Iterator[Progress | Scores]:
     """Every candidate in full, in order of promise; yields the scores so far after each part."""
-    noises = range(probe.noises)
+    noises = range(workspace.probe.noises)
     total = len(candidates.rows)
     values, stderr = np.empty(total), np.empty(total)
-    for start in range(0, total, PART):
-        rows = candidates.rows[start : start + PART]
-        stage = f"measuring training images {start + 1:,} to {start + len(rows):,} of {total:,}"
-        worths = yield from worth(rows, noises, stage)
-        end = start + len(rows)
-        values[start:end], stderr[start:end] = mean_and_error(worths)
+    for event in parts(workspace, measuring, candidates.rows, noises):
+        if not isinstance(event, Part):
+            yield event
+            continue
+        start, end = event.places.start, event.places.stop
+        values[start:end], stderr[start:end] = mean_and_error(event.worths)
         errors = None if len(noises) < 2 else stderr[:end].copy()
         yield Scores(candidates.rows[:end], values[:end].copy(), errors, final=end == total)
 
 
 def _raced(
-    candidates: Candidates,
-    probe: Probe,
-    settings: Settings,
-    worth: Worth,
-    draws_of: Callable[[range], int],
+    candidates: Candidates, probe: Probe, settings: Settings, measurement: Measurement
 ) -> Iterator[Progress | Scores]:
     """The most promising candidates, as far as the budget goes; yields a ranking after each round."""
     rows, noises = candidates.rows, max(2, probe.noises)
@@ -190,12 +179,12 @@ def _raced(
         return range(round_number * noises, (round_number + 1) * noises)
 
     def cost(round_number: int) -> int:
-        return draws_of(numbers(round_number))
+        return measurement.draws_of(numbers(round_number))
 
     def measure(positions: Int[ndarray, " n"], number: int) -> Generator[object, None, Rises]:
         again = f"measuring the best again, round {number}"
         stage = again if number else "measuring the most promising"
-        worths = yield from worth(rows[positions], numbers(number), stage)
+        worths = yield from measurement.worth(rows[positions], numbers(number), stage)
         return worths
 
     for event in race(len(rows), settings.top_k, settings.budget, cost(0), cost, measure):

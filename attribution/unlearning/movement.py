@@ -80,6 +80,8 @@ class Moved:
         found: Rises = changes[0]
         return found
 
+    worth = changes
+
     def draws_of(self, noises: range) -> int:
         """How many forward passes one image takes."""
         return PASSES * len(self.probe.timesteps) * len(noises)

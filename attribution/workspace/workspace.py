@@ -59,6 +59,7 @@ class Workspace:
         self.folder, self.config, self.device = folder, config, checked_device(device)
         self.batch_size = batch_size
         self.store = Store(folder)
+        self.executor: Any = None  # who else measures training images, an `Executor`; None: no one
         self._model, self._encoders = model, dict(encoders or {})
         self._training_set = training_set
         self._checkpoints: dict[str, DiffusionModel] = {}

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from attribution.plugins import plugins
 from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.executors.base import Maker
 from attribution.workspace.vector_index import write_index
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
@@ -30,15 +31,7 @@ Kind = ArtifactKind[Any]
 J = TypeVar("J", bound="Job")
 
 
-class MakesChunks(Protocol):
-    """What executors are given: a job, or several that are one pass."""
-
-    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
-        """Return the arrays of some consecutive rows; a function of nothing else."""
-        ...
-
-
-class OnePass(MakesChunks, Protocol):
+class OnePass(Maker, Protocol):
     """Several jobs that read the same draws, of which each is differentiated once."""
 
     def apart(self, chunk: Chunk) -> Sequence[Chunk]:
@@ -47,7 +40,7 @@ class OnePass(MakesChunks, Protocol):
 
 
 @runtime_checkable
-class Job(MakesChunks, Protocol):
+class Job(Maker, Protocol):
     """What makes one artifact."""
 
     @property

@@ -14,8 +14,8 @@ from attribution.engine import attribute
 from attribution.gradients.stored import GRADIENTS
 from attribution.query import Query
 from attribution.results import Attribution
-from attribution.unlearning import measuring
-from attribution.unlearning.measuring import PART
+from attribution.unlearning import parts
+from attribution.unlearning.parts import PART
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
@@ -94,7 +94,7 @@ def test_a_cut_workspace_answers(first_forty: Workspace) -> None:
 def test_every_size_is_asked_the_same_and_timed(
     tiny_world: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (measuring, scaling):
+    for module in (parts, scaling):
         monkeypatch.setattr(module, "PART", 16)
     few_draws = functools.partial(quick, {"draws": 64, "calibration_draws": 8}, budget=200)
     monkeypatch.setattr(scaling, "Settings", lambda seed, **more: few_draws(seed=seed, **more))

@@ -146,8 +146,7 @@ def declared(part: str) -> set[str]:
     """What a part may import; benchmarks drive the page in a browser, as the tests do."""
     further = {
         "benchmarks": ["requirements-dev.txt"],
-        "attribution": ["requirements-data.txt"],
-        "precompute": ["requirements-scale.txt"],
+        "attribution": ["requirements-data.txt", "requirements-scale.txt"],
     }
     files = ["requirements.txt", *further.get(part, [])]
     lines = [line for name in files for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,20 +16,21 @@ import pytest
 from attribution.errors import MismatchError, SettingsError, WorkerError
 from attribution.gradients.stored import FISHER
 from attribution.workspace.baseline import LOSSES
-from attribution.workspace.workspace import Workspace
-from attribution.workspace.writer import Chunk
-from precompute.__main__ import main
-from precompute.executors.base import (
+from attribution.workspace.executors.base import (
     Asked,
+    Made,
+    Maker,
     Order,
     Task,
     library_versions,
     machine_here,
     opened_executor,
 )
-from precompute.executors.local import Local
-from precompute.executors.processes import Processes
-from precompute.executors.workers import Lost, Outcome, WithWorkers, Worker
+from attribution.workspace.executors.local import Local
+from attribution.workspace.executors.processes import Processes
+from attribution.workspace.executors.workers import Lost, Outcome, WithWorkers, Worker
+from attribution.workspace.workspace import Workspace
+from precompute.__main__ import main
 from precompute.jobs.base import Job, job_of, with_options
 from precompute.running import Execution, run
 from tests.conftest import Foreign
@@ -54,10 +55,10 @@ class Shuffled(Local):
     """Makes chunks in another order than asked."""
 
     def chunks(
-        self, workspace: Workspace, job: Job, batch_size: int, tasks: Sequence[Task]
-    ) -> Iterator[tuple[Task, Chunk]]:  # type: ignore[override]
+        self, workspace: Workspace, maker: Maker, batch_size: int, tasks: Sequence[Task]
+    ) -> Generator[Made, None, None]:
         order = np.random.default_rng(3).permutation(len(tasks))
-        yield from super().chunks(workspace, job, batch_size, [tasks[k] for k in order])
+        yield from super().chunks(workspace, maker, batch_size, [tasks[k] for k in order])
 
 
 def made(workspace: Workspace, job: Job, executor: object) -> dict[str, bytes]:
@@ -115,10 +116,12 @@ class Killing(WithWorkers):
     killed = False
 
     def chunks(
-        self, workspace: Workspace, job: Job, batch_size: int, tasks: Sequence[Task]
-    ) -> Iterator[tuple[Task, Chunk]]:  # type: ignore[override]
-        for made in super().chunks(workspace, job, batch_size, tasks):
+        self, workspace: Workspace, maker: Maker, batch_size: int, tasks: Sequence[Task]
+    ) -> Generator[Made, None, None]:
+        for made in super().chunks(workspace, maker, batch_size, tasks):
             yield made
+            if made is None:
+                continue
             victims = [each for each in psutil.Process().children(recursive=True) if _computes(each)]
             if victims:
                 victims[-1].kill()

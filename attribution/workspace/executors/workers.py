@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from attribution.errors import MismatchError, WorkerError
+from attribution.workspace.executors.base import Made, Maker, Order, Task, machine_here
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.executors.base import Order, Task, machine_here
-from precompute.jobs.base import MakesChunks
 
 IN_HAND = 2  # tasks of a worker: it goes on while the chunk that it has made is being kept
 AHEAD = 8  # chunks, for each worker, between the first that is still being made and the last that is begun
+PULSE = 0.3  # seconds after which it is said that nothing has come: one may want to stop
 PATIENCE = 5  # losses of a worker, on average over all, after which no chunk has been made
 
 
@@ -35,12 +35,13 @@ class Worker:
 
     def __init__(self) -> None:
         self._workspace: Workspace | None = None
+        self._opened_as: tuple[object, ...] = ()
         self._serial = ""
 
     def outcome(self, order: Order, task: Task) -> Chunk | Exception:
         """Return the chunk, or what went wrong in making it, for the process that keeps chunks to raise."""
         try:
-            return order.job.chunk(self._opened(order), task.rows, order.batch_size)
+            return order.maker.chunk(self._opened(order), task.rows, order.batch_size)
         except Exception as problem:
             return problem
 
@@ -48,20 +49,22 @@ class Worker:
         """Return at once: a worker that answers is there."""
 
     def _opened(self, order: Order) -> Workspace:
-        if self._workspace is None:
+        opened_as = (order.folder, order.device, order.passes)
+        if self._workspace is None or self._opened_as != opened_as:
             torch.set_num_threads(order.machine.threads)
             if difference := order.machine.difference(machine_here(order.device)):
                 raise MismatchError(
                     f"a worker has {difference}, so its numbers would be rounded otherwise: let all "
                     "machines be alike, the one that runs this command too"
                 )
-            self._workspace = Workspace.open(order.folder, order.device, order.passes)
+            self._workspace, self._opened_as = Workspace.open(*opened_as), opened_as
         if order.serial != self._serial:
             self._workspace.forget()
             self._serial = order.serial
         return self._workspace
 
 
+@runtime_checkable
 class Workers(Protocol):
     """Some workers, wherever they are. Those that are lost are replaced."""
 
@@ -78,7 +81,7 @@ class Workers(Protocol):
         ...
 
     def returned(self) -> list[tuple[Task, Outcome]]:
-        """Wait until something comes of what was given, or a worker is there anew: then maybe nothing."""
+        """Wait until something comes of what was given, or for `PULSE`: then maybe nothing has."""
         ...
 
     def drop(self) -> None:
@@ -93,9 +96,9 @@ class WithWorkers:
         self.workers = workers
 
     def chunks(
-        self, workspace: Workspace, job: MakesChunks, batch_size: int, tasks: Sequence[Task]
-    ) -> Generator[tuple[Task, Chunk], None, None]:
-        order = Order.of(workspace, job, batch_size)
+        self, workspace: Workspace, maker: Maker, batch_size: int, tasks: Sequence[Task]
+    ) -> Generator[Made, None, None]:
+        order = Order.of(workspace, maker, batch_size)
         waiting, given, losses = deque(tasks), dict[int, Task](), 0
         try:
             while waiting or given:
@@ -103,7 +106,10 @@ class WithWorkers:
                     task = waiting.popleft()
                     self.workers.give(order, task)
                     given[task.number] = task
-                for task, outcome in self.workers.returned():
+                returned = self.workers.returned()
+                if not returned:
+                    yield None
+                for task, outcome in returned:
                     del given[task.number]
                     if isinstance(outcome, Lost):
                         losses += 1

@@ -1,20 +1,21 @@
-"""What an executor is: who computes the chunks of a job, here or elsewhere, in whatever order.
+"""What an executor is: who computes what is made of a workspace chunk by chunk, here or elsewhere.
 
-A chunk depends on the workspace, the job and its rows alone, so it doesn't matter who makes it, how often
-it is begun, or which comes first. An executor returns chunks; one process keeps them
-(`precompute.running`).
+A chunk depends on the workspace, its maker and its rows alone, so it doesn't matter who makes it, how often
+it is begun, or which comes first. An executor returns chunks; one process keeps them: a job's
+(`precompute.running`), or an answer's parts (`attribution.unlearning.parts`).
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import pickle
 import uuid
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -22,9 +23,9 @@ from attribution.errors import SettingsError
 from attribution.plugins import named, plugins
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
-from precompute.jobs.base import MakesChunks
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
+HERE = "local"  # the executor that is this very process
 FAISS = ("faiss-cpu", "faiss-gpu")  # one of them: both are the module `faiss`
 
 
@@ -34,6 +35,15 @@ def library_versions() -> dict[str, str]:
     there = {each.metadata["Name"] for each in importlib.metadata.distributions()}
     names = (*LIBRARIES, *(name for name in FAISS if name in there))
     return {name: importlib.metadata.version(name) for name in names}
+
+
+@runtime_checkable
+class Maker(Protocol):
+    """What makes chunks: a job, or what measures training images. It can be told another process."""
+
+    def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
+        """Return the arrays of some consecutive rows; a function of nothing else."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,42 +93,52 @@ def machine_here(device: str) -> Machine:
 
 @dataclass(frozen=True)
 class Order:
-    """What all chunks of one run of a job share, as plain values that another process can be told.
+    """What all chunks of one run share, as plain values that another process can be told.
 
     Attributes:
         folder: of the workspace; a worker opens it under this very path.
         passes: draws of one pass through the model that the workspace allows.
-        batch_size: as `Job.chunk` has it.
+        batch_size: as `Maker.chunk` has it.
         machine: that a worker must be alike.
-        serial: tells one run of a job from the next, before which an artifact may have been made anew.
+        serial: tells one run from the next, before which an artifact may have been made anew.
     """
 
     folder: Path
     device: str
     passes: int
-    job: MakesChunks
+    maker: Maker
     batch_size: int
     machine: Machine
     serial: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
-    def of(cls, workspace: Workspace, job: MakesChunks, batch_size: int) -> Order:
-        """Return what workers are told of a job in this process's workspace."""
+    def of(cls, workspace: Workspace, maker: Maker, batch_size: int) -> Order:
+        """Return what workers are told of this process's workspace."""
         folder, device = workspace.folder.resolve(), workspace.device
-        return cls(folder, device, workspace.batch_size, job, batch_size, machine_here(device))
+        return cls(folder, device, workspace.batch_size, maker, batch_size, machine_here(device))
+
+    @cached_property
+    def told(self) -> bytes:
+        """What another process is sent, once for all its tasks: its tensors as plain bytes."""
+        return pickle.dumps(self)
 
 
+# A chunk with its task; None where nothing has come for a while, so that one may stop.
+Made = tuple[Task, Chunk] | None
+
+
+@runtime_checkable
 class Executor(Protocol):
-    """Who computes chunks; between jobs it keeps what took long to set up."""
+    """Who computes chunks; between runs it keeps what took long to set up."""
 
     def chunks(
-        self, workspace: Workspace, job: MakesChunks, batch_size: int, tasks: Sequence[Task]
-    ) -> Generator[tuple[Task, Chunk], None, None]:
+        self, workspace: Workspace, maker: Maker, batch_size: int, tasks: Sequence[Task]
+    ) -> Generator[Made, None, None]:
         """Yield each chunk as soon as it is made, each once, in any order.
 
         Raises:
             WorkerError: workers are lost, again and again.
-            WhenceError: whatever the job itself cannot do.
+            WhenceError: whatever the maker itself cannot do.
         """
         ...
 
@@ -143,6 +163,7 @@ class Asked:
         return [each.name for each in fields(self) if getattr(self, each.name) is not None]
 
 
+@runtime_checkable
 class ExecutorKind(Protocol):
     """One way to compute chunks, found by being in this room.
 
@@ -162,7 +183,7 @@ class ExecutorKind(Protocol):
 @cache
 def executor_kinds() -> Mapping[str, ExecutorKind]:
     """Return every way, by name."""
-    return {kind.name: kind for kind in plugins("precompute.executors", "EXECUTORS")}
+    return {kind.name: kind for kind in plugins("attribution.workspace.executors", "EXECUTORS")}
 
 
 def opened_executor(name: str, asked: Asked, device: str) -> AbstractContextManager[Executor]:
@@ -179,3 +200,23 @@ def opened_executor(name: str, asked: Asked, device: str) -> AbstractContextMana
             flag = word.replace("_", "-")
             raise SettingsError(f"--{flag} is not for the executor {name}: leave it out, or use {others}")
     return kind.opened(asked, device)
+
+
+def opened_helpers(
+    name: str, asked: Asked, device: str, measures_all: bool = True
+) -> AbstractContextManager[Executor | None]:
+    """Return who else measures training images: the executor of a name, or None if it is this process.
+
+    Args:
+        measures_all: whether every candidate is measured: of a race each round waits for the one before.
+
+    Raises:
+        UnknownNameError, SettingsError: as `opened_executor` does; or there is nothing to share out.
+    """
+    opened = opened_executor(name, asked, device)
+    if name != HERE and not measures_all:
+        raise SettingsError(
+            f"--executor {name} shares out what is measured of every candidate: it goes with --effort "
+            "exhaustive, or with --candidates"
+        )
+    return nullcontext() if name == HERE else opened

@@ -6,25 +6,23 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from attribution.workspace.executors.base import HERE, Asked, Executor, Made, Maker, Task
 from attribution.workspace.workspace import Workspace
-from attribution.workspace.writer import Chunk
-from precompute.executors.base import Asked, Executor, Task
-from precompute.jobs.base import MakesChunks
 
 
 class Local:
     """Uses the workspace as it is open here."""
 
     def chunks(
-        self, workspace: Workspace, job: MakesChunks, batch_size: int, tasks: Sequence[Task]
-    ) -> Generator[tuple[Task, Chunk], None, None]:
+        self, workspace: Workspace, maker: Maker, batch_size: int, tasks: Sequence[Task]
+    ) -> Generator[Made, None, None]:
         for task in tasks:
-            yield task, job.chunk(workspace, task.rows, batch_size)
+            yield task, maker.chunk(workspace, task.rows, batch_size)
 
 
 @dataclass(frozen=True)
 class LocalKind:
-    name: str = "local"
+    name: str = HERE
     takes: tuple[str, ...] = ()
 
     def opened(self, asked: Asked, device: str) -> AbstractContextManager[Executor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -11,13 +12,13 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from cli.environment import quiet_libraries
-from precompute.executors.base import Asked, Executor, Order, Task
-from precompute.executors.workers import IN_HAND, Lost, Outcome, WithWorkers, Worker
+from attribution.models.quiet import quiet_libraries
+from attribution.workspace.executors.base import Asked, Executor, Order, Task
+from attribution.workspace.executors.workers import IN_HAND, PULSE, Lost, Outcome, WithWorkers, Worker
 
 # From one process that has imported torch and computed nothing: a lost worker is there again at once.
 CONTEXT = multiprocessing.get_context("forkserver")
-PRELOADED = ["precompute.executors.processes", "attribution.models.stable_diffusion"]
+PRELOADED = ["attribution.workspace.executors.processes", "attribution.models.stable_diffusion"]
 
 
 @dataclass
@@ -27,6 +28,7 @@ class _Process:
     process: BaseProcess
     connection: Connection
     tasks: list[Task] = field(default_factory=list)
+    told: str = ""  # the serial of the last order that it knows
 
     def end(self) -> None:
         self.process.kill()
@@ -53,12 +55,15 @@ class Processes:
         least = min(self._there, key=lambda each: len(each.tasks))
         least.tasks.append(task)
         with suppress(OSError):  # it is gone, which `returned` finds out
-            least.connection.send((order, task))
+            if least.told != order.serial:
+                least.connection.send_bytes(order.told)
+                least.told = order.serial
+            least.connection.send_bytes(pickle.dumps(task))
 
     def returned(self) -> list[tuple[Task, Outcome]]:
         busy = {each.connection: each for each in self._there if each.tasks}
         found: list[tuple[Task, Outcome]] = []
-        for connection in wait(list(busy)):
+        for connection in wait(list(busy), PULSE):
             each = busy[connection]  # type: ignore[index]  # these are the very connections that were given
             try:
                 outcome = each.connection.recv()
@@ -91,8 +96,11 @@ def work(connection: Connection) -> None:
     worker = Worker()
     try:
         while True:
-            order, task = connection.recv()
-            connection.send(worker.outcome(order, task))
+            told = pickle.loads(connection.recv_bytes())
+            if isinstance(told, Order):
+                order = told
+            else:
+                connection.send(worker.outcome(order, told))
     except (EOFError, OSError):
         return
 

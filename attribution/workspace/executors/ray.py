@@ -18,12 +18,20 @@ import numpy as np
 import torch
 
 from attribution.errors import SettingsError, WorkerError
+from attribution.workspace.executors.base import Asked, Executor, Order, Task
+from attribution.workspace.executors.workers import (
+    IN_HAND,
+    PATIENCE,
+    PULSE,
+    Lost,
+    Outcome,
+    WithWorkers,
+    Worker,
+)
 from attribution.workspace.writer import Chunk
-from precompute.executors.base import Asked, Executor, Order, Task
-from precompute.executors.workers import IN_HAND, PATIENCE, Lost, Outcome, WithWorkers, Worker
 
 INSTALL = "pip install -e .[scale]"  # in the checkout
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 # What is to be alike in the workers: what is computed with, and what libraries may do.
 PASSED_ON = (
     "WHENCE_ENGINE",
@@ -62,6 +70,7 @@ class Actors:
         self._ray, self._count = ray, count
         self._kind = ray.remote(num_cpus=cpus, num_gpus=gpus)(Worker)
         self._there: list[_Actor] = []
+        self._told: tuple[str, Any] = ("", None)  # the serial of the last order, and where it is kept
 
     def count(self) -> int:
         return self._count
@@ -81,12 +90,14 @@ class Actors:
 
     def give(self, order: Order, task: Task) -> None:
         least = min(filter(self._room, self._there), key=lambda each: len(each.tasks))
-        least.tasks[least.handle.outcome.remote(order, task)] = task
+        if self._told[0] != order.serial:
+            self._told = order.serial, self._ray.put(order)
+        least.tasks[least.handle.outcome.remote(self._told[1], task)] = task
 
     def returned(self) -> list[tuple[Task, Outcome]]:
         waited = [key for each in self._there for key in each.tasks]
         waited += [each.coming for each in self._there if each.coming is not None]
-        done, _ = self._ray.wait(waited, num_returns=1)
+        done, _ = self._ray.wait(waited, num_returns=1, timeout=PULSE)
         return [found for key in done for found in self._of(key)]
 
     def _of(self, key: Any) -> Iterator[tuple[Task, Outcome]]:
