@@ -88,7 +88,9 @@ def machine_here(device: str) -> Machine:
     name = (
         torch.backends.cpu.get_cpu_capability() if device == "cpu" else torch.cuda.get_device_name(device)
     )
-    return Machine(name, torch.get_num_threads(), tuple(library_versions().items()))
+    # FAISS makes no chunk: it joins them, in the process that keeps them. So nodes may have the GPU's.
+    versions = ((name, version) for name, version in library_versions().items() if name not in FAISS)
+    return Machine(name, torch.get_num_threads(), tuple(versions))
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,8 @@ def _ray() -> ModuleType:
 def _opened(ray: ModuleType, asked: Asked, device: str) -> Iterator[Executor]:
     cpus = float(torch.get_num_threads())
     gpus = asked.gpus_per_task if asked.gpus_per_task is not None else float(device != "cpu")
-    _join(ray, asked, cpus)
     try:
+        _join(ray, asked, cpus)
         count = asked.workers or _capacity(ray, cpus, gpus)
         workers = Actors(ray, count, cpus, gpus)
         try:
@@ -177,6 +177,7 @@ def _join(ray: ModuleType, asked: Asked, cpus: float) -> None:
 
     Raises:
         SettingsError: there is none at that address.
+        WorkerError: this machine's own cannot be begun.
     """
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     environment = {"env_vars": {**passed, "PYTHONPATH": str(ROOT)}}
@@ -186,9 +187,14 @@ def _join(ray: ModuleType, asked: Asked, cpus: float) -> None:
         own = {"num_cpus": max(wanted, os.cpu_count() or 1), "include_dashboard": False}
     try:
         ray.init(asked.address, runtime_env=environment, log_to_driver=False, logging_level="ERROR", **own)
-    except (ConnectionError, ValueError) as problem:
+    except Exception as problem:  # Ray's own is a bare one where its processes are too slow to begin
         reason = " ".join(str(problem).split())[:200]
-        raise SettingsError(f"there is no Ray cluster at {asked.address}: {reason}") from None
+        if asked.address is not None:
+            raise SettingsError(f"there is no Ray cluster at {asked.address}: {reason}") from problem
+        raise WorkerError(
+            f"Ray did not begin on this machine ({reason}): try again when it is less busy, or use "
+            "--executor processes"
+        ) from problem
 
 
 def _capacity(ray: ModuleType, cpus: float, gpus: float) -> int:
