@@ -139,7 +139,9 @@ def test_what_the_model_never_knew_does_not_come_first(tiny_world: Workspace) ->
     context = QueryContext(tiny_world, query_of(tiny_world), QUICK)
     after = unlearned(tiny_world)
     plain, relative = (
-        returned(each.measurement(context, after)[0](rows, range(1), "measuring")).mean(axis=(1, 2))
+        returned(each.measuring(context, after)(tiny_world).worth(rows, range(1), "measuring")).mean(
+            axis=(1, 2)
+        )
         for each in (Divergence(), Divergence(name="relative-divergence", relative=True))
     )
     order = np.argsort(mean_losses(tiny_world, rows))
