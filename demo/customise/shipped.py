@@ -140,6 +140,7 @@ def move_together(folder: Path) -> None:
         return Path(os.path.relpath(path, folder.resolve())).as_posix()
 
     config = Workspace.open(folder).config
+    assert isinstance(config.dataset, str), "what is shipped was trained on one list of pictures"
     replace(
         config,
         model=seen(config.model),
