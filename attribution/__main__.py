@@ -37,14 +37,14 @@ from attribution.methods.base import (
     could_be_asked,
     method,
     methods,
+    told_options,
     usual_methods,
-    with_options,
 )
 from attribution.methods.finding import finding_of, summary
 from attribution.models.base import Generation
 from attribution.models.offload import ask_to_offload
 from attribution.models.quiet import quiet_libraries
-from attribution.query import EFFORTS, Box, MethodOptions, Query, Settings
+from attribution.query import EFFORTS, Box, Query, Settings
 from attribution.results import Attribution, Progress, Ranking
 from attribution.serialization import to_json
 from attribution.workspace.executors.base import Asked, opened_helpers
@@ -199,23 +199,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         effort=options.effort,
         candidates=_candidates(options.candidates),
         batch_size=options.batch_size,
-        options=_method_options(options.option, options.alpha),
+        options=told_options(options.option, options.alpha),
     )
-
-
-def _method_options(given: list[str], alpha: float | None) -> dict[str, MethodOptions]:
-    """The options of single methods: `METHOD.NAME=VALUE`, and alpha for each method that takes a step."""
-    stepping = [name for name, each in methods().items() if hasattr(each.options, "alpha")]
-    chosen: dict[str, dict[str, Any]] = {}
-    if alpha is not None:
-        chosen = {name: {"alpha": alpha} for name in stepping}
-    for words in given:
-        place, _, value = words.partition("=")
-        name, _, option = place.partition(".")
-        if not option or not value:
-            raise SettingsError(f"--option {words!r}: write METHOD.NAME=VALUE, such as abu.damping=0.05")
-        chosen.setdefault(name, {})[option] = None if value == "none" else value
-    return {name: with_options(method(name), values) for name, values in chosen.items()}
 
 
 def _candidates(given: str | None) -> int | tuple[str, ...] | None:

@@ -5,7 +5,7 @@ Each module binds `METHODS`, one method a row of the page. `random.py` is the wo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from enum import Enum, IntEnum
 from functools import cache
@@ -210,3 +210,26 @@ def check_answerable(each: Method, query: Query) -> None:
 def available(each: Method, workspace: Workspace) -> bool:
     """Whether everything that a method needs has been precomputed."""
     return all(workspace.has(kind) for kind in each.needs(workspace))
+
+
+def told_options(given: Sequence[str], alpha: float | None = None) -> dict[str, MethodOptions]:
+    """Return the options of single methods as a person writes them: `METHOD.NAME=VALUE`.
+
+    Args:
+        alpha: of each method that takes a step.
+
+    Raises:
+        SettingsError: words are none of these, or a method has no such option.
+        UnknownNameError: there is no such method.
+    """
+    stepping = [name for name, each in methods().items() if hasattr(each.options, "alpha")]
+    chosen: dict[str, dict[str, Any]] = {}
+    if alpha is not None:
+        chosen = {name: {"alpha": alpha} for name in stepping}
+    for words in given:
+        place, _, value = words.partition("=")
+        name, _, option = place.partition(".")
+        if not option or not value:
+            raise SettingsError(f"--option {words!r}: write METHOD.NAME=VALUE, such as abu.damping=0.05")
+        chosen.setdefault(name, {})[option] = None if value == "none" else value
+    return {name: with_options(method(name), values) for name, values in chosen.items()}
