@@ -46,15 +46,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
     parser.add_argument("--host", default=host, metavar="H", help="address to serve on")
     parser.add_argument("--port", type=int, default=port, metavar="P", help="port to serve on")
-    help_of_auth = "a file with USER:PASSWORD, which everyone is asked for"
-    parser.add_argument("--auth", type=Path, metavar="FILE", help=help_of_auth)
-    parser.add_argument(
-        "--allow-host",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="further names by which the page is opened, such as a proxy's",
-    )
+    words = "a file with USER:PASSWORD, which everyone is asked for"
+    parser.add_argument("--auth", type=Path, metavar="FILE", help=words)
+    words = "further names by which the page is opened, such as a proxy's"
+    parser.add_argument("--allow-host", nargs="+", default=[], metavar="NAME", help=words)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     add_offload(parser)
     parser.add_argument("--threads", type=positive_count, metavar="N", help="CPU threads of the model")

@@ -53,9 +53,8 @@ def results_grid(
         truth: the true answer, where it is known.
         told: it is marked.
     """
-    out = rows_standing_out(shown)
+    out, marked = rows_standing_out(shown), truth if told else None
     look = Look(most, out if only_out else None)
-    marked = truth if told else None
     ranks = ranks_by_id(shown, look)
     rows = [
         _blank(strip) if strip.ranking is None else _answered(strip, strip.ranking, ranks, look, marked)
@@ -63,14 +62,13 @@ def results_grid(
         if strip.ranking is not None or strip.problem or waiting
     ]
     there = answered(shown)
-    unsure = [_unsure(*each, ranks, look) for each in there if positions_of(each[1], look)[1]]
     better = [] if only_out else [_better(*each, ranks) for each in there if _has_better(each[1])]
     doubtful = [strip.key for strip in shown if _is_doubtful(strip)]
     said = [*warnings, *(words for _, ranking in there for words in ranking.warnings)]
     return render(
         "results_grid.html",
         rows=rows,
-        unsure=unsure,
+        unsure=[_unsure(*each, ranks, look) for each in there if positions_of(each[1], look)[1]],
         better=better,
         errors=f"{UNSURE:g}",
         warnings=list(dict.fromkeys(map(_capital, said))),
