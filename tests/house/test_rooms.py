@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serialization": {"errors", "data", "results"},
     "models": {"errors", "rng", "plugins", "query", "data"},
     "encoders": {"errors", "plugins"},
-    "workspace": {"errors", "rng", "data", "models", "encoders"},
+    "workspace": {"errors", "rng", "plugins", "data", "models", "encoders"},
     "gradients": {*VALUES, "data", "models", "workspace"},
     "unlearning": {*VALUES, "data", "models", "workspace", "gradients"},
     "analysis": {*VALUES, "data", "models", "encoders", "workspace", "gradients", "unlearning"},

@@ -12,9 +12,9 @@ import pytest
 from attribution.encoders.base import Encoder
 from attribution.gradients.stored import EKFAC, FISHER, KFAC
 from attribution.models.base import DiffusionModel
+from attribution.workspace.executors.base import Asked, Executor, opened_executor
 from attribution.workspace.workspace import Workspace
 from precompute import outlook as reckoning
-from precompute.executors.base import Asked, Executor, opened_executor
 from precompute.jobs.base import Job, all_jobs, job_of, jobs_in, passes, with_options
 from precompute.outlook import outlook
 from precompute.running import Execution, run, run_as_one

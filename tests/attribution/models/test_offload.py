@@ -136,7 +136,7 @@ def test_without_a_gpu_there_is_nothing_to_offload(
     foreign_world: Foreign, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Law: To offload on a CPU is refused in a word, by every command that has the flag."""
-    from app.__main__ import main as page
+    from app.__main__ import arguments, begin
     from attribution.__main__ import main as ask
 
     monkeypatch.delenv(VARIABLE, raising=False)
@@ -146,10 +146,11 @@ def test_without_a_gpu_there_is_nothing_to_offload(
     for command, given in (
         (precompute, ["losses", "--workspace", folder]),
         (ask, [picture, "--caption", "a square", "--workspace", folder]),
-        (page, ["--workspace", folder, "--port", "7987"]),
     ):
         assert command([*given, "--offload"]) == 2
         assert capsys.readouterr().err.startswith(words)
+    with pytest.raises(SettingsError, match="nothing to take off"):
+        begin(arguments(["--workspace", folder, "--offload"]))
     with pytest.raises(SettingsError, match="nothing to take off"):
         ask_to_offload("cpu")
     assert not is_offloaded("cpu"), "what was refused is not remembered"

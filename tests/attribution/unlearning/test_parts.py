@@ -119,7 +119,7 @@ def test_a_race_cannot_be_shared_out(workspace: Workspace, capsys: pytest.Captur
 
 @pytest.mark.slow
 def test_processes_measure_what_this_process_would(workspace: Workspace, tmp_path: Path) -> None:
-    """Law: `--executor` changes no number of an answer."""
+    """Law: Whoever computes an answer (`--executor`) changes no number of it."""
     example = workspace.training_set.examples[5]
     asked = [str(workspace.training_set.folder / example.file_name), "--caption", example.caption]
     asked += [
