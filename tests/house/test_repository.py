@@ -67,8 +67,8 @@ def test_every_requirement_is_pinned_and_torch_comes_first() -> None:
 
 def test_nothing_is_pickled() -> None:
     # safetensors and .npy only: unpickling a file runs whatever it says. A training checkpoint (the
-    # optimizer's state) is read by the restricted unpickler. Workers are sent their tasks through pipes that
-    # only the process which started them holds.
+    # optimizer's state) is read by the restricted unpickler. Workers are sent their tasks through pipes
+    # that only the process which started them holds.
     """Law: No code of ours pickles, or unpickles what could run, but for its own worker processes."""
     dangerous = re.compile(
         r"\bimport pickle|\btorch\.load\((?!.*weights_only=True)|\bload\(.*allow_pickle=True"
