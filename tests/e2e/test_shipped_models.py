@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from attribution.methods.base import DEFAULT
 from benchmarks.serving import served
 from demo.customise.shipped import SHIPPED
 from tests.e2e.conftest import PATIENCE, ids_of
@@ -16,7 +17,7 @@ from tests.e2e.test_access import violations
 from tests.e2e.test_arrival import arriving
 from tests.worlds import EMBEDDED
 
-NAME, METHOD = SHIPPED[0], "divergence"
+NAME, METHOD = SHIPPED[0], DEFAULT
 FOLDER = EMBEDDED / "customised" / NAME
 EXEMPLARS = set(json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))["images"])
 
