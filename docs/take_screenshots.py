@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from attribution.methods.base import DEFAULT
 from benchmarks.serving import served
 
 ROOT = Path(__file__).parent.parent
@@ -69,7 +70,7 @@ def methods_of(part: str) -> Callable[[Page], None]:
     def do(page: Page) -> None:
         page.locator("#beside input").first.check(force=True)
         expect(page.locator("#shown-part")).to_be_visible()
-        first = page.locator('.strip[data-key="divergence"] .cell').first
+        first = page.locator(f'.strip[data-key="{DEFAULT}"] .cell').first
         expect(first).to_be_visible()
         before = str(first.get_attribute("aria-label"))
         page.locator("#shown-part label").filter(has_text=part).click()
@@ -81,7 +82,7 @@ def methods_of(part: str) -> Callable[[Page], None]:
 def opened(page: Page) -> None:
     """A training image, looked at closely."""
     methods_of("Part B")(page)
-    page.locator('.strip[data-key="divergence"] .cell').nth(1).click()
+    page.locator(f'.strip[data-key="{DEFAULT}"] .cell').nth(1).click()
     expect(page.locator("dialog.detail")).to_be_visible()
     expect(page.locator(".detail-map img").first).to_be_visible()
     page.wait_for_timeout(500)
