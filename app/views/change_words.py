@@ -37,7 +37,7 @@ def listed(words: Sequence[str]) -> str:
 
 def counted(number: int, noun: str) -> str:
     """ "1 picture", "2 pictures"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def capital(words: str) -> str:

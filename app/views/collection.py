@@ -7,7 +7,7 @@ from typing import Any
 
 from app.frontend.templates import render
 from app.runs.collection import Collection, Leaning, MethodShare, Question
-from app.views.change_words import change_words
+from app.views.change_words import change_words, counted
 from app.views.counterfactual import NOT_AGAINST, sets_view
 from app.views.counterfactual_sets import SetTitle
 from app.views.history import when
@@ -64,7 +64,7 @@ def headline(found: Leaning) -> str:
     base, first = found.collection.base, own.first
     said = (
         f"{percent(first.value)} of the first images that {method(own.method).title} names for "
-        f"{_counted(own.pictures, 'picture')} are of it; of the whole training set {percent(base)} are"
+        f"{counted(own.pictures, 'picture')} are of it; of the whole training set {percent(base)} are"
     )
     if first.low is None or first.high is None:
         return f"{said}."
@@ -172,7 +172,3 @@ def _width(share: MeanShare) -> str:
 def _cell(collection: Collection, row: int) -> dict[str, Any]:
     example = collection.training_set.examples[row]
     return {"id": example.id, "row": row, "caption": example.caption}
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

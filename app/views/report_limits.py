@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from app.runs.run import Part, Run
+from app.views.change_words import capital, listed
 from app.views.scores import lines_of
 from attribution.analysis.agreement import ranks_all
 from attribution.analysis.evidence import Evidence
@@ -61,10 +62,8 @@ def _standing_out(rankings: Mapping[str, Ranking]) -> str:
 
 
 def _titles(names: list[str]) -> str:
-    titles = [method(name).title for name in names]
-    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
+    return listed([method(name).title for name in names])
 
 
 def _capital(words: str) -> str:
-    words = words if words.endswith(".") else f"{words}."
-    return words[:1].upper() + words[1:]
+    return capital(words if words.endswith(".") else f"{words}.")

@@ -13,6 +13,7 @@ from numpy import ndarray
 from app.frontend.templates import render
 from app.runs.selection import MOST, SHOWN, Strip, answered, nothing_stands_out
 from app.runs.truth import Truth
+from app.views.change_words import capital
 from app.views.pictures import data_uri
 from app.views.scores import (
     Figures,
@@ -71,7 +72,7 @@ def results_grid(
         unsure=[_unsure(*each, ranks, look) for each in there if positions_of(each[1], look)[1]],
         better=better,
         errors=f"{UNSURE:g}",
-        warnings=list(dict.fromkeys(map(_capital, said))),
+        warnings=list(dict.fromkeys(map(capital, said))),
         doubtful=doubtful,
         nothing=_nothing_in_words(shown, doubtful),
         stands_out=STANDS_OUT,
@@ -110,10 +111,6 @@ def _nothing_in_words(shown: Sequence[Strip], doubtful: Sequence[str]) -> str:
     if not parts:
         return ""
     return "Nothing stands out." if everywhere else f"Nothing stands out in {' and '.join(parts)}."
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def ranks_by_id(shown: Sequence[Strip], look: Look | int = SHOWN) -> dict[str, dict[str, int]]:
@@ -219,7 +216,7 @@ def _head(strip: Strip) -> dict[str, Any]:
         "key": strip.key,
         "about": strip.method.description,
         "title": strip.title,
-        "problem": _capital(strip.problem),
+        "problem": capital(strip.problem),
         "crop": _crop(strip),
         "true": "",
         "by": "" if strip.title == strip.method.title else strip.method.title,

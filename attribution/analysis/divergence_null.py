@@ -10,7 +10,7 @@ with every question. Whatever is left has the null of `attribution.analysis.sign
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from attribution.analysis.significance import (
     Null,
     counted,
     null_on_scale,
-    related_captions,
+    related_to,
 )
 from attribution.gradients.stored import EKFAC, OF_MODEL, curvature_checksum
 from attribution.results import Scores
@@ -113,11 +113,6 @@ def _read(workspace: Workspace, artifact: Artifact) -> DivergenceNull:
     if (divergences < 0).any():
         raise artifact.corrupt("divergences.npy holds negative squares")
     return divergence_null(divergences.T, related_to(captions, rows))
-
-
-def related_to(captions: Sequence[str], rows: Int[ndarray, " controls"]) -> Bool[ndarray, "n controls"]:
-    """Whether each training image's caption shares a telling word with those of some rows."""
-    return related_captions(captions, [captions[int(row)] for row in rows])
 
 
 CONTROL_DIVERGENCES = ArtifactKind("control-divergences", (*OF_MODEL, "probe"), _read)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from attribution.analysis.control_queries import controls_for
-from attribution.analysis.significance import FEWEST, Judgement, Null, null_of, related_captions
+from attribution.analysis.significance import FEWEST, Judgement, Null, null_of, related_to
 from attribution.results import Scores
 from attribution.rng import generator
 from attribution.workspace.cache import Cache
@@ -42,7 +42,7 @@ def kernel_null(workspace: Workspace, key: str, scores_under: ScoresUnder) -> Nu
         return known
     captions, controls = workspace.training_set.captions, min(controls_for(count), count)
     rows = np.sort(generator(0, "kernel controls", count).choice(count, controls, replace=False))
-    related = related_captions(captions, [captions[int(row)] for row in rows])
+    related = related_to(captions, rows)
     related[rows, np.arange(controls)] = True
     found = null_of(scores_under(rows), related)
     remembered.put(key, found)

@@ -153,6 +153,11 @@ def related_captions(captions: Sequence[str], controls: Sequence[str]) -> Bool[n
     return shared
 
 
+def related_to(captions: Sequence[str], rows: Int[ndarray, " controls"]) -> Bool[ndarray, "n controls"]:
+    """Whether each training caption shares such a word with those in some rows."""
+    return related_captions(captions, [captions[int(row)] for row in rows])
+
+
 def common_words(workspace: Workspace) -> set[str]:
     """The words that say nothing of what a training image shows: in more than `COMMON` of all captions."""
     return workspace.training_set.words_in_more_than(COMMON)
@@ -186,7 +191,7 @@ def _null(workspace: Workspace, artifact: Artifact) -> Null:
     if rows.is_floating_point() or rows.min() < 0 or rows.max() >= len(captions):
         raise artifact.corrupt("controls.safetensors names captions that there are not")
     queries = stored["vectors"].double().numpy() * stored["units"].numpy()[:, None]
-    words = related_captions(captions, [captions[int(row)] for row in rows])
+    words = related_to(captions, rows.numpy())
     return null_of(gradients.products(queries), words)
 
 
