@@ -53,6 +53,7 @@ VERBS = {**FIRST, **{job.kind.command: job.description for job in all_jobs()}, *
 
 
 SOURCED = ("doctor", "all", "init")  # they are given a model and a training set
+WITHOUT_MODELS = ("status", "seal")  # the libraries of models, which take seconds to import, are not asked
 
 
 def parser() -> argparse.ArgumentParser:
@@ -111,7 +112,8 @@ def _job_options(verb: str) -> dict[str, tuple[int | None, str]]:
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit status: 0 done, 2 bad input, 130 interrupted."""
     options = parser().parse_args(arguments)
-    quiet_libraries()
+    if options.verb not in WITHOUT_MODELS:
+        quiet_libraries()
     return exit_status(
         lambda: _done(options),
         stopped="stopped; run the same command again to continue",

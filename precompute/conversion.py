@@ -14,8 +14,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import diffusers
-
 from attribution.errors import ModelError, SettingsError
 from attribution.models.adapter_files import LEFT_BY_TRAINING, tensor_names
 from attribution.models.pickles import PICKLES, unpickled_tensors, write_plain
@@ -117,6 +115,8 @@ def _is_whole(names: list[str]) -> bool:
 
 def _pipeline_of(single: Path, part: Path, configuration: Path | None) -> Iterator[Path]:
     """A pipeline folder of a whole model in one file."""
+    import diffusers  # seconds to import, for this command alone
+
     if configuration is None:
         raise SettingsError(
             f"{single.name} is a whole model in one file: give --config PIPELINE_FOLDER, a pipeline of its "

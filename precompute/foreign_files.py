@@ -12,7 +12,6 @@ from attribution.workspace.workspace import Workspace
 from precompute.adopting import adopt
 from precompute.bars import counting
 from precompute.conversion import convert
-from precompute.import_abu import import_abu
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,8 @@ def _add_import_flags(sub: argparse.ArgumentParser) -> None:
 
 
 def _import_abu(options: argparse.Namespace) -> int:
+    from precompute.import_abu import import_abu  # it imports diffusers, which takes seconds
+
     given = (options.folder, options.workspace, options.base, options.dataset or options.folder)
     with counting("training set") as progress:
         for line in import_abu(*given, options.device, progress):

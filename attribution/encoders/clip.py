@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import CLIPModel, CLIPTokenizer
 
 from attribution.encoders.base import (
     EncoderReader,
@@ -32,12 +32,17 @@ ENDS = (
 
 
 class ClipEncoder:
-    """Pictures and captions in one space."""
+    """Pictures and captions in one space.
+
+    Args:
+        model: a CLIPModel of the transformers library, and its tokenizer.
+        mean, std: of the pixels, a channel.
+    """
 
     def __init__(
         self,
-        model: CLIPModel,
-        tokenizer: CLIPTokenizer,
+        model: Any,
+        tokenizer: Any,
         mean: Sequence[float],
         std: Sequence[float],
     ):
@@ -85,6 +90,8 @@ def open_clip(source: str, device: str) -> ClipEncoder:
     Raises:
         ModelError: it is not there, not a whole CLIPModel, or the hub cannot be reached.
     """
+    from transformers import CLIPModel, CLIPTokenizer  # seconds to import: where a checkpoint is read
+
     try:
         model, loading = CLIPModel.from_pretrained(
             source, use_safetensors=True, output_loading_info=True, dtype=torch.float32

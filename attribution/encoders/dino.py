@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, PreTrainedModel, ViTModel
 
 from attribution.encoders.base import (
     EncoderReader,
@@ -34,9 +33,15 @@ READ_OUT = "class token, largest and smallest patch tokens"
 
 
 class DinoEncoder:
-    """Pictures alone."""
+    """Pictures alone.
 
-    def __init__(self, model: PreTrainedModel, size: int, mean: Sequence[float], std: Sequence[float]):
+    Args:
+        model: a vision transformer of the transformers library.
+        size: of the pictures that it is shown, in pixels.
+        mean, std: of the pixels, a channel.
+    """
+
+    def __init__(self, model: Any, size: int, mean: Sequence[float], std: Sequence[float]):
         self.model, self.size, self.mean, self.std = model, size, tuple(mean), tuple(std)
         # Between the class token and the patches; DINOv2 may have some.
         self.registers = int(getattr(model.config, "num_register_tokens", 0))
@@ -75,6 +80,8 @@ def open_dino(source: str, device: str) -> DinoEncoder:
     Raises:
         ModelError: it is not there, not a whole vision transformer, or the hub cannot be reached.
     """
+    from transformers import AutoConfig, AutoModel, ViTModel  # seconds to import: where it is read
+
     try:
         config = AutoConfig.from_pretrained(source)
         options = {"use_safetensors": True, "output_loading_info": True, "dtype": torch.float32}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from diffusers.loaders import TextualInversionLoaderMixin
-
 
 def spelled_out(captions: Sequence[str], tokenizer: Any) -> list[str]:
     """Captions in which each token that has several embeddings is written once for each of them.
@@ -17,5 +15,7 @@ def spelled_out(captions: Sequence[str], tokenizer: Any) -> list[str]:
     added = tokenizer.added_tokens_encoder
     if not any(f"{token}_1" in added for token in added):
         return list(captions)
+    from diffusers.loaders import TextualInversionLoaderMixin  # seconds to import, and seldom needed
+
     converted: list[str] = TextualInversionLoaderMixin().maybe_convert_prompt(list(captions), tokenizer)
     return converted
