@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 from precompute.__main__ import main
 from tests.faults.disk import Call, Disk, Fault
@@ -64,7 +65,8 @@ class Jobs:
             shutil.copytree(self._room / "bound", self._workspace)
 
     def _run(self, disk: Disk) -> tuple[int, str]:
-        return outcome(main, self._command, disk)
+        with patch("precompute.__main__.outlook", return_value=""):  # timing passes was most of a run
+            return outcome(main, self._command, disk)
 
     def _wrong(self, status: int, said: str) -> str:
         if status == 0:
