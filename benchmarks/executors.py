@@ -28,7 +28,7 @@ from cli.parser import positive_count
 from evaluation.markdown import table
 from precompute.binding import Sources, open_or_bind
 from precompute.jobs.base import Job, all_jobs
-from precompute.running import Execution, run
+from precompute.running import CHUNK, Execution, run
 
 LOCAL = LocalKind.name
 WORDS = """\
@@ -75,9 +75,7 @@ class Executors:
         parser.add_argument("--images", type=positive_count, default=20_000, metavar="N", help="(20,000)")
         parser.add_argument("--executor", choices=others, default="processes", help="(processes)")
         parser.add_argument("--workers", type=positive_count, nargs="+", default=[2, 4], metavar="N")
-        parser.add_argument(
-            "--chunk", type=positive_count, default=Execution().chunk, help="images a chunk"
-        )
+        parser.add_argument("--chunk", type=positive_count, default=CHUNK, help="images a chunk")
         parser.add_argument("--job", choices=jobs, default="latents", help="whose artifact is made")
         parser.add_argument("--cache", type=Path, default=Path("build/executors"), metavar="DIR")
 

@@ -39,7 +39,7 @@ from evaluation.markdown import table
 from precompute.bars import show
 from precompute.binding import Sources, open_or_bind
 from precompute.jobs.base import job_of, jobs_of
-from precompute.running import Execution, plan, run
+from precompute.running import Execution, plan, rows_of_chunk, run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 ROUNDS = 3
@@ -138,11 +138,13 @@ def take_known_losses(workspace: Workspace, source: Workspace, how: Execution) -
     same_losses = all(workspace.fingerprints[key] == source.fingerprints[key] for key in ("model", "probe"))
     if not (same_images and same_losses):
         return
-    with Writer(workspace.folder, plan(workspace, job_of(LOSSES), how)) as writer:
+    job = job_of(LOSSES)
+    size = rows_of_chunk(workspace, job, how)
+    with Writer(workspace.folder, plan(workspace, job, how)) as writer:
         if writer.up_to_date():
             return
         for chunk in writer.missing():
-            rows = slice(chunk * how.chunk, (chunk + 1) * how.chunk)
+            rows = slice(chunk * size, (chunk + 1) * size)
             if rows.stop <= known:
                 writer.add(chunk, {"losses": np.array(source.load(LOSSES)[rows])})
 

@@ -32,7 +32,7 @@ from precompute.doctor import examine
 from precompute.foreign_files import FOREIGN
 from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, passes, with_options
 from precompute.outlook import opening, outlook
-from precompute.running import Execution, run_as_one
+from precompute.running import CHUNK, SUMS, Execution, run_as_one
 from precompute.sealing import seal
 from precompute.source_flags import add_sources, encoders_of, sources_of
 from precompute.status import problems
@@ -86,14 +86,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:
-    standard = Execution()
     sub.add_argument(
         "--chunk",
         type=positive_count,
-        default=standard.chunk,
-        help=f"training images a chunk, the unit that survives an interruption (default {standard.chunk})",
+        help=f"training images a chunk, the unit that survives an interruption (default {CHUNK}; of what "
+        f"adds up, such as fisher, as many as leave at most {SUMS} chunks)",
     )
-    add_batch_size(sub, standard.batch_size)
+    add_batch_size(sub, Execution().batch_size)
     for name, (default, words) in _job_options(verb).items():
         sub.add_argument(f"--{name}", type=positive_count, default=default, help=words)
     if verb == "doctor":

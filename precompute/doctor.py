@@ -22,7 +22,7 @@ from attribution.models.prompts import spelled_out
 from attribution.workspace.config import Config, stored_source
 from attribution.workspace.create import askable
 from attribution.workspace.workspace import Workspace, checked_device
-from attribution.workspace.writer import KEPT
+from attribution.workspace.writer import MOST_AT_ONCE
 from precompute.binding import (
     Sources,
     chosen_adapters,
@@ -190,7 +190,7 @@ def _planned(
 def _plan_of(job: Job, workspace: Workspace, pace: Pace) -> Planned:
     rows, work = job.count(workspace), job.work(workspace)
     seconds = 0.0 if work == Work() else rows * pace.seconds(work)
-    return Planned(job.kind.folder, rows, job.unit, seconds, work.stored, KEPT * work.sums)
+    return Planned(job.kind.folder, rows, job.unit, seconds, work.stored, MOST_AT_ONCE * work.sums)
 
 
 def _model_facts(model: DiffusionModel, sources: Sources) -> Iterator[tuple[str, str]]:

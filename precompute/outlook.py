@@ -35,7 +35,7 @@ def rows_left(workspace: Workspace, job: Job, how: Execution) -> int:
         begun = json.loads((part / PLAN).read_text(encoding="utf-8")) == planned.to_json()
     except (OSError, ValueError):
         begun = False
-    return max(rows - chunks_done(part) * rows_of_chunk(job, how), 0) if begun else rows
+    return max(rows - chunks_done(part) * rows_of_chunk(workspace, job, how), 0) if begun else rows
 
 
 def outlook(workspace: Workspace, jobs: Sequence[Job], how: Execution) -> str:

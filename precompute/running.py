@@ -38,22 +38,27 @@ class Step:
     note: str | None = None
 
 
+CHUNK = 64  # rows, unless asked
+SUMS = 100  # that are written of an artifact that is one, unless asked: a kill costs a hundredth of it
+
+
 @dataclass(frozen=True)
 class Execution:
     """How a job is run; it changes what comes of it by rounding at most.
 
     Attributes:
-        chunk: rows (training images) a chunk: the unit that survives an interruption.
+        chunk: rows (training images) a chunk: the unit that survives an interruption. None for `CHUNK`, and
+            for more where each chunk's end writes a sum: there are then at most `SUMS` of them.
         batch_size: of forward and backward passes inside a chunk.
     """
 
-    chunk: int = 64
+    chunk: int | None = None
     batch_size: int = 256
 
 
 def plan(workspace: Workspace, job: Job, how: Execution) -> Plan:
     """What a job will make: all that its bytes depend on."""
-    chunk = rows_of_chunk(job, how)
+    chunk = rows_of_chunk(workspace, job, how)
     made_with = {
         "chunk": chunk,
         "batch_size": how.batch_size,
@@ -65,9 +70,12 @@ def plan(workspace: Workspace, job: Job, how: Execution) -> Plan:
     return Plan(job.kind.folder, workspace.expected(job.kind), job.settings(workspace), made_with, count)
 
 
-def rows_of_chunk(job: Job, how: Execution) -> int:
+def rows_of_chunk(workspace: Workspace, job: Job, how: Execution) -> int:
     """How many rows the job's chunks have, but for the last one."""
-    return how.chunk if job.most_rows is None else min(how.chunk, job.most_rows)
+    chunk = how.chunk or CHUNK
+    if how.chunk is None and job.adds_up:
+        chunk = max(CHUNK, -(-job.count(workspace) // SUMS))
+    return chunk if job.most_rows is None else min(chunk, job.most_rows)
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,8 @@ def _chunks_made(
 
     A chunk that an earlier sitting has kept for some is made for the others alone.
     """
-    total, unit, size = unfinished[0].rows, unfinished[0].job.unit, rows_of_chunk(unfinished[0].job, how)
+    first, total = unfinished[0].job, unfinished[0].rows
+    unit, size = first.unit, rows_of_chunk(workspace, first, how)
     tasks = _tasks(frozenset().union(*(each.missing for each in unfinished)), size, total)
     name, done, fresh = ", ".join(each.name for each in unfinished), total - _rows(tasks), 0
     notes = dict.fromkeys(note for each in unfinished if (note := _note(each, size)))

@@ -37,6 +37,7 @@ Add = Callable[[Chunk, Chunk], Chunk]  # the sum so far and the next chunk => th
 
 CHUNK, SUM = "chunk", "sum"  # of one chunk, of all up to one: what a file in the `.part` folder is called
 KEPT = 2  # sums: the last may be damaged by a power cut
+MOST_AT_ONCE = KEPT + 1  # on the disk, in one process: while the next is written, none is taken away
 PLAN = "plan.json"
 WHOLE = "whole"
 IMPORTED = "imported"  # a setting of what was made elsewhere: no choice of a job made it otherwise

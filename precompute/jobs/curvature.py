@@ -3,7 +3,7 @@
 All three are expectations over per-draw gradients, of the same draws: those that are asked for together are
 made in one pass. Chunks hold float64 *sums* and how many draws are in
 them, so that a short last chunk counts for what it is; they are added as they come, in order, and divided
-once.
+once. A chunk's sum is as large as the artifact however many images it is of: the more, the less is written.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from precompute.work import Work, basis_bytes, weight_bytes
 
 COUNT = "draws in the sums"
 SIZE = "size of "  # before a name: what tells how many draws an estimate effectively rests on
+AT_ONCE = 64  # training images whose latents and captions are held at once
 ENOUGH = 200  # effective draws of a layer: two seeds then differ by about a tenth
 Means = dict[str, Float64[Tensor, "rows columns"]]
 OWNER = ": "  # between the artifact and the name of an array, in a chunk of several
@@ -147,8 +148,18 @@ def _sums_of_all(
     jobs: Sequence[Expectation], workspace: Workspace, rows: range, batch_size: int
 ) -> list[Sums]:
     """What some training images add to each: of jobs with the same draws."""
-    given, spread = training_inputs(workspace, rows), workspace.load(ALLOTMENT)
-    batches = draw_batches(workspace.model, *given, *jobs[0].draws_read, batch_size, spread)
+    spread, read = workspace.load(ALLOTMENT), jobs[0].draws_read
+    batches = (
+        batch
+        for start in range(0, len(rows), AT_ONCE)
+        for batch in draw_batches(
+            workspace.model,
+            *training_inputs(workspace, rows[start : start + AT_ONCE]),
+            *read,
+            batch_size,
+            spread,
+        )
+    )
     return summed_at_once(batches, [job.collects(workspace) for job in jobs])
 
 
