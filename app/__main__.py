@@ -1,8 +1,8 @@
 """Open the page.
 
 python app.py [--workspace DIR ...] [--host H] [--port P] [--auth FILE] [--allow-host NAME ...]
-              [--device cpu|cuda] [--offload] [--threads N] [--batch-size N] [--executor NAME]
-              [--workers N] [--runs DIR]
+              [--device cpu|cuda] [--offload] [--offload-denoiser] [--threads N] [--batch-size N]
+              [--executor NAME] [--workers N] [--runs DIR]
 python app.py --keep-examples [--workspace DIR ...]
 """
 
@@ -104,7 +104,7 @@ def begin(found: argparse.Namespace) -> None:
     if found.offload:
         from attribution.models.offload import ask_to_offload
 
-        ask_to_offload(found.device)
+        ask_to_offload(found.device, found.offload)
     (keep_examples if found.keep_examples else run)(found)
 
 

@@ -167,7 +167,7 @@ def _answer(options: argparse.Namespace) -> None:
     given = _given(options, box) if options.prompt is None else None
     generation = None if options.prompt is None else _generation(options)
     if options.offload:
-        ask_to_offload(options.device)
+        ask_to_offload(options.device, options.offload)
     workspace = Workspace.open(options.workspace, options.device)
     names = options.method or usual_methods(DEFAULT_METHODS, could_be_asked(workspace))
     chosen = [method(name) for name in names]

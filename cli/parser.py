@@ -42,11 +42,19 @@ def add_batch_size(parser: argparse.ArgumentParser, default: int | None = None) 
 
 
 def add_offload(parser: argparse.ArgumentParser) -> None:
-    """Add the flag by which a GPU is spared what it doesn't need all the time."""
+    """Add the flags by which a GPU is spared what it does not need all the time."""
     parser.add_argument(
         "--offload",
-        action="store_true",
+        action="store_const",
+        const="1",
         help="keep text encoders and autoencoder in the system's memory, but for while the GPU needs them",
+    )
+    parser.add_argument(
+        "--offload-denoiser",
+        dest="offload",
+        action="store_const",
+        const="denoiser",
+        help="the denoiser's weights too, each layer's but for its call: for one larger than the GPU; slow",
     )
 
 

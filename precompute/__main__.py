@@ -121,8 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _done(options: argparse.Namespace) -> int:
-    if getattr(options, "offload", False):
-        ask_to_offload(options.device)
+    if offload := getattr(options, "offload", None):
+        ask_to_offload(options.device, offload)
     actions = ACTIONS | {verb: each.action for verb, each in FOREIGN.items()}
     return actions.get(options.verb, _run_jobs)(options)
 

@@ -44,11 +44,12 @@ from attribution.models.layer_calls import (
 from attribution.models.layers import LORA, selected, selector
 from attribution.models.loss_weights import recorded_loss_weight, weighted
 from attribution.models.memory import GRADIENT, PREDICTION, WHOLE, MemoryBudget, mean_gradient
-from attribution.models.offload import HOME, Offloaded, is_offloaded
+from attribution.models.offload import HOME, Offloaded, is_denoiser_offloaded, is_offloaded
 from attribution.models.parametrisation import parametrisation_of
 from attribution.models.pipeline_files import fingerprint_of, load, load_checkpoint
 from attribution.models.precision import SINGLE, Precision
 from attribution.models.skeletons import Skeletons
+from attribution.models.visiting import come_when_called
 
 Asked = Callable[..., Any]  # a denoiser, or what stands for one
 
@@ -101,6 +102,8 @@ class DenoiserModel(MakesPictures):
             parametrisation_of(self.scheduler, self.device, folder), recorded_loss_weight(self.scheduler)
         )
         self._offloads = is_offloaded(device.type)
+        self._visits = is_denoiser_offloaded(device.type)
+        self._home = HOME if self._visits else self.device  # of the denoiser's weights
         self._hold(pipeline, folder)
         denoiser = getattr(pipeline, self.layout.denoiser)
         self._budget = MemoryBudget(type(denoiser)._supports_gradient_checkpointing)
@@ -129,7 +132,7 @@ class DenoiserModel(MakesPictures):
         """Hold a denoiser, and what is read off its weights."""
         chosen = selected(denoiser, self.layers, source)
         rounded, exact = self.precision.rounded(denoiser, chosen)
-        self.denoiser = frozen(rounded, self.device)
+        self.denoiser = frozen(rounded, self._home)
         # Convolutions run a tenth to a fifth faster so, on CPU and CUDA alike (benchmarks, `layout`).
         self.denoiser.to(memory_format=torch.channels_last)
         layers = {name: frozen(module, self.device) for name, module in exact.items()}
@@ -137,11 +140,11 @@ class DenoiserModel(MakesPictures):
         self._biases = {name: layer.bias for name, layer in layers.items()}
         self._reads_captions = selector(self.layers).reads_captions
         loaded = {name: layer.weight.detach() for name, layer in chosen.items()}
-        self._skeletons = Skeletons(self.denoiser, loaded)
+        self._skeletons = Skeletons(self.denoiser, loaded, self._prepared)
         self.all_shapes: Mapping[str, tuple[int, ...]] = {
             name: tuple(weight.shape) for name, weight in self.denoiser.named_parameters()
         }
-        self._whole_skeletons = Skeletons(self.denoiser, {})
+        self._whole_skeletons = Skeletons(self.denoiser, {}, self._prepared)
         times = torch.arange(self.num_train_timesteps, device=self.device)
         self._engine = Engine(
             Denoiser(
@@ -155,6 +158,11 @@ class DenoiserModel(MakesPictures):
                 self.compiles,
             )
         )
+
+    def _prepared(self, denoiser: nn.Module) -> None:
+        """Have a copy of the denoiser's modules run on the device, wherever its weights lie."""
+        if self._visits:
+            come_when_called(denoiser, self.device, self._budget)
 
     @property
     def engine(self) -> str:
@@ -240,7 +248,7 @@ class DenoiserModel(MakesPictures):
             # What it does not depend on has a gradient of zero.
             gradients = torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
         losses = masked_mean(errors.detach(), mask)
-        exact = (self.precision.predicted(gradient) / scale for gradient in gradients)
+        exact = (self.precision.predicted(each.to(self._home)) / scale for each in gradients)
         return losses, dict(zip(leaves, exact, strict=True))
 
     def _calls(self, weights: Weights, captions: Conditioning) -> Mapping[str, LayerCall]:

@@ -1,8 +1,9 @@
 """Parts of a model that lie in the system's memory until they are called: `--offload`, `WHENCE_OFFLOAD=1`.
 
 Text encoders and autoencoders are called now and then, the denoiser all the time: it alone stays on the
-device. (The library's own hooks move a part back when another is called, or not at all where it fails; here
-a question may fail, and two threads may call the same part.)
+device, unless it is larger than that: `--offload-denoiser`, `WHENCE_OFFLOAD=denoiser` (`visiting`).
+(The library's own hooks move a part back when another is called, or not at all where it fails; here a
+question may fail, and two threads may call the same part.)
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from torch import nn
 from attribution.errors import SettingsError
 
 VARIABLE = "WHENCE_OFFLOAD"
-ON = "1"
+ON, DENOISER_TOO = "1", "denoiser"
 HOME = torch.device("cpu")
 
 
-def ask_to_offload(device: str) -> None:
+def ask_to_offload(device: str, what: str = ON) -> None:
     """Have models that this process and its workers open from now on leave their parts off the device.
+
+    Args:
+        what: `ON`, or `DENOISER_TOO`.
 
     Raises:
         SettingsError: see `is_offloaded`.
     """
     before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = ON
+    os.environ[VARIABLE] = what
     try:
         is_offloaded(device)
     except SettingsError:
@@ -44,13 +48,24 @@ def is_offloaded(device: str) -> bool:
             value.
     """
     setting = os.environ.get(VARIABLE, "")
-    if setting not in ("", ON):
-        raise SettingsError(f"{VARIABLE}={setting} is not known: set it to {ON}, or not at all")
+    if setting not in ("", ON, DENOISER_TOO):
+        raise SettingsError(
+            f"{VARIABLE}={setting} is not known: set it to {ON} or {DENOISER_TOO}, or not at all"
+        )
     if setting and device == HOME.type:
         raise SettingsError(
             f"there is nothing to take off a GPU with --device cpu: leave out --offload (or {VARIABLE})"
         )
     return bool(setting)
+
+
+def is_denoiser_offloaded(device: str) -> bool:
+    """Whether the denoiser's weights lie there as well, but for the layers that are unlearned in.
+
+    Raises:
+        SettingsError: see `is_offloaded`.
+    """
+    return is_offloaded(device) and os.environ[VARIABLE] == DENOISER_TOO
 
 
 class Offloaded:

@@ -77,7 +77,9 @@ class PixArt(LatentModel):
         given = [caption.lower().strip() for caption in captions]
         ids, mask = (each.to(self.device) for each in tokenized(self.tokenizer, given, self.caption_tokens))
         words = self.text_encoder(ids, attention_mask=mask)[0]
-        projected = self.denoiser.caption_projection(words) * mask[:, :, None]
+        with self._whole_skeletons.using({}) as denoiser:
+            projection: Any = denoiser.caption_projection
+            projected = projection(words) * mask[:, :, None]
         further = {WORDS: words, MASK: mask}
         if self._is_told_size:
             further[SIZE] = words.new_tensor([[self.resolution] * 2]).repeat(len(given), 1)

@@ -7,7 +7,7 @@ layer is never written to, so other weights are used by putting something in its
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 
@@ -34,10 +34,16 @@ class Skeletons:
 
     Args:
         loaded: the weights of the layers that calls replace, by name.
+        prepare: is given each copy, for what else is to be done to it.
     """
 
-    def __init__(self, denoiser: nn.Module, loaded: Mapping[str, Tensor]):
-        self._denoiser, self._loaded = denoiser, loaded
+    def __init__(
+        self,
+        denoiser: nn.Module,
+        loaded: Mapping[str, Tensor],
+        prepare: Callable[[nn.Module], None] | None = None,
+    ):
+        self._denoiser, self._loaded, self._prepare = denoiser, loaded, prepare
         self._idle: list[tuple[nn.Module, dict[str, Place]]] = []
 
     @contextmanager
@@ -67,4 +73,6 @@ class Skeletons:
         places = {name: Place(weight) for name, weight in self._loaded.items()}
         for name, place in places.items():
             denoiser.set_submodule(name.removesuffix(".weight"), place)
+        if self._prepare is not None:
+            self._prepare(denoiser)
         return denoiser, places
