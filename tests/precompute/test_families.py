@@ -16,7 +16,7 @@ from attribution.__main__ import main as attribution
 from attribution.methods.base import methods
 from attribution.models import flux, pixart, stable_diffusion_3
 from precompute.__main__ import main as precompute
-from tests.worlds import ROOT, families, foreign
+from tests.worlds import ROOT, adapters, families, foreign
 
 IMAGES = 6
 RISE = 0.003
@@ -83,15 +83,21 @@ def training_set(folder: Path, family: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "name", "dtype"),
-    [("SDXL", "Stable Diffusion XL", "float32"), ("Stable Diffusion 3", "Stable Diffusion 3", "bfloat16")],
+    [
+        ("SDXL", "Stable Diffusion XL", "float32"),
+        ("Stable Diffusion 3", "Stable Diffusion 3", "bfloat16"),
+        ("a LoRA", "Stable Diffusion", "float32"),
+    ],
 )
 def test_the_documents_example_runs(
     example: str, name: str, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Law: The commands of docs/MODELS.md run as they stand there, on a tiny model and with fewer draws."""
-    make, layers = FAMILIES[name]
+    make, layers = {**FAMILIES, "Stable Diffusion": (foreign.make_pipeline, KV)}[name]
+    model = make(tmp_path / "model")
     places = {
-        "MODEL": make(tmp_path / "model"),
+        "MODEL": model,
+        **({"LORA": adapters.make_lora(model, tmp_path / "lora")} if example == "a LoRA" else {}),
         "PICTURES": training_set(tmp_path / "set", name),
         "WORKSPACE": tmp_path / "workspace",
     }
