@@ -11,20 +11,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from attribution.data.files import file_sha256, first_problem, sync, write_durably
 from attribution.errors import CorruptArtifactError, WorkspaceError
 
 MANIFEST = "manifest.json"
+LOCK = "manifest.lock"  # held (flock) by the one that is writing it
 NEXT = ".next"  # how the names of files end that are promised and not yet in place
 FORMAT: Literal[1] = 1
 PATIENCE = 60.0  # seconds that one job waits for another that is writing it, a matter of milliseconds
@@ -172,18 +173,32 @@ def record(
     Raises:
         WorkspaceError: the manifest is damaged.
     """
-    lock = FileLock(folder / "manifest.lock", timeout=PATIENCE, thread_local=False, fallback_to_soft=False)
+    with _held(folder, PATIENCE):
+        known = RootManifest.load(folder) or RootManifest()
+        found = RootManifest(
+            files=_renewed(known.files, {name: folder / name for name in files}, coming or {}),
+            artifacts=_renewed(known.artifacts, {name: folder / name / MANIFEST for name in artifacts}),
+        )
+        write_durably(folder / MANIFEST, (found.model_dump_json(indent=2) + "\n").encode())
+    return found
+
+
+def tidy(folder: Path) -> None:
+    """Take away the lock that was left where it could not be deleted; one that is held stays."""
+    if (folder / LOCK).exists():
+        with suppress(Timeout), _held(folder, 0):
+            pass
+
+
+@contextmanager
+def _held(folder: Path, patience: float) -> Iterator[None]:
+    """Raises Timeout if another has held the lock for so many seconds."""
+    lock = FileLock(folder / LOCK, timeout=patience, thread_local=False, fallback_to_soft=False)
     with lock:
         try:
-            known = RootManifest.load(folder) or RootManifest()
-            found = RootManifest(
-                files=_renewed(known.files, {name: folder / name for name in files}, coming or {}),
-                artifacts=_renewed(known.artifacts, {name: folder / name / MANIFEST for name in artifacts}),
-            )
-            write_durably(folder / MANIFEST, (found.model_dump_json(indent=2) + "\n").encode())
+            yield
         finally:  # while it is held, as the writer of artifacts does
             Path(lock.lock_file).unlink(missing_ok=True)
-    return found
 
 
 def artifacts_in(folder: Path) -> list[str]:

@@ -28,7 +28,7 @@ from safetensors.numpy import save as save_arrays
 from attribution.data.files import file_sha256, sync, write_durably
 from attribution.errors import ArtifactError
 from attribution.workspace.artifact_manifest import FORMAT
-from attribution.workspace.root_manifest import MANIFEST, record
+from attribution.workspace.root_manifest import MANIFEST, record, tidy
 from attribution.workspace.store import Artifact, Store
 
 Chunk = dict[str, np.ndarray]
@@ -247,6 +247,7 @@ class Writer:
     def _tidy(self) -> None:
         shutil.rmtree(self._replaced, ignore_errors=True)
         shutil.rmtree(self.part, ignore_errors=True)
+        tidy(self.root)
 
 
 def chosen_alike(artifact: Artifact, plan: Plan) -> bool:

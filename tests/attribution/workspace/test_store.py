@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from safetensors.numpy import save
 
 from attribution.errors import (
@@ -23,6 +24,7 @@ from attribution.errors import (
     MismatchError,
     MissingArtifactError,
 )
+from attribution.workspace.root_manifest import LOCK
 from attribution.workspace.store import Artifact, Store
 from attribution.workspace.writer import Chunk, Plan, Writer
 from tests.worlds.folders import contents
@@ -298,6 +300,21 @@ def test_a_lock_is_held_by_one_writer_and_taken_again_when_it_is_free(tmp_path: 
             assert "\n" not in str(refused.value)
             assert (tmp_path / "losses.lock").exists()  # the one refused has not taken it away
         assert not (tmp_path / "losses.lock").exists()
+
+
+def test_a_lock_of_the_manifest_that_could_not_be_deleted_is_taken_away_by_the_next_job(
+    tmp_path: Path,
+) -> None:
+    """Law: A lock file that a failing disk has left is taken away by the next job, and a held one is not."""
+    make(tmp_path)
+    left = tmp_path / LOCK
+    left.touch()
+    with FileLock(left, thread_local=False), Writer(tmp_path, PLAN) as writer:
+        assert writer.up_to_date()
+        assert left.exists()
+    with Writer(tmp_path, PLAN) as writer:
+        assert writer.up_to_date()
+    assert not left.exists()
 
 
 def test_manifests_hold_no_time_and_no_place(tmp_path: Path) -> None:
