@@ -59,6 +59,12 @@ def known_words(training_set: TrainingSet) -> dict[str, tuple[KnownWord, ...]]:
     return spoken or {CAPTION: tuple(_content_words(examples))[:MOST]}
 
 
+def says_something(word: str) -> bool:
+    """Whether a word is more than what holds a caption together."""
+    short = word.isascii() and (len(word) < SHORTEST or word.isdigit())
+    return not short and word not in FUNCTION_WORDS
+
+
 @lru_cache(maxsize=4)
 def vocabulary(training_set: TrainingSet) -> frozenset[str]:
     """Every word of every caption."""
@@ -95,6 +101,5 @@ def _content_words(examples: Sequence[Example]) -> Iterator[KnownWord]:
     """The words of captions that say something, the commonest first."""
     counted = Counter(word for example in examples for word in set(words(example.caption)))
     for word, images in sorted(counted.items(), key=lambda each: (-each[1], each[0])):
-        short = word.isascii() and (len(word) < SHORTEST or word.isdigit())
-        if not short and word not in FUNCTION_WORDS:
+        if says_something(word):
             yield KnownWord(word, word, "", images)
