@@ -17,6 +17,7 @@ from app.events.generate import connect_generating
 from app.events.history import connect_history
 from app.events.library import connect_library, text_space_titles
 from app.events.selection import connect_selection
+from app.events.trace import connect_trace
 from app.events.training_image import connect_training_image
 from app.events.upload import connect_uploads
 from app.events.visit import connect_visits, draws_each
@@ -71,6 +72,7 @@ def build_page(
         connect_attributing(page, connect_generating(page))
         connect_uploads(page)
         connect_box(page)
+        connect_trace(page)
         connect_selection(page)
         connect_comparing(page)
         connect_stop(page)

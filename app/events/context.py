@@ -28,6 +28,7 @@ from app.runtime.sessions import Session, Sessions, Uploads
 from app.runtime.worker import Worker
 from app.views import status
 from app.views.stage import LatentGrid, legend, parts_view, stage_view
+from app.views.traced import traced_soon
 from attribution.errors import Cancelled, RunError, WhenceError
 from attribution.workspace.workspace import Workspace
 from cli.status import is_out_of_memory
@@ -72,7 +73,7 @@ class PageContext:
         """Every component that the updates below speak of."""
         return [
             self.stage.view, self.stage.parts, self.stage.clear, *self.stage.sides, self.stage.legend,
-            self.stage.save, self.source.form.reuse, self.source.form.generate,
+            self.stage.save, self.stage.traced, self.source.form.reuse, self.source.form.generate,
             self.action.attribute, self.action.stop, self.action.status,
             *self.answer.outputs(),
         ]  # fmt: skip
@@ -84,6 +85,7 @@ class PageContext:
         return {
             **self.marked(session),
             self.stage.legend: legend(picture, self.workspace.config.preparation.words),
+            self.stage.traced: traced_soon(bool(picture.caption)),
             self.source.form.reuse: gr.update(interactive="seed" in picture.made),
             **self.answer.empty(self.mosaic, session.kept),
             **self.at_rest(line),
@@ -95,6 +97,7 @@ class PageContext:
         return {
             **self.marked(session),
             self.stage.legend: legend(None),
+            self.stage.traced: "",
             self.source.form.reuse: gr.update(interactive=False),
             **self.answer.empty(self.mosaic, session.kept),
             **self.at_rest(status.idle(BRING)),
@@ -166,13 +169,16 @@ class PageContext:
 
     def failed(self, problem: Exception) -> Updates:
         """A failure in words: ours as they stand, of any other where it stands in the server's log."""
+        return self.at_rest(status.failed(self.words_of(problem)))
+
+    def words_of(self, problem: Exception) -> str:
+        """A failure as a sentence."""
         if isinstance(problem, WhenceError):
-            return self.at_rest(status.failed(sentence(str(problem))))
+            return sentence(str(problem))
         number = REPORTS.mistake(problem)
         if is_out_of_memory(problem):
-            words = "There is not enough memory: open the page again with a smaller --batch-size."
-            return self.at_rest(status.failed(words))
-        return self.at_rest(status.failed(went_wrong(number)))
+            return "There is not enough memory: open the page again with a smaller --batch-size."
+        return went_wrong(number)
 
     def wait_for_model(self, place: QueuePlace, stop: threading.Event, kind: str) -> Iterator[Updates]:
         """The updates until the model is there and it is this page's turn.

@@ -18,6 +18,7 @@ class StagePanel:
     """The panel's components."""
 
     view: gr.HTML
+    traced: gr.HTML
     parts: gr.HTML
     sides: tuple[gr.Number, gr.Number, gr.Number, gr.Number]
     clear: gr.Button
@@ -26,12 +27,13 @@ class StagePanel:
 
 
 def build_stage() -> StagePanel:
-    """The picture, its legend, the parts that will be traced, and the fields of the box."""
+    """The picture, its legend, what was traced unasked, what will be asked about, and the box's fields."""
     empty = stage_view(None, (), 0, NO_GRID)
     view = html_panel(empty, "stage", script("stage.js"), html_template='<div class="stage-host"></div>')
     with gr.Row(elem_id="legend-row"):
         line = html_panel(legend(None), "legend")
         save = gr.DownloadButton("Save", size="sm", interactive=False, min_width=0, elem_id="save-picture")
+    traced = html_panel("", "traced", script("traced.js"))
     with gr.Row(elem_id="parts-row"):
         parts = html_panel(parts_view(None, (), 0, NO_GRID), "parts", script("parts.js"))
         clear = gr.Button("Clear", size="sm", elem_id="clear-box", interactive=False, min_width=0)
@@ -40,4 +42,4 @@ def build_stage() -> StagePanel:
             gr.Number(None, label=name, step=0.01, min_width=60, elem_id=f"box-{name.lower()}")
             for name in SIDES
         )
-    return StagePanel(view, parts, (left, top, right, bottom), clear, line, save)
+    return StagePanel(view, traced, parts, (left, top, right, bottom), clear, line, save)

@@ -54,6 +54,13 @@ class ModelQueue:
             self._places.append(place)
             return place
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is at the model, nor waits for it."""
+        with self._changed:
+            self._drop_the_silent()
+            return not self._places
+
     def wait(self, place: QueuePlace, seconds: float) -> bool:
         """Whether it is this place's turn, within `seconds`."""
         with self._changed:

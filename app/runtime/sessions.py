@@ -53,6 +53,7 @@ class Session:
         typed: the sides that were taken over from the fields last, until something else places a box.
         box_refused: the status line complains of a box.
         stale: it says that the answer shown is of another question.
+        traced: the caption under which the picture is traced unasked, or was; None before.
         stop: set when the person presses Stop.
     """
 
@@ -78,6 +79,7 @@ class Session:
     typed: tuple[Any, ...] | None = None
     box_refused: bool = False
     stale: bool = False
+    traced: str | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> threading.Event:
@@ -106,14 +108,19 @@ class Session:
     def show(self, picture: Picture, boxes: tuple[Box, ...] = ()) -> None:
         """A new picture; the old one's answer is no longer on the page."""
         self.picture, self.boxes, self.active, self.typed = picture, boxes, 0, None
-        self.run = self.waiting = self.caption = None
+        self.run = self.waiting = self.caption = self.traced = None
         self.stale = False
         self.selection = Selection()
+
+    def end(self) -> None:
+        """Nobody looks at it any longer: what runs for it ends, what was asked for and what was not."""
+        self.stop.set()
+        self.picture = None
 
     def leave(self) -> None:
         """As the page was opened: no picture, no answer, and what ran for it ends."""
         self.begin()
-        self.picture = self.generation = self.run = self.waiting = self.caption = None
+        self.picture = self.generation = self.run = self.waiting = self.caption = self.traced = None
         self.boxes, self.active, self.typed = (), 0, None
         self.ask_next = self.stale = False
         self.at_rest = True
@@ -125,7 +132,7 @@ class _Open(LRUCache[str, Session]):
 
     def popitem(self) -> tuple[str, Session]:
         key, session = super().popitem()
-        session.stop.set()
+        session.end()
         return key, session
 
 
@@ -146,7 +153,7 @@ class Sessions:
         with self._lock:
             session = self._open.pop(key or "", None)
         if session is not None:
-            session.stop.set()
+            session.end()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 // gives 'open' {id}. The markup itself is written, and escaped, by Python.
 const cells = () => [...element.querySelectorAll(".cell[data-id]")];
 let linked = null;
-const link = (cell) => {
+const link = (cell, heard = false) => {
   const id = cell ? cell.dataset.id : null;
   if (id === linked) return;
   linked = id;
+  if (!heard) document.dispatchEvent(new CustomEvent("whence-image", { detail: id }));
   const ranks = cell ? JSON.parse(cell.dataset.ranks) : {};
   element.querySelector(".board")?.classList.toggle("is-linked", !!id);
   for (const other of cells()) other.classList.toggle("linked", other.dataset.id === id);
@@ -15,6 +16,13 @@ const link = (cell) => {
     here.textContent = !id ? "" : rank ? `this image: rank ${rank.toLocaleString("en")}` : "this image: not ranked";
   }
 };
+// An image or a part of the picture that is pointed at elsewhere: see traced.js.
+document.addEventListener("whence-image", ({ detail: id }) => link(cells().find((cell) => cell.dataset.id === id) || null, true));
+document.addEventListener("whence-part", ({ detail: { index, ranks } }) => {
+  const lights = index !== null && !linked;
+  element.querySelector(".board")?.classList.toggle("is-part", lights && cells().some((cell) => cell.dataset.id in ranks));
+  for (const cell of cells()) cell.classList.toggle("of-part", lights && cell.dataset.id in ranks);
+});
 const cellOf = (event) => (event.target.closest ? event.target.closest(".cell[data-id]") : null);
 element.addEventListener("pointerover", (event) => event.pointerType === "mouse" && link(cellOf(event)));
 element.addEventListener("pointerleave", () => link(null));

@@ -17,6 +17,9 @@ shade.setAttribute("viewBox", "0 0 1 1");
 shade.setAttribute("preserveAspectRatio", "none");
 shade.setAttribute("aria-hidden", "true");
 frame.append(shade);
+const traced = make("div", "stage-traced", frame);
+const taught = make("div", "stage-taught", frame); // the first training images of the part that is pointed at
+for (const each of [traced, taught]) each.setAttribute("aria-hidden", "true");
 const marks = make("div", "stage-marks", frame);
 const invite = make("div", "stage-invite", frame);
 make("span", "stage-glyph", invite);
@@ -63,6 +66,41 @@ const show = (box, index) => {
   draw();
 };
 
+// What was traced unasked (traced.js): pointed at here as there, and pressed to be asked about.
+let found = [], lit = null; // [{word, box, tint, ranks, rows}], and which of them is pointed at
+const lightPart = (index) => {
+  lit = index;
+  [...traced.children].forEach((part, at) => part.classList.toggle("is-lit", at === index));
+  taught.replaceChildren();
+  if (index === null) return;
+  const { box: [, y0, , y1], rows } = found[index];
+  taught.classList.toggle("is-below", y0 + y1 < 1); // away from the part
+  for (const row of rows) make("img", "", taught).src = `thumbs/${row}`;
+};
+const pointAt = (index) => {
+  const ranks = index === null ? {} : found[index].ranks;
+  if (index !== lit) document.dispatchEvent(new CustomEvent("whence-part", { detail: { index, ranks } }));
+};
+document.addEventListener("whence-parts", ({ detail }) => {
+  found = detail;
+  traced.replaceChildren();
+  for (const { word, box, tint } of found) {
+    const part = make("div", "stage-part", traced);
+    place(part, box);
+    part.style.setProperty("--tint", tint);
+    make("b", "", part).textContent = word;
+  }
+  lightPart(null);
+});
+document.addEventListener("whence-part", ({ detail: { index } }) => lightPart(index));
+document.addEventListener("whence-ask", ({ detail: box }) => tell(box, Math.min(active, props.value.most - 1)));
+// The smallest part that a place lies in.
+const partAt = ([x, y]) => {
+  const size = ({ box: [x0, y0, x1, y1] }) => (x1 - x0) * (y1 - y0);
+  const over = found.filter(({ box: [x0, y0, x1, y1] }) => x >= x0 && x <= x1 && y >= y0 && y <= y1);
+  return over.length ? found.indexOf(over.reduce((one, other) => (size(other) < size(one) ? other : one))) : null;
+};
+
 const render = () => {
   const value = props.value;
   frame.classList.toggle("has-picture", !!value.src);
@@ -105,6 +143,7 @@ const between = (event) => {
 };
 const isBox = ([x0, y0, x1, y1]) => x1 - x0 > 0.02 && y1 - y0 > 0.02;
 frame.addEventListener("pointermove", (event) => {
+  if (!start && event.pointerType === "mouse") pointAt(partAt(at(event)));
   if (!start) return;
   const box = between(event);
   if (isBox(box)) show(box, target);
@@ -117,10 +156,15 @@ frame.addEventListener("pointerup", (event) => {
   if (isBox(box)) return tell(box, target);
   boxes = before;
   const hit = boxes.findIndex(({ snapped: [x0, y0, x1, y1] }) => x >= x0 && x <= x1 && y >= y0 && y <= y1);
+  const part = partAt([x, y]);
   if (hit >= 0 && boxes.length > 1) trigger("choose", { index: hit });
-  else if (hit < 0 && boxes.length === 1 && active === 0) tell(null, 0); // a click beside it takes it away
+  else if (hit < 0 && part !== null) {
+    if (event.pointerType === "mouse" || part === lit) return tell(found[part].box, target);
+    pointAt(part); // a finger points first
+  } else if (hit < 0 && boxes.length === 1 && active === 0) tell(null, 0); // a click beside it takes it away
   draw();
 });
+frame.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && pointAt(null));
 frame.addEventListener("pointercancel", () => {
   start = null;
   render();
