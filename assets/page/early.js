@@ -1,6 +1,7 @@
 // Runs before Gradio does.
-// A link to a run opens on its result; the form is folded away from the first paint on (result.css).
-if (new URLSearchParams(location.search).get("run")) document.documentElement.classList.add("is-result");
+// A link to a run opens on its result; the form is folded away from the first paint on (result.css). On a phone it
+// is as well where the page opens on an example's answer.
+document.documentElement.classList.add(new URLSearchParams(location.search).get("run") ? "is-result" : "is-arrival");
 // The tracker that Gradio shows while the page loads is never stopped: it advances a clock in every frame, for
 // ever, which takes a tenth of a core from the model. (Seen in 6.31, on a page of one text box.) Once a second
 // is enough for it; every other animation keeps its frames.

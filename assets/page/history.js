@@ -74,7 +74,24 @@ const show = (id, how = "push", truth = false) => {
 };
 const title = (words) => { document.title = words || "Whence"; };
 // A link opens on the result alone (early.js); the form comes back when it is asked for, or nothing is to be seen.
-const unfold = () => document.documentElement.classList.remove("is-result");
+const folded = () => root.classList.contains("is-result") || (root.classList.contains("is-arrival") && !!document.querySelector("#arrival .arrival"));
+// On a phone the answer stands before the question then, for the Tab key as well.
+const root = document.documentElement, narrow = matchMedia("(max-width: 980px)");
+const arrange = () => {
+  const query = document.querySelector("#query"), findings = document.querySelector("#findings"), row = document.querySelector("#arrival");
+  const first = narrow.matches && folded();
+  if (first === query.contains(findings)) return;
+  if (!first) query.after(findings);
+  else if (row) row.after(findings);
+  else query.prepend(findings);
+};
+const unfold = () => {
+  root.classList.remove("is-result", "is-arrival");
+  arrange();
+};
+narrow.addEventListener("change", arrange);
+arrange();
+document.addEventListener("whence-ask", unfold); // of a part that was traced unasked
 const follow = () => {
   here = address();
   if (here) followed.add(here);
@@ -226,7 +243,10 @@ watch("value", () => {
     unfold();
     title();
     show(null, value.does === "lost" ? "replace" : "push");
-    if (value.does === "start") document.dispatchEvent(new Event("whence-start"));
+    if (value.does !== "start") return;
+    root.classList.add("is-arrival");
+    arrange();
+    document.dispatchEvent(new Event("whence-start"));
   }
 });
 // A link to a run. (Asked from here and not when Gradio loads the page: an event of its own that has
