@@ -18,7 +18,7 @@ from attribution.workspace.workspace import Workspace
 from benchmarks.cutting import cut
 from evaluation import studies
 from evaluation.reports import Report
-from evaluation.studies import Kept, agreement, draws, orders, sketch, verdict
+from evaluation.studies import Kept, agreement, draws, orders, parts, sketch, verdict
 from evaluation.studies.agreement import TOP
 from tests.worlds import EMBEDDED
 
@@ -299,3 +299,15 @@ def test_orders_says_what_is_missing(
     world: Any = SimpleNamespace()
     with pytest.raises(SettingsError, match=words):
         finished(orders.STUDIES[0].run(world, {"answers": tmp_path, "methods": ["abu"]}, Kept(tmp_path)))
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+def test_parts_are_held_against_the_scenes_own_boxes(tmp_path: Path, tiny_world: Workspace) -> None:
+    told, report = finished(parts.Parts().run(tiny_world, {"seed": 0, "scenes": 3}, Kept(tmp_path)))
+    assert told == ["1 of 3 scenes", "2 of 3 scenes", "3 of 3 scenes"]
+    assert report.figures["objects"] >= 3
+    shares = report.figures["shares"]
+    assert 0 <= shares["inside"]["mean"] <= shares["found"]["mean"] <= 1
+    assert "overlap of half or more" in report.markdown
