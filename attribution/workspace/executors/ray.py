@@ -7,9 +7,10 @@ what it had in hand is given out again. Workers that the cluster has no room for
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +33,7 @@ from attribution.workspace.writer import Chunk
 
 INSTALL = "pip install -e .[scale]"  # in the checkout
 ROOT = Path(__file__).parents[3]
+TRIES = 3  # to begin a cluster here: Ray gives itself 30 s for one, and no setting gives it more
 # What is to be alike in the workers: what is computed with, and what libraries may do.
 PASSED_ON = (
     "WHENCE_ENGINE",
@@ -185,8 +187,9 @@ def _join(ray: ModuleType, asked: Asked, cpus: float) -> None:
     if asked.address is None:
         wanted = int((asked.workers or 0) * cpus)
         own = {"num_cpus": max(wanted, os.cpu_count() or 1), "include_dashboard": False}
+    own |= {"runtime_env": environment, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(asked.address, runtime_env=environment, log_to_driver=False, logging_level="ERROR", **own)
+        _tried(partial(ray.init, asked.address, **own), TRIES if asked.address is None else 1)
     except Exception as problem:  # Ray's own is a bare one where its processes are too slow to begin
         reason = " ".join(str(problem).split())[:200]
         if asked.address is not None:
@@ -195,6 +198,19 @@ def _join(ray: ModuleType, asked: Asked, cpus: float) -> None:
             f"Ray did not begin on this machine ({reason}): try again when it is less busy, or use "
             "--executor processes"
         ) from problem
+
+
+def _tried(begin: Callable[[], None], times: int) -> None:
+    """Begin, up to so many times; what the last one raises is raised.
+
+    What a try has left behind ends with this process, and the next one finds Ray's programs in memory.
+    """
+    for _ in range(times - 1):
+        try:
+            return begin()
+        except Exception:
+            continue
+    return begin()
 
 
 def _capacity(ray: ModuleType, cpus: float, gpus: float) -> int:

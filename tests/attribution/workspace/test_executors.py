@@ -8,13 +8,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import psutil
 import pytest
 
-from attribution.errors import MismatchError, SettingsError, WhenceError, WorkerError
+from attribution.errors import MismatchError, WorkerError
 from attribution.gradients.stored import FISHER
 from attribution.workspace.baseline import LOSSES
 from attribution.workspace.executors import base
@@ -30,7 +29,6 @@ from attribution.workspace.executors.base import (
 )
 from attribution.workspace.executors.local import Local
 from attribution.workspace.executors.processes import Processes
-from attribution.workspace.executors.ray import _opened
 from attribution.workspace.executors.workers import Lost, Outcome, WithWorkers, Worker
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
@@ -252,34 +250,6 @@ def test_machines_with_either_faiss_compute_one_artifact_together(monkeypatch: p
     assert machine_here("cpu").difference(here) is None
     monkeypatch.setattr(base, "library_versions", lambda: {**other, "torch": "9.9"})
     assert here.difference(machine_here("cpu")) == f"versions torch 9.9, not torch {versions['torch']}"
-
-
-@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
-def test_without_ray_it_is_said_how_to_get_it() -> None:
-    with pytest.raises(SettingsError, match=r"pip install -e .\[scale\]"):
-        opened_executor("ray", HERE, "cpu")
-
-
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [("10.0.0.1:6379", "there is no Ray cluster at 10.0.0.1:6379: no answer"), (None, "Ray did not begin")],
-)
-def test_ray_that_does_not_begin_is_said_in_one_line_and_is_let_go_of(
-    address: str | None, words: str
-) -> None:
-    class Sulking(ModuleType):
-        shut_down = False
-
-        def init(self, *_: object, **__: object) -> None:
-            raise Exception("no\nanswer")  # as Ray does
-
-        def shutdown(self) -> None:
-            self.shut_down = True
-
-    ray = Sulking("ray")
-    with pytest.raises(WhenceError, match=words), _opened(ray, Asked(address=address), "cpu"):
-        pass
-    assert ray.shut_down
 
 
 # Whatever is written beyond this many bytes fails, as on a disk that is full; a chunk is smaller.
