@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from attribution.analysis.groups import grouped
-from attribution.analysis.shared_facts import counted_facts
+from attribution.analysis.shared_facts import Everywhere
 from attribution.data.catalogue import Catalogue
 from attribution.data.columns import Columns
 from attribution.data.files import file_sha256
@@ -219,7 +219,7 @@ def passes(training_set: TrainingSet) -> dict[str, Callable[[], object]]:
     return {
         "a ranking of all by groups": partial(grouped, ranking, training_set, "collection"),
         "the library's first look": partial(Catalogue.of, training_set),
-        "what a first answer's sentence needs": partial(counted_facts, training_set),
+        "what a first answer's sentence needs": partial(Everywhere.of, training_set),
         "BM25's first question": partial(asked_by_words, training_set),
         "BM25's second question": partial(asked_by_words, training_set),
         "a thumbnail": partial(training_set.image, len(training_set) - 1),

@@ -13,7 +13,8 @@ from numpy import ndarray
 from app.frontend.templates import render
 from app.runs.library import PAGE, LibraryQuestion
 from attribution.analysis.library import Page
-from attribution.data.catalogue import Catalogue, Column
+from attribution.data.catalogue import Catalogue
+from attribution.data.facts import Column
 from attribution.data.training_set import TrainingSet
 
 FIRST, MORE = 8, 52  # values of a column that are shown at once, and behind "more"; others are typed

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 from scipy.stats import hypergeom
 
 from attribution.analysis.agreement import TOP
 from attribution.analysis.groups import LEVEL, wilson
-from attribution.data.postings import values_in
-from attribution.data.training_set import TrainingSet
+from attribution.data.postings import Postings
+from attribution.data.training_set import TrainingSet, values_of
 from attribution.data.words import COMMON, words
 from attribution.results import Ranking
 
@@ -60,28 +61,60 @@ def most_shared(ranking: Ranking, top: int = TOP) -> SharedFact | None:
     comes before words, and long words before short ones.
     """
     training_set, top = ranking.training_set, min(top, len(ranking))
-    everywhere = counted_facts(training_set)
+    everywhere = everywhere_in(training_set)
     first = Counter(fact for row in ranking.rows[:top] for fact in facts_of(training_set, int(row)))
     found = [
-        (_by_chance(count, top, everywhere[fact], len(training_set)), fact)
+        (_by_chance(count, top, everywhere.images(fact), len(training_set)), fact)
         for fact, count in first.items()
         if count > 1
     ]
     if not found:
         return None
     p, fact = min(found, key=lambda each: (each[0], *_order(each[1])))
-    if p * len(everywhere) >= 1 - LEVEL:
+    if p * everywhere.facts >= 1 - LEVEL:
         return None
     low, high = wilson(first[fact], top)
-    base = everywhere[fact] / len(training_set)
-    return SharedFact(fact, first[fact], top, low, high, base, p, len(everywhere))
+    base = everywhere.images(fact) / len(training_set)
+    return SharedFact(fact, first[fact], top, low, high, base, p, everywhere.facts)
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """The facts of a whole training set: how many there are, and of how many images each is true.
+
+    Attributes:
+        usual: words that are common to the captions.
+        facts: how many there are.
+    """
+
+    training_set: TrainingSet
+    usual: frozenset[str]
+    facts: int
+
+    @classmethod
+    def of(cls, training_set: TrainingSet) -> Everywhere:
+        """Look at no row: values, words and pairs of words were counted when the set was scanned."""
+        usual = frozenset(training_set.words_in_more_than(COMMON))
+        terms = training_set.caption_words.postings
+        left_out = np.zeros(len(terms.places), bool)
+        left_out[[terms.places[word] for word in usual]] = True
+        values = sum(len(set(own.places) - {NO_VALUE}) for own in _columns(training_set).values())
+        pairs = training_set.word_pairs.number_without(left_out)
+        return cls(training_set, usual, values + int((~left_out).sum()) + pairs)
+
+    def images(self, fact: Fact) -> int:
+        """Of how many images a fact is true that is true of one."""
+        if fact.column != CAPTION:
+            return len(self.training_set.groupings[fact.column].of(fact.value))
+        terms = self.training_set.caption_words.postings
+        first, *second = (terms.places[word] for word in fact.value.split(" "))
+        return self.training_set.word_pairs.count(first, *second) if second else int(terms.counts[first])
 
 
 @lru_cache(maxsize=4)
-def counted_facts(training_set: TrainingSet) -> Counter[Fact]:
-    """Every fact of a training set, and of how many images it is true."""
-    rows = zip(training_set.captions, training_set.each_metadata(), strict=True)
-    return Counter(fact for caption, metadata in rows for fact in _facts(training_set, caption, metadata))
+def everywhere_in(training_set: TrainingSet) -> Everywhere:
+    """Return a training set's facts, as they are when first asked for."""
+    return Everywhere.of(training_set)
 
 
 def facts_of(training_set: TrainingSet, row: int) -> Iterator[Fact]:
@@ -90,23 +123,19 @@ def facts_of(training_set: TrainingSet, row: int) -> Iterator[Fact]:
     Words that are common to the captions say nothing, and a pair with one of them no more than the other.
     """
     example = training_set.examples[row]
-    return _facts(training_set, example.caption, example.metadata)
-
-
-def _facts(training_set: TrainingSet, caption: str, metadata: Mapping[str, Any]) -> Iterator[Fact]:
-    for column in training_set.groupings:
-        for value in values_in(metadata.get(column)):
+    for column in _columns(training_set):
+        for value in values_of(example, column):
             if value != NO_VALUE:
                 yield Fact(column, value)
-    said, usual = words(caption), _common(training_set)
+    said, usual = words(example.caption), everywhere_in(training_set).usual
     for term in dict.fromkeys([*zip(said), *pairwise(said)]):
         if usual.isdisjoint(term):
             yield Fact(CAPTION, " ".join(term))
 
 
-@lru_cache(maxsize=4)
-def _common(training_set: TrainingSet) -> set[str]:
-    return training_set.words_in_more_than(COMMON)
+def _columns(training_set: TrainingSet) -> Mapping[str, Postings]:
+    """Those that a fact can be of: one without a name has no words for it."""
+    return {name: own for name, own in training_set.groupings.items() if name != CAPTION}
 
 
 def _order(fact: Fact) -> tuple[bool, int, Fact]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,18 @@ from numpy import ndarray
 
 from attribution.data.postings import Postings
 from attribution.data.words import words
+
+
+def places_of_words(
+    captions: Iterable[str], places: Mapping[str, int]
+) -> tuple[Int64[ndarray, " words"], Int64[ndarray, " captions"]]:
+    """The place of every word, as captions say them one after the other, and how many words each has."""
+    met, lengths = array("q"), array("q")
+    for caption in captions:
+        own = words(caption)
+        met.extend(map(places.__getitem__, own))
+        lengths.append(len(own))
+    return np.array(met, np.int64), np.array(lengths, np.int64)
 
 
 @dataclass(frozen=True)
@@ -37,16 +49,12 @@ class CaptionWords:
         """Read all captions, once."""
         places = defaultdict[str, int]()
         places.default_factory = places.__len__
-        met, lengths = array("q"), array("q")
-        for caption in captions:
-            own = words(caption)
-            met.extend(map(places.__getitem__, own))
-            lengths.append(len(own))
+        met, lengths = places_of_words(captions, places)
         terms = sorted(places)
         in_order = np.empty(len(terms), np.int64)
         in_order[[places[term] for term in terms]] = np.arange(len(terms))
-        of_words = in_order[np.array(met, np.int64)]
-        rows = np.repeat(np.arange(len(lengths), dtype=np.int32), np.array(lengths, np.int64))
+        of_words = in_order[met]
+        rows = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
         return cls._sorted(terms, of_words, rows, len(lengths))
 
     @classmethod

@@ -1,23 +1,22 @@
 """A training set looked through by words and by columns: which rows have each, as search engines keep it.
 
-Made once, in one pass over all examples; after that a question costs some arrays of a boolean a row, and no
-row is looked at in Python.
+A question costs some arrays of a boolean a row, and no row is looked at in Python.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 from numpy import ndarray
 
 from attribution.data.columns import listed
-from attribution.data.postings import Postings, values_in
+from attribution.data.facts import Column
+from attribution.data.postings import Postings
 from attribution.data.training_set import TrainingSet
 from attribution.data.words import words
 from attribution.errors import SettingsError
@@ -32,20 +31,6 @@ class Filter:
 
     column: str
     value: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the metadata.
-
-    Attributes:
-        values: the postings of its values; of a list, of each thing in it.
-        numbers: of a column that holds nothing but numbers, each row's (NaN without one); None of others.
-    """
-
-    name: str
-    values: Postings
-    numbers: Float64[ndarray, " examples"] | None
 
 
 @dataclass(frozen=True)
@@ -65,15 +50,9 @@ class Catalogue:
 
     @classmethod
     def of(cls, training_set: TrainingSet) -> Catalogue:
-        """One pass over all metadata for each column, one for their names, and one for their words."""
-        names = dict.fromkeys(name for metadata in training_set.each_metadata() for name in metadata)
-        columns = {name: _column(training_set, name) for name in names}
-        return cls(
-            len(training_set),
-            training_set.caption_words.postings,
-            Postings.of_terms(map(_fact_words, training_set.each_metadata())),
-            {name: column for name, column in columns.items() if len(column.values.places) > 1},
-        )
+        """What was found of a set that was scanned into a table; of others, all rows are read."""
+        captions, facts = training_set.caption_words.postings, training_set.facts
+        return cls(len(training_set), captions, facts.words, facts.columns)
 
     def chosen(self, asked: str = "", filters: Sequence[Filter] = ()) -> Bool[ndarray, " examples"]:
         """Which rows have all words, in captions or metadata, and the values that columns should have.
@@ -109,8 +88,7 @@ class Catalogue:
     def _with_word(self, word: str, begins: bool) -> Bool[ndarray, " examples"]:
         found = np.zeros(self.images, bool)
         for postings in (self.captions, self.facts):
-            for term in postings.beginning_with(word) if begins else (word,):
-                found[postings.of(term)] = True
+            found[postings.beginning_with(word) if begins else postings.of(word)] = True
         return found
 
     def _with_value(self, name: str, values: Sequence[str]) -> Bool[ndarray, " examples"]:
@@ -121,33 +99,6 @@ class Catalogue:
             else:
                 found |= _in_range(column, value)
         return found
-
-
-def _column(training_set: TrainingSet, name: str) -> Column:
-    own = [metadata.get(name) for metadata in training_set.each_metadata()]
-    read = [math.nan if value in (None, "") else _number(value) for value in own]
-    numbers = None if None in read else np.array(read, np.float64)
-    if numbers is not None and np.isnan(numbers).all():
-        numbers = None
-    return Column(name, Postings.of_terms(map(values_in, own)), numbers)
-
-
-def _number(value: Any) -> float | None:
-    """What a value is as a number, in a table of texts too; None for what is none."""
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
-
-
-def _fact_words(metadata: Mapping[str, Any]) -> Iterator[str]:
-    """The words of an example's metadata; fractions are no words."""
-    for value in metadata.values():
-        if not isinstance(value, float) and value is not None:
-            for each in values_in(value):
-                yield from words(each)
 
 
 def _in_range(column: Column, value: str) -> Bool[ndarray, " examples"]:

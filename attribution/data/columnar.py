@@ -27,14 +27,14 @@ from attribution.errors import TrainingSetError
 HALVES = "surrogatepass"  # halves of characters, which JSON can hold, stay what they are
 BLOCK = 4096  # texts that are read at once where all are gone through
 DATA, PLACES = "texts", "places"  # of a column of texts, after its name
-DTYPES = {"U8": np.uint8, "I32": np.int32, "I64": np.int64}
+DTYPES = {"U8": np.uint8, "I32": np.int32, "I64": np.int64, "F64": np.float64}
 Columns = dict[str, ndarray]
 
 
 class _Tensor(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    dtype: Literal["U8", "I32", "I64"]
+    dtype: Literal["U8", "I32", "I64", "F64"]
     shape: list[Annotated[int, Field(ge=0)]]
     data_offsets: tuple[Annotated[int, Field(ge=0)], int]
 

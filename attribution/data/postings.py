@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int, Int64
 from numpy import ndarray
 
 NONE = "none"  # what an image without a value in a column counts as
+LAST = "\U0010ffff"  # comes after every character of a word
 MOST_VALUES = 500  # of a column that can be grouped by
 
 
@@ -60,15 +61,25 @@ class Postings:
             return self.rows[:0]
         return self.rows[self.starts[place] : self.starts[place + 1]]
 
-    def beginning_with(self, start: str) -> Iterator[str]:
-        """The terms that begin so."""
-        for term in self._sorted[bisect_left(self._sorted, start) :]:
-            if not term.startswith(start):
-                return
-            yield term
+    def beginning_with(self, start: str) -> Int[ndarray, " k"]:
+        """The rows that have a term that begins so, of terms in the order of their characters.
+
+        A row is there once for each such term.
+        """
+        first, end = (bisect_left(self.terms, bound) for bound in (start, start + LAST))
+        return self.rows[self.starts[first] : self.starts[end]]
+
+    def in_order(self) -> Postings:
+        """The same, with the terms in the order of their characters."""
+        order = np.asarray(sorted(range(len(self.terms)), key=self.terms.__getitem__), np.int64)
+        places = {self.terms[old]: new for new, old in enumerate(order.tolist())}
+        counts = self.counts[order]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        entries = np.arange(len(self.rows)) + np.repeat(self.starts[:-1][order] - starts[:-1], counts)
+        return Postings(places, starts, self.rows[entries])
 
     @cached_property
-    def terms(self) -> list[str]:
+    def terms(self) -> Sequence[str]:
         """All terms, by place."""
         return list(self.places)
 
@@ -82,10 +93,6 @@ class Postings:
         if not len(self.places):
             return self.counts
         return np.add.reduceat(chosen[self.rows].astype(np.int64), self.starts[:-1])
-
-    @cached_property
-    def _sorted(self) -> list[str]:
-        return sorted(self.places)
 
 
 def values_in(value: Any) -> tuple[str, ...]:

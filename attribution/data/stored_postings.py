@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Int, Int64
 from numpy import ndarray
 
 from attribution.data.caption_words import CaptionWords
@@ -34,7 +35,22 @@ def stored_postings(columns: Mapping[str, ndarray], name: str, total: int) -> Po
     Raises:
         ValueError: they are damaged.
     """
-    terms = tuple(Texts(columns, name))
+    texts, starts, rows = checked_postings(columns, name, total)
+    places = {term: place for place, term in enumerate(texts)}
+    if len(places) != len(texts):
+        raise ValueError(f"a value of {name!r} is there twice")
+    return Postings(places, starts, rows)
+
+
+def checked_postings(
+    columns: Mapping[str, ndarray], name: str, total: int
+) -> tuple[Texts, Int64[ndarray, " terms_and_end"], Int[ndarray, " entries"]]:
+    """Return the terms, starts and rows of postings that were stored, where they are mapped.
+
+    Raises:
+        ValueError: they are damaged.
+    """
+    terms = Texts(columns, name)
     starts, rows = columns.get(f"{name} {STARTS}"), columns.get(f"{name} {ROWS}")
     if starts is None or rows is None or starts.shape != (len(terms) + 1,) or rows.ndim != 1:
         raise ValueError(f"it has no rows of {name!r}")
@@ -42,10 +58,7 @@ def stored_postings(columns: Mapping[str, ndarray], name: str, total: int) -> Po
         raise ValueError(f"the rows of {name!r} are not where they should be")
     if len(rows) and not 0 <= rows.min() <= rows.max() < total:
         raise ValueError(f"the rows of {name!r} lead out of the set")
-    places = {term: place for place, term in enumerate(terms)}
-    if len(places) != len(terms):
-        raise ValueError(f"a value of {name!r} is there twice")
-    return Postings(places, np.asarray(starts, np.int64), rows)
+    return terms, np.asarray(starts, np.int64), rows
 
 
 def words_columns(said: CaptionWords) -> Columns:

@@ -26,8 +26,10 @@ from attribution.data.columnar import (
     mapped_columns,
     texts_column,
 )
+from attribution.data.facts import Facts
 from attribution.data.pictures import Packed, Pictures, Place
 from attribution.data.postings import Postings, groupings_of
+from attribution.data.stored_facts import facts_columns, pairs_columns, stored_facts, stored_pairs
 from attribution.data.stored_postings import (
     STARTS,
     WORD,
@@ -37,6 +39,7 @@ from attribution.data.stored_postings import (
     words_columns,
 )
 from attribution.data.training_set import Example, TrainingSet
+from attribution.data.word_pairs import WordPairs
 from attribution.errors import TrainingSetError
 
 BY_ID, BY_FILE = "rows by id", "rows by file"
@@ -64,6 +67,8 @@ def columns_of_set(training_set: TrainingSet, pictures: Packed) -> Columns:
         **texts_column("caption", training_set.captions),
         **texts_column("metadata", (json.dumps(dict(each.metadata)) for each in examples)),
         **words_columns(training_set.caption_words),
+        **facts_columns(training_set.facts),
+        **pairs_columns(training_set.word_pairs),
         HELD: training_set.caption_words.postings.counts,
         BY_ID: alphabetical(training_set.ids),
         BY_FILE: alphabetical(names),
@@ -122,6 +127,32 @@ class Table(Sequence[Example]):
             return dict(zip(names, found, strict=True))
         except ValueError as problem:
             raise _damaged(problem) from None
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the metadata says; read now, of a table that was written without.
+
+        Raises:
+            TrainingSetError: it is damaged.
+        """
+        try:
+            found = stored_facts(self._columns, len(self))
+        except ValueError as problem:
+            raise _damaged(problem) from None
+        return Facts.of(self.each_metadata) if found is None else found
+
+    @cached_property
+    def word_pairs(self) -> WordPairs:
+        """Which two words follow each other in captions; read now, of a table that was written without.
+
+        Raises:
+            TrainingSetError: they are damaged.
+        """
+        try:
+            found = stored_pairs(self._columns, len(self.words))
+        except ValueError as problem:
+            raise _damaged(problem) from None
+        return WordPairs.of(self.captions, self.caption_words) if found is None else found
 
     @cached_property
     def caption_words(self) -> CaptionWords:
@@ -257,6 +288,14 @@ class TableSet(TrainingSet):
     @property
     def caption_words(self) -> CaptionWords:
         return self._table.caption_words
+
+    @property
+    def facts(self) -> Facts:
+        return self._table.facts
+
+    @property
+    def word_pairs(self) -> WordPairs:
+        return self._table.word_pairs
 
     @property
     def word_counts(self) -> dict[str, int]:

@@ -16,9 +16,11 @@ from numpy import ndarray
 from PIL import Image
 
 from attribution.data.caption_words import CaptionWords
+from attribution.data.facts import Facts
 from attribution.data.images import read_image
 from attribution.data.pictures import Files, Pictures
 from attribution.data.postings import Postings, groupings_of, values_in
+from attribution.data.word_pairs import WordPairs
 from attribution.errors import TrainingSetError
 
 
@@ -156,6 +158,16 @@ class TrainingSet:
     def groupings(self) -> Mapping[str, Postings]:
         """The columns that images can be grouped by: which have each of their values."""
         return groupings_of(self.each_metadata(), len(self))
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the metadata says: which rows have each of its words, and each value of its columns."""
+        return Facts.of(self.each_metadata)
+
+    @cached_property
+    def word_pairs(self) -> WordPairs:
+        """Which two words follow each other in captions, and in how many."""
+        return WordPairs.of(self.captions, self.caption_words)
 
     def each_metadata(self) -> Iterator[Mapping[str, Any]]:
         """The further columns of every row, in order."""

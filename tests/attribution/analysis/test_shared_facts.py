@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from attribution.analysis.groups import wilson
-from attribution.analysis.shared_facts import CAPTION, Fact, counted_facts, most_shared
+from attribution.analysis.shared_facts import CAPTION, Everywhere, Fact, facts_of, most_shared
+from attribution.data.index import load_scan, save_scan
 from attribution.workspace.workspace import Workspace
 from tests.worlds.facts import ALL, FEW, described, few_share, ranked
+from tests.worlds.tabled import scanned
 
 
 def test_what_the_first_share_is_found_beside_its_share_of_the_whole_training_set() -> None:
@@ -56,4 +61,27 @@ def test_an_empty_column_is_nothing_that_images_share() -> None:
         [{"style": None if row < 20 else f"style {row % 9}"} for row in range(100)],
     )
     assert most_shared(ranked(training_set, list(range(100)))) is None
-    assert Fact("style", "none") not in counted_facts(training_set)
+    assert not any(fact == Fact("style", "none") for fact in facts_of(training_set, 0))
+
+
+def test_facts_are_counted_as_looking_at_every_image_would(tiny_world: Workspace, tmp_path: Path) -> None:
+    """Law: Facts are counted without looking at an image, and are those that looking at every one finds."""
+    save_scan(scanned(tmp_path / "set", 40), tmp_path / "index.json")
+    sets = (
+        tiny_world.training_set,
+        load_scan(tmp_path / "index.json", tmp_path / "set"),
+        few_share({"things": ["stop sign", "none"]}, "a stop sign by a stop sign"),
+        described(["", "a"]),
+    )
+    for training_set in sets:
+        rows = range(len(training_set))
+        slowly = Counter(fact for row in rows for fact in facts_of(training_set, row))
+        found = Everywhere.of(training_set)
+        assert found.facts == len(slowly)
+        assert {fact: found.images(fact) for fact in slowly} == slowly
+
+
+def test_a_column_without_a_name_is_not_taken_for_words_of_captions() -> None:
+    training_set = few_share({"": "7"})
+    assert all(fact.column != CAPTION or fact.value.isdigit() for fact in facts_of(training_set, 3))
+    assert most_shared(ranked(training_set, list(range(20)))) is None

@@ -12,56 +12,13 @@ import pytest
 
 from attribution.data.caption_words import CaptionWords
 from attribution.data.columnar import Texts, mapped_columns
-from attribution.data.columns import Columns
 from attribution.data.index import load_scan, save_scan
 from attribution.data.pictures import Packed
-from attribution.data.shards import open_packed, seen_sha256
 from attribution.data.table_set import Table, TableSet
-from attribution.data.training_set import Example, TrainingSet, values_of
+from attribution.data.training_set import TrainingSet, values_of
 from attribution.data.words import words
 from attribution.errors import TrainingSetError
-from tests.worlds.tar_files import write_tar
-
-CAPTIONS = (
-    "a red square",
-    "",
-    "日本 語",
-    "a\nred\0line",
-    "half a \ud83d",
-    "Ein größeres Quadrat",
-    "a red, red square, a red one",
-)
-IDS = ("b", "ä", "a", "B", "Z#2", "猫", "00")
-
-
-def scanned(folder: Path, rows: int = len(IDS)) -> TrainingSet:
-    """A training set in one shard, as a scan would make it."""
-    write_tar(folder / "00000.tar", **{"a.png": b"x"})
-    examples = [
-        Example(
-            row,
-            id_of(row),
-            f"{id_of(row)}.png",
-            CAPTIONS[row % 7],
-            f"{row:064x}",
-            metadata_of(row),
-        )
-        for row in range(rows)
-    ]
-    places = {example.file_name: (0, (512 * example.row, 7)) for example in examples}
-    shard = folder / "00000.tar"
-    pictures: Packed = open_packed([shard], places, Columns())
-    return TrainingSet(folder, examples, seen_sha256(folder, [shard]), pictures, {shard.name: "0" * 64})
-
-
-def metadata_of(row: int) -> dict[str, object]:
-    """A column of as many values as rows, one that is the same in all, and two to group by."""
-    kinds: dict[str, object] = {} if row % 3 == 2 else {"kind": ("ä", "", "none")[row % 5 % 3]}
-    return {"row": row, "of": ["x"], **kinds, "tags": ["none", "x"] if row % 2 else [{"name": "y"}, "z"]}
-
-
-def id_of(row: int) -> str:
-    return IDS[row] if row < len(IDS) else f"{row * 7919 % 100_003:06d}"
+from tests.worlds.tabled import IDS, check_same_facts, check_same_pairs, scanned
 
 
 @pytest.fixture
@@ -147,11 +104,23 @@ def check_alike(one: CaptionWords, other: CaptionWords) -> None:
 def test_a_table_of_an_older_version_is_asked_by_reading_its_rows(
     both: tuple[TrainingSet, TrainingSet], tmp_path: Path
 ) -> None:
-    """Law: A table that was written without groups or words still opens, and answers alike."""
-    later = ("column", "word starts", "word rows", "word again", "word times")
-    columns = {name: each for name, each in columns_in(tmp_path).items() if not name.startswith(later)}
-    columns = {name: each for name, each in columns.items() if "column" not in name}
+    """Law: A table that was written without groups, words or facts still opens, and answers alike."""
+    later = (
+        "word starts",
+        "word rows",
+        "word again",
+        "word times",
+        "column",
+        "filter",
+        "of metadata",
+        "pair",
+    )
+    columns = {
+        name: each for name, each in columns_in(tmp_path).items() if not any(part in name for part in later)
+    }
     table = Table(columns, len(IDS), 1)
+    check_same_facts(table.facts, both[0].facts)
+    check_same_pairs(table.word_pairs, both[0].word_pairs)
     check_alike(table.caption_words, both[0].caption_words)
     assert {name: values.places for name, values in table.groupings.items()} == {
         name: values.places for name, values in both[0].groupings.items()
