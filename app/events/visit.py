@@ -10,8 +10,9 @@ import gradio as gr
 from app.events.context import PageContext
 from app.events.listeners import QUIET
 from app.frontend.assets import script
-from app.panels.ask import effort_choices
+from app.panels.ask import Pace, effort_choices
 from attribution.errors import WhenceError
+from attribution.unlearning.parts import rate_of_all
 from attribution.workspace.workspace import Workspace
 
 
@@ -28,7 +29,8 @@ class VisitEvents:
         except WhenceError:
             return gr.skip()  # told to whoever asks for the model
         workspace = self.page.workspace
-        images, pace = len(workspace.training_set), self.page.loader.draws_per_second
+        here, images = self.page.loader.draws_per_second, len(workspace.training_set)
+        pace = None if here is None else Pace(here, rate_of_all(workspace, here))
         return gr.update(choices=effort_choices(images, draws_each(workspace), pace))
 
     def leave(self, request: gr.Request) -> None:

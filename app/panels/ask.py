@@ -39,27 +39,36 @@ class ActionPanel:
     status: gr.HTML
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How many draws a second are made here, and where all training images are measured, by all workers."""
+
+    here: float
+    of_all: float
+
+    def seconds(self, here: int, of_all: int) -> float:
+        """How long so many draws of each kind take, one kind after the other."""
+        return here / self.here + of_all / self.of_all
+
+
 def effort_choices(
-    training_images: int, draws_each: int, draws_per_second: float | None = None
+    training_images: int, draws_each: int, pace: Pace | None = None
 ) -> list[tuple[str, str]]:
     """(label, effort); the label's second line says how it looks or, once known, for how long."""
     settings = Settings()
     gradient = BACKWARD * GRADIENT_DRAWS
     choices = (
-        ("instant", "Instant", "looked up", gradient),
-        ("refined", "Refined", "best measured", gradient + settings.budget),
-        ("exhaustive", "Exhaustive", "all measured", gradient + training_images * draws_each),
+        ("instant", "Instant", "looked up", gradient, 0),
+        ("refined", "Refined", "best measured", gradient + settings.budget, 0),
+        ("exhaustive", "Exhaustive", "all measured", gradient, training_images * draws_each),
     )
     return [
-        (f"{title}\n{_expected(draws, draws_per_second) or words}", effort)
-        for effort, title, words, draws in choices
+        (f"{title}\n{words if pace is None else _expected(pace.seconds(here, of_all))}", effort)
+        for effort, title, words, here, of_all in choices
     ]
 
 
-def _expected(draws: int, draws_per_second: float | None) -> str:
-    if draws_per_second is None:
-        return ""
-    seconds = draws / draws_per_second
+def _expected(seconds: float) -> str:
     if seconds < 90:
         return f"about {max(1, round(seconds))}\N{NO-BREAK SPACE}s"
     return f"about {round(seconds / 60):,}\N{NO-BREAK SPACE}min"

@@ -6,6 +6,7 @@ whoever measures it, and the parts are looked at in their order.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from numpy import ndarray
 
 from attribution.results import Progress, returned
 from attribution.unlearning.racing import Rises
+from attribution.workspace.cache import Cache
 from attribution.workspace.executors.base import Executor, Task
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import Chunk
@@ -105,7 +107,7 @@ def _measured_by(
     """Also while nothing comes progress is yielded, so that one can stop."""
     measurement, total = maker.measuring(workspace), len(maker.rows)
     draws, stage = measurement.draws_of(maker.noises), f"measuring {total:,} training images"
-    done, turn, early = 0, 0, dict[int, Rises]()
+    done, turn, early, began = 0, 0, dict[int, Rises](), time.perf_counter()
     tasks = [Task(number, each) for number, each in enumerate(places)]
     yield Progress(measurement.method, stage, 0, total * draws)
     with closing(executor.chunks(workspace, maker, workspace.batch_size, tasks)) as made:
@@ -118,3 +120,24 @@ def _measured_by(
             while turn < len(places) and turn in early:
                 yield Part(places[turn], early.pop(turn))
                 turn += 1
+    _shared(workspace).put("", total * draws / (time.perf_counter() - began))
+
+
+def rate_of_all(workspace: Workspace, alone: float) -> float:
+    """How many draws a second are made where every training image is measured, by whoever measures them.
+
+    That is as many as they made of the last question. Before one, workers are as many times as quick as
+    this process as they are side by side, of which it isn't known how they disturb each other.
+
+    Args:
+        alone: draws that this process makes a second.
+    """
+    if workspace.executor is None or len(workspace.training_set) <= PART:
+        return alone
+    return _shared(workspace).get("") or alone * workspace.executor.side_by_side()
+
+
+def _shared(workspace: Workspace) -> Cache[float]:
+    """Draws a second of the last question whose parts were shared out, the workers' beginning too."""
+    remembered: Cache[float] = workspace.cache("rate of workers", 1)
+    return remembered

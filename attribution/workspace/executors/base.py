@@ -144,6 +144,10 @@ class Executor(Protocol):
         """
         ...
 
+    def side_by_side(self) -> int:
+        """Return how many chunks it makes at once, each as quickly as this process makes one alone."""
+        ...
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -19,6 +19,9 @@ class Local:
         for task in tasks:
             yield task, maker.chunk(workspace, task.rows, batch_size)
 
+    def side_by_side(self) -> int:
+        return 1
+
 
 @dataclass(frozen=True)
 class LocalKind:

@@ -14,7 +14,15 @@ from multiprocessing.process import BaseProcess
 
 from attribution.models.quiet import quiet_libraries
 from attribution.workspace.executors.base import Asked, Executor, Order, Task
-from attribution.workspace.executors.workers import IN_HAND, PULSE, Lost, Outcome, WithWorkers, Worker
+from attribution.workspace.executors.workers import (
+    IN_HAND,
+    PULSE,
+    Lost,
+    Outcome,
+    WithWorkers,
+    Worker,
+    room_here,
+)
 
 # From one process that has imported torch and computed nothing: a lost worker is there again at once.
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -45,6 +53,9 @@ class Processes:
 
     def count(self) -> int:
         return self._count
+
+    def side_by_side(self) -> int:
+        return min(self._count, room_here())
 
     def free(self) -> bool:
         return len(self._there) < self._count or any(len(each.tasks) < IN_HAND for each in self._there)

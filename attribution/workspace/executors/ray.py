@@ -28,6 +28,7 @@ from attribution.workspace.executors.workers import (
     Outcome,
     WithWorkers,
     Worker,
+    room_here,
 )
 from attribution.workspace.writer import Chunk
 
@@ -66,16 +67,20 @@ class Actors:
     Args:
         ray: the library.
         cpus, gpus: of each worker.
+        room: for how many of them there are cores and GPUs.
     """
 
-    def __init__(self, ray: ModuleType, count: int, cpus: float, gpus: float):
-        self._ray, self._count = ray, count
+    def __init__(self, ray: ModuleType, count: int, cpus: float, gpus: float, room: int):
+        self._ray, self._count, self._room_for = ray, count, room
         self._kind = ray.remote(num_cpus=cpus, num_gpus=gpus)(Worker)
         self._there: list[_Actor] = []
         self._told: tuple[str, Any] = ("", None)  # the serial of the last order, and where it is kept
 
     def count(self) -> int:
         return self._count
+
+    def side_by_side(self) -> int:
+        return min(self._count, self._room_for)
 
     def free(self) -> bool:
         while len(self._there) < self._count:
@@ -164,8 +169,10 @@ def _opened(ray: ModuleType, asked: Asked, device: str) -> Iterator[Executor]:
     gpus = asked.gpus_per_task if asked.gpus_per_task is not None else float(device != "cpu")
     try:
         _join(ray, asked, cpus)
-        count = asked.workers or _capacity(ray, cpus, gpus)
-        workers = Actors(ray, count, cpus, gpus)
+        room = _capacity(ray, cpus, gpus)
+        # One that begins here is told of as many cores as its workers ask for, be they there or not.
+        real = room if asked.address is not None else min(room, room_here())
+        workers = Actors(ray, asked.workers or room, cpus, gpus, real)
         try:
             yield WithWorkers(workers)
         finally:

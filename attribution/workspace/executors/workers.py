@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -64,12 +65,21 @@ class Worker:
         return self._workspace
 
 
+def room_here() -> int:
+    """How many workers this machine has cores for, each of which uses as many threads as this process."""
+    return max(1, (os.cpu_count() or 1) // torch.get_num_threads())
+
+
 @runtime_checkable
 class Workers(Protocol):
     """Some workers, wherever they are. Those that are lost are replaced."""
 
     def count(self) -> int:
         """Return how many there are to be."""
+        ...
+
+    def side_by_side(self) -> int:
+        """Return how many compute at once, each as quickly as this process does alone."""
         ...
 
     def free(self) -> bool:
@@ -123,6 +133,9 @@ class WithWorkers:
         finally:
             if given:
                 self.workers.drop()
+
+    def side_by_side(self) -> int:
+        return self.workers.side_by_side()
 
     def _near(self, task: Task, given: dict[int, Task]) -> bool:
         """Whether it isn't too far from those that are being made: chunks of a sum wait for their turn."""

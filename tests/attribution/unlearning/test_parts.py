@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from attribution.__main__ import main
+from attribution.data.training_set import TrainingSet
 from attribution.engine import attribute
 from attribution.errors import Cancelled
 from attribution.results import Attribution, Progress, Ranking
@@ -20,6 +22,7 @@ from attribution.workspace.executors.base import Made, Maker, Task
 from attribution.workspace.executors.local import Local
 from attribution.workspace.workspace import Workspace
 from tests.worlds import TINY
+from tests.worlds.executors import SEVERAL
 from tests.worlds.queries import query_of
 from tests.worlds.settings import quick
 
@@ -117,8 +120,36 @@ def test_a_race_cannot_be_shared_out(workspace: Workspace, capsys: pytest.Captur
     assert "there is no executor 'nobody': choose from local, processes, ray" in capsys.readouterr().err
 
 
+class ThreeAtOnce(Backwards):
+    """As quick as three."""
+
+    def side_by_side(self) -> int:
+        return 3
+
+
+def test_how_long_an_exhaustive_answer_takes_is_reckoned_with_its_workers(workspace: Workspace) -> None:
+    """Law: How long an exhaustive answer takes is reckoned with its workers, later at their own rate."""
+    assert parts.rate_of_all(workspace, 50.0) == 50
+    workspace.executor = ThreeAtOnce()
+    assert parts.rate_of_all(workspace, 50.0) == 150
+    began = time.perf_counter()
+    draws = [
+        each
+        for each in events(workspace, "abu")
+        if isinstance(each, Progress) and "measuring" in each.stage
+    ][-1].total
+    assert parts.rate_of_all(workspace, 50.0) > draws / (time.perf_counter() - began)  # the answer is more
+    assert parts.rate_of_all(workspace, 1e9) == parts.rate_of_all(workspace, 50.0)
+    few = workspace.training_set.examples[: parts.PART]
+    workspace._training_set = TrainingSet(workspace.training_set.folder, few, "")
+    assert parts.rate_of_all(workspace, 50.0) == 50  # one part is measured here
+
+
 @pytest.mark.slow
-def test_processes_measure_what_this_process_would(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("executor", SEVERAL)
+def test_workers_measure_what_this_process_would(
+    workspace: Workspace, tmp_path: Path, executor: str
+) -> None:
     """Law: Whoever computes an answer (`--executor`) changes no number of it."""
     example = workspace.training_set.examples[5]
     asked = [str(workspace.training_set.folder / example.file_name), "--caption", example.caption]
@@ -133,7 +164,7 @@ def test_processes_measure_what_this_process_would(workspace: Workspace, tmp_pat
     ]
     asked += ["--option", "abu.draws=16", "divergence.draws=16", "--json"]
     found = []
-    for name, more in (("here", []), ("there", ["--executor", "processes", "--workers", "2"])):
+    for name, more in (("here", []), ("there", ["--executor", executor, "--workers", "2"])):
         path = tmp_path / f"{name}.json"
         assert main([*asked, str(path), *more]) == 0
         answer = json.loads(path.read_text())

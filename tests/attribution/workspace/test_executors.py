@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -36,19 +35,10 @@ from precompute.jobs.base import Job, job_of, with_options
 from precompute.running import Execution, run
 from tests.conftest import Foreign
 from tests.worlds import ROOT
+from tests.worlds.executors import SEVERAL
 from tests.worlds.folders import contents
 
 HERE = Asked()
-RAY = pytest.param(
-    "ray",
-    marks=[
-        pytest.mark.slow,
-        pytest.mark.skipif(
-            importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install -e .[scale]"
-        ),
-    ],
-)
-SEVERAL = ["processes", RAY]
 FLAGS = ["--chunk", "5", "--remake"]
 
 
@@ -154,6 +144,9 @@ def test_a_chunk_whose_workers_are_always_lost_is_an_error_not_a_loop(foreign_co
         given: tuple[Task, ...] = ()
 
         def count(self) -> int:
+            return 1
+
+        def side_by_side(self) -> int:
             return 1
 
         def free(self) -> bool:
