@@ -33,9 +33,9 @@ def ids_of(strip: Locator) -> list[str]:
 
 
 @contextmanager
-def serving(folder: Path, port: int | None = None) -> Iterator[str]:
-    """The address of the page on the tiny world; its runs and its log are kept in a folder."""
-    with served(WORKSPACE, folder=folder, port=port, patience=PATIENCE / 1000) as server:
+def serving(folder: Path, port: int | None = None, workspace: Path = WORKSPACE) -> Iterator[str]:
+    """The address of the page, of the tiny world or another; its runs and its log are kept in a folder."""
+    with served(workspace, folder=folder, port=port, patience=PATIENCE / 1000) as server:
         yield server.address
     log = (folder / "log").read_text()
     assert "Traceback" not in log, f"the server failed somewhere:\n{log}"

@@ -39,6 +39,10 @@ def test_every_training_image_is_found_page_by_page_and_back(open_page: Open) ->
     expect(page.locator(".pager")).to_contain_text("49 to 96")
     assert len({*first, *ids(page)}) == 96
     assert "page=2" in page.url
+    second, link = ids(page), page.url
+    page.goto(link)
+    expect(page.locator(".pager")).to_contain_text("49 to 96")
+    assert ids(page) == second
     page.go_back()
     expect(page.locator(".pager")).to_contain_text("1 to 48")
     assert ids(page) == first
