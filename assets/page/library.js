@@ -1,8 +1,9 @@
 // The library. What is looked at stands in the address, so that it can be linked and Back goes back:
-// ?library=shelf|collection|work, text, by, is=COLUMN:VALUE, like, space, page. Gives 'look' {question, at}
+// ?library=shelf|collection|work, text, by, is=COLUMN:VALUE, like, space, and PAGE. Gives 'look' {question, at}
 // and 'bring' {token} or {refused}; the markup that comes back is written, and escaped, by Python.
 // What is chosen image by image lives in this tab.
 const PICKED = "whence-picked", MOST_PICKED = 1000;
+const PAGE = "library-page";  // "page" names a page of Gradio's, and an unknown one is refused
 const part = (name) => element.querySelector(name);
 const form = part(".library-search"), shelf = part(".shelf-host"), columns = part(".columns-host");
 const problem = part(".library-problem"), tray = part(".tray");
@@ -17,19 +18,19 @@ const question = () => {
     const colon = each.indexOf(":");
     return [decodeURIComponent(each.slice(0, colon)), each.slice(colon + 1)];
   });
-  const page = Math.max(1, Math.floor(Number(asked.get("page"))) || 1);
+  const page = Math.max(1, Math.floor(Number(asked.get(PAGE))) || 1);
   return { text: asked.get("text") || "", by: asked.get("by") || "words", filters, like: asked.get("like") || "", space: asked.get("space") || "", page };
 };
 const go = (name, asked = question()) => {
   const there = new URL(location.href);
-  for (const key of ["library", "text", "by", "is", "like", "space", "page"]) there.searchParams.delete(key);
+  for (const key of ["library", "text", "by", "is", "like", "space", PAGE]) there.searchParams.delete(key);
   if (name) {
     there.searchParams.set("library", name);
     if (asked.text) there.searchParams.set("text", asked.text);
     if (asked.text && asked.by !== "words") there.searchParams.set("by", asked.by);
     for (const [column, value] of asked.filters) there.searchParams.append("is", `${encodeURIComponent(column)}:${value}`);
     for (const key of ["like", "space"]) if (asked[key]) there.searchParams.set(key, asked[key]);
-    if (asked.page > 1) there.searchParams.set("page", asked.page);
+    if (asked.page > 1) there.searchParams.set(PAGE, asked.page);
   }
   if (there.href !== location.href) history.pushState(history.state, "", there);
   show();
