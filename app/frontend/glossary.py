@@ -22,7 +22,10 @@ def tips(found: Evidence | None) -> dict[str, str]:
     """
     terms: dict[str, str] = json.loads(script("tips.json"))
     words = {m.name: f"{m.description} {evidence_in_words(found, m.name)}" for m in methods().values()}
-    of_methods = {f'#methods label:has([name="{name}"])': text for name, text in words.items()}
+    of_methods = {
+        f'#methods :is(label:has([name="{name}"]), [data-method="{name}"])': text
+        for name, text in words.items()
+    }
     of_strips = {f'.strip[data-method="{name}"] h3': text for name, text in words.items()}
     return {**terms, **of_methods, **of_strips}
 

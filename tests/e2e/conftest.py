@@ -114,7 +114,13 @@ class Visit:
         self.page.mouse.move(*at(x1, y1))
         self.page.mouse.up()
 
+    def all_methods(self) -> None:
+        """Look at all methods, where those that are ticked stand in one line."""
+        if self.page.locator(".methods-asked").get_attribute("aria-expanded") == "false":
+            self.page.locator(".methods-asked").click()
+
     def choose(self, *methods: str) -> None:
+        self.all_methods()
         for box in self.page.locator("#methods input[type=checkbox]").all():
             box.evaluate(
                 "box => box.scrollIntoView({ block: 'center' })"

@@ -154,6 +154,7 @@ def test_a_phone_never_scrolls_sideways(open_page: Open) -> None:
 def test_terms_explain_themselves_under_the_pointer_and_at_the_focus(open_page: Open) -> None:
     visit = open_page()
     tip = visit.page.locator("#tip")
+    visit.all_methods()
     visit.page.locator('#methods label:has([name="abu"])').hover()
     expect(tip).to_contain_text("forgotten")
     visit.page.keyboard.press("Escape")
@@ -167,16 +168,24 @@ def test_terms_explain_themselves_under_the_pointer_and_at_the_focus(open_page: 
 def test_methods_stand_in_titled_groups_and_what_is_ticked_is_asked(open_page: Open) -> None:
     """Law: On the page each family of methods is a group of its own, and what is ticked is asked."""
     visit = open_page()
-    groups = visit.page.locator("#methods").get_by_role("group")
+    groups, asked = (
+        visit.page.locator("#methods").get_by_role("group"),
+        visit.page.locator(".methods-asked"),
+    )
+    expect(asked).to_contain_text("D-TRAK")  # one of those that are asked unless others are ticked
+    expect(groups).to_have_count(0)
+    visit.all_methods()
     for title in ("Unlearning", "Influence functions", "Likeness"):
         expect(groups.and_(visit.page.get_by_role("group", name=title, exact=True))).to_have_count(1)
     visit.generate(steps=1)
     visit.choose()
+    expect(asked).to_contain_text("none")
     visit.page.locator("#attribute").click()
     expect(visit.status).to_contain_text("at least one method")
     visit.effort("instant")
     for name in ("bm25", "relatif"):
         visit.page.locator(f'#methods label:has([name="{name}"])').click()
+    expect(asked.locator("em")).to_have_text(["RelatIF", "Words (BM25)"])
     visit.attribute()
     shown = visit.page.locator(".strip").evaluate_all("all => all.map((one) => one.dataset.method)")
     assert shown == ["relatif", "bm25"]

@@ -7,22 +7,23 @@ from app.frontend.glossary import tips, tips_script
 from app.views.guide import GUIDE
 from attribution.analysis.evidence import Estimate, Evidence, MethodEvidence
 
+METHOD = '#methods :is(label:has([name="{0}"]), [data-method="{0}"])'.format
+
 
 def test_every_term_is_explained_in_words_that_cannot_end_the_script() -> None:
     words = tips(None)
-    assert set(words) >= {'#methods label:has([name="abu"])', ".stderr", ".out"}
+    assert set(words) >= {METHOD("abu"), ".stderr", ".out"}
     assert all(text.endswith(".") for text in words.values())
     assert "<" not in tips_script(None)
-    assert GUIDE.count("<li>") == 10
+    assert GUIDE.count("<li>") == 11
 
 
 def test_a_methods_words_quote_what_retraining_found_of_it() -> None:
     """Law: What retraining found of a method is quoted for the model that it was found for alone."""
-    chip = '#methods label:has([name="{}"])'.format
-    assert all(tips(None)[chip(name)].endswith(NOT_MEASURED) for name in ("abu", "clip"))
+    assert all(tips(None)[METHOD(name)].endswith(NOT_MEASURED) for name in ("abu", "clip"))
     removal, share = Estimate(0.123, 0.08, 0.15), Estimate(0.55, 0.4, 0.7)
     found = Evidence(1, "t", ("m",), "demo-2500", 8, 50, {"abu": MethodEvidence(removal, share)})
-    assert tips(found)[chip("abu")].endswith(
+    assert tips(found)[METHOD("abu")].endswith(
         "rises by 12.3% (8.0% to 15.0%) beyond chance; 55% of what images of the same objects do."
     )
-    assert tips(found)[chip("clip")].endswith(NOT_MEASURED)
+    assert tips(found)[METHOD("clip")].endswith(NOT_MEASURED)
