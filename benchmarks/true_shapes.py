@@ -117,7 +117,12 @@ def _measure(family: Family, cache: Path, out: Path) -> None:
     facts = machine()
     del facts["engine"]  # the one that is asked for, of which such a model is too large on a CPU
     figures: dict[str, Any] = {"family": asdict(family), "machine": facts, "stages": []}
-    for name, command in _commands(family, model, _write_pictures(family, folder), folder / "workspace"):
+    commands = list(_commands(family, model, _write_pictures(family, folder), folder / "workspace"))
+    if out.is_file():
+        before = json.loads(out.read_text(encoding="utf-8"))
+        if {**before, "stages": []} == figures and len(before["stages"]) < len(commands):
+            figures = before  # a run that was cut goes on
+    for name, command in commands[len(figures["stages"]) :]:
         stage = _run_stage(name, command)
         print(f"{family.model}: {name} {stage.seconds:.0f} s, {_gib(stage.peak)}", flush=True)
         figures["stages"].append(asdict(stage))

@@ -37,6 +37,12 @@ def test_every_stage_runs_from_a_folder_to_an_answer(tmp_path: Path) -> None:
     assert len(answer["methods"]["abu"]["ranking"]) == 2
     assert answer["fingerprints"]["dtype"] == "bfloat16"
     assert report.document == "MODELS.md"
+    cut = json.loads((tmp_path / "sdxl.json").read_text())
+    last = cut["stages"].pop()
+    (tmp_path / "sdxl.json").write_text(json.dumps(cut))
+    (again,) = TrueShapes().run(options(tmp_path, "--family", "sdxl")).figures["families"].values()
+    assert again["stages"][:-1] == cut["stages"]  # a run that was cut goes on
+    assert again["stages"][-1]["name"] == last["name"]
 
 
 def test_a_stage_knows_the_most_memory_that_its_process_had() -> None:
