@@ -22,9 +22,13 @@ class ModelLoader:
         self._problem: Exception | None = None
         self.draws_per_second: float | None = None  # forward passes, measured once when the model is there
         self._thread = threading.Thread(target=self._open, name="model loader", daemon=True)
+        self._starting = threading.Lock()
 
     def start(self) -> None:
-        self._thread.start()
+        """Begin to open it, if nobody has."""
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
 
     def _open(self) -> None:
         try:
@@ -48,8 +52,7 @@ class ModelLoader:
         Raises:
             WhenceError: it cannot be opened.
         """
-        if not self._thread.is_alive() and not self._ready.is_set():
-            self.start()
+        self.start()
         while not self._ready.wait(every):
             yield
         if isinstance(self._problem, WhenceError):

@@ -19,6 +19,7 @@ from attribution.encoders.base import (
     unreadable,
 )
 from attribution.errors import ModelError
+from attribution.models.opening import one_at_a_time
 
 # Of the original release; most checkpoints keep them, those that do not say so.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -84,6 +85,7 @@ def _features(output: object) -> Tensor:
     return features
 
 
+@one_at_a_time
 def open_clip(source: str, device: str) -> ClipEncoder:
     """Read a checkpoint.
 

@@ -27,6 +27,7 @@ from attribution.encoders.base import (
     unreadable,
 )
 from attribution.errors import ModelError, UnknownNameError
+from attribution.models.opening import one_at_a_time
 
 HALF = (0.5, 0.5, 0.5)
 READ_OUT = "class token, largest and smallest patch tokens"
@@ -74,6 +75,7 @@ def picture_size(config: Any, wanted: Mapping[str, Any]) -> int:
     return side - side % int(config.patch_size)
 
 
+@one_at_a_time
 def open_dino(source: str, device: str) -> DinoEncoder:
     """Read a checkpoint.
 

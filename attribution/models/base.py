@@ -7,7 +7,7 @@ change the loaded ones. Only the weights of the layers that a model was opened w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -19,11 +19,12 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.errors import ModelError, WhenceError
+from attribution.errors import ModelError
 from attribution.models.adapters import Adapter, named_adapters
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.loss_weights import weighted
 from attribution.models.not_pipelines import not_a_pipeline
+from attribution.models.opening import opened
 from attribution.models.parametrisation import Parametrisation
 from attribution.models.precision import SINGLE, Precision
 from attribution.plugins import plugins
@@ -242,17 +243,6 @@ def masked_mean(errors: Float[Tensor, "n c h w"], mask: Float[Tensor, "h w"] | N
     return (errors * mask).sum(dim=(1, 2, 3)) / area
 
 
-def _opened(opening: Callable[[], DiffusionModel], name: str | Path) -> DiffusionModel:
-    """What opens, whatever its libraries make of files that are damaged: they may raise anything."""
-    try:
-        return opening()
-    except (WhenceError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as problem:
-        why = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
-        raise ModelError(f"{name} is damaged, or no model that can be read: {why}") from problem
-
-
 def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
     """A model with the denoiser's weights of another checkpoint.
 
@@ -261,7 +251,7 @@ def at_checkpoint(model: DiffusionModel, folder: str | Path) -> DiffusionModel:
     """
     if not isinstance(model, HasCheckpoints):
         raise ModelError(f"{folder} cannot be a checkpoint: {type(model).__name__} reads none")
-    found = _opened(partial(model.at_checkpoint, Path(folder)), folder)
+    found = opened(partial(model.at_checkpoint, Path(folder)), folder)
     if dict(found.all_shapes) != dict(model.all_shapes):
         raise ModelError(f"{folder} is no checkpoint of this model: its weights have other names or shapes")
     return found
@@ -293,7 +283,7 @@ def open_model(
     for reader in plugins("attribution.models", "MODELS"):
         if reader.reads(name):
             named = named_adapters(adapters)
-            model = _opened(partial(_adapted, reader, name, device, layers, named, precision), name)
+            model = opened(partial(_adapted, reader, name, device, layers, named, precision), name)
             if loss_weight is not None:
                 model.parametrisation = weighted(model.parametrisation, loss_weight)
             return model
