@@ -53,6 +53,9 @@ def test_ray_that_begins_slowly_is_begun_again() -> None:
         def remote(self, **_: object) -> object:
             return lambda kind: kind
 
+        def cluster_resources(self) -> dict[str, float]:
+            return {"CPU": 2.0}
+
         def shutdown(self) -> None: ...
 
     ray = Slow("ray")
