@@ -124,8 +124,9 @@ def to_csv(answer: Attribution, top_k: int | None = None) -> str:
 
 
 def no_formula(cell: str) -> str:
-    """What a spreadsheet would take for a formula, made harmless."""
-    return f"'{cell}" if cell[:1] in FORMULA else cell
+    """What a spreadsheet would take for a formula, spaces before it or none, made harmless."""
+    begins = (cell[:1], cell.lstrip()[:1])
+    return f"'{cell}" if any(each in FORMULA for each in begins) else cell
 
 
 def no_formulas(line: str) -> str:
