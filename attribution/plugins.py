@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import threading
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from attribution.errors import UnknownNameError
 
 T = TypeVar("T")
+Given = ParamSpec("Given")
+
+# While they build a module, the libraries that open models and encoders patch torch for the whole process,
+# so that no memory is filled twice: what another thread opens meanwhile has weights without numbers.
+_ONE = threading.RLock()
 
 
 def plugins(room: str, binding: str) -> tuple[Any, ...]:
@@ -39,3 +46,14 @@ def named(what: str, known: Mapping[str, T], name: str) -> T:
     if name not in known:
         raise UnknownNameError(f"there is no {what} {name!r}: choose from {', '.join(known)}")
     return known[name]
+
+
+def one_at_a_time(opening: Callable[Given, T]) -> Callable[Given, T]:
+    """Return a function that waits until no other thread opens what a plug-in reads."""
+
+    @wraps(opening)
+    def waited(*given: Given.args, **named: Given.kwargs) -> T:
+        with _ONE:
+            return opening(*given, **named)
+
+    return waited

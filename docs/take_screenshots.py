@@ -167,6 +167,7 @@ def look(browser: Browser, address: str, link: str, storage: object, shot: Shot)
     expect(page.locator("#attribute" if shot.empty else ".strip .cell[data-id]").first).to_be_visible()
     if not shot.empty:  # a link opens on the answer, with the form folded away
         expect(page.locator("#status .status")).to_have_attribute("data-state", "done")
+        expect(page.locator("#traced button").first).to_be_visible()  # its parts were traced unasked
     page.evaluate("window.scrollTo(0, 0)")
     shot.do(page)
     page.mouse.move(2, 2)

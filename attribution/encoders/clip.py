@@ -19,7 +19,7 @@ from attribution.encoders.base import (
     unreadable,
 )
 from attribution.errors import ModelError
-from attribution.models.opening import one_at_a_time
+from attribution.plugins import one_at_a_time
 
 # Of the original release; most checkpoints keep them, those that do not say so.
 MEAN = (0.48145466, 0.4578275, 0.40821073)

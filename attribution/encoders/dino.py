@@ -27,7 +27,7 @@ from attribution.encoders.base import (
     unreadable,
 )
 from attribution.errors import ModelError, UnknownNameError
-from attribution.models.opening import one_at_a_time
+from attribution.plugins import one_at_a_time
 
 HALF = (0.5, 0.5, 0.5)
 READ_OUT = "class token, largest and smallest patch tokens"

@@ -1,34 +1,17 @@
-"""Opening what the libraries read: one thing at a time, and damage to it in our words."""
+"""Opening a model: whatever its libraries make of damaged files is told in our words."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 import torch
 
 from attribution.errors import ModelError, WhenceError
+from attribution.plugins import one_at_a_time
 
-Given = ParamSpec("Given")
 Found = TypeVar("Found")
-
-# While they build a module the libraries patch torch for the whole process, so that no memory is filled
-# twice: what another thread opens meanwhile would be left with weights that have no numbers.
-_ONE = threading.RLock()
-
-
-def one_at_a_time(opening: Callable[Given, Found]) -> Callable[Given, Found]:
-    """Return a function that waits until no other thread opens anything."""
-
-    @wraps(opening)
-    def waited(*given: Given.args, **named: Given.kwargs) -> Found:
-        with _ONE:
-            return opening(*given, **named)
-
-    return waited
 
 
 @one_at_a_time

@@ -12,7 +12,8 @@ import pytest
 from attribution.encoders.base import encoder_reader
 from attribution.errors import ModelError, SettingsError
 from attribution.models.base import open_model
-from attribution.models.opening import one_at_a_time, opened
+from attribution.models.opening import opened
+from attribution.plugins import one_at_a_time
 from tests.worlds import TINY
 
 
