@@ -207,17 +207,18 @@ def _join(ray: ModuleType, asked: Asked, cpus: float) -> None:
         ) from problem
 
 
-def _tried(begin: Callable[[], None], times: int) -> None:
+def _tried(begin: Callable[[], object], times: int) -> None:
     """Begin, up to so many times; what the last one raises is raised.
 
     What a try has left behind ends with this process, and the next one finds Ray's programs in memory.
     """
     for _ in range(times - 1):
         try:
-            return begin()
+            begin()
+            return
         except Exception:
             continue
-    return begin()
+    begin()
 
 
 def _capacity(ray: ModuleType, cpus: float, gpus: float) -> int:
