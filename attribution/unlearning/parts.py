@@ -107,7 +107,8 @@ def _measured_by(
     """Also while nothing comes progress is yielded, so that one can stop."""
     measurement, total = maker.measuring(workspace), len(maker.rows)
     draws, stage = measurement.draws_of(maker.noises), f"measuring {total:,} training images"
-    done, turn, early, began = 0, 0, dict[int, Rises](), time.perf_counter()
+    done, turn, early = 0, 0, dict[int, Rises]()
+    first: tuple[int, float] | None = None  # images of the first part that came, and when
     tasks = [Task(number, each) for number, each in enumerate(places)]
     yield Progress(measurement.method, stage, 0, total * draws)
     with closing(executor.chunks(workspace, maker, workspace.batch_size, tasks)) as made:
@@ -116,11 +117,13 @@ def _measured_by(
                 task, chunk = found
                 early[task.number] = chunk["worths"]
                 done += len(task.rows)
+                first = first or (done, time.perf_counter())
             yield Progress(measurement.method, stage, done * draws, total * draws)
             while turn < len(places) and turn in early:
                 yield Part(places[turn], early.pop(turn))
                 turn += 1
-    _shared(workspace).put("", total * draws / (time.perf_counter() - began))
+    if first is not None:
+        _shared(workspace).put("", (total - first[0]) * draws / (time.perf_counter() - first[1]))
 
 
 def rate_of_all(workspace: Workspace, alone: float) -> float:
@@ -138,6 +141,6 @@ def rate_of_all(workspace: Workspace, alone: float) -> float:
 
 
 def _shared(workspace: Workspace) -> Cache[float]:
-    """Draws a second of the last question whose parts were shared out, the workers' beginning too."""
+    """Draws a second of the last question that was shared out, once workers had opened the model."""
     remembered: Cache[float] = workspace.cache("rate of workers", 1)
     return remembered
