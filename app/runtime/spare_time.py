@@ -10,7 +10,8 @@ from app.runtime.queue import ModelQueue
 from app.runtime.worker import Worker, next_event
 
 Event = TypeVar("Event")
-PAUSE = 0.5  # seconds between two looks at a line that is not empty
+CALM = 1.5  # seconds before the first step: whoever has a new picture often asks at once
+PAUSE = 0.5  # seconds between two looks at a step of somebody else's
 
 
 class SpareTime:
@@ -26,9 +27,14 @@ class SpareTime:
         self, events: Generator[Event, None, None], wanted: Callable[[], bool]
     ) -> AsyncIterator[Event]:
         """The events of a generator, as time is to spare; ends with it, or once it is not wanted."""
+        calm = False
         try:
             while wanted():
-                if not self._queue.is_empty or not self._worker.spare.acquire(blocking=False):
+                if not calm or not self._queue.is_empty:
+                    await asyncio.sleep(CALM)
+                    calm = self._queue.is_empty
+                    continue
+                if not self._worker.spare.acquire(blocking=False):
                     await asyncio.sleep(PAUSE)
                     continue
                 try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from attribution.errors import SettingsError, WhenceError
+from attribution.errors import WhenceError
 from benchmarks.true_shapes import CAPTIONS, TrueShapes, _run_stage
 
 
@@ -63,7 +63,7 @@ def test_a_report_has_the_families_of_earlier_runs_and_the_stages_that_all_have(
     def written(name: str, model: str, stages: list[str]) -> None:
         family = {"model": model, "side": 16, "pictures": len(CAPTIONS), "precision": "bf16"}
         of_stages = [{"name": stage, "seconds": 60.2, "peak": 3 * 2**30} for stage in stages]
-        figures = {"family": family, "machine": {"cores": 2}, "stages": of_stages}
+        figures = {"family": family, "machine": {"cores": 2, "device": "cpu"}, "stages": of_stages}
         (tmp_path / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
 
     written("sd15", "SD 1.5", ["init", "latents"])
@@ -76,8 +76,16 @@ def test_a_report_has_the_families_of_earlier_runs_and_the_stages_that_all_have(
     assert "latents" not in words
 
 
-def test_a_gpu_is_refused_by_the_name_of_what_measures_one(tmp_path: Path) -> None:
+def test_a_run_on_a_gpu_is_a_column_of_its_own_and_says_what_the_gpu_held(tmp_path: Path) -> None:
+    family = {"model": "SDXL", "side": 16, "pictures": 2, "precision": "bf16"}
+    for name, device, on_gpu in (("sdxl", "cpu", 0), ("sdxl-on-gpu", "a card", 5 * 2**30)):
+        stages = [{"name": "init", "seconds": 9.0, "peak": 2**30, "on_gpu": on_gpu}]
+        figures = {"family": family, "machine": {"device": device}, "stages": stages}
+        (tmp_path / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
     asked = options(tmp_path)
-    asked.device = "cuda"
-    with pytest.raises(SettingsError, match="gpu-hours"):
-        TrueShapes().run(asked)
+    asked.family = []
+    words = TrueShapes().run(asked).markdown
+    assert "| stage | SDXL, 16 pixels, bf16, 2 images | SDXL, 16 pixels, bf16, 2 images, a card |" in words
+    assert "| init | 9 s, 1.0 GiB | 9 s, 1.0 GiB, on the GPU 5.0 GiB |" in words
+    assert "<sub>device cpu.</sub>" in words
+    assert "<sub>device a card.</sub>" in words

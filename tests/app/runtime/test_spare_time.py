@@ -16,6 +16,7 @@ from app.runtime.worker import Worker
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spare_time, "PAUSE", 0.001)
+    monkeypatch.setattr(spare_time, "CALM", 0.001)
 
 
 def counted(log: list[object], last: int = 4) -> Generator[int, None, None]:
@@ -55,6 +56,28 @@ def test_it_waits_for_as_long_as_somebody_is_at_the_model() -> None:
         return [first, await rest, *[number async for number in steps]]
 
     assert asyncio.run(watched()) == [0, 1, 2, 3]
+
+
+def test_whoever_asks_as_soon_as_a_picture_is_there_waits_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Law: What nobody asked for takes no step before the line was calm for a moment."""
+    monkeypatch.setattr(spare_time, "CALM", 0.05)
+    queue, log = ModelQueue(), list[object]()
+
+    async def watched() -> list[object]:
+        steps = SpareTime(queue, Worker()).steps(counted(log), lambda: True)
+        first = asyncio.ensure_future(anext(steps))
+        await asyncio.sleep(0.01)
+        with queue.join("attribute"):
+            await asyncio.sleep(0.1)
+            before = list(log)
+        await first
+        await steps.aclose()
+        return before
+
+    assert asyncio.run(watched()) == []
+    assert log[0] == 0
 
 
 def test_it_ends_and_is_closed_once_it_is_not_wanted() -> None:
