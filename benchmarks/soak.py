@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import threading
 import time
 from pathlib import Path
@@ -47,10 +48,12 @@ class Soak:
         parser.add_argument("--minutes", type=float, default=60.0, help="for each of them")
 
     def run(self, options: argparse.Namespace) -> Report:
-        found = [
-            soaked(options.workspace, int(count), options.minutes, options.device)
-            for count in options.people.split(",")
-        ]
+        found = []
+        for count in options.people.split(","):
+            found.append(soaked(options.workspace, int(count), options.minutes, options.device))
+            print(
+                " | ".join(row(found[-1])), file=sys.stderr, flush=True
+            )  # a later crowd may come to grief
         head = (
             "people", "answers", "wrong", "line was full", "pages closed", "median wait", "longest wait",
             "fewest answers of one", "resident, first third", "last third", "most", "alone afterwards",

@@ -1,12 +1,13 @@
 """Room for the files that programs send, through Gradio's own route: some, of some bytes, for some time.
 
 Gradio takes each file up to a size, as many as are sent, and keeps them for a day if its clock runs. Here
-what is old goes with every file that comes; then the oldest, until there is room; and where all are new,
-whoever sends is told to come again.
+what is old goes with every file that comes; then the oldest of whoever has sent many; then the oldest of
+all, until there is room; and where all are new, whoever sends is told to come again.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.runtime.reports import REPORTS
 
@@ -31,6 +32,7 @@ class Limits:
 
     Attributes:
         files: how many.
+        of_one: how many of one address: its own oldest go before it fills the room of others.
         bytes: of all together.
         each: bytes of one request.
         age: seconds, after which a file goes.
@@ -38,6 +40,7 @@ class Limits:
     """
 
     files: int = 500
+    of_one: int = 100
     bytes: int = 2**30
     each: int = 20 * 2**20
     age: float = 6 * 3600.0
@@ -58,18 +61,33 @@ class UploadRoom:
 
     def __init__(self, app: ASGIApp, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self.app, self._limits, self._clock = app, limits, clock
+        self._senders: dict[Path, str] = {}  # of folders that are there
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or not takes_files(scope["path"]):
             await self.app(scope, receive, send)
             return
-        if (refused := await self._refusal(Headers(scope=scope))) is None:
-            await self.app(scope, receive, send)
+        address = (scope.get("client") or ("",))[0]
+        if (refused := await self._refusal(Headers(scope=scope), address)) is None:
+            await self.app(scope, receive, self._noting(address, send))
             return
         REPORTS.refused(f"an upload was refused: {bytes(refused.body).decode()}")
         await refused(scope, receive, send)
 
-    async def _refusal(self, headers: Headers) -> PlainTextResponse | None:
+    def _noting(self, address: str, send: Send) -> Send:
+        """`send`, which notes in which folders an answer says that the files of an address lie."""
+        told = bytearray()
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                told.extend(message.get("body", b""))
+                if not message.get("more_body", False):
+                    self._senders.update(dict.fromkeys(_folders_named(bytes(told)), address))
+            await send(message)
+
+        return noted
+
+    async def _refusal(self, headers: Headers, address: str) -> PlainTextResponse | None:
         length = headers.get("content-length", "")
         if not length.isdecimal():
             return PlainTextResponse("say how long the file is: it needs a Content-Length", 411)
@@ -77,13 +95,24 @@ class UploadRoom:
             return PlainTextResponse(
                 f"files larger than {self._limits.each / 2**20:g} MB together are not taken", 413
             )
-        if not await run_in_threadpool(self.make_room, int(length)):
+        if not await run_in_threadpool(self.make_room, int(length), address):
             return PlainTextResponse("too many files have been sent: send it again in a while", 503)
         return None
 
-    def make_room(self, coming: int) -> bool:
-        """Delete what is old, then the oldest; whether there is room for so many bytes more."""
+    def make_room(self, coming: int, address: str = "") -> bool:
+        """Delete what is old, then the oldest; whether there is room for so many bytes more.
+
+        Args:
+            address: whose files they are; of one that has sent many, its own oldest go first.
+        """
+        known = list(self._senders)  # before it is looked: others come meanwhile
         kept = sorted(folders(Path(os.environ["GRADIO_TEMP_DIR"])))
+        for gone in set(known) - {folder for _, _, folder in kept}:
+            self._senders.pop(gone, None)
+        own = [each for each in kept if self._senders.get(each[2]) == address]
+        for each in own[: max(0, len(own) - self._limits.of_one + 1)]:
+            shutil.rmtree(each[2], ignore_errors=True)
+            kept.remove(each)
         now, size = self._clock(), sum(size for _, size, _ in kept) + coming
         while kept:
             written, own, oldest = kept[0]
@@ -94,6 +123,17 @@ class UploadRoom:
             size -= own
             kept.pop(0)
         return True
+
+
+def _folders_named(answer: bytes) -> set[Path]:
+    """The folders of the files that Gradio's route says it has kept; none where it says something else."""
+    try:
+        named = json.loads(answer)
+    except ValueError:
+        return set()
+    return (
+        {Path(each).parent for each in named if isinstance(each, str)} if isinstance(named, list) else set()
+    )
 
 
 def folders(root: Path) -> list[tuple[float, int, Path]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -66,6 +66,26 @@ def client(sent: Path) -> Iterator[TestClient]:
     inner = Starlette(routes=[Route(ROUTE, taken, methods=["POST"]), Route("/x", taken, methods=["POST"])])
     with TestClient(UploadRoom(inner, LIMITS)) as found:
         yield found
+
+
+def test_whoever_sends_very_many_files_takes_no_room_from_others(sent: Path) -> None:
+    """Law: One address that sends file after file makes room by its own oldest, and fills nobody's."""
+    count = 0
+
+    async def kept(request: Request) -> JSONResponse:
+        nonlocal count
+        name = f"{request.client.host if request.client else ''}-{count}"
+        put(sent, name, 1, 2**40 + count)  # all of them young
+        count += 1
+        return JSONResponse([str(sent / name / "x.png")])
+
+    inner = Starlette(routes=[Route(ROUTE, kept, methods=["POST"])])
+    room = UploadRoom(inner, Limits(files=4, of_one=2))
+    eager, other = (TestClient(room, client=(each, 1)) for each in ("eager", "other"))
+    assert [eager.post(ROUTE, content=b"x").status_code for _ in range(9)] == [200] * 9
+    assert {path.name for path in sent.iterdir()} == {"eager-7", "eager-8"}
+    assert [other.post(ROUTE, content=b"x").status_code for _ in range(2)] == [200] * 2
+    assert {path.name for path in sent.iterdir()} == {"eager-7", "eager-8", "other-9", "other-10"}
 
 
 def test_a_request_is_bounded_before_it_is_read(client: TestClient, sent: Path) -> None:
