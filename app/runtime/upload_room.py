@@ -1,8 +1,9 @@
 """Room for the files that programs send, through Gradio's own route: some, of some bytes, for some time.
 
-Gradio takes each file up to a size, as many as are sent, and keeps them for a day if its clock runs. Here
-what is old goes with every file that comes; then the oldest of whoever has sent many; then the oldest of
-all, until there is room; and where all are new, whoever sends is told to come again.
+Gradio takes each file up to a size, as many as are sent, and keeps them for a day if its clock runs; it
+keeps what pages give out beside them. Here what is old goes with every file that comes; then what is given
+out too much of; then the oldest of whoever has sent many; then the oldest of all, until there is room; and
+where all are new, whoever sends is told to come again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -31,8 +33,9 @@ class Limits:
     """How much is kept, in folders of one file each.
 
     Attributes:
-        files: how many.
+        files: how many that were sent.
         of_one: how many of one address: its own oldest go before it fills the room of others.
+        given_out: how many that pages offer, answers as files say: the oldest go, and are written again.
         bytes: of all together.
         each: bytes of one request.
         age: seconds, after which a file goes.
@@ -41,10 +44,39 @@ class Limits:
 
     files: int = 500
     of_one: int = 100
+    given_out: int = 2_000
     bytes: int = 2**30
     each: int = 20 * 2**20
     age: float = 6 * 3600.0
     young: float = 300.0
+
+
+class Folder(NamedTuple):
+    """A folder: when it was written, in seconds since 1970, its bytes, and where it is."""
+
+    written: float
+    size: int
+    path: Path
+
+
+class Kept:
+    """Folders that are there, the oldest first."""
+
+    def __init__(self, found: Iterable[Folder]) -> None:
+        self._there = {each.path: each for each in sorted(found)}
+
+    def __iter__(self) -> Iterator[Folder]:
+        return iter(list(self._there.values()))
+
+    @property
+    def bytes(self) -> int:
+        return sum(each.size for each in self)
+
+    def let_go(self, some: Iterable[Folder]) -> None:
+        """Delete some of them."""
+        for each in some:
+            if self._there.pop(each.path, None) is not None:
+                shutil.rmtree(each.path, ignore_errors=True)
 
 
 def takes_files(path: str) -> bool:
@@ -61,7 +93,7 @@ class UploadRoom:
 
     def __init__(self, app: ASGIApp, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self.app, self._limits, self._clock = app, limits, clock
-        self._senders: dict[Path, str] = {}  # of folders that are there
+        self._senders: dict[Path, str] = {}  # of folders of files that were sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or not takes_files(scope["path"]):
@@ -82,10 +114,14 @@ class UploadRoom:
             if message["type"] == "http.response.body":
                 told.extend(message.get("body", b""))
                 if not message.get("more_body", False):
-                    self._senders.update(dict.fromkeys(_folders_named(bytes(told)), address))
+                    self.note(_folders_named(bytes(told)), address)
             await send(message)
 
         return noted
+
+    def note(self, sent: Iterable[Path], address: str) -> None:
+        """Take folders for those of files that an address has sent."""
+        self._senders.update(dict.fromkeys(sent, address))
 
     async def _refusal(self, headers: Headers, address: str) -> PlainTextResponse | None:
         length = headers.get("content-length", "")
@@ -100,29 +136,32 @@ class UploadRoom:
         return None
 
     def make_room(self, coming: int, address: str = "") -> bool:
-        """Delete what is old, then the oldest; whether there is room for so many bytes more.
+        """Delete what is old, and what there is too much of; whether there is room for so many bytes more.
 
         Args:
             address: whose files they are; of one that has sent many, its own oldest go first.
         """
         known = list(self._senders)  # before it is looked: others come meanwhile
-        kept = sorted(folders(Path(os.environ["GRADIO_TEMP_DIR"])))
-        for gone in set(known) - {folder for _, _, folder in kept}:
+        kept = Kept(folders(Path(os.environ["GRADIO_TEMP_DIR"])))
+        for gone in set(known) - {each.path for each in kept}:
             self._senders.pop(gone, None)
-        own = [each for each in kept if self._senders.get(each[2]) == address]
-        for each in own[: max(0, len(own) - self._limits.of_one + 1)]:
-            shutil.rmtree(each[2], ignore_errors=True)
-            kept.remove(each)
-        now, size = self._clock(), sum(size for _, size, _ in kept) + coming
-        while kept:
-            written, own, oldest = kept[0]
-            full = len(kept) >= self._limits.files or size > self._limits.bytes
-            if now - written <= self._limits.age and not (full and now - written > self._limits.young):
-                return not full
-            shutil.rmtree(oldest, ignore_errors=True)
-            size -= own
-            kept.pop(0)
-        return True
+        now, limits = self._clock(), self._limits
+        kept.let_go([each for each in kept if now - each.written > limits.age])
+        given_out = [each for each in kept if each.path not in self._senders]
+        own = [each for each in kept if self._senders.get(each.path) == address]
+        kept.let_go(given_out[: max(0, len(given_out) - limits.given_out)])
+        kept.let_go(own[: max(0, len(own) - limits.of_one + 1)])
+        for each in given_out:
+            if kept.bytes + coming > limits.bytes:
+                kept.let_go([each])
+        for each in [each for each in kept if now - each.written > limits.young]:
+            if self._is_full(kept, coming):
+                kept.let_go([each])
+        return not self._is_full(kept, coming)
+
+    def _is_full(self, kept: Kept, coming: int) -> bool:
+        sent = sum(each.path in self._senders for each in kept)
+        return sent >= self._limits.files or kept.bytes + coming > self._limits.bytes
 
 
 def _folders_named(answer: bytes) -> set[Path]:
@@ -136,13 +175,13 @@ def _folders_named(answer: bytes) -> set[Path]:
     )
 
 
-def folders(root: Path) -> list[tuple[float, int, Path]]:
-    """Each folder of files that were sent or are given out: when it was written, its bytes, and where."""
+def folders(root: Path) -> list[Folder]:
+    """Each folder of files that were sent or are given out."""
     found = []
     for folder in root.iterdir() if root.is_dir() else ():
         try:
             files = [path.stat() for path in folder.iterdir()]
-            found.append((folder.stat().st_mtime, sum(each.st_size for each in files), folder))
+            found.append(Folder(folder.stat().st_mtime, sum(each.st_size for each in files), folder))
         except (FileNotFoundError, NotADirectoryError):  # gone meanwhile, or not a folder of ours
             continue
     return found

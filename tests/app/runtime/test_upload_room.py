@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from app.runtime.upload_room import AROUND, ROUTE, Limits, UploadRoom, takes_files
 
-LIMITS = Limits(files=4, bytes=1000, each=300, age=100, young=10)
+LIMITS = Limits(files=4, given_out=3, bytes=1000, each=300, age=100, young=10)
 
 
 @pytest.fixture
@@ -33,8 +33,9 @@ def put(sent: Path, name: str, size: int, written: float) -> None:
 
 def room(sent: Path, coming: int, now: float) -> tuple[bool, set[str]]:
     """Whether there is room, and which files are left."""
-    made = UploadRoom(Starlette(), LIMITS, clock=lambda: now).make_room(coming)
-    return made, {path.name for path in sent.iterdir()}
+    rooms = UploadRoom(Starlette(), LIMITS, clock=lambda: now)
+    rooms.note((path for path in sent.iterdir() if not path.name.startswith("given")), "somebody")
+    return rooms.make_room(coming), {path.name for path in sent.iterdir()}
 
 
 def test_what_is_old_goes(sent: Path) -> None:
@@ -56,6 +57,14 @@ def test_what_has_just_come_stays_and_the_next_is_told_so(sent: Path) -> None:
     for name in "abcd":
         put(sent, name, 1, 55)
     assert room(sent, 1, now=60) == (False, {"a", "b", "c", "d"})
+
+
+def test_what_pages_give_out_takes_no_room_from_what_is_sent(sent: Path) -> None:
+    """Law: Answers that pages offer as files are bounded by themselves, and fill no room for uploads."""
+    for age, name in enumerate(("given-0", "given-1", "given-2", "given-3", "given-4", "a", "b")):
+        put(sent, name, 1, 50 + age)
+    assert room(sent, 1, now=57) == (True, {"given-2", "given-3", "given-4", "a", "b"})
+    assert room(sent, 997, now=57) == (True, {"given-4", "a", "b"})
 
 
 @pytest.fixture
@@ -95,6 +104,8 @@ def test_a_request_is_bounded_before_it_is_read(client: TestClient, sent: Path) 
     assert client.post("/x", content=iter([b"x"])).text == "1"
     for name in "abcd":
         put(sent, name, 1, 2**40)  # young, whatever the clock says
+    assert isinstance(client.app, UploadRoom)
+    client.app.note(sent.iterdir(), "somebody")
     assert client.post(ROUTE, content=b"x").status_code == 503
 
 
