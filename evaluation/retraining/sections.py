@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from attribution.methods.base import DEFAULT
 from evaluation.markdown import interval, table
 from evaluation.retraining.charts import Line, Mark, interval_chart, line_chart
 from evaluation.retraining.contrasts import RECALLED, agreement_lines, boxed_lines, single_curves
 from evaluation.retraining.effects import Effect, UnionLine, pilot_lines, seed_spread, union_lines
 from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, recognised
 from evaluation.retraining.lds import LdsLine, lds_lines, reliability
+from evaluation.retraining.leads import Lead, leads
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 from evaluation.retraining.proof_section import proofs
@@ -114,6 +116,7 @@ def unions(evidence: Evidence) -> Written | None:
                 marks, ("targets", "controls"), "rise of the loss beyond chance"
             )
             parts.append(f"![Rise of the loss of targets and controls]({FOLDER}/union-{k}.svg)\n")
+            parts.append(_lead_table(leads(series, k)))
     ranked = [line for line in lines if line.k and line.method not in (CHANCE, ORACLE, ORACLE_ALL)]
     if not ranked:
         return Written("\n".join(parts), "No method's union has been removed yet.", charts)
@@ -124,7 +127,27 @@ def unions(evidence: Evidence) -> Written | None:
         f"{best.left_out} images that `{best.method}` names, the targets' loss rises {_percent(gain)} "
         f"beyond chance, and that of the controls {_percent(still)}."
     )
-    return Written("\n".join(parts), plainly, charts)
+    return Written("\n".join(parts), plainly + _lead_words(leads(series, best.k)), charts)
+
+
+def _lead_table(found: Sequence[Lead]) -> str:
+    if not found:
+        return ""
+    ends = ["" if x.interval is None else f" {_ends(x.interval)}" for x in found]
+    rows = [
+        (f"`{x.method}`", str(x.seeds), f"{x.value:+.1%}{own}") for x, own in zip(found, ends, strict=True)
+    ]
+    head = f"How much more the targets' loss rises without what `{DEFAULT}`, the default, names:\n\n"
+    return head + table(("than without the images of", "seeds", "difference"), rows)
+
+
+def _lead_words(found: Sequence[Lead]) -> str:
+    if not found:
+        return ""
+    ahead = [f"`{x.method}`" for x in found if x.interval is not None and x.interval[0] > 0]
+    beside = [f"`{x.method}`" for x in found if f"`{x.method}`" not in ahead]
+    told = f" The default is ahead of {', '.join(ahead)}" if ahead else " The default is ahead of none"
+    return told + (f", and not told apart from {', '.join(beside)}." if beside else ".")
 
 
 def _union_table(lines: Sequence[UnionLine]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from evaluation.retraining.charts import Line, Mark, Scale, interval_chart, line_chart
 from evaluation.retraining.effects import Trained, beyond_chance, interval_of
 from evaluation.retraining.lds import lds, rank_correlations, resampled
+from evaluation.retraining.leads import lead_of
 from evaluation.statistics import spearman
 
 
@@ -52,6 +53,26 @@ def _no_effect(rng: np.random.Generator, trainings: int, shift: float = 0.0) -> 
     luck = 0.05 * rng.standard_normal((trainings, 1)) + 0.01 * rng.standard_normal((trainings, 8))
     rises = shift + 0.1 + 0.05 * rng.standard_normal(8) + luck
     return Trained(rises[0], rises[1:])
+
+
+def test_a_lead_over_an_equal_is_none_as_often_as_its_interval_says() -> None:
+    """Law: A method is not called ahead of another that is as good, the luck of both trainings included."""
+    rng = np.random.default_rng(3)
+    held = 0
+    for trial in range(60):
+        one = _no_effect(rng, 6)
+        other = Trained(one.chance[0], one.chance[1:])  # trained from the same seed, and no better
+        first = Trained(one.removal, other.chance)
+        low, high = lead_of([first], [other], seed=trial)[1] or (1.0, 1.0)
+        held += low <= 0 <= high
+    assert held / 60 > 0.8  # four draws of chance are few
+
+
+def test_a_lead_is_the_mean_difference_picture_by_picture() -> None:
+    first, second = np.array([3.0, 5.0, 4.0, 4.0]), np.array([1.0, 3.0, 2.0, 2.0])
+    none = np.zeros((3, 4))
+    assert lead_of([Trained(first, none)], [Trained(second, none)]) == (2.0, (2.0, 2.0))
+    assert lead_of([Trained(first, none[:1])], [Trained(second, none[:1])]) == (2.0, None)
 
 
 def test_one_random_removal_gives_no_interval() -> None:

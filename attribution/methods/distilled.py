@@ -1,0 +1,63 @@
+"""A small network's guess at what unlearning would say, without asking the diffusion model.
+
+After FastGDA (arXiv 2511.10721): see `attribution.analysis.ranker` for the network and what teaches it. The
+query is told by the vectors that the likeness methods compare, of its picture and of its caption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+
+from attribution.analysis.ranker import DISTILLED, FEATURES, Distilled
+from attribution.gradients.query_context import QueryContext
+from attribution.methods.base import Cost, Family
+from attribution.methods.likeness import METHODS as LIKENESS
+from attribution.query import NO_OPTIONS, Candidates, MethodOptions, Query
+from attribution.results import Progress, Scores
+from attribution.workspace.artifacts import ArtifactKind
+from attribution.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class DistilledUnlearning:
+    """What the network makes of the query's vectors, multiplied with what it made of each image's."""
+
+    name: str = "distilled"
+    title: str = "Unlearning (distilled)"
+    description: str = (
+        "A small network's guess at the relative divergence, at once: it was taught by pictures of this "
+        "model that were unlearned. Whole pictures only."
+    )
+    family: Family = Family.UNLEARNING
+    cost: Cost = Cost.LOOKUP
+    shortlists: bool = False
+    options: MethodOptions = NO_OPTIONS
+
+    def needs(self, workspace: Workspace) -> tuple[ArtifactKind[Distilled], ...]:
+        return (DISTILLED,)
+
+    def refusal(self, query: Query) -> str | None:
+        """Return that it learnt from whole pictures, where a part is asked about."""
+        if query.box is None:
+            return None
+        return "it learnt from whole pictures, and says nothing of a part: ask about the whole"
+
+    def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
+        yield Progress(self.name, "embedding the query", 0, 1)
+        distilled = context.workspace.load(DISTILLED)
+        yield Scores(candidates.rows, distilled.scores(query_features(context), candidates.rows))
+
+
+def query_features(context: QueryContext) -> Float32[ndarray, " features"]:
+    """What the network is told of a query."""
+    vectors = [each.query_vector(context) for each in LIKENESS if each.name in FEATURES]
+    found: Float32[ndarray, " features"] = np.concatenate(vectors).astype(np.float32)
+    return found
+
+
+METHODS = (DistilledUnlearning(),)

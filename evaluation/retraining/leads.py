@@ -1,0 +1,81 @@
+"""How much more is lost without what one method names than without what another one does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from attribution.methods.base import DEFAULT
+from evaluation.retraining.effects import (
+    RESAMPLES,
+    Interval,
+    Trained,
+    interval_of,
+    removals_of,
+    trained,
+    union_lines,
+)
+from evaluation.retraining.evidence import Series
+from evaluation.retraining.panel import TARGET
+from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The default's mean rise of the targets' loss, less another method's.
+
+    Attributes:
+        seeds: that both were trained from.
+        interval: see `lead_of`; None where a seed has fewer than two random removals.
+    """
+
+    method: str
+    k: int
+    seeds: int
+    value: float
+    interval: Interval | None
+
+
+def leads(series: Series, k: int) -> list[Lead]:
+    """The default's lead over every other method whose union of that K was removed, the largest first."""
+    first = removals_of(series, DEFAULT, k)
+    found = []
+    for line in union_lines(series):
+        if line.k != k or line.method in (DEFAULT, CHANCE, ORACLE, ORACLE_ALL):
+            continue
+        others = removals_of(series, line.method, k)
+        both = [seed for seed in first if seed in others]
+        if both:
+            mine, theirs = (
+                trained(series, {seed: some[seed] for seed in both}, TARGET) for some in (first, others)
+            )
+            found.append(Lead(line.method, k, len(both), *lead_of(mine, theirs)))
+    return sorted(found, key=lambda lead: -lead.value)
+
+
+def lead_of(
+    first: Sequence[Trained], others: Sequence[Trained], seed: int = 0
+) -> tuple[float, Interval | None]:
+    """The mean over seeds and pictures of what one removal raises the loss more than another.
+
+    The interval (95%) resamples pictures, the same for both and for all seeds; and, since each removal was
+    trained once a seed, adds to each the deviation of a random draw from the draws' mean, by itself: what
+    one training differs from another by luck.
+    """
+    pairs = list(zip(first, others, strict=True))
+    value = float(np.mean([(one.removal - other.removal).mean() for one, other in pairs]))
+    if not pairs or any(len(one.chance) < 2 for one, _ in pairs):
+        return value, None
+    rng = np.random.default_rng(seed)
+    pictures = len(pairs[0][0].removal)
+    some = rng.integers(pictures, size=(RESAMPLES, pictures))
+    resampled = []
+    for one, other in pairs:
+        draws = len(one.chance)
+        luck = (one.chance - one.chance.mean(axis=0)) * np.sqrt(draws / (draws - 1))
+        lucky = rng.integers(draws, size=(2, RESAMPLES, 1))
+        apart = (one.removal - other.removal)[some] + luck[lucky[0], some] - luck[lucky[1], some]
+        resampled.append(apart.mean(axis=1))
+    return value, interval_of(np.mean(resampled, axis=0))
