@@ -34,7 +34,7 @@ from app.runtime.model_loader import ModelLoader
 from app.runtime.models import ServedModel, served_models
 from app.runtime.queue import ModelQueue
 from app.runtime.reports import REPORTS
-from app.runtime.sessions import Upload, Uploads
+from app.runtime.sessions import MAX_SESSIONS, Upload, Uploads
 from app.runtime.upload_room import Limits, UploadRoom
 from app.runtime.worker import Worker
 from app.views.card import Fonts, run_card
@@ -133,6 +133,8 @@ def serve_page(
     server.include_router(beside)
     choice = [(each.title, each.path, each is model) for each in models] if len(models) > 1 else []
     page = build_page(workspace, archive, uploads, loader, turns, choice)
+    # Gradio keeps most of a megabyte of each page that was ever opened, of ten thousand at most.
+    page.state_session_capacity = MAX_SESSIONS
     gr.mount_gradio_app(
         server,
         page,

@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from gradio.routes import App
 
 from app.__main__ import arguments
 from app.runs.names import model_name, title_of, training_set_name
 from app.runtime.models import served_models
+from app.runtime.sessions import MAX_SESSIONS
 from app.views.heading import heading
 from attribution.errors import SettingsError
 from attribution.workspace.workspace import Workspace
@@ -35,6 +38,16 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "sent"))
         server = built(both[0], folder / "runs", both[1])
         return TestClient(server, base_url="http://localhost")
+
+
+def test_pages_that_were_opened_are_remembered_up_to_a_number(client: TestClient) -> None:
+    """Law: What Gradio remembers of pages is bounded as our own sessions are, however many were opened."""
+    assert isinstance(client.app, FastAPI)
+    found = [getattr(route, "app", None) for route in client.app.routes]
+    (mounted,) = [each for each in found if isinstance(each, App)]
+    for number in range(MAX_SESSIONS + 3):
+        _ = mounted.state_holder[f"page {number}"]
+    assert len(mounted.state_holder.session_data) <= MAX_SESSIONS
 
 
 def test_each_model_has_a_page_and_pictures_of_its_own(client: TestClient) -> None:
