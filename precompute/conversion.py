@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from attribution.data.files import files_below
 from attribution.errors import ModelError, SettingsError
 from attribution.models.adapter_files import LEFT_BY_TRAINING, tensor_names
 from attribution.models.pickles import PICKLES, unpickled_tensors, write_plain
@@ -50,7 +51,7 @@ def convert(source: Path, out: Path, configuration: Path | None = None) -> Itera
 
 
 def _converted_folder(source: Path, part: Path) -> Iterator[Path]:
-    files = [path for path in sorted(source.rglob("*")) if path.is_file() and _is_wanted(path, source)]
+    files = [path for path in files_below(source) if path.is_file() and _is_wanted(path, source)]
     pickles = [path for path in files if path.suffix in PICKLES]
     if not pickles:
         raise SettingsError(f"{source} has no weights in pickles: use it as it is")

@@ -14,6 +14,21 @@ from pydantic import ValidationError
 Place = tuple[int | str, ...]  # keys and indices that lead to a value
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Return every file below a folder, in order; none where there is no such folder.
+
+    Raises:
+        OSError: a folder cannot be listed. `Path.rglob` would leave it out without a word, and what is
+            made of the files, a fingerprint say, would be that of others.
+    """
+
+    def refuse(problem: OSError) -> None:
+        if not isinstance(problem, FileNotFoundError) or folder.exists():
+            raise problem
+
+    return sorted(Path(root, name) for root, _, names in os.walk(folder, onerror=refuse) for name in names)
+
+
 def file_sha256(path: Path) -> str:
     """In hexadecimal; the file is never held whole.
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.data.columns import CAPTION, IMAGE
+from attribution.data.files import files_below
 from attribution.data.parquet import parquet_rows
 from attribution.data.problems import Problem, Problems
 from attribution.errors import TrainingSetError
@@ -210,7 +211,7 @@ def _place_of(folder: Path, name: str) -> str:
 
 def _of_texts(folder: Path) -> Metadata:
     """A text beside each picture."""
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    names = (path.relative_to(folder) for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
     pictures = sorted(name for name in names if not any(part.startswith(".") for part in name.parts))
     digest, lines, read = hashlib.sha256(), [], 0
     for name in pictures:

@@ -15,6 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from attribution.data.files import files_below
 from attribution.errors import ModelError
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
@@ -116,7 +117,7 @@ def check_beside(folder: Path, parts: Iterable[str], named: Collection[Path] = (
     """
     own, used = tuple(f"{part}/" for part in parts), {path.resolve() for path in named}
     with_them = {path.parent for path in used}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in filter(Path.is_file, files_below(folder)):
         beside_one = path.name == "adapter_config.json" and path.resolve().parent in with_them
         if path.resolve() in used or beside_one:
             continue

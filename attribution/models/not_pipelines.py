@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from attribution.data.files import files_below
 from attribution.errors import ModelError
 from attribution.models.adapter_files import (
     WEIGHTS,
@@ -32,7 +33,7 @@ def not_a_pipeline(name: str | Path) -> str:
         return _file(path)
     if not path.is_dir():
         return f"{name} is not a diffusers pipeline: {GIVE}"
-    found = sorted(each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file())
+    found = sorted(each.relative_to(path).as_posix() for each in files_below(path) if each.is_file())
     for each in found:
         kind = kind_named(each)
         if kind is not None and Path(each).suffix in WEIGHTS:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler, DiffusionPipeline, UNet2DConditionModel
 
-from attribution.data.files import file_sha256
+from attribution.data.files import file_sha256, files_below
 from attribution.errors import ModelError
 from attribution.models.adapter_files import check_beside, tensor_names
 from attribution.models.adapters import Adapter, put_in
@@ -40,7 +40,7 @@ def fingerprint_of(folder: Path, layout: Layout | None = None) -> str:
     layout = layout or family_of(folder, in_folder(folder)).layout
     index = read_json(folder / "model_index.json") if layout.keys else {}
     kept = {key: index.get(key) for key in layout.keys}
-    paths = [path for part in layout.parts for path in sorted((folder / part).rglob("*"))]
+    paths = [path for part in layout.parts for path in files_below(folder / part)]
     return _digest_of(folder, paths, _json_digest(kept) if kept else b"")
 
 
@@ -106,7 +106,7 @@ def load(folder: Path, layout: Layout, adapters: Sequence[Adapter] = (), keep_lo
 
 def file_names(folder: Path) -> list[str]:
     """All files of a folder, as seen from there."""
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return [path.relative_to(folder).as_posix() for path in files_below(folder) if path.is_file()]
 
 
 def _check_tensors(denoiser: Any, part: Path, variant: str | None) -> None:
@@ -148,7 +148,7 @@ def load_checkpoint(folder: Path, kind: type[Any], part: str) -> tuple[Any, str]
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"the {part} in {folder} could not be read: {first_line}") from error
     _check_tensors(denoiser, own, variant)
-    return denoiser, _digest_of(own, sorted(own.rglob("*")))
+    return denoiser, _digest_of(own, files_below(own))
 
 
 def downloaded(name: str) -> Path:
