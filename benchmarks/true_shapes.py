@@ -162,8 +162,8 @@ def _commands(
     yield "allotment, of one image", ("precompute", "allotment", *one, "--pilot", "1")
     yield "fisher, a draw of each", ("precompute", "fisher", *one, "--pilot", "1", "--draws", "1")
     few = ("--option", "abu.draws=2", "abu.calibration_draws=2", "--effort", "exhaustive")
-    query = (str(pictures / "0.png"), "--caption", CAPTIONS[-1], *place)
-    query += ("--batch-size", "1", "--device", device)
+    asked = (*place, "--batch-size", "1", "--device", device)
+    query = (str(pictures / "0.png"), "--caption", CAPTIONS[-1], *asked)
     answer = ("--json", str(workspace.parent / "answer.json"))
     yield "a question (AbU)", ("attribution", *query, "--method", "abu", *few, *answer)
 
