@@ -16,6 +16,7 @@ COLOURS = {
     "abu-plus": "#a23a4e",
     "divergence": "#7d4fa0",
     "relative-divergence": "#9a6bd1",
+    "distilled": "#b98ae0",
     "mucs": "#d0647a",
     "first-order": "#2f8f8a",
     "influence": "#9c6b2f",

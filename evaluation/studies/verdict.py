@@ -19,7 +19,7 @@ from numpy import ndarray
 from attribution.analysis.control_queries import SEED, control_query
 from attribution.analysis.significance import LEVEL, related_captions
 from attribution.engine import attribute
-from attribution.methods.base import Judged, available, methods
+from attribution.methods.base import Cost, Judged, available, methods
 from attribution.query import Settings
 from attribution.results import Attribution
 from attribution.workspace.workspace import Workspace
@@ -44,17 +44,21 @@ class VerdictStudy:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--controls", type=int, default=60, metavar="N", help="fresh control queries")
+        words = "the methods that measure every image, in place of those that look up: minutes a control"
+        parser.add_argument("--measuring", action="store_true", help=words)
 
     def run(
         self, workspace: Workspace, options: Mapping[str, Any], kept: Kept
     ) -> Generator[str, None, Report]:
         captions, count = workspace.training_set.captions, options["controls"]
-        levels = _levels(workspace)
+        measuring = bool(options.get("measuring"))
+        levels = _levels(workspace, measuring)
         found: dict[str, list[tuple[Bool[ndarray, " unrelated"], Bool[ndarray, " related"]]]] = {}
         for number in range(count):
             # Seeds behind those of the null, whatever their number.
             seed = SEED + 1_000_000 + number
-            of_all = kept.array(f"control-{number}", partial(_z, workspace, list(levels), seed))
+            name = f"measured-{number}" if measuring else f"control-{number}"
+            of_all = kept.array(name, partial(_z, workspace, list(levels), seed))
             row, z = int(of_all[0, 0]), of_all[1:]
             related = related_captions(captions, [captions[row]])[:, 0]
             for (name, level), own in zip(levels.items(), z, strict=True):
@@ -75,12 +79,13 @@ class VerdictStudy:
         return Report({"controls": count, "methods": figures}, text + table(HEADER, rows))
 
 
-def _levels(workspace: Workspace) -> dict[str, float]:
-    """The level of each method that says what stands out here."""
+def _levels(workspace: Workspace, measuring: bool) -> dict[str, float]:
+    """The level of each method that says what stands out here: of those that measure, or of the others."""
     nulls = {
         name: each.null(workspace, Settings())
         for name, each in methods().items()
         if isinstance(each, Judged) and available(each, workspace)
+        if (each.cost is Cost.PER_EXAMPLE) == measuring
     }
     return {name: null.threshold for name, null in nulls.items() if null is not None}
 
@@ -88,7 +93,7 @@ def _levels(workspace: Workspace) -> dict[str, float]:
 def _z(workspace: Workspace, names: list[str], seed: int) -> Float[ndarray, "1+methods images"]:
     """The row whose caption a control has, all along the first line; then each method's z of all images."""
     row, query = control_query(workspace, seed)
-    *_, answer = attribute(workspace, query, names, Settings(seed=seed, effort="instant"))
+    *_, answer = attribute(workspace, query, names, Settings(seed=seed, effort=_effort(names)))
     assert isinstance(answer, Attribution)
     found = np.full((1 + len(names), len(workspace.training_set)), float(row))
     for line, name in enumerate(names, 1):
@@ -96,6 +101,11 @@ def _z(workspace: Workspace, names: list[str], seed: int) -> Float[ndarray, "1+m
         assert ranking.z is not None
         found[line, ranking.rows] = ranking.z
     return found
+
+
+def _effort(names: list[str]) -> str:
+    """The least that scores every image."""
+    return "exhaustive" if any(methods()[name].cost is Cost.PER_EXAMPLE for name in names) else "instant"
 
 
 def _rates(
