@@ -65,7 +65,7 @@ class DivergenceNull:
 
     def scale(self, divergences: Float[ndarray, " few"]) -> float:
         """How far a picture moves all images, as a logarithm: from the divergences of `rows`."""
-        return float(np.median(_logarithms(divergences) - self.usual[self.rows]))
+        return float(np.median(logarithms(divergences) - self.usual[self.rows]))
 
     def held_against(self, scores: Scores, scale: float, units: Float64[ndarray, " k"]) -> Scores:
         """Scores under a picture of that scale, and how far they stand out.
@@ -73,7 +73,7 @@ class DivergenceNull:
         Args:
             units: that the divergences of their images are told in.
         """
-        z = self.null.standing(_logarithms(scores.values * units) - scale, scores.rows)
+        z = self.null.standing(logarithms(scores.values * units) - scale, scores.rows)
         return replace(scores, z=z, details={**scores.details, **Judgement(z, self.null).details()})
 
 
@@ -81,12 +81,12 @@ def divergence_null(
     divergences: Float[ndarray, "n controls"], related: Bool[ndarray, "n controls"]
 ) -> DivergenceNull:
     """The nulls from the divergences of `n` images under some control queries."""
-    logarithms, counts = _logarithms(divergences), counted(related)
-    centred = logarithms - np.median(logarithms, axis=0)
+    logs, counts = logarithms(divergences), counted(related)
+    centred = logs - np.median(logs, axis=0)
     usual = np.where(counts, centred, 0).sum(axis=1) / counts.sum(axis=1)
     rows = scale_rows(len(usual))
-    scales = np.median(logarithms[rows] - usual[rows, None], axis=0)
-    return DivergenceNull(usual, rows, null_on_scale(logarithms - scales, related))
+    scales = np.median(logs[rows] - usual[rows, None], axis=0)
+    return DivergenceNull(usual, rows, null_on_scale(logs - scales, related))
 
 
 def scale_rows(images: int) -> Int[ndarray, " few"]:
@@ -96,7 +96,8 @@ def scale_rows(images: int) -> Int[ndarray, " few"]:
     return rows
 
 
-def _logarithms(divergences: Float[ndarray, "..."]) -> Float64[ndarray, "..."]:
+def logarithms(divergences: Float[ndarray, "..."]) -> Float64[ndarray, "..."]:
+    """Return the logarithms of divergences, of which none is below the smallest number there is."""
     found: Float64[ndarray, "..."] = np.log(
         np.maximum(divergences.astype(np.float64), np.finfo(np.float64).tiny)
     )

@@ -25,6 +25,7 @@ from numpy import ndarray
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from attribution.analysis.divergence_null import logarithms
 from attribution.gradients.stored import OF_MODEL
 from attribution.rng import generator
 from attribution.workspace.artifacts import ArtifactKind
@@ -137,7 +138,7 @@ class Lessons:
 
 def standardised(divergences: Float[ndarray, "q n"]) -> Float32[ndarray, "q n"]:
     """Return how far queries move images as `Lessons.worth` has it."""
-    logs = np.log(np.maximum(divergences.astype(np.float64), np.finfo(np.float64).tiny))
+    logs = logarithms(divergences)
     spread = np.maximum(logs.std(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     found: Float32[ndarray, "q n"] = ((logs - logs.mean(axis=1, keepdims=True)) / spread).astype(np.float32)
     return found

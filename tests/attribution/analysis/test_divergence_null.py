@@ -17,15 +17,14 @@ from attribution.engine import attribute
 from attribution.errors import MismatchError
 from attribution.methods.base import Judged, method
 from attribution.methods.divergence import DivergenceOptions
-from attribution.models.base import Weights
-from attribution.query import Query, Settings
+from attribution.query import Settings
 from attribution.results import Attribution, Scores
-from attribution.rng import gaussian
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from precompute.jobs import control_divergences as job
 from precompute.jobs.control_divergences import ControlDivergences
 from tests.worlds import TINY
+from tests.worlds.controls import noisy, picture_of
 from tests.worlds.queries import query_of
 
 IMAGES, CONTROLS = 400, 60
@@ -88,18 +87,6 @@ def judged_world(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         patch.setattr(job, "unlearned", noisy)
         assert main(["control-divergences", "--workspace", str(folder), "--controls", "31"]) == 0
     return Workspace.open(folder)
-
-
-def picture_of(workspace: Workspace, seed: int) -> tuple[int, Query]:
-    row = seed % len(workspace.training_set)
-    return row, Query(workspace.training_set.image(row), workspace.training_set.captions[row])
-
-
-def noisy(workspace: Workspace, query: Query, seed: int, batch_size: int) -> Weights:
-    return {
-        name: weight + 0.01 * gaussian(seed, "noisy", name, 0, weight.shape)
-        for name, weight in workspace.model.weights.items()
-    }
 
 
 def test_scores_say_how_far_they_stand_out(judged_world: Workspace) -> None:

@@ -12,14 +12,14 @@ from attribution.analysis import ranker
 from attribution.analysis.ranker import DISTILLED
 from attribution.engine import attribute
 from attribution.methods.base import Cost, available, method, refusal
-from attribution.models.base import Weights
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution
-from attribution.rng import gaussian
+from attribution.workspace import workspace as opening
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from precompute.jobs import control_divergences, distilled
 from tests.worlds import TINY
+from tests.worlds.controls import noisy, picture_of
 from tests.worlds.queries import query_of
 
 
@@ -38,24 +38,15 @@ def taught_world(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace.open(folder)
 
 
-def picture_of(workspace: Workspace, seed: int) -> tuple[int, Query]:
-    row = seed % len(workspace.training_set)
-    return row, Query(workspace.training_set.image(row), workspace.training_set.captions[row])
-
-
-def noisy(workspace: Workspace, query: Query, seed: int, batch_size: int) -> Weights:
-    return {
-        name: weight + 0.01 * gaussian(seed, "noisy", name, 0, weight.shape)
-        for name, weight in workspace.model.weights.items()
-    }
-
-
-def test_it_answers_without_the_diffusion_model(taught_world: Workspace) -> None:
-    """Law: The distilled method looks up: its answer is there at effort instant, and twice the same."""
-    asked = query_of(taught_world)
+def test_it_answers_without_the_diffusion_model(
+    taught_world: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: The distilled method looks up: it opens no diffusion model, and answers twice the same."""
+    monkeypatch.setattr(opening, "open_model", lambda *_: pytest.fail("a model was opened"))
+    workspace, asked = Workspace.open(taught_world.folder), query_of(taught_world)
     answers = []
     for _ in range(2):
-        *_, last = attribute(taught_world, asked, ("distilled",), Settings(effort="instant"))
+        *_, last = attribute(workspace, asked, ("distilled",), Settings(effort="instant"))
         assert isinstance(last, Attribution)
         answers.append(last.rankings["distilled"])
     assert method("distilled").cost is Cost.LOOKUP
