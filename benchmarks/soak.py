@@ -51,9 +51,8 @@ class Soak:
         found = []
         for count in options.people.split(","):
             found.append(soaked(options.workspace, int(count), options.minutes, options.device))
-            print(
-                " | ".join(row(found[-1])), file=sys.stderr, flush=True
-            )  # a later crowd may come to grief
+            # Said at once: a later crowd may come to grief.
+            print(" | ".join(row(found[-1])), file=sys.stderr, flush=True)
         head = (
             "people", "answers", "wrong", "line was full", "pages closed", "median wait", "longest wait",
             "fewest answers of one", "resident, first third", "last third", "most", "alone afterwards",

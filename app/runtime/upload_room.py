@@ -64,18 +64,16 @@ class Kept:
 
     def __init__(self, found: Iterable[Folder]) -> None:
         self._there = {each.path: each for each in sorted(found)}
+        self.bytes = sum(each.size for each in self._there.values())
 
     def __iter__(self) -> Iterator[Folder]:
         return iter(list(self._there.values()))
-
-    @property
-    def bytes(self) -> int:
-        return sum(each.size for each in self)
 
     def let_go(self, some: Iterable[Folder]) -> None:
         """Delete some of them."""
         for each in some:
             if self._there.pop(each.path, None) is not None:
+                self.bytes -= each.size
                 shutil.rmtree(each.path, ignore_errors=True)
 
 
@@ -152,11 +150,13 @@ class UploadRoom:
         kept.let_go(given_out[: max(0, len(given_out) - limits.given_out)])
         kept.let_go(own[: max(0, len(own) - limits.of_one + 1)])
         for each in given_out:
-            if kept.bytes + coming > limits.bytes:
-                kept.let_go([each])
+            if kept.bytes + coming <= limits.bytes:
+                break
+            kept.let_go([each])
         for each in [each for each in kept if now - each.written > limits.young]:
-            if self._is_full(kept, coming):
-                kept.let_go([each])
+            if not self._is_full(kept, coming):
+                break
+            kept.let_go([each])
         return not self._is_full(kept, coming)
 
     def _is_full(self, kept: Kept, coming: int) -> bool:
