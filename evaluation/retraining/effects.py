@@ -48,6 +48,15 @@ class Trained:
         found: Rises = self.removal - self.chance.mean(axis=0)
         return found
 
+    @property
+    def luck(self) -> Float[ndarray, "draws pictures"]:
+        """What each random removal differs from their mean, as one more training would."""
+        draws = len(self.chance)
+        found: Float[ndarray, "draws pictures"] = (self.chance - self.chance.mean(axis=0)) * np.sqrt(
+            draws / (draws - 1)
+        )
+        return found
+
 
 def beyond_chance(trained: Sequence[Trained], seed: int = 0) -> Effect:
     """A removal's mean rise less that of random removals; the mean over the seeds it was trained from.
@@ -71,9 +80,8 @@ def _resampled(
     trained: Trained, some: Int[ndarray, "resamples pictures"], rng: np.random.Generator
 ) -> Float[ndarray, " resamples"]:
     """The mean rise beyond chance over some pictures, with luck and draws taken at random."""
-    removal, chance, resamples = trained.removal, trained.chance, len(some)
-    draws = len(chance)
-    luck = (chance - chance.mean(axis=0)) * np.sqrt(draws / (draws - 1))
+    removal, chance, luck = trained.removal, trained.chance, trained.luck
+    draws, resamples = len(chance), len(some)
     which, lucky = rng.integers(draws, size=(resamples, draws)), rng.integers(draws, size=resamples)
     expected = chance[which[:, :, None], some[:, None, :]].mean(axis=(1, 2))
     found: Float[ndarray, " resamples"] = (removal[some] + luck[lucky[:, None], some]).mean(

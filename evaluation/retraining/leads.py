@@ -15,7 +15,6 @@ from evaluation.retraining.effects import (
     interval_of,
     removals_of,
     trained,
-    union_lines,
 )
 from evaluation.retraining.evidence import Series
 from evaluation.retraining.panel import TARGET
@@ -42,16 +41,16 @@ def leads(series: Series, k: int) -> list[Lead]:
     """The default's lead over every other method whose union of that K was removed, the largest first."""
     first = removals_of(series, DEFAULT, k)
     found = []
-    for line in union_lines(series):
-        if line.k != k or line.method in (DEFAULT, CHANCE, ORACLE, ORACLE_ALL):
+    for method in series.values("method", "union"):
+        if method in (DEFAULT, CHANCE, ORACLE, ORACLE_ALL):
             continue
-        others = removals_of(series, line.method, k)
+        others = removals_of(series, str(method), k)
         both = [seed for seed in first if seed in others]
         if both:
             mine, theirs = (
                 trained(series, {seed: some[seed] for seed in both}, TARGET) for some in (first, others)
             )
-            found.append(Lead(line.method, k, len(both), *lead_of(mine, theirs)))
+            found.append(Lead(str(method), k, len(both), *lead_of(mine, theirs)))
     return sorted(found, key=lambda lead: -lead.value)
 
 
@@ -73,9 +72,7 @@ def lead_of(
     some = rng.integers(pictures, size=(RESAMPLES, pictures))
     resampled = []
     for one, other in pairs:
-        draws = len(one.chance)
-        luck = (one.chance - one.chance.mean(axis=0)) * np.sqrt(draws / (draws - 1))
-        lucky = rng.integers(draws, size=(2, RESAMPLES, 1))
+        luck, lucky = one.luck, rng.integers(len(one.chance), size=(2, RESAMPLES, 1))
         apart = (one.removal - other.removal)[some] + luck[lucky[0], some] - luck[lucky[1], some]
         resampled.append(apart.mean(axis=1))
     return value, interval_of(np.mean(resampled, axis=0))

@@ -99,7 +99,7 @@ def unions(evidence: Evidence) -> Written | None:
     lines = [] if series is None else union_lines(series)
     if series is None or not lines:
         return None
-    parts, charts = [], {}
+    parts, charts, ahead = [], {}, dict[int, list[Lead]]()
     for k in dict.fromkeys(line.k for line in lines):
         here = sorted((line for line in lines if line.k == k), key=lambda x: -x.targets["loss"].value)
         named = [line for line in here if line.method != CHANCE]
@@ -116,7 +116,8 @@ def unions(evidence: Evidence) -> Written | None:
                 marks, ("targets", "controls"), "rise of the loss beyond chance"
             )
             parts.append(f"![Rise of the loss of targets and controls]({FOLDER}/union-{k}.svg)\n")
-            parts.append(_lead_table(leads(series, k)))
+            ahead[k] = leads(series, k)
+            parts.append(_lead_table(ahead[k]))
     ranked = [line for line in lines if line.k and line.method not in (CHANCE, ORACLE, ORACLE_ALL)]
     if not ranked:
         return Written("\n".join(parts), "No method's union has been removed yet.", charts)
@@ -127,7 +128,7 @@ def unions(evidence: Evidence) -> Written | None:
         f"{best.left_out} images that `{best.method}` names, the targets' loss rises {_percent(gain)} "
         f"beyond chance, and that of the controls {_percent(still)}."
     )
-    return Written("\n".join(parts), plainly + _lead_words(leads(series, best.k)), charts)
+    return Written("\n".join(parts), plainly + _lead_words(ahead.get(best.k, [])), charts)
 
 
 def _lead_table(found: Sequence[Lead]) -> str:

@@ -52,13 +52,13 @@ class VerdictStudy:
     ) -> Generator[str, None, Report]:
         captions, count = workspace.training_set.captions, options["controls"]
         measuring = bool(options.get("measuring"))
-        levels = _levels(workspace, measuring)
+        levels, effort = _levels(workspace, measuring), "exhaustive" if measuring else "instant"
         found: dict[str, list[tuple[Bool[ndarray, " unrelated"], Bool[ndarray, " related"]]]] = {}
         for number in range(count):
             # Seeds behind those of the null, whatever their number.
             seed = SEED + 1_000_000 + number
             name = f"measured-{number}" if measuring else f"control-{number}"
-            of_all = kept.array(name, partial(_z, workspace, list(levels), seed))
+            of_all = kept.array(name, partial(_z, workspace, list(levels), seed, effort))
             row, z = int(of_all[0, 0]), of_all[1:]
             related = related_captions(captions, [captions[row]])[:, 0]
             for (name, level), own in zip(levels.items(), z, strict=True):
@@ -90,10 +90,12 @@ def _levels(workspace: Workspace, measuring: bool) -> dict[str, float]:
     return {name: null.threshold for name, null in nulls.items() if null is not None}
 
 
-def _z(workspace: Workspace, names: list[str], seed: int) -> Float[ndarray, "1+methods images"]:
+def _z(
+    workspace: Workspace, names: list[str], seed: int, effort: str
+) -> Float[ndarray, "1+methods images"]:
     """The row whose caption a control has, all along the first line; then each method's z of all images."""
     row, query = control_query(workspace, seed)
-    *_, answer = attribute(workspace, query, names, Settings(seed=seed, effort=_effort(names)))
+    *_, answer = attribute(workspace, query, names, Settings(seed=seed, effort=effort))
     assert isinstance(answer, Attribution)
     found = np.full((1 + len(names), len(workspace.training_set)), float(row))
     for line, name in enumerate(names, 1):
@@ -101,11 +103,6 @@ def _z(workspace: Workspace, names: list[str], seed: int) -> Float[ndarray, "1+m
         assert ranking.z is not None
         found[line, ranking.rows] = ranking.z
     return found
-
-
-def _effort(names: list[str]) -> str:
-    """The least that scores every image."""
-    return "exhaustive" if any(methods()[name].cost is Cost.PER_EXAMPLE for name in names) else "instant"
 
 
 def _rates(
