@@ -208,14 +208,14 @@ def test_a_false_positive_is_an_unrelated_image_beyond_the_level(
     captions = tuple(f"a {word} on a table" for word in ("bus", "cat", "dog", "cup", "hat", "owl"))
     world: Any = SimpleNamespace(training_set=SimpleNamespace(captions=captions))
 
-    def asked(_: object, names: list[str], seed: int) -> np.ndarray:
+    def asked(_: object, names: list[str], seed: int, effort: str) -> np.ndarray:
         """Control k is of caption k and raises the image after it, which shares no telling word."""
         row = seed % 2
         z = np.zeros((2, len(captions)))
         z[0], z[1, row + 1] = row, high
         return z
 
-    monkeypatch.setattr(verdict, "_levels", lambda _: {"first-order": 4.0})
+    monkeypatch.setattr(verdict, "_levels", lambda _, measuring: {} if measuring else {"first-order": 4.0})
     monkeypatch.setattr(verdict, "_z", asked)
     _, report = finished(verdict.STUDIES[0].run(world, {"controls": 4}, Kept(tmp_path)))
     found = report.figures["methods"]["first-order"]
