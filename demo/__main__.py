@@ -181,6 +181,11 @@ def customise(given: argparse.Namespace) -> None:
     customising.customise(given, world_of(given.world), watch)
 
 
+def pairs(given: argparse.Namespace) -> None:
+    """Make pictures with models that were taught a concept: what `precompute heads` tunes by."""
+    customising.pairs(given, world_of(given.world), watch)
+
+
 def ship_customised(given: argparse.Namespace) -> None:
     """Make the customised models that are shipped, each an adapter with a workspace of its own."""
     customising.shipped(given, world_of(given.world), watch)
@@ -201,6 +206,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "judge": judge,
     "exemplars": exemplars,
     "customise": customise,
+    "pairs": pairs,
     "ship-customised": ship_customised,
     "concept-judge": concept_judge,
 }

@@ -144,6 +144,18 @@ def _add_customising(sub: argparse.ArgumentParser) -> None:
     _add_teaching(sub)
 
 
+def _add_pairs(sub: argparse.ArgumentParser) -> None:
+    _add_concepts(sub, "those that are for learning alone")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    words = f"customised models, by way and concept (default {TAUGHT})"
+    sub.add_argument("--taught", type=Path, default=TAUGHT, metavar="DIR", help=words)
+    sub.add_argument("--way", type=Way, choices=list(Way), default=Way.DREAMBOOTH, metavar="WAY")
+    words = "of the world's own beside them, at random (default %(default)s)"
+    sub.add_argument("--scenes", type=int, default=1000, metavar="N", help=words)
+    sub.add_argument("--world", type=Path, default=ASSETS, metavar="DIR")
+    sub.add_argument("--threads", type=positive_count, default=1, metavar="N", help="(default 1)")
+
+
 def _add_shipping(sub: argparse.ArgumentParser) -> None:
     _add_concepts(sub, ", ".join(SHIPPED))
     words = f"of models taught by DreamBooth, which are taught if they are not there (default {TAUGHT})"
@@ -174,6 +186,7 @@ OWN_OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "judge": _add_judging,
     "exemplars": _add_exemplars,
     "customise": _add_customising,
+    "pairs": _add_pairs,
     "ship-customised": _add_shipping,
     "concept-judge": _add_concept_judge,
 }

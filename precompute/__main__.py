@@ -16,7 +16,7 @@ from cli.environment import prepare
 
 prepare(__name__)
 
-from attribution.encoders.base import encoder_readers
+from attribution.encoders.base import EncoderReader, encoder_readers
 from attribution.errors import SettingsError
 from attribution.models.offload import ask_to_offload
 from attribution.models.quiet import quiet_libraries
@@ -76,13 +76,19 @@ def parser() -> argparse.ArgumentParser:
             add_sources(sub)
         if verb in (*SOURCED, "embeddings"):
             for name, reader in encoder_readers().items():
-                if reader.default is not None:
-                    kept = f"; a new workspace takes {reader.default}" if verb != "embeddings" else ""
-                    words = f"{name.upper()} checkpoint folder, hub id, or none{kept}"
-                    sub.add_argument(f"--{name}", metavar="FOLDER_OR_HUB_ID", help=words)
+                if reader.checkpoint:
+                    _add_encoder(sub, name, reader, new=verb != "embeddings")
         if verb not in ("init", *LAST):
             _add_options(sub, verb)
     return top
+
+
+def _add_encoder(sub: argparse.ArgumentParser, name: str, reader: EncoderReader, new: bool) -> None:
+    kept = f"; a new workspace takes {reader.default}" if new and reader.default else ""
+    words, where = f"{name.upper()} checkpoint folder, hub id, or none{kept}", "FOLDER_OR_HUB_ID"
+    if reader.of:
+        words, where = f"head on {reader.of.upper()}, a folder that `heads` made, or none", "FOLDER"
+    sub.add_argument(f"--{name}", dest=name, metavar=where, help=words)
 
 
 def _add_options(sub: argparse.ArgumentParser, verb: str) -> None:

@@ -170,10 +170,10 @@ def chosen_encoders(folder: Path, given: Mapping[str, str], old: Config | None) 
     """The sources of encoders, by name: those given, else those of an old workspace, else the defaults."""
     chosen = {}
     for reader in encoder_readers().values():
-        if reader.default is None:
+        if not reader.checkpoint:
             continue
         if old is None:
-            source = given.get(reader.name, reader.default)
+            source = given.get(reader.name, reader.default or NONE)
         else:
             kept = old.encoders.get(reader.name)
             kept = NONE if kept is None else Workspace(folder, old).source(kept)

@@ -144,7 +144,7 @@ def _opened_encoders(
 ) -> Iterator[tuple[str, tuple[str, Encoder]]]:
     """Each encoder with its source, which is "" for those that need no checkpoint."""
     needed = chosen_encoders(Path(), sources.encoders, None)
-    free = {name: "" for name, reader in encoder_readers().items() if reader.default is None}
+    free = {name: "" for name, reader in encoder_readers().items() if not reader.checkpoint}
     for name, source in {**needed, **free}.items():
         try:
             yield name, (source, encoder_reader(name).open(source, device))

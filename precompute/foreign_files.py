@@ -1,4 +1,4 @@
-"""The commands that read what others left: their flags, and what they do."""
+"""The commands that read what others left, or what other models made: their flags, and what they do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from attribution.workspace.workspace import Workspace
 from precompute.adopting import adopt
 from precompute.bars import counting
 from precompute.conversion import convert
+from precompute.heads import add_flags, tune
 
 
 @dataclass(frozen=True)
@@ -109,5 +110,10 @@ FOREIGN = {
         "take over what another workspace has and what holds here too, its Fisher information say",
         _add_adopting_flags,
         _adopt,
+    ),
+    "heads": Verb(
+        "tune a head on CLIP or DINO by pictures that customised models made",
+        add_flags,
+        tune,
     ),
 }

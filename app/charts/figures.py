@@ -26,8 +26,10 @@ COLOURS = {
     "journey-trak": "#8c6d9e",
     "das": "#b0587f",
     "clip": "#3f7cac",
+    "clip-tuned": "#6fa3cf",
     "clip-text": "#7a6fb0",
     "dino": "#3c8d6e",
+    "dino-tuned": "#6fb89a",
     "pixel": "#a8842c",
     "bm25": "#5a63b8",
 }

@@ -44,10 +44,12 @@ class EncoderReader:
 
     Attributes:
         name: in `workspace.json`, on the command line and in artifact names.
-        default: the hub id that is used where none is given; None if no checkpoint is needed.
+        default: the hub id that is used where none is given; None where it is gone without then.
         has_text: whether it embeds captions too.
         open: from a checkpoint folder or hub id, and a device, to an encoder.
         whitened: whether its vectors are whitened over the training set before they are compared.
+        checkpoint: whether it needs one.
+        of: the encoder whose vectors it reads; empty for one that reads pictures itself.
     """
 
     name: str
@@ -55,6 +57,8 @@ class EncoderReader:
     has_text: bool
     open: Callable[[str, str], Encoder]
     whitened: bool = False
+    checkpoint: bool = True
+    of: str = ""
 
 
 @cache

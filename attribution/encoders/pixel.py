@@ -32,4 +32,4 @@ def open_pixels(source: str, device: str) -> PixelEncoder:
     return PixelEncoder()
 
 
-ENCODERS = (EncoderReader("pixel", None, False, open_pixels),)
+ENCODERS = (EncoderReader("pixel", None, False, open_pixels, checkpoint=False),)

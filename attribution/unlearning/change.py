@@ -15,6 +15,7 @@ from torch import Tensor
 from attribution.models.base import DiffusionModel, Weights, masked_mean
 from attribution.models.batch import BATCH, Batch
 from attribution.query import Box
+from attribution.workspace.embeddings import encoders_of_looks
 from attribution.workspace.workspace import Workspace
 
 
@@ -123,7 +124,7 @@ def _rms(squares: Float[ndarray, "..."]) -> float:
 
 def _likeness(workspace: Workspace, before: Image.Image, after: Image.Image) -> dict[str, float]:
     likeness = {}
-    for name in workspace.config.encoders:
+    for name in encoders_of_looks(workspace):
         vectors = torch.from_numpy(workspace.encoder(name).images([before, after])).double()
         likeness[name] = float(vectors[0] @ vectors[1])
     return likeness

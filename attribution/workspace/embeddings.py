@@ -52,6 +52,11 @@ def embedding(encoder: str, captions: bool = False) -> ArtifactKind[Embedding]:
     return ArtifactKind(name, bound_to, partial(_read, encoder), "embeddings")
 
 
+def encoders_of_looks(workspace: Workspace) -> tuple[str, ...]:
+    """The encoders with a checkpoint here that say what a picture looks like, not what it came from."""
+    return tuple(name for name in workspace.config.encoders if not encoder_reader(name).of)
+
+
 def _read(encoder: str, workspace: Workspace, artifact: Artifact) -> Embedding:
     neighbours = read_index(artifact, workspace.training_set.ids)
     if not encoder_reader(encoder).whitened:

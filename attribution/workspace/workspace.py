@@ -198,7 +198,7 @@ class Workspace:
         reader = encoder_reader(name)
         with self._lock:
             if name not in self._encoders:
-                if reader.default is not None and name not in self.config.encoders:
+                if reader.checkpoint and name not in self.config.encoders:
                     raise self._without(name)
                 stored = self.config.encoders.get(name)
                 source = "" if stored is None else self.source(stored)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import torch
 
-from attribution.errors import SettingsError
+from attribution.errors import ModelError, SettingsError
 from demo.build import Progress
 from demo.customise import judge
 from demo.customise.concepts import CONCEPTS, Concept, painter_of
 from demo.customise.finetuning import Customisation, write_exemplars
+from demo.customise.pairs import Pairs
 from demo.customise.shipped import SHIPPED, ShippedModel
+from demo.judge import load_judge
 from demo.world import World
 
 Watch = Callable[[Progress], None]
@@ -69,6 +71,25 @@ def concept_judge(given: argparse.Namespace, world: World, watch: Watch) -> None
     """Train the judge of customised models, if it is not there."""
     torch.set_num_threads(given.threads)
     watch(judge.build(world, given.glyphs, given.out or judge_folder(world)))
+
+
+def pairs(given: argparse.Namespace, world: World, watch: Watch) -> None:
+    """Write the pictures that heads are tuned by.
+
+    Raises:
+        ModelError: there is no judge of the concepts yet.
+        SettingsError: a concept that is named is for the benchmark.
+    """
+    torch.set_num_threads(given.threads)
+    chosen = chosen_concepts(given.concepts)
+    concepts = [each for each in chosen if each.for_learning]
+    if given.concepts and len(concepts) < len(chosen):
+        kept = next(each.name for each in chosen if not each.for_learning)
+        raise SettingsError(f"{kept!r} is for the benchmark: nothing may be fitted on it")
+    if not (judge_folder(world) / "config.json").exists():
+        raise ModelError("there is no judge yet: train it with `python -m demo concept-judge`")
+    made = Pairs(world, concepts, given.glyphs, given.taught, given.out, given.way, given.scenes)
+    watch(made.write(load_judge(judge_folder(world))))
 
 
 def judge_folder(world: World) -> Path:

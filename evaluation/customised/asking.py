@@ -15,7 +15,7 @@ import torch
 
 from attribution.engine import attribute
 from attribution.errors import ResultError
-from attribution.methods.base import method
+from attribution.methods.base import Cost, method
 from attribution.models.base import Generation
 from attribution.query import Query, Settings
 from attribution.results import Ranking
@@ -27,6 +27,7 @@ from evaluation.pictures import generated_query
 
 BASE, OWN = "base", "own"  # whose curvature
 PLAIN, SHARED = "plain", "shared"  # captions of other concepts' exemplars: by name, or with the new word
+SHORTLISTED_BY = "clip"  # whose embedding is there wherever something is measured
 CURVATURE = ("allotment", "fisher", "kfac", "ekfac")
 
 
@@ -236,6 +237,9 @@ def _ranks(record: ConceptRecord, name: str) -> list[list[int]]:
 
 
 def _jobs(workspace: Workspace, name: str) -> list[str]:
-    """The commands of what a method needs and is not there yet, in order."""
-    needed = [kind for kind in method(name).needs(workspace) if not workspace.has(kind)]
+    """The commands of what a method needs and is not there yet, in order; and of what a shortlist needs."""
+    asked = [method(name)]
+    if asked[0].cost is Cost.PER_EXAMPLE:
+        asked.append(method(SHORTLISTED_BY))
+    needed = [kind for each in asked for kind in each.needs(workspace) if not workspace.has(kind)]
     return list(dict.fromkeys(kind.command for kind in needed))

@@ -54,8 +54,7 @@ class Embeddings(PerExample):
         return "captions" if self.captions else "images"
 
     def possible(self, workspace: Workspace) -> bool:
-        without = encoder_reader(self.encoder).default is None
-        return without or self.encoder in workspace.config.encoders
+        return not encoder_reader(self.encoder).checkpoint or self.encoder in workspace.config.encoders
 
     @property
     def whitened(self) -> bool:

@@ -25,7 +25,7 @@ FEW = ["--chunk", "6", "--draws", "2", "--controls", "2", "--dimensions", "2048"
 QUICK = [*PROBE, *FEW]
 QUICKLY = {"doctor": QUICK, "init": PROBE, "all": FEW}
 # Those that need encoders of their own, and one whose many small steps lead nowhere in a random model.
-LEFT_OUT = {"clip", "clip-text", "dino", "distilled", "mucs"}
+LEFT_OUT = {"clip", "clip-text", "clip-tuned", "dino", "dino-tuned", "distilled", "mucs"}
 SHORT = 16  # tokens of a T5's captions, in place of hundreds
 KV, CONTEXT_KV, ALL = "cross-attention-kv", "joint-attention-context-kv", "all-linear"
 FAMILIES: dict[str, tuple[Callable[[Path], Path], str]] = {  # and the layers that it takes by default

@@ -39,9 +39,11 @@ def pictures(workspace: Workspace, rows: range) -> list[Image.Image]:
     return [workspace.prepared(workspace.training_set.image(row)) for row in rows]
 
 
-def test_three_encoders_are_known_and_others_are_refused_by_name() -> None:
-    assert set(encoder_readers()) == {"clip", "dino", "pixel"}
-    with pytest.raises(UnknownNameError, match="'vgg': choose from clip, dino, pixel"):
+def test_encoders_are_known_and_others_are_refused_by_name() -> None:
+    assert set(encoder_readers()) == {"clip", "dino", "pixel", "clip-tuned", "dino-tuned"}
+    with pytest.raises(
+        UnknownNameError, match="'vgg': choose from clip, dino, pixel, clip-tuned, dino-tuned"
+    ):
         encoder_reader("vgg")
 
 
