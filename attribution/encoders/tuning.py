@@ -25,14 +25,13 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 NU = 0.1  # temperature of the contrastive loss
 REGULARISATION = 1.0
 STEPS, LEARNING_RATE = 200, 1e-2
 FIRST = 10  # ranks whose recall is told
-TEMPERATURES = (0.005, 1.0)  # between which it is looked for
+TEMPERATURES, TRIED = (0.005, 1.0), 200  # between which it is looked for, and how many are tried
 
 
 @dataclass(frozen=True)
@@ -133,13 +132,9 @@ def cosines_of(lessons: Lessons, weight: Float[Tensor, "k d"]) -> Float[ndarray,
 
 def calibrated(cosines: Float[ndarray, "m n"], belongs: Bool[ndarray, "m n"]) -> float:
     """Return the temperature whose shares are nearest to even ones of what belongs to each picture."""
-    bounds = tuple(np.log(TEMPERATURES))
-    found = minimize_scalar(
-        lambda logarithm: divergence(cosines, belongs, float(np.exp(logarithm))),
-        bounds=bounds,
-        method="bounded",
-    )
-    return round(float(np.exp(found.x)), 5)
+    tried = np.geomspace(*TEMPERATURES, TRIED)
+    best = min(tried, key=lambda temperature: divergence(cosines, belongs, float(temperature)))
+    return round(float(best), 5)
 
 
 def divergence(cosines: Float[ndarray, "m n"], belongs: Bool[ndarray, "m n"], temperature: float) -> float:

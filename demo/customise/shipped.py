@@ -113,7 +113,8 @@ class ShippedModel:
         """Bound once; done again, it only looks whether all of it stands."""
         folder, base = self.folder / "workspace", self.world.workspace_folder
         if not (folder / "workspace.json").exists():
-            encoders = [word for name in ("clip", "dino") for word in self._flag(name)]
+            there = Workspace.open(base).config.encoders  # the heads too, where it has been given any
+            encoders = [word for name in there for word in self._flag(name)]
             model = ["--model", str(self.world.model_folder), "--adapter", str(adapter)]
             self._precompute("init", *model, "--dataset", str(self.listed), *encoders, "--pool", "2")
             move_together(folder)
