@@ -116,17 +116,12 @@ def open_head(name: str, source: str, device: str) -> TunedEncoder:
     Raises:
         ModelError: one of its files is not there, damaged, or for another encoder than is found.
     """
-    folder = Path(source)
+    folder, described = Path(source), described_head(source)
     try:
-        described = HeadDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
         tensors = load_file(folder / WEIGHTS)
         mean, matrix = tensors["mean"], tensors["matrix"]
-    except (OSError, ValidationError, SafetensorError, KeyError) as problem:
-        reason = " ".join(str(problem).split())[:110]
-        raise ModelError(
-            f"cannot open {source!r} as a head: pass a folder that `python -m precompute heads` made with "
-            f"--{name} FOLDER ({type(problem).__name__}: {reason})"
-        ) from problem
+    except (OSError, SafetensorError, KeyError) as problem:
+        raise _unreadable(source, problem) from problem
     if described.encoder + SUFFIX != name:
         raise ModelError(
             f"the head in {source} is for {described.encoder}: give it as --{described.encoder}{SUFFIX}"
@@ -141,6 +136,26 @@ def open_head(name: str, source: str, device: str) -> TunedEncoder:
             "heads`"
         )
     return TunedEncoder(encoder, Head(mean, matrix), described.temperature)
+
+
+def described_head(source: str) -> HeadDescription:
+    """What a head's folder says of it.
+
+    Raises:
+        ModelError: it is not there, or damaged.
+    """
+    try:
+        return HeadDescription.model_validate_json((Path(source) / DESCRIPTION).read_bytes())
+    except (OSError, ValidationError) as problem:
+        raise _unreadable(source, problem) from problem
+
+
+def _unreadable(source: str, problem: Exception) -> ModelError:
+    reason = " ".join(str(problem).split())[:110]
+    return ModelError(
+        f"cannot open {source!r} as a head: pass a folder that `python -m precompute heads` made "
+        f"({type(problem).__name__}: {reason})"
+    )
 
 
 def _found(folder: Path, checkpoint: str) -> str:

@@ -7,7 +7,9 @@ import shlex
 import sys
 from pathlib import Path
 
+from attribution.encoders.tuned import SUFFIX, HeadDescription, described_head
 from attribution.methods.base import DEFAULT, method
+from attribution.workspace.workspace import Workspace
 from cli.commands import EMBEDDED
 from cli.parser import Parser, positive_count
 from evaluation.customised.asking import BASE, OWN, PLAIN, SHARED, Benchmark
@@ -58,7 +60,14 @@ def customised(given: argparse.Namespace) -> None:
         method(name)  # an unknown one is refused before hours of work
     if not given.only_document:
         _run(given)
-    write_whole(given.document, document(read_records(given.records)).encode())
+    heads = heads_of(Workspace.open(given.base))
+    write_whole(given.document, document(read_records(given.records), heads).encode())
+
+
+def heads_of(workspace: Workspace) -> dict[str, HeadDescription]:
+    """What the heads say of themselves that a workspace has, by the name of their method."""
+    sources = {name: workspace.source(each) for name, each in workspace.config.encoders.items()}
+    return {name: described_head(source) for name, source in sources.items() if name.endswith(SUFFIX)}
 
 
 def _run(given: argparse.Namespace) -> None:

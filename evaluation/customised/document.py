@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from attribution.encoders.tuned import HeadDescription
 from attribution.methods.base import DEFAULT
 from evaluation.customised.asking import BASE, OWN, PLAIN, SHARED
 from evaluation.customised.measures import (
@@ -44,10 +45,33 @@ are over concepts, seconds of a machine that did other things too. By chance rec
 is .955 on AbC's models.
 
 """
+# Asked when the default stood, and everything that is to be chosen about it: nothing was chosen on them.
+HELD_BACK = ("guitar", "helicopter", "umbrella", "telescope")
+HEADS = """\
+## The tuned heads
+
+`clip-tuned` and `dino-tuned` are the encoders behind a linear head (after AbC, ICCV 2023), taught by \
+models of concepts that are in no table here:
+
+    python -m demo customise whale lobster drum violin watermelon anchor fox avocado --out build/customised
+    python -m demo concept-judge
+    python -m demo pairs whale lobster drum violin watermelon anchor fox avocado --out build/pairs
+    python -m precompute heads clip --checkpoint assets/demo/encoders/clip --pairs build/pairs --out FOLDER
+    python -m precompute embeddings --clip-tuned FOLDER --workspace assets/demo/workspace
+
+What `heads` measures: of each of these concepts, left out in turn, which share of the exemplars is \
+among the first {k} of all concepts' exemplars and a thousand scenes; and how far the shares are from an \
+even share of each exemplar (KL divergence, nats).
+
+"""
 
 
-def document(records: Sequence[ConceptRecord]) -> str:
-    """The whole page."""
+def document(records: Sequence[ConceptRecord], heads: Mapping[str, HeadDescription] | None = None) -> str:
+    """The whole page.
+
+    Args:
+        heads: that the base's workspace has, by the name of their method.
+    """
     candidates = records[0].candidates
     text = WORDS.format(candidates=candidates, k=K, chance=random_recall(candidates))
     ways = list(dict.fromkeys(each.way for each in records))
@@ -56,7 +80,7 @@ def document(records: Sequence[ConceptRecord]) -> str:
         text += _way(way, [each for each in of_way if each.curvature == BASE])
         text += _shared([x for x in records if x.way == way and x.captions == SHARED])
         text += _curvatures(of_way)
-    return text
+    return text + _heads(heads or {})
 
 
 def _way(way: str, records: Sequence[ConceptRecord]) -> str:
@@ -69,7 +93,45 @@ def _way(way: str, records: Sequence[ConceptRecord]) -> str:
         for title, ranks in AMONG.items():
             text += f"### {kind.capitalize()}s ({len(found.records)}), {title}\n\n"
             text += f"{_methods(found, ranks)}\n{_leads(found, ranks)}"
-    return text + _by_exemplars(Compared.of(records))
+    return text + _held_back(records) + _by_exemplars(Compared.of(records))
+
+
+def _held_back(records: Sequence[ConceptRecord]) -> str:
+    """The concepts that nothing was chosen on, by all methods that answered these."""
+    found = Compared.of([each for each in records if each.concept in HELD_BACK])
+    if not found.records:
+        return ""
+    names = ", ".join(each.concept for each in found.records)
+    text = f"### Concepts that nothing was chosen on ({names})\n\n"
+    for title, ranks in AMONG.items():
+        text += f"{title.capitalize()}:\n\n{_methods(found, ranks)}\n{_leads(found, ranks)}"
+    return text
+
+
+def _heads(heads: Mapping[str, HeadDescription]) -> str:
+    """What is known of the heads, concepts left out in turn."""
+    if not heads:
+        return ""
+    header = (
+        "head",
+        f"recall@{K}",
+        "its encoder alone",
+        "temperature",
+        "KL of the shares",
+        "concepts",
+        "pictures",
+    )
+    rows = [
+        (
+            f"`{name}`",
+            *(f"{head.measured[key]:.3f}" for key in ("recall", "recall_untuned")),
+            f"{head.temperature:.4f}",
+            f"{head.measured['divergence']:.2f}",
+            *(str(head.measured[key]) for key in ("concepts", "made")),
+        )
+        for name, head in heads.items()
+    ]
+    return f"{HEADS.format(k=K)}{table(header, rows)}"
 
 
 def _shared(records: Sequence[ConceptRecord]) -> str:

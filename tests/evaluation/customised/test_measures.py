@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from attribution.encoders.tuned import HeadDescription
 from attribution.errors import ResultError
 from attribution.methods.base import DEFAULT
 from attribution.results import Entry
@@ -115,3 +116,23 @@ def test_an_image_that_was_not_ranked_is_behind_all_others() -> None:
 def test_a_folder_without_concepts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["customised", str(tmp_path)]) == 2
     assert f"there is no file {tmp_path}/candidates/concepts.json" in capsys.readouterr().err
+
+
+def test_concepts_that_nothing_was_chosen_on_have_a_table_of_their_own() -> None:
+    """Law: Concepts that nothing was chosen on are told apart, by all methods that answered them."""
+    records = [record("owl", {DEFAULT: (1, 2)}), record("guitar", {DEFAULT: (1, 2), "d-trak": (3, 4)})]
+    text = document(records)
+    before, apart = text.split("### Concepts that nothing was chosen on (guitar)")
+    assert "`d-trak`" not in before
+    assert "`d-trak`" in apart
+    assert "nothing was chosen on" not in document(records[:1])
+
+
+def test_heads_are_told_by_what_they_say_of_themselves() -> None:
+    measured = {"recall": 0.75, "recall_untuned": 0.5, "divergence": 1.25, "concepts": 8, "made": 128}
+    head = HeadDescription(
+        encoder="clip", checkpoint="../clip", fingerprint="f", temperature=0.05, measured=measured
+    )
+    text = document([record("owl", {DEFAULT: (1, 2)})], {"clip-tuned": head})
+    assert "| `clip-tuned` | 0.750 | 0.500 | 0.0500 | 1.25 | 8 | 128 |" in text
+    assert "tuned heads" not in document([record("owl", {DEFAULT: (1, 2)})])
