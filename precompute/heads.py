@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 from numpy import ndarray
 from safetensors.torch import save_file
@@ -25,7 +24,7 @@ from safetensors.torch import save_file
 from attribution.data.images import read_image
 from attribution.encoders.base import encoder_reader
 from attribution.encoders.tuned import DESCRIPTION, READ, SUFFIX, WEIGHTS, Head, HeadDescription
-from attribution.encoders.tuning import FIRST, Lessons, measured, tuned
+from attribution.encoders.tuning import FIRST, Lessons, measured, recall_as_it_is, tuned
 from attribution.encoders.whitening import Whitening, fit_whitening
 from attribution.errors import SettingsError, TrainingSetError
 from cli.parser import add_batch_size
@@ -58,9 +57,10 @@ def tune(options: argparse.Namespace) -> int:
         encoder.images([read_image(name)[0] for name in names[start : start + options.batch_size]])
         for start in range(0, len(names), options.batch_size)
     ]
-    head, temperature, figures = learnt(
-        np.concatenate(parts), rows, encoder_reader(options.encoder).whitened
-    )
+    vectors = np.concatenate(parts).astype(np.float32)
+    head, temperature, figures = learnt(vectors, rows)
+    plain = lessons_of(vectors, rows, encoder_reader(options.encoder).whitened)
+    figures["recall_untuned"] = recall_as_it_is(plain)
     described = HeadDescription(
         encoder=options.encoder,
         checkpoint=_seen(options.checkpoint, options.out),
@@ -110,36 +110,37 @@ def read_rows(folder: Path) -> list[Mapping[str, Any]]:
 
 
 def learnt(
-    vectors: Float32[ndarray, "n d"], rows: Sequence[Mapping[str, Any]], whitened: bool
+    vectors: Float32[ndarray, "n d"], rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Head, float, dict[str, Any]]:
     """Return a head, the temperature of its shares, and what was measured of concepts left out.
 
     Args:
         vectors: of length 1, a row's each.
-        whitened: whether they are whitened first, over the images that are of no concept.
     """
-    roles = np.array([row["role"] for row in rows])
-    concepts = sorted({row["concept"] for row in rows if row["role"] != OTHER})
-    numbers = np.array([concepts.index(row["concept"]) if row["role"] != OTHER else -1 for row in rows])
-    first = _first(vectors[roles == OTHER] if (roles == OTHER).any() else vectors, whitened)
-    told = first(vectors).astype(np.float32)
-    lessons = Lessons(
-        told[roles == MADE], told[roles == EXEMPLAR], told[roles == OTHER],
-        numbers[roles == MADE], numbers[roles == EXEMPLAR],
-    )  # fmt: skip
+    lessons = lessons_of(vectors, rows, whitened=True)
     temperature, figures = measured(lessons)
-    weight = tuned(lessons).double()
-    matrix = (weight @ first.matrix.double()).half()
-    return Head(first.mean, matrix), temperature, figures
+    whitening = _whitening(vectors, rows)
+    matrix = tuned(lessons).double() @ (whitening.basis.double() / whitening.deviations.double()).T
+    return Head(whitening.mean, matrix.half()), temperature, figures
 
 
-def _first(others: Float32[ndarray, "n d"], whitened: bool) -> Head:
-    """The map that W goes on top of: the whitening, or none."""
-    size = others.shape[1]
-    if not whitened:
-        return Head(torch.zeros(size), torch.eye(size))
-    found: Whitening = fit_whitening(others)
-    return Head(found.mean, (found.basis.double() / found.deviations.double()).T.float())
+def lessons_of(
+    vectors: Float32[ndarray, "n d"], rows: Sequence[Mapping[str, Any]], whitened: bool
+) -> Lessons:
+    """Return what a head is taught from: of vectors as they are, or whitened over those of no concept."""
+    told = _whitening(vectors, rows)(vectors).astype(np.float32) if whitened else vectors
+    concepts = sorted({row["concept"] for row in rows if row["role"] != OTHER})
+    of_role = {role: np.array([row["role"] == role for row in rows]) for role in (MADE, EXEMPLAR, OTHER)}
+    number = np.array([concepts.index(row["concept"]) if row["role"] != OTHER else -1 for row in rows])
+    return Lessons(
+        told[of_role[MADE]], told[of_role[EXEMPLAR]], told[of_role[OTHER]],
+        number[of_role[MADE]], number[of_role[EXEMPLAR]],
+    )  # fmt: skip
+
+
+def _whitening(vectors: Float32[ndarray, "n d"], rows: Sequence[Mapping[str, Any]]) -> Whitening:
+    others = np.array([row["role"] == OTHER for row in rows])
+    return fit_whitening(vectors[others] if others.any() else vectors)
 
 
 def _seen(checkpoint: str, out: Path) -> str:

@@ -1,7 +1,7 @@
 """How a head is taught which training images a picture came from (AbC; Wang et al., ICCV 2023).
 
 A *lesson* is a picture that a customised model made, and the exemplars that the model was customised on.
-With f(x) = W x / |W x| of an encoder's (whitened) vectors of length 1, W is fitted by the contrastive loss
+With f(x) = W x / |W x| of an encoder's whitened vectors of length 1, W is fitted by the contrastive loss
 of the paper, in both directions: a made picture shall be nearer to its own exemplars than to those of other
 concepts and to training images of none, an exemplar nearer to pictures made of it than to others,
 
@@ -102,12 +102,11 @@ def tuned(lessons: Lessons) -> Float[Tensor, "d d"]:
 def measured(lessons: Lessons) -> tuple[float, dict[str, Any]]:
     """Return the temperature of the shares, and how well concepts that were left out in turn are found."""
     concepts = lessons.concepts
-    cosines, plain, belongs = [], [], []
+    cosines, belongs = [], []
     for concept in concepts:
         asked = lessons.asked(concept)
         weight = tuned(lessons.of([each for each in concepts if each != concept]))
         cosines.append(cosines_of(asked, weight))
-        plain.append(cosines_of(asked, torch.eye(len(weight))))
         belongs.append(asked.belongs)
     of_all, truth = np.concatenate(cosines), np.concatenate(belongs)
     temperature = calibrated(of_all, truth)
@@ -116,10 +115,16 @@ def measured(lessons: Lessons) -> tuple[float, dict[str, Any]]:
         "made": len(lessons.made),
         "images": len(lessons.images),
         "recall": mean_recall(cosines, belongs),
-        "recall_untuned": mean_recall(plain, belongs),
         "divergence": round(divergence(of_all, truth, temperature), 4),
     }
     return temperature, figures
+
+
+def recall_as_it_is(lessons: Lessons) -> float:
+    """Return the recall of the vectors as they are, without any head."""
+    asked = [lessons.asked(concept) for concept in lessons.concepts]
+    plain = torch.eye(lessons.made.shape[1])
+    return mean_recall([cosines_of(each, plain) for each in asked], [each.belongs for each in asked])
 
 
 def cosines_of(lessons: Lessons, weight: Float[Tensor, "k d"]) -> Float[ndarray, "m n"]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from attribution.errors import ModelError, SettingsError
+from attribution.models.quiet import quiet_libraries
 from demo.build import Progress
 from demo.customise import judge
 from demo.customise.concepts import CONCEPTS, Concept, painter_of
@@ -88,6 +89,7 @@ def pairs(given: argparse.Namespace, world: World, watch: Watch) -> None:
         raise SettingsError(f"{kept!r} is for the benchmark: nothing may be fitted on it")
     if not (judge_folder(world) / "config.json").exists():
         raise ModelError("there is no judge yet: train it with `python -m demo concept-judge`")
+    quiet_libraries()
     made = Pairs(world, concepts, given.glyphs, given.taught, given.out, given.way, given.scenes)
     watch(made.write(load_judge(judge_folder(world))))
 
