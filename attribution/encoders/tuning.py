@@ -27,9 +27,9 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray
 from torch import Tensor
 
-NU = 0.1  # temperature of the contrastive loss
+NU = 0.05  # temperature of the contrastive loss
 REGULARISATION = 1.0
-STEPS, LEARNING_RATE = 200, 1e-2
+STEPS, LEARNING_RATE = 30, 1e-2
 FIRST = 10  # ranks whose recall is told
 TEMPERATURES, TRIED = (0.005, 1.0), 200  # between which it is looked for, and how many are tried
 

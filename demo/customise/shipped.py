@@ -113,16 +113,24 @@ class ShippedModel:
         """Bound once; done again, it only looks whether all of it stands."""
         folder, base = self.folder / "workspace", self.world.workspace_folder
         if not (folder / "workspace.json").exists():
-            there = Workspace.open(base).config.encoders  # the heads too, where it has been given any
-            encoders = [word for name in there for word in self._flag(name)]
             model = ["--model", str(self.world.model_folder), "--adapter", str(adapter)]
+            encoders = [word for name in ("clip", "dino") for word in self._flag(name)]
             self._precompute("init", *model, "--dataset", str(self.listed), *encoders, "--pool", "2")
             move_together(folder)
         if not Workspace.open(folder).store.has(CURVATURE[-1]):
             self._precompute("adopt", str(base), *CURVATURE, "--by-reference")
+        self._take_heads(base)
         for job, words in JOBS.items():
             self._precompute(job, *words)
             yield f"{self.concept.name}: workspace", list(JOBS).index(job) + 1, len(JOBS), job
+
+    def _take_heads(self, base: Path) -> None:
+        """Have the tuned encoders that the base has been given, too."""
+        folder = self.folder / "workspace"
+        there, here = (Workspace.open(each).config.encoders for each in (base, folder))
+        if missing := [name for name in there if name not in here]:
+            self._precompute("embeddings", *(word for name in missing for word in self._flag(name)))
+            move_together(folder)
 
     def _flag(self, name: str) -> tuple[str, str]:
         return f"--{name}", str(self.world.encoder_folder(name))

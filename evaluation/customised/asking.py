@@ -27,6 +27,7 @@ from evaluation.pictures import generated_query
 
 BASE, OWN = "base", "own"  # whose curvature
 PLAIN, SHARED = "plain", "shared"  # captions of other concepts' exemplars: by name, or with the new word
+EMBEDDINGS = "embeddings"
 SHORTLISTED_BY = "clip"  # whose embedding is there wherever something is measured
 CURVATURE = ("allotment", "fisher", "kfac", "ekfac")
 
@@ -117,20 +118,17 @@ class Benchmark:
             if is_pipeline(model)
             else [base.source(base.config.model), "--adapter", str(model)]
         )
-        encoders = [
-            word
-            for name, source in base.config.encoders.items()
-            for word in (f"--{name}", base.source(source))
-        ]
         probe = ["--pool", str(self.pool), "--noises", str(min(self.pool, base.probe.noises))]
         dataset = ["--dataset", str(self._candidates(concept))]
-        self._precompute("init", folder, ["--model", *of, *dataset, *encoders, *probe])
+        self._precompute("init", folder, ["--model", *of, *dataset, *_encoders(base), *probe])
         if self.curvature == BASE:
             self._call([sys.executable, "-m", "precompute", "adopt", str(self.base), *CURVATURE], folder)
 
     def _prepare(self, workspace: Workspace, jobs: Sequence[str]) -> None:
         for job in jobs:
-            self._precompute(job, workspace.folder, [])
+            # A workspace from before the base was given a head is given it too.
+            words = _encoders(Workspace.open(self.base)) if job == EMBEDDINGS else []
+            self._precompute(job, workspace.folder, words)
         workspace.forget()
 
     def _precompute(self, verb: str, folder: Path, options: Sequence[str]) -> None:
@@ -234,6 +232,12 @@ def _answers(record: ConceptRecord, name: str) -> bool:
 
 def _ranks(record: ConceptRecord, name: str) -> list[list[int]]:
     return [list(each.answers[name].ranks) for each in record.pictures if each.learnt]
+
+
+def _encoders(base: Workspace) -> list[str]:
+    """The flags that give a workspace the encoders of its base."""
+    encoders = base.config.encoders.items()
+    return [word for name, source in encoders for word in (f"--{name}", base.source(source))]
 
 
 def _jobs(workspace: Workspace, name: str) -> list[str]:
