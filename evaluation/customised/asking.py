@@ -27,7 +27,6 @@ from evaluation.pictures import generated_query
 
 BASE, OWN = "base", "own"  # whose curvature
 PLAIN, SHARED = "plain", "shared"  # captions of other concepts' exemplars: by name, or with the new word
-EMBEDDINGS = "embeddings"
 SHORTLISTED_BY = "clip"  # whose embedding is there wherever something is measured
 CURVATURE = ("allotment", "fisher", "kfac", "ekfac")
 
@@ -102,7 +101,11 @@ class Benchmark:
         folder = self.work / self._name / concept.folder
         if not (folder / "workspace.json").exists():
             self._create(folder, concept)
-        return Workspace.open(folder, self.device)
+        base, own = Workspace.open(self.base), Workspace.open(folder, self.device)
+        if base.config.encoders.keys() - own.config.encoders.keys():  # the base was given a head since
+            self._precompute("embeddings", folder, _encoders(base))
+            own = Workspace.open(folder, self.device)
+        return own
 
     def _candidates(self, concept: TaughtConcept) -> Path:
         if self.captions == SHARED:
@@ -126,9 +129,7 @@ class Benchmark:
 
     def _prepare(self, workspace: Workspace, jobs: Sequence[str]) -> None:
         for job in jobs:
-            # A workspace from before the base was given a head is given it too.
-            words = _encoders(Workspace.open(self.base)) if job == EMBEDDINGS else []
-            self._precompute(job, workspace.folder, words)
+            self._precompute(job, workspace.folder, [])
         workspace.forget()
 
     def _precompute(self, verb: str, folder: Path, options: Sequence[str]) -> None:
