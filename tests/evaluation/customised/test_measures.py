@@ -98,6 +98,8 @@ def test_the_page_says_who_leads_and_what_was_not_learnt() -> None:
     ]
     text = document(records)
     assert "Not learnt, and not counted: crab" in text
+    assert "learnt by heart" not in text  # a style was learnt
+    assert "learnt by heart" in document([records[0], record("mosaic", {}, learnt=False, kind="style")])
     assert "### Objects (2), with other concepts' exemplars as foils" in text
     assert "| `clip` | +0.500 | [0.500, 0.500] |" in text
     assert "the customised model's own (1 concepts)" in text
