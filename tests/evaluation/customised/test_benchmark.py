@@ -10,10 +10,12 @@ import pytest
 
 from attribution.gradients.stored import FISHER
 from attribution.workspace.baseline import LOSSES
+from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from attribution.workspace.writer import IMPORTED
 from evaluation.__main__ import main
 from evaluation.customised.asking import Benchmark
+from evaluation.customised.collection import Collection
 from evaluation.customised.records import ConceptRecord
 from tests.worlds import TINY
 
@@ -71,3 +73,31 @@ def test_a_model_is_asked_from_its_folder_to_its_record(
     workspace = Workspace.open(collection / "work" / "dreambooth" / "owl")
     assert workspace.artifact(FISHER).manifest["settings"][IMPORTED]["from"]
     assert not workspace.has(LOSSES)  # which are never the base's
+
+
+def test_a_workspace_is_given_what_its_base_was_given_since(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: A customised model's workspace has every encoder of its base, those given later too."""
+    shutil.copytree(TINY, tmp_path / "world")
+    base = tmp_path / "world" / "workspace"
+    dino = Workspace.open(base).config.encoders["dino"]
+    Workspace.open(base).configure_encoder("dino", None)
+    benchmark = Benchmark(
+        Collection.read(collection),
+        "dreambooth",
+        base,
+        tmp_path / "work",
+        tmp_path / "records",
+        (),
+        ("dino",),
+    )
+    (owl,) = benchmark.collection.concepts
+    before = benchmark._opened(owl)
+    assert "dino" not in before.config.encoders
+    Workspace.open(base).configure_encoder("dino", str((base / dino).resolve()))
+    after = benchmark._opened(owl)
+    assert "dino" in after.config.encoders
+    assert after.has(embedding("dino"))
+    monkeypatch.setattr(Benchmark, "_precompute", lambda *_: pytest.fail("it was there"))
+    assert benchmark._opened(owl).config.encoders == after.config.encoders
