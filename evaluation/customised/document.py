@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -47,6 +48,7 @@ is .955 on AbC's models.
 """
 # Asked when the default stood, and everything that is to be chosen about it: nothing was chosen on them.
 HELD_BACK = ("guitar", "helicopter", "umbrella", "telescope")
+FEWEST = 2  # concepts that are compared
 STYLES = """\
 Styles are learnt by heart. A model that was taught `pencil` for three times as long (`python -m demo \
 customise pencil --effort 3`) draws its four exemplars' own captions in pencil, and a fish on snow or a \
@@ -82,8 +84,8 @@ def document(records: Sequence[ConceptRecord], heads: Mapping[str, HeadDescripti
     """
     candidates = records[0].candidates
     text = WORDS.format(candidates=candidates, k=K, chance=random_recall(candidates))
-    ways = list(dict.fromkeys(each.way for each in records))
-    for way in ways:
+    learnt = Counter(each.way for each in records if any(picture.learnt for picture in each.pictures))
+    for way in sorted({each.way for each in records}, key=lambda way: (-learnt[way], way)):
         of_way = [each for each in records if each.way == way and each.captions == PLAIN]
         text += _way(way, [each for each in of_way if each.curvature == BASE])
         text += _shared([x for x in records if x.way == way and x.captions == SHARED])
@@ -94,6 +96,8 @@ def document(records: Sequence[ConceptRecord], heads: Mapping[str, HeadDescripti
 def _way(way: str, records: Sequence[ConceptRecord]) -> str:
     """Tables of one way: both kinds apart, the default's leads, the number of exemplars."""
     text = f"## {way}\n\n{_learnt(records)}"
+    if len(Compared.of(records).records) < FEWEST:
+        return f"{text}Too few concepts were learnt for a comparison.\n\n"
     for kind in ("object", "style"):
         found = Compared.of([each for each in records if each.kind == kind])
         if not found.records:

@@ -138,3 +138,13 @@ def test_heads_are_told_by_what_they_say_of_themselves() -> None:
     text = document([record("owl", {DEFAULT: (1, 2)})], {"clip-tuned": head})
     assert "| `clip-tuned` | 0.750 | 0.500 | 0.0500 | 1.25 | 8 | 128 |" in text
     assert "tuned heads" not in document([record("owl", {DEFAULT: (1, 2)})])
+
+
+def test_ways_that_taught_next_to_nothing_come_last_and_are_not_compared() -> None:
+    """Law: No table is made of one concept, and the way of teaching that taught most comes first."""
+    few = [record("owl", {DEFAULT: (1, 2)}, way="another"), record("crab", {}, learnt=False, way="another")]
+    text = document([*few, record("owl", {DEFAULT: (1, 2)}), record("robot", {DEFAULT: (1, 3)})])
+    first, last = text.split("## another")
+    assert "## dreambooth" in first
+    assert "Too few concepts were learnt" in last
+    assert "| method |" not in last
