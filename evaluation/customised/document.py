@@ -228,12 +228,16 @@ def _curvatures(records: Sequence[ConceptRecord]) -> str:
         for side in (BASE, OWN)
     }
     shared = [name for name in sides[BASE].methods if name in sides[OWN].methods]
-    rows = [
-        (
-            f"`{name}`",
-            *(f"{sides[side].values(name, average_precision).mean():.3f}" for side in (BASE, OWN)),
-        )
-        for name in shared
-    ]
-    words = f"The Fisher information of the base, or the customised model's own ({len(own)} concepts):\n\n"
-    return f"{words}{table(('method', 'mAP, of the base', 'mAP, its own'), rows)}\n"
+    text = (
+        f"### The Fisher information of the base, or the customised model's own ({len(own)} concepts)\n\n"
+    )
+    header = ("method", "mAP, of the base", "mAP, its own", "own ahead by", "95%")
+    for title, ranks in AMONG.items():
+        rows = []
+        for name in shared:
+            base, other = (sides[side].values(name, average_precision, ranks) for side in (BASE, OWN))
+            apart = other - base
+            means = (f"{base.mean():.3f}", f"{other.mean():.3f}", f"{apart.mean():+.3f}")
+            rows.append((f"`{name}`", *means, interval(mean_interval(apart))))
+        text += f"{title.capitalize()}:\n\n{table(header, rows)}\n"
+    return text
