@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -34,6 +35,7 @@ Array.from(document.images)
     .filter(image => image.getBoundingClientRect().left < window.innerWidth)
     .every(image => image.complete)
 """
+Place = Mapping[str, float]
 PATIENCE = 600_000  # milliseconds, for a slow machine
 
 
@@ -125,15 +127,28 @@ SHOTS = (
 )
 
 
+def standing(page: Page) -> Place:
+    """Where the picture is, in the middle of the window, once nothing moves any more."""
+    picture = page.locator(".stage")
+    picture.evaluate("stage => stage.scrollIntoView({block: 'center', behavior: 'instant'})")
+    before: Place | None = None
+    while True:
+        now = cast(Place | None, picture.bounding_box())
+        if now is not None and now == before:
+            return now
+        before = now
+        page.wait_for_timeout(300)
+
+
 def draw(page: Page, box: tuple[float, float, float, float]) -> None:
-    page.locator(".stage").scroll_into_view_if_needed()
-    stage = page.locator(".stage").bounding_box()
-    assert stage is not None
-    x0, y0, x1, y1 = box
+    stage, (x0, y0, x1, y1) = standing(page), box
     page.mouse.move(stage["x"] + x0 * stage["width"], stage["y"] + y0 * stage["height"])
     page.mouse.down()
     page.mouse.move(stage["x"] + x1 * stage["width"], stage["y"] + y1 * stage["height"], steps=4)
     page.mouse.up()
+    drawn = page.locator(".stage-drawn").last.bounding_box()
+    assert drawn is not None
+    assert abs(drawn["height"] - (y1 - y0) * stage["height"]) < 6, "the page moved under the pen"
 
 
 def ask(page: Page) -> None:

@@ -25,7 +25,8 @@ def test_what_is_only_looked_up_opens_no_diffusion_model(
     monkeypatch.setattr(opening, "open_model", lambda *_: pytest.fail("a model was opened"))
     workspace = Workspace.open(tiny_world.folder)
     there = [name for name in LOOKED_UP if available(methods()[name], workspace)]
-    assert set(LOOKED_UP) - set(there) <= {"distilled"}  # see tests/attribution/methods/test_distilled.py
+    # See tests/attribution/methods/test_distilled.py and tests/attribution/encoders/test_tuned.py.
+    assert set(LOOKED_UP) - set(there) <= {"distilled", "clip-tuned", "dino-tuned"}
     image, caption = workspace.training_set.image(3), workspace.training_set.captions[3]
     for box in (None, Box(0.5, 0.3, 1, 1)):
         *_, answer = attribute(workspace, Query(image, caption, box), there, Settings())

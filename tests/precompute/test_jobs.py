@@ -13,7 +13,7 @@ from attribution.models.losses import example_losses
 from attribution.workspace.baseline import LOSSES, training_inputs, training_latents
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
-from precompute.jobs.base import job_of, jobs_of, with_options
+from precompute.jobs.base import job_of, jobs_in, jobs_of, with_options
 from precompute.running import Execution, run
 from tests.conftest import Foreign
 from tests.worlds.folders import contents
@@ -136,7 +136,8 @@ def test_lists_are_tried_of_more_images_than_are_searched_one_by_one(
     before, command = contents(foreign_copy.workspace), ["embeddings", "--workspace"]
     command += [str(foreign_copy.workspace), "--chunk", "5"]
     assert main([*command, "--exact", "8"]) == 0
-    made = [Workspace.open(foreign_copy.workspace).artifact(job.kind) for job in jobs_of("embeddings")]
+    workspace = Workspace.open(foreign_copy.workspace)
+    made = [workspace.artifact(job.kind) for job in jobs_in(workspace, jobs_of("embeddings"))]
     assert [artifact.manifest["settings"]["lists"] for artifact in made] == [4] * 4
     without = sum(artifact.manifest["measured"]["lists"] == 0 for artifact in made)
     assert capsys.readouterr().err.count("it looks at every one") == without > 0
