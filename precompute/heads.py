@@ -59,8 +59,8 @@ def tune(options: argparse.Namespace) -> int:
     ]
     vectors = np.concatenate(parts).astype(np.float32)
     head, temperature, figures = learnt(vectors, rows)
-    plain = lessons_of(vectors, rows, encoder_reader(options.encoder).whitened)
-    figures["recall_untuned"] = recall_as_it_is(plain)
+    compared = _whitening(vectors, rows)(vectors) if encoder_reader(options.encoder).whitened else vectors
+    figures["recall_untuned"] = recall_as_it_is(lessons_of(compared.astype(np.float32), rows))
     described = HeadDescription(
         encoder=options.encoder,
         checkpoint=_seen(options.checkpoint, options.out),
@@ -117,18 +117,15 @@ def learnt(
     Args:
         vectors: of length 1, a row's each.
     """
-    lessons = lessons_of(vectors, rows, whitened=True)
-    temperature, figures = measured(lessons)
     whitening = _whitening(vectors, rows)
+    lessons = lessons_of(whitening(vectors).astype(np.float32), rows)
+    temperature, figures = measured(lessons)
     matrix = tuned(lessons).double() @ (whitening.basis.double() / whitening.deviations.double()).T
     return Head(whitening.mean, matrix.half()), temperature, figures
 
 
-def lessons_of(
-    vectors: Float32[ndarray, "n d"], rows: Sequence[Mapping[str, Any]], whitened: bool
-) -> Lessons:
-    """Return what a head is taught from: of vectors as they are, or whitened over those of no concept."""
-    told = _whitening(vectors, rows)(vectors).astype(np.float32) if whitened else vectors
+def lessons_of(told: Float32[ndarray, "n d"], rows: Sequence[Mapping[str, Any]]) -> Lessons:
+    """Return what a head is taught from, of vectors as they are compared."""
     concepts = sorted({row["concept"] for row in rows if row["role"] != OTHER})
     of_role = {role: np.array([row["role"] == role for row in rows]) for role in (MADE, EXEMPLAR, OTHER)}
     number = np.array([concepts.index(row["concept"]) if row["role"] != OTHER else -1 for row in rows])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,8 +103,13 @@ def pixel_batch(
 
 def module_fingerprint(module: nn.Module, *settings: object) -> str:
     """A hash of all weights, by name, and of the settings that go with them."""
-    digest = hashlib.sha256(repr(settings).encode())
-    for name, tensor in sorted(module.state_dict().items()):
+    return tensors_fingerprint(module.state_dict(), repr(settings))
+
+
+def tensors_fingerprint(tensors: Mapping[str, Tensor], beside: str) -> str:
+    """A hash of tensors, by name, and of what is said beside them."""
+    digest = hashlib.sha256(beside.encode())
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]

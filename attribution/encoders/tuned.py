@@ -11,7 +11,6 @@ cosines into shares (see `attribution.encoders.tuning`). A head is a folder of t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from numpy import ndarray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,7 +26,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from attribution.encoders.base import Encoder, EncoderReader, Vectors, encoder_reader, unit_rows
+from attribution.encoders.base import (
+    Encoder,
+    EncoderReader,
+    Vectors,
+    encoder_reader,
+    tensors_fingerprint,
+    unit_rows,
+)
 from attribution.errors import ModelError, UnknownNameError
 
 DESCRIPTION, WEIGHTS = "head.json", "head.safetensors"
@@ -64,8 +70,8 @@ class Head:
 
     def __call__(self, vectors: Float[ndarray, "n d"]) -> Float[ndarray, "n k"]:
         """Rows of length 1, each of its vector alone."""
-        centred = torch.from_numpy(vectors).double() - self.mean.double()
-        return unit_rows(torch.stack([self.matrix.double() @ row for row in centred]))
+        centred, matrix = torch.from_numpy(vectors).double() - self.mean.double(), self.matrix.double()
+        return unit_rows(torch.stack([matrix @ row for row in centred]))
 
     def tensors(self) -> dict[str, Tensor]:
         """As it is stored."""
@@ -81,11 +87,7 @@ class TunedEncoder:
 
     def __init__(self, encoder: Encoder, head: Head, temperature: float):
         self.encoder, self.head, self.temperature = encoder, head, temperature
-        digest = hashlib.sha256(f"{encoder.fingerprint} {temperature!r}".encode())
-        for name, tensor in sorted(head.tensors().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.numpy().tobytes())
-        self.fingerprint = digest.hexdigest()[:32]
+        self.fingerprint = tensors_fingerprint(head.tensors(), f"{encoder.fingerprint} {temperature!r}")
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
         return self.head(self.encoder.images(images))
@@ -94,19 +96,16 @@ class TunedEncoder:
         raise UnknownNameError("a tuned encoder has no text")
 
     def shares(
-        self, cosines: Float[ndarray, " k"], among: Float[ndarray, " n"] | None = None
-    ) -> Float[ndarray, " k"]:
+        self, cosines: Float64[ndarray, " k"], among: Float64[ndarray, " n"]
+    ) -> Float64[ndarray, " k"]:
         """Return the shares of some training images in a picture, which are 1 in all over `among`.
 
         Args:
-            among: the cosines of all images that share it; those whose shares are asked for without it.
+            among: the cosines of all images that share it.
         """
-        all_of_them = np.asarray(cosines if among is None else among, np.float64)
-        highest = all_of_them.max(initial=-1.0)
-        whole = np.exp((all_of_them - highest) / self.temperature).sum()
-        shares: Float[ndarray, " k"] = (
-            np.exp((np.asarray(cosines, np.float64) - highest) / self.temperature) / whole
-        )
+        highest = among.max(initial=-1.0)
+        whole = np.exp((among - highest) / self.temperature).sum()
+        shares: Float64[ndarray, " k"] = np.exp((cosines - highest) / self.temperature) / whole
         return shares
 
 

@@ -32,8 +32,9 @@ from demo.saving import publish
 from demo.scenes import Scene
 from demo.vocabulary import GROUNDS
 from demo.world import World
+from precompute import heads
+from precompute.heads import EXEMPLAR, METADATA, OTHER
 
-METADATA = "metadata.jsonl"
 MADE = 16  # pictures of a concept
 
 
@@ -112,13 +113,13 @@ class Pairs:
 
         for concept in self.concepts:
             for each in concept.draw(painter):
-                add(each.id, each.picture, each.caption, "exemplar", concept)
+                add(each.id, each.picture, each.caption, EXEMPLAR, concept)
         for number, (concept, picture, caption) in enumerate(made):
-            add(f"{concept.slug}-made-{number}", picture, caption, "made", concept)
+            add(f"{concept.slug}-made-{number}", picture, caption, heads.MADE, concept)
         for row in scenes_beside(self.world, self.scenes):
             name = Path(row["file_name"]).name
             shutil.copyfile(self.world.scene_folder / row["file_name"], part / name)
-            rows.append({"file_name": name, "text": row["text"], "role": "other"})
+            rows.append({"file_name": name, "text": row["text"], "role": OTHER})
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (part / METADATA).write_text(text, encoding="utf-8")
 

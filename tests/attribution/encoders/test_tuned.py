@@ -18,6 +18,7 @@ from attribution.encoders.base import encoder_reader
 from attribution.encoders.tuned import DESCRIPTION, WEIGHTS, Head, TunedEncoder
 from attribution.engine import attribute
 from attribution.errors import ModelError, UnknownNameError
+from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import available, method
 from attribution.query import Candidates, Settings
 from attribution.results import Attribution
@@ -100,8 +101,6 @@ def test_scores_are_shares_of_the_whole_training_set(workspace: Workspace, name:
     assert ranking.scores.sum() == pytest.approx(1)
     assert (ranking.scores > 0).all()
     few = Candidates(np.sort(ranking.rows[:5]), "five")
-    from attribution.gradients.query_context import QueryContext
-
     *_, some = method(name).score(QueryContext(workspace, query, whole), few)
     known = dict(zip(ranking.rows, ranking.scores, strict=True))
     np.testing.assert_array_equal(some.values, [known[row] for row in some.rows])  # type: ignore[union-attr]
