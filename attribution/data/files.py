@@ -39,12 +39,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """All of `data` under this name or nothing, also after a power cut."""
+def write_durably(path: Path, *parts: bytes | memoryview) -> None:
+    """All parts, one after the other, under this name or nothing, also after a power cut."""
     part = path.with_name(f".{path.name}")
     try:
         with part.open("wb") as handle:
-            handle.write(data)
+            for data in parts:
+                handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
         part.rename(path)

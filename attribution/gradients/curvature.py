@@ -19,7 +19,15 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from attribution.gradients.allotment import Allotment
-from attribution.gradients.fisher import Collect, DrawBatch, Sums, draw_batches, squared_gradients, summed
+from attribution.gradients.fisher import (
+    Collect,
+    DrawBatch,
+    Layers,
+    Sums,
+    draw_batches,
+    squared_gradients,
+    summed_at_once,
+)
 from attribution.models.base import DiffusionModel, Factors
 from attribution.models.batch import Conditioning
 from attribution.models.layers import selector
@@ -135,23 +143,22 @@ def kronecker_chunk(
     The draws are those of `fisher_chunk`. Whatever divides the sums, their eigenvectors are the same.
     """
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
-    return summed(map(kronecker_factors(model), batches))
+    (total,) = summed_at_once(batches, [kronecker_factors(model)])
+    return total
 
 
 def kronecker_factors(model: DiffusionModel) -> Collect:
     """What some draws add to the Kronecker factors."""
     reads_captions = selector(model.layers).reads_captions
 
-    def moments(batch: DrawBatch) -> Sums:
-        values = {
-            name: _second_moment(factor.outputs, batch.counts[name])
-            for name, factor in batch.factors.items()
-        }
+    def moments(batch: DrawBatch) -> Layers:
+        for name, factor in batch.factors.items():
+            yield name, _second_moment(factor.outputs, batch.counts[name])
         inputs = {inputs_of(name): factor.inputs for name, factor in batch.factors.items()}
         if reads_captions:  # the same in every layer: once
             inputs = {INPUTS: next(iter(inputs.values()))}
-        of_inputs = {name: _second_moment(tokens, batch.importance) for name, tokens in inputs.items()}
-        return Sums(values | of_inputs, len(batch.losses), batch.sizes)
+        for name, tokens in inputs.items():
+            yield name, _second_moment(tokens, batch.importance)
 
     return moments
 
@@ -169,7 +176,8 @@ def eigenvalue_chunk(
 ) -> Sums:
     """The sum of squared per-draw gradients in the eigenbasis: `diag(U^T F U)` once divided."""
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
-    return summed(map(squares_in(bases), batches))
+    (total,) = summed_at_once(batches, [squares_in(bases)])
+    return total
 
 
 def squares_in(bases: Bases) -> Collect:
@@ -182,8 +190,8 @@ def squares_in(bases: Bases) -> Collect:
             factor.inputs @ input_basis(bases, name).to(factor.inputs),
         )
 
-    def squared(batch: DrawBatch) -> Sums:
-        return squared_gradients(batch, {name: turned(name, f) for name, f in batch.factors.items()})
+    def squared(batch: DrawBatch) -> Layers:
+        return squared_gradients(batch, ((name, turned(name, f)) for name, f in batch.factors.items()))
 
     return squared
 
@@ -192,7 +200,13 @@ def eigenbases(
     factors: Mapping[str, Float64[Tensor, "side side"]],
 ) -> dict[str, Float[Tensor, "side side"]]:
     """Orthonormal eigenvectors of each Kronecker factor, as columns, float32."""
-    return {name: torch.linalg.eigh(factor)[1].float() for name, factor in factors.items()}
+    return {name: eigenbasis(factor) for name, factor in factors.items()}
+
+
+def eigenbasis(factor: Float64[Tensor, "side side"]) -> Float[Tensor, "side side"]:
+    """Those of one."""
+    vectors: Tensor = torch.linalg.eigh(factor)[1]
+    return vectors.float()
 
 
 def _second_moment(

@@ -58,7 +58,8 @@ class DrawBatch(NamedTuple):
     timesteps: Int[Tensor, " draws"]
 
 
-Collect = Callable[[DrawBatch], Sums]  # some draws => what they add to an expectation
+Layers = Iterable[tuple[str, Float64[Tensor, "rows columns"]]]  # in turn: all are large
+Collect = Callable[[DrawBatch], Layers]  # some draws => what they add to an expectation
 
 
 def draw_batches(
@@ -139,12 +140,13 @@ def fisher_chunk(
     what it is. They lie on the model's device: moving them takes longer than adding to them.
     """
     batches = draw_batches(model, latents, captions, ids, draws, seed, batch_size, allotment)
-    return summed(map(squares, batches))
+    (total,) = summed_at_once(batches, [squares])
+    return total
 
 
-def squares(batch: DrawBatch) -> Sums:
+def squares(batch: DrawBatch) -> Layers:
     """What some draws add to the diagonal of the Fisher information."""
-    return squared_gradients(batch, batch.factors)
+    return squared_gradients(batch, batch.factors.items())
 
 
 def summed_at_once(batches: Iterable[DrawBatch], collects: Sequence[Collect]) -> list[Sums]:
@@ -154,14 +156,15 @@ def summed_at_once(batches: Iterable[DrawBatch], collects: Sequence[Collect]) ->
     """
     totals = [Sums({}, 0, {}) for _ in collects]
     for batch in batches:
-        totals = [added(total, collect(batch)) for total, collect in zip(totals, collects, strict=True)]
+        for number, collect in enumerate(collects):
+            totals[number] = _with(totals[number], collect(batch), len(batch.losses), batch.sizes)
     return totals
 
 
-def squared_gradients(batch: DrawBatch, factors: Mapping[str, Factors]) -> Sums:
+def squared_gradients(batch: DrawBatch, factors: Iterable[tuple[str, Factors]]) -> Layers:
     """The sum over draws of the squared gradient of each, in each layer; `factors` may be turned ones."""
-    values = {name: _sum_of_squares(batch.counts[name], factor) for name, factor in factors.items()}
-    return Sums(values, len(batch.losses), batch.sizes)
+    for name, factor in factors:
+        yield name, _sum_of_squares(batch.counts[name], factor)
 
 
 def _sum_of_squares(counts: Float64[Tensor, " draws"], factor: Factors) -> Float64[Tensor, "out in"]:
@@ -179,12 +182,13 @@ def _sum_of_squares(counts: Float64[Tensor, " draws"], factor: Factors) -> Float
 
 def mean_of_chunks(chunks: Iterable[Sums]) -> dict[str, Float64[Tensor, "rows columns"]]:
     """Add chunks up in order and divide by the number of draws."""
-    return mean_of(summed(chunks))
+    return dict(means(summed(chunks)))
 
 
-def mean_of(total: Sums) -> dict[str, Float64[Tensor, "rows columns"]]:
-    """The means."""
-    return {name: value / total.draws for name, value in total.values.items()}
+def means(total: Sums) -> Layers:
+    """The mean of each layer."""
+    for name, value in total.values.items():
+        yield name, value / total.draws
 
 
 def effective_draws(total: Sums) -> dict[str, float]:
@@ -212,7 +216,12 @@ def summed(parts: Iterable[Sums]) -> Sums:
 
 def added(total: Sums, part: Sums) -> Sums:
     """A sum with a part added to it where it lies: the sum that was given is no longer one."""
-    for into, new in ((total.values, part.values), (total.sizes, part.sizes)):
-        for name, value in new.items():
+    return _with(total, part.values.items(), part.draws, part.sizes)
+
+
+def _with(total: Sums, values: Layers, draws: int, sizes: Mapping[str, Float64[Tensor, " 3"]]) -> Sums:
+    """A sum with these added to it where it lies."""
+    for into, new in ((total.values, values), (total.sizes, sizes.items())):
+        for name, value in new:
             into[name] = into[name].add_(value) if name in into else value.clone()
-    return total._replace(draws=total.draws + part.draws)
+    return total._replace(draws=total.draws + draws)

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
+from attribution.data.array_files import file_parts
 from attribution.data.files import file_sha256, sync, write_durably
 from attribution.errors import ArtifactError
 from attribution.workspace.artifact_manifest import FORMAT
@@ -33,7 +33,7 @@ from attribution.workspace.store import Artifact, Store
 
 Chunk = dict[str, np.ndarray]
 Assemble = Callable[[Iterator[Chunk], Path], Mapping[str, Any] | None]
-Add = Callable[[Chunk, Chunk], Chunk]  # the sum so far and the next chunk => the sum
+Add = Callable[[Chunk, Chunk], Chunk]  # the sum so far (may be written to), the next chunk => the sum
 
 CHUNK, SUM = "chunk", "sum"  # of one chunk, of all up to one: what a file in the `.part` folder is called
 KEPT = 2  # sums: the last may be damaged by a power cut
@@ -172,9 +172,11 @@ class Writer:
             self._add_up_early()
 
     def _keep(self, kind: str, number: int, arrays: Chunk) -> Path:
-        data = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-        path = self.part / f"{kind}-{number:06d}-{hashlib.sha256(data).hexdigest()}"
-        write_durably(path, data)
+        parts, digest = file_parts(arrays), hashlib.sha256()
+        for part in parts:
+            digest.update(part)
+        path = self.part / f"{kind}-{number:06d}-{digest.hexdigest()}"
+        write_durably(path, *parts)
         return path
 
     def _add_up(self, arrays: Chunk) -> None:
@@ -193,9 +195,13 @@ class Writer:
             path.unlink()
 
     def _chunks(self) -> Iterator[Chunk]:
-        whole = self._whole(CHUNK if self._adding is None else SUM)
-        chunks = range(self.plan.chunks)
-        for chunk in chunks if self._adding is None else chunks[-1:]:
+        if self._adding is not None:
+            assert self._next == self.plan.chunks, "all have been added"
+            assert self._sum is not None
+            yield self._sum
+            return
+        whole = self._whole(CHUNK)
+        for chunk in range(self.plan.chunks):
             if chunk not in whole:
                 raise ArtifactError(f"chunk {chunk} of {self.part} was damaged: run the job again")
             yield load_arrays(whole[chunk].read_bytes())

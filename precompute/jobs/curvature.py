@@ -15,21 +15,22 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float64
-from safetensors.numpy import save
+from jaxtyping import Float, Float64
 from torch import Tensor
 
-from attribution.gradients.curvature import eigenbases, kronecker_factors, squares_in
+from attribution.data.array_files import file_parts
+from attribution.data.files import write_durably
+from attribution.gradients.curvature import eigenbasis, kronecker_factors, squares_in
 from attribution.gradients.fisher import (
     DRAWS,
     Collect,
     Sums,
+    added,
     cut_shares,
     draw_batches,
     effective_draws,
-    mean_of,
+    means,
     squares,
-    summed,
     summed_at_once,
 )
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
@@ -43,7 +44,6 @@ COUNT = "draws in the sums"
 SIZE = "size of "  # before a name: what tells how many draws an estimate effectively rests on
 AT_ONCE = 64  # training images whose latents and captions are held at once
 ENOUGH = 200  # effective draws of a layer: two seeds then differ by about a tenth
-Means = dict[str, Float64[Tensor, "rows columns"]]
 OWNER = ": "  # between the artifact and the name of an array, in a chunk of several
 
 
@@ -53,7 +53,7 @@ class Expectation(PerExample):
 
     Attributes:
         collects: workspace => what some draws add to it.
-        finished: means => the tensors that are stored.
+        finished: what is stored of a mean.
         file: their name.
         draws: (timestep, noise) draws of each training image, the same ones in all three.
         seed: of those draws.
@@ -62,7 +62,7 @@ class Expectation(PerExample):
     kind: Kind
     description: str
     collects: Callable[[Workspace], Collect]
-    finished: Callable[[Means], Mapping[str, Tensor]]
+    finished: Callable[[Float64[Tensor, "rows columns"]], Float[Tensor, "rows columns"]]
     file: str
     reads: tuple[Kind, ...] = (LATENTS, ALLOTMENT)
     together: tuple[Kind, ...] = (ALLOTMENT,)
@@ -96,16 +96,14 @@ class Expectation(PerExample):
         return Expectations(tuple(cast(Expectation, job) for job in jobs))
 
     def added(self, total: Chunk, chunk: Chunk) -> Chunk:
-        return chunk_of(summed(map(sums_of, (total, chunk))))
+        own = {name: np.require(array, requirements="W") for name, array in total.items()}
+        return chunk_of(added(sums_of(own), sums_of(chunk)))
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any]:
         (total,) = map(sums_of, chunks)
-        stored = self.finished(mean_of(total))
         # Eigenvectors come column by column, and what is saved is memory as it lies: their transpose.
-        arrays = {
-            name: np.ascontiguousarray(value.float().numpy()) for name, value in sorted(stored.items())
-        }
-        (folder / self.file).write_bytes(save(arrays))
+        arrays = {name: np.ascontiguousarray(self.finished(mean).numpy()) for name, mean in means(total)}
+        write_durably(folder / self.file, *file_parts(arrays))
         return {
             "effective_draws": {name: round(n, 1) for name, n in effective_draws(total).items()},
             "cut_shares": {name: round(share, 4) for name, share in cut_shares(total).items()},
@@ -190,8 +188,8 @@ def _rotated_squares(workspace: Workspace) -> Collect:
     return squares_in(workspace.load(KFAC))
 
 
-def _as_they_are(means: Means) -> Means:
-    return means
+def _as_it_is(mean: Float64[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+    return mean.float()
 
 
 JOBS = (
@@ -199,21 +197,21 @@ JOBS = (
         FISHER,
         "estimate the Fisher information of the key and value projections",
         _squares,
-        _as_they_are,
+        _as_it_is,
         "fisher.safetensors",
     ),
     Expectation(
         KFAC,
         "find the eigenbases of the Fisher information's Kronecker factors",
         _factors,
-        eigenbases,
+        eigenbasis,
         "bases.safetensors",
     ),
     Expectation(
         EKFAC,
         "estimate EK-FAC's eigenvalues in them",
         _rotated_squares,
-        _as_they_are,
+        _as_it_is,
         "eigenvalues.safetensors",
         (LATENTS, ALLOTMENT, KFAC),
         (ALLOTMENT, KFAC),

@@ -64,13 +64,13 @@ def test_sums_take_no_more_of_the_disk_than_the_doctor_says(
     folder, written, most = foreign_copy.workspace, Counter[str](), 0
     really = writer.write_durably
 
-    def watched(path: Path, data: bytes) -> None:
+    def watched(path: Path, *parts: bytes | memoryview) -> None:
         nonlocal most
         sums = (file for name in NAMES for file in (folder / f"{name}.part").glob("sum-*"))
         there = sum(file.stat().st_size for file in sums)
-        most = max(most, there + len(data))
+        most = max(most, there + sum(map(len, parts)))
         written[path.name.partition("-")[0]] += 1
-        really(path, data)
+        really(path, *parts)
 
     monkeypatch.setattr(writer, "write_durably", watched)
     monkeypatch.setattr(running, "CHUNK", 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -9,16 +11,21 @@ from torch.func import functional_call
 
 from attribution.gradients.allotment import Allotment
 from attribution.gradients.fisher import (
+    DrawBatch,
+    Layers,
     Sums,
     cut_shares,
+    draw_batches,
     effective_draws,
     fisher_chunk,
     mean_of_chunks,
+    squares,
     summed,
+    summed_at_once,
 )
 from attribution.models.stable_diffusion import PipelineModel
 from attribution.rng import gaussian, generator
-from attribution.workspace.baseline import training_latents
+from attribution.workspace.baseline import training_inputs, training_latents
 from attribution.workspace.workspace import Workspace
 from demo.diffusion import MIN_SNR_GAMMA
 
@@ -97,6 +104,25 @@ def test_draws_allotted_unevenly_have_the_same_mean(tiny_world: Workspace) -> No
     uneven = mean_of_chunks([chunk(tiny_world, rows, 16, 64, Allotment(late), seed) for seed in range(2)])
     traces = [np.array([float(fisher[name].sum()) for name in even]) for fisher in (even, uneven)]
     np.testing.assert_allclose(traces[1], traces[0], rtol=0.35)
+
+
+def test_what_draws_add_is_held_one_layer_at_a_time(tiny_world: Workspace) -> None:
+    """Law: Beside the sums themselves an expectation holds what is added to one layer, not to all."""
+    inputs = training_inputs(tiny_world, range(3))
+    batches = draw_batches(tiny_world.model, *inputs, draws=1, seed=0, batch_size=1)
+    made: list[weakref.ref[torch.Tensor]] = []
+    most = 0
+
+    def watched(batch: DrawBatch) -> Layers:
+        nonlocal most
+        for name, value in squares(batch):
+            made.append(weakref.ref(value))
+            most = max(most, sum(each() is not None for each in made))
+            yield name, value
+
+    (total,) = summed_at_once(batches, [watched])
+    assert len(total.values) > 2
+    assert most == 2, "the one before is let go of when the next has been made"
 
 
 def test_effective_draws_count_alike_draws_in_full_and_one_that_decides_as_one() -> None:
