@@ -45,7 +45,7 @@ from attribution.models.base import Generation
 from attribution.models.offload import ask_to_offload
 from attribution.models.quiet import quiet_libraries
 from attribution.query import EFFORTS, Box, Query, Settings
-from attribution.results import Attribution, Progress, Ranking
+from attribution.results import SHARES, Attribution, Progress, Ranking
 from attribution.serialization import to_json
 from attribution.workspace.executors.base import Asked, opened_helpers
 from attribution.workspace.workspace import Workspace
@@ -306,9 +306,9 @@ def _table(ranking: Ranking, top_k: int | None) -> Table:
     table.add_column("caption")
     for entry in ranking.entries[: top_k or SHOWN]:
         error = "" if entry.stderr is None else f" ± {entry.stderr:.1g}"
+        score = f"{entry.score:.3%}" if SHARES in ranking.details else f"{entry.score:.4g}{error}"
         verdict = [f"{entry.z:.1f}{' *' if ranking.stands_out(entry) else ''}"] if judged else []
-        score, caption = f"{entry.score:.4g}{error}", Text(entry.caption)
-        table.add_row(str(entry.rank), score, Text(entry.id), *verdict, caption)
+        table.add_row(str(entry.rank), score, Text(entry.id), *verdict, Text(entry.caption))
     return table
 
 

@@ -16,6 +16,7 @@ from attribution.errors import NonFiniteError, WhenceError
 
 T = TypeVar("T")
 APPROXIMATE = "approximate"  # in the details of a method that looked at a part: the recall measured of it
+SHARES = "shares"  # in the details of a method each of whose scores is a share of the whole training set
 UNSURE = 2.0  # standard errors: a score that is nearer to nothing may be nothing
 
 

@@ -185,7 +185,7 @@ def _proof(proof: Proof, run: Run) -> dict[str, Any]:
 
 def _ranking(ranking: Ranking, workspace: Workspace, found: Evidence | None) -> dict[str, Any]:
     lines = lines_of(ranking, SHOWN)
-    figures = figures_of(lines.sure or lines.unsure)
+    figures = figures_of(lines.sure or lines.unsure, ranking)
     return {
         "title": ranking.title,
         "about": method(ranking.method).description,

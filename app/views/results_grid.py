@@ -140,7 +140,7 @@ def _answered(
     truth: Truth | None,
 ) -> dict[str, Any]:
     lines = lines_of(ranking, look)
-    figures = figures_of(lines.sure)
+    figures = figures_of(lines.sure, ranking)
     most = max((entry.score + (entry.stderr or 0.0) for entry in lines.sure), default=0.0)
     return {
         **_head(strip),
@@ -171,7 +171,7 @@ def _how(ranking: Ranking, unsure: int) -> str:
 def _better(strip: Strip, ranking: Ranking, ranks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """The images that the model remembers better once the picture is unlearned."""
     entries = [ranking.entry(position) for position in better_positions(ranking, BETTER)]
-    figures, count = figures_of(entries), int(ranking.remembered_better.sum())
+    figures, count = figures_of(entries, ranking), int(ranking.remembered_better.sum())
     return {
         **_head(strip),
         "unit": figures.unit,
@@ -185,7 +185,7 @@ def _unsure(
 ) -> dict[str, Any]:
     """The first ranks of a strip that no order can be made of."""
     lines = lines_of(ranking, look)
-    figures = figures_of(lines.sure or lines.unsure)
+    figures = figures_of(lines.sure or lines.unsure, ranking)
     return {
         **_head(strip),
         "unit": figures.unit,

@@ -11,23 +11,31 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
-from attribution.results import Entry, Ranking
+from attribution.results import SHARES, Entry, Ranking
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 DIGITS_WITHOUT_ERROR = 3
+PER_CENT = -2  # the power of ten
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How one ranking's scores are written: in units of 10^exponent, with so many decimals."""
+    """How one ranking's scores are written: in units of 10^exponent, with so many decimals.
+
+    Attributes:
+        sign: behind each number, which says its unit.
+    """
 
     exponent: int
     decimals: int
+    sign: str = ""
 
     @property
     def unit(self) -> str:
-        """ "× 10⁻³", or "" for plain numbers."""
-        return f"× 10{str(self.exponent).translate(SUPERSCRIPTS)}" if self.exponent else ""
+        """ "× 10⁻³", or "" for plain numbers and those with a sign."""
+        if self.sign or not self.exponent:
+            return ""
+        return f"× 10{str(self.exponent).translate(SUPERSCRIPTS)}"
 
     def score(self, entry: Entry) -> str:
         return self._written(entry.score)
@@ -45,7 +53,7 @@ class Figures:
         number = f"{value / 10.0**self.exponent:.{self.decimals}f}"
         if number.startswith("-") and not number.strip("-0."):
             number = number[1:]  # no minus before a rounded zero
-        return number.replace("-", "\N{MINUS SIGN}")
+        return number.replace("-", "\N{MINUS SIGN}") + self.sign
 
 
 @dataclass(frozen=True)
@@ -110,9 +118,12 @@ def standing_out_words(ranking: Ranking) -> str:
     return "" if ranking.standing_out is None else f"✦ {int(ranking.standing_out.sum()):,} stand out"
 
 
-def figures_of(entries: Sequence[Entry]) -> Figures:
-    """One way of writing for all of a ranking: two digits of the typical standard error."""
+def figures_of(entries: Sequence[Entry], ranking: Ranking) -> Figures:
+    """One way of writing for some of a ranking: two digits of the typical error; shares in per cent."""
     largest = max((abs(entry.score) for entry in entries), default=0.0)
+    if SHARES in ranking.details:
+        digits = math.ceil(-math.log10(largest * 100)) if largest else 0  # before the first of the largest
+        return Figures(PER_CENT, min(max(digits + 1, 1), 6), "%")
     plain = largest == 0 or 0.1 <= largest < 10_000
     exponent = 0 if plain else 3 * math.floor(math.log10(largest) / 3)
     errors = [entry.stderr for entry in entries if entry.stderr is not None and entry.stderr > 0]

@@ -155,7 +155,7 @@ def _place(example_id: str, strip: Strip, ranking: Ranking) -> dict[str, Any]:
         **head,
         "rank": f"{rank:,}",
         "ranked": f"{len(ranking):,}",
-        "score": figures_of(lines_of(ranking, SHOWN).sure or (entry,)).both(entry),
+        "score": figures_of(lines_of(ranking, SHOWN).sure or (entry,), ranking).both(entry),
         "verdict": verdict,
     }
 

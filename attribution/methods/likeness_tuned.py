@@ -16,7 +16,7 @@ from attribution.encoders.tuned import TunedEncoder
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.likeness import Likeness
 from attribution.query import Candidates
-from attribution.results import APPROXIMATE, Progress, Scores
+from attribution.results import APPROXIMATE, SHARES, Progress, Scores
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TunedLikeness(Likeness):
 
     def _shared(self, context: QueryContext, encoder: TunedEncoder, found: Scores) -> Scores:
         """The same with shares for cosines: of all images, or of the nearest where no others were found."""
-        details: dict[str, Any] = {**found.details, "temperature": encoder.temperature}
+        details: dict[str, Any] = {**found.details, "temperature": encoder.temperature, SHARES: True}
         images, among = len(context.workspace.training_set), found.values
         if APPROXIMATE not in found.details and len(found.rows) < images:
             neighbours = context.workspace.load(self.artifact).neighbours

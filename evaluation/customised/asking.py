@@ -71,13 +71,19 @@ class Benchmark:
 
         Raises:
             MissingArtifactError: its model is not there.
-            ResultError: a command failed.
+            ResultError: a command failed, or the record is of another model.
         """
         found = ConceptRecord.read(self._record(concept)) if self._record(concept).exists() else None
         missing = [name for name in self.methods if found is None or not _answers(found, name)]
         if not missing or (found is not None and not any(each.learnt for each in found.pictures)):
             return
         workspace = self._opened(concept)
+        if found is not None and found.model != workspace.fingerprints["model"]:
+            raise ResultError(
+                f"{self._record(concept)} is of another model than the one that lies in "
+                f"{self.collection.model(self.way, concept)}: answers of two models make no record; "
+                "move it away, or name another folder by --records"
+            )
         queries = self._queries(concept, workspace)
         record = found or self._fresh(concept, workspace)
         yield f"{concept.name}: {sum(each.learnt for each in record.pictures)} of {len(queries)} show it"

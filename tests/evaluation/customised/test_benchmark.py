@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,9 @@ def collection(tmp_path: Path) -> Path:
 
 
 def test_a_model_is_asked_from_its_folder_to_its_record(
-    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Law: What is recorded of a customised model is not asked again; further methods are added to it."""
+    """Law: What is recorded of a customised model is not asked again; further methods of it are added."""
     judge = tmp_path / "judge.py"
     judge.write_text(SAYS)
     options = [
@@ -70,6 +71,12 @@ def test_a_model_is_asked_from_its_folder_to_its_record(
     assert second.pictures[0].answers["bm25"] == first.pictures[0].answers["bm25"]
     assert "random" in second.pictures[0].answers
     assert "1 of 2 pictures show their concept" in (tmp_path / "page.md").read_text()
+
+    replace(second, model="another").write(path)
+    assert main(["customised", *options, "--methods", "bm25", "random"]) == 0, "nothing is asked"
+    assert main(["customised", *options, "--methods", "clip"]) != 0
+    assert "is of another model" in capsys.readouterr().err
+    assert ConceptRecord.read(path) == replace(second, model="another"), "it is left as it is"
 
     workspace = Workspace.open(collection / "work" / "dreambooth" / "owl")
     assert workspace.artifact(FISHER).manifest["settings"][IMPORTED]["from"]
