@@ -26,6 +26,11 @@ def precision_at(k: int, ranked: Sequence[str], relevant: Collection[str]) -> fl
     return sum(name in relevant for name in ranked[:k]) / k
 
 
+def average_precision(ranks: Sequence[int]) -> float:
+    """The mean of the precisions at the place of each that is relevant."""
+    return float(np.mean(np.arange(1, len(ranks) + 1) / np.sort(ranks)))
+
+
 def share(names: Sequence[str], relevant: Collection[str]) -> float:
     """The share of `names` that is relevant: the precision that a random ranking expects."""
     return sum(name in relevant for name in names) / len(names)

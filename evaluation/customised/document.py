@@ -16,14 +16,13 @@ from evaluation.customised.measures import (
     Ranks,
     among_all,
     among_trained,
-    average_precision,
     first_rank,
     random_recall,
     recall,
 )
 from evaluation.customised.records import ConceptRecord
 from evaluation.markdown import interval, table
-from evaluation.statistics import mean_interval
+from evaluation.statistics import average_precision, mean_interval
 
 HEADER = ("method", f"recall@{K}", "95%", "mAP", "95%", "median rank of the first", "seconds")
 AMONG: dict[str, Ranks] = {

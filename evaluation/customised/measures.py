@@ -20,11 +20,6 @@ def recall(ranks: Sequence[int], k: int = K) -> float:
     return float(np.mean(np.asarray(ranks) <= k))
 
 
-def average_precision(ranks: Sequence[int]) -> float:
-    """The mean of the precisions at each exemplar's place."""
-    return float(np.mean(np.arange(1, len(ranks) + 1) / np.sort(ranks)))
-
-
 def first_rank(ranks: Sequence[int]) -> float:
     """The place of the exemplar that comes first."""
     return float(min(ranks))

@@ -9,14 +9,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 
+from attribution.engine import attribute
 from attribution.models.base import Generation
 from attribution.plugins import plugins
-from attribution.query import Query
+from attribution.query import Query, Settings
+from attribution.results import Progress, Ranking
 from attribution.workspace.workspace import Workspace
 from evaluation.pictures import generated_query
 from evaluation.prompts import Grammar, two_object_prompts
@@ -62,6 +67,28 @@ class Kept:
             np.save(handle, made)
         part.replace(path)
         return made
+
+    def answer(
+        self, name: str, workspace: Workspace, query: Query, method: str, settings: Settings
+    ) -> Generator[str, None, Float64[ndarray, " 1+images"]]:
+        """Yield what is being done; returns the answer of that name, asked now if it is not there.
+
+        It is the seconds, and the score of every training image: NaN where it was not measured.
+        """
+        path = self.folder / f"{name}.npy"
+        if not path.exists():
+            last = None
+            for event in attribute(workspace, query, [method], settings):
+                if isinstance(event, Progress):
+                    yield f"{name}: {event.stage} {event.done}/{event.total}"
+                elif isinstance(event, Ranking):
+                    last = event
+            assert last is not None
+            scores = np.full(len(workspace.training_set), np.nan)
+            scores[last.rows] = last.scores
+            self.array(name, partial(np.concatenate, [[last.seconds], scores]))
+        stored: np.ndarray = np.load(path)
+        return stored
 
     def pictures(self, workspace: Workspace, count: int, seed: int) -> list[Query]:
         """Generated pictures of two-object prompts; picture i is generated with seed i."""

@@ -19,9 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.engine import attribute
 from attribution.query import Query, Settings
-from attribution.results import Attribution, Progress, Ranking
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.protocols.locality import LEFT, RIGHT
@@ -66,42 +64,20 @@ class Agreement:
             for budget in BUDGETS:
                 settings = Settings(seed=seed, budget=budget)
                 name = f"refined-{budget}-{number}"
-                answer = yield from _kept(kept, name, workspace, query, method, settings)
+                answer = yield from kept.answer(name, workspace, query, method, settings)
                 runs.setdefault(f"refined, {budget:,} draws", []).append(answer)
             settings = Settings(seed=seed, effort="instant")
-            answer = yield from _kept(kept, f"first-{number}", workspace, query, "first-order", settings)
+            answer = yield from kept.answer(f"first-{number}", workspace, query, "first-order", settings)
             runs.setdefault("first order", []).append(answer)
         for letter, other, own_seed in zip("ab", exhaustive, (seed + 1, seed + 2), strict=True):
             for number, query in enumerate(queries):
                 settings = replace(Settings(effort="exhaustive"), seed=own_seed)
-                answer = yield from _kept(kept, f"all-{letter}-{number}", other, query, method, settings)
+                answer = yield from kept.answer(f"all-{letter}-{number}", other, query, method, settings)
                 runs.setdefault(f"exhaustive {letter}", []).append(answer)
         return _report(runs, len(workspace.training_set), options)
 
 
 STUDIES = (Agreement(),)
-
-
-def _kept(
-    kept: Kept, name: str, workspace: Workspace, query: Query, method: str, settings: Settings
-) -> Generator[str, None, np.ndarray]:
-    """[seconds, score of every training image (NaN where it was not measured)]."""
-    path = kept.folder / f"{name}.npy"
-    if not path.exists():
-        last = None
-        for event in attribute(workspace, query, [method], settings):
-            if isinstance(event, Progress):
-                yield f"{name}: {event.stage} {event.done}/{event.total}"
-            elif isinstance(event, Ranking):
-                last = event
-            else:
-                assert isinstance(event, Attribution)
-        assert last is not None
-        scores = np.full(len(workspace.training_set), np.nan)
-        scores[last.rows] = last.scores
-        kept.array(name, lambda: np.concatenate([[last.seconds], scores]))
-    stored: np.ndarray = np.load(path)
-    return stored
 
 
 def _report(runs: Mapping[str, list[np.ndarray]], images: int, options: Mapping[str, Any]) -> Report:

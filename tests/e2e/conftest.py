@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    FloatRect,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from benchmarks.serving import served
 from tests.worlds import TINY
@@ -104,15 +112,24 @@ class Visit:
         return self.page.locator("#status .status")
 
     def draw(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        self.page.locator(".stage").scroll_into_view_if_needed()
-        area = self.page.locator(".stage").bounding_box()
-        assert area is not None
+        area = self._standing()
         at = lambda x, y: (area["x"] + x * area["width"], area["y"] + y * area["height"])  # noqa: E731
         self.page.mouse.move(*at(x0, y0))
         self.page.mouse.down()
         self.page.mouse.move(*at((x0 + x1) / 2, (y0 + y1) / 2))
         self.page.mouse.move(*at(x1, y1))
         self.page.mouse.up()
+
+    def _standing(self) -> FloatRect:
+        """Where the picture is, once nothing moves any more: a box drawn meanwhile is another one."""
+        self.page.locator(".stage").scroll_into_view_if_needed()
+        before: FloatRect | None = None
+        while True:
+            now = self.page.locator(".stage").bounding_box()
+            if now is not None and now == before:
+                return now
+            before = now
+            self.page.wait_for_timeout(100)
 
     def all_methods(self) -> None:
         """Look at all methods, where those that are ticked stand in one line."""

@@ -16,12 +16,12 @@ from evaluation.customised.document import document
 from evaluation.customised.measures import (
     Compared,
     among_trained,
-    average_precision,
     first_rank,
     random_recall,
     recall,
 )
 from evaluation.customised.records import Answer, Asked, ConceptRecord, read_records
+from evaluation.statistics import average_precision
 from tests.worlds.rankings import ranking_of
 
 
