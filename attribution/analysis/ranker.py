@@ -22,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int
 from numpy import ndarray
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from attribution.analysis.divergence_null import logarithms
@@ -172,6 +171,8 @@ def held_out(ranker: Ranker, lessons: Lessons) -> dict[str, Any]:
     """
     if not len(lessons.queries):
         return {"held_out": 0}
+    from scipy.stats import spearmanr  # a second, that every command which names the jobs would wait
+
     with torch.no_grad():
         scores = ranker(torch.from_numpy(lessons.queries), torch.from_numpy(lessons.images)).numpy()
         loss = float(lessons.loss(ranker))
