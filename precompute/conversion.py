@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from attribution.data.files import files_below
+from attribution.data.files import files_below, folder_whole
 from attribution.errors import ModelError, SettingsError
 from attribution.models.adapter_files import LEFT_BY_TRAINING, tensor_names
 from attribution.models.pickles import PICKLES, unpickled_tensors, write_plain
@@ -37,17 +37,11 @@ def convert(source: Path, out: Path, configuration: Path | None = None) -> Itera
     """
     if out.exists():
         raise SettingsError(f"{out} is there already: name a new folder with --out")
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with folder_whole(out) as part:
         if source.is_dir():
             yield from _converted_folder(source, part)
         else:
             yield from _converted_file(source, part, configuration)
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _converted_folder(source: Path, part: Path) -> Iterator[Path]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 from safetensors.torch import save_file
 
+from attribution.data.files import folder_whole
 from attribution.data.images import read_image
 from attribution.encoders.base import encoder_reader
 from attribution.encoders.tuned import DESCRIPTION, READ, SUFFIX, WEIGHTS, Head, HeadDescription
@@ -148,10 +148,7 @@ def _seen(checkpoint: str, out: Path) -> str:
 
 
 def _write(out: Path, head: Head, described: HeadDescription) -> None:
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file(head.tensors(), part / WEIGHTS)
-    text = described.model_dump_json(indent=1) + "\n"
-    (part / DESCRIPTION).write_text(text, encoding="utf-8")
-    part.rename(out)
+    with folder_whole(out) as part:
+        save_file(head.tensors(), part / WEIGHTS)
+        text = described.model_dump_json(indent=1) + "\n"
+        (part / DESCRIPTION).write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from numpy.lib.format import open_memmap
 from safetensors.torch import save_file
 
 from attribution.data.columns import FIRST, Columns
+from attribution.data.files import folder_whole
 from attribution.data.preprocessing import LARGER_SIDE, Preparation
 from attribution.errors import SettingsError
 from attribution.gradients.stored import FISHER
@@ -54,17 +55,13 @@ def import_abu(
     """
     if workspace.exists():
         raise SettingsError(f"{workspace} is there already: name a new folder with --workspace")
-    files, part = AbuFiles(folder), workspace.with_name(f"{workspace.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    files = AbuFiles(folder)
+    with folder_whole(workspace) as part:
         write_pipeline(files, base, part / "model", published)
         yield "the model: a U-Net of the published weights"
         made = _bound(part, dataset, device, progress, published)
         yield f"the training set: {len(made.training_set):,} pictures, in the order of COCO's annotations"
         yield from _published(made, files)
-        part.rename(workspace)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _bound(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import reprlib
-from collections.abc import Callable
-from contextlib import suppress
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -54,6 +55,19 @@ def write_durably(path: Path, *parts: bytes | memoryview) -> None:
             part.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@contextmanager
+def folder_whole(folder: Path) -> Iterator[Path]:
+    """A folder to fill that takes this name once all is in it; whatever goes wrong, nothing is left."""
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of one that was killed
+    part.mkdir(parents=True)
+    try:
+        yield part
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes) -> None:

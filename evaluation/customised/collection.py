@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from attribution.data.files import folder_whole
 from attribution.errors import MissingArtifactError, SettingsError
 from evaluation.files import checked, read_json
 
@@ -107,18 +108,15 @@ class Collection:
         """
         if folder.exists():
             return
-        part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
         own = set(concept.exemplars)
         lines = []
-        for line in (self.candidates / METADATA).read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            text = row["text"] if row["id"] in own else row.get("plain", row["text"])
-            lines.append(json.dumps({**row, "text": text}, ensure_ascii=False) + "\n")
-            shutil.copyfile(self.candidates / row["file_name"], part / row["file_name"])
-        (part / METADATA).write_text("".join(lines), encoding="utf-8")
-        part.rename(folder)
+        with folder_whole(folder) as part:
+            for line in (self.candidates / METADATA).read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                text = row["text"] if row["id"] in own else row.get("plain", row["text"])
+                lines.append(json.dumps({**row, "text": text}, ensure_ascii=False) + "\n")
+                shutil.copyfile(self.candidates / row["file_name"], part / row["file_name"])
+            (part / METADATA).write_text("".join(lines), encoding="utf-8")
 
 
 def is_pipeline(folder: Path) -> bool:
