@@ -238,7 +238,8 @@ class Writer:
         """Write the manifest, and rename the folder that has all of it."""
         write_durably(whole / MANIFEST, _json_bytes({"format": FORMAT, **self.plan.to_json(), **found}))
         if self.target.exists():
-            shutil.rmtree(self._replaced, ignore_errors=True)
+            if self._replaced.exists():  # of one that was killed; what cannot be removed is named
+                shutil.rmtree(self._replaced)
             self.target.rename(self._replaced)
         whole.rename(self.target)
         sync(self.root)

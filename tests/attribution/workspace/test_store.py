@@ -194,6 +194,27 @@ def test_up_to_date_is_what_the_plan_says_and_whole(tmp_path: Path) -> None:
     assert not current(PLAN)
 
 
+def test_an_old_folder_that_cannot_be_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: Where an artifact cannot be replaced, what is in the way is named, and the old one stands."""
+    make(tmp_path)
+    before = contents(tmp_path / "losses")
+    (tmp_path / "losses.old").mkdir()
+
+    def refusing(path: Path, ignore_errors: bool = False) -> None:
+        if not ignore_errors and path.name == "losses.old":
+            raise PermissionError(13, "Permission denied", str(path))
+
+    with Writer(tmp_path, replace(PLAN, settings={"draws": 3})) as writer:
+        for number in writer.missing():
+            writer.add(number, chunk(number))
+        monkeypatch.setattr("shutil.rmtree", refusing)
+        with pytest.raises(PermissionError, match=r"losses\.old"):
+            writer.publish(assemble)
+    assert contents(tmp_path / "losses") == before
+
+
 # --- crashes --------------------------------------------------------------------------------------
 
 
