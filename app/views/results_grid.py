@@ -75,6 +75,7 @@ def results_grid(
         warnings=list(dict.fromkeys(map(capital, said))),
         doubtful=doubtful,
         nothing=_nothing_in_words(shown, doubtful),
+        judged=not there or any(ranking.standing_out is not None for _, ranking in there),
         stands_out=STANDS_OUT,
         out=f"{len(out):,}" if len(out) else "",
         only_out=only_out,

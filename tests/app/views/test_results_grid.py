@@ -169,6 +169,16 @@ def test_where_nothing_stands_out_the_page_says_so_first_and_dims_what_speaks_of
     assert "Nothing stands out" not in results_grid(of_one_part(*asked))  # nobody has looked
 
 
+def test_stars_are_spoken_of_where_some_row_can_have_them() -> None:
+    """Law: The page says what a star means where chance is known of a method; elsewhere, that it is not."""
+    known, plain = ranking([1, 2], "a", z=True), ranking([1, 2], "a")
+    assert "✦ marks" in results_grid(strips_of({"a": known, "b": plain}))
+    assert "✦ marks" in results_grid(strips_of({}, "ab")), "nothing has answered yet"
+    alone = results_grid(strips_of({"a": plain}, "a"))
+    assert "✦" not in alone
+    assert "not known what would by chance" in alone
+
+
 def test_the_invitation_is_over_training_images() -> None:
     assert 'src="thumbs/7"' in empty_results_grid([7, 8])
 
