@@ -112,6 +112,8 @@ def _held_back(records: Sequence[ConceptRecord]) -> str:
     found = Compared.of([each for each in records if each.concept in HELD_BACK])
     if not found.records:
         return ""
+    if found.records == Compared.of(records).records:
+        return "Nothing was chosen on any of these concepts.\n\n"
     names = ", ".join(each.concept for each in found.records)
     text = f"### Concepts that nothing was chosen on ({names})\n\n"
     for title, ranks in AMONG.items():

@@ -128,6 +128,9 @@ def test_concepts_that_nothing_was_chosen_on_have_a_table_of_their_own() -> None
     assert "`d-trak`" not in before
     assert "`d-trak`" in apart
     assert "nothing was chosen on" not in document(records[:1])
+    all_of_them = document([records[1], record("umbrella", {DEFAULT: (1, 2)})])
+    assert all_of_them.count("| method |") == 2, "no table stands there twice"
+    assert "Nothing was chosen on any of these concepts." in all_of_them
 
 
 def test_heads_are_told_by_what_they_say_of_themselves() -> None:
