@@ -63,14 +63,13 @@ def results_grid(
         if strip.ranking is not None or strip.problem or waiting
     ]
     there = answered(shown)
-    better = [] if only_out else [_better(*each, ranks) for each in there if _has_better(each[1])]
     doubtful = [strip.key for strip in shown if _is_doubtful(strip)]
     said = [*warnings, *(words for _, ranking in there for words in ranking.warnings)]
     return render(
         "results_grid.html",
         rows=rows,
         unsure=[_unsure(*each, ranks, look) for each in there if positions_of(each[1], look)[1]],
-        better=better,
+        better=[] if only_out else [_better(*each, ranks) for each in there if _has_better(each[1])],
         errors=f"{UNSURE:g}",
         warnings=list(dict.fromkeys(map(capital, said))),
         doubtful=doubtful,

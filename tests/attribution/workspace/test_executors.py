@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -264,6 +265,7 @@ def test_a_full_disk_loses_no_finished_chunk(foreign_copy: Foreign) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL.format(limit=size - 1), *command],
         cwd=ROOT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # or it leaves half a file of our own modules
         capture_output=True,
         text=True,
         timeout=600,
