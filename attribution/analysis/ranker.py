@@ -38,7 +38,7 @@ FEATURES = {
     "clip-text": embedding("clip", captions=True),
     "dino": embedding("dino"),
 }
-FILE = "ranker.safetensors"
+FILE = "towers.safetensors"
 WIDTH, RANK = 128, 64  # of a tower: hidden units, and what both end in
 STEPS, LEARNING_RATE, WEIGHT_DECAY = 600, 2e-3, 0.1
 NOISE = 0.05  # standard deviation of what is added to each number that pictures are told in, as it learns

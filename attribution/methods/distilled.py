@@ -55,7 +55,8 @@ class DistilledUnlearning:
 
 def query_features(context: QueryContext) -> Float32[ndarray, " features"]:
     """What the network is told of a query."""
-    vectors = [each.query_vector(context) for each in LIKENESS if each.name in FEATURES]
+    by_name = {each.name: each for each in LIKENESS}
+    vectors = [by_name[name].query_vector(context) for name in FEATURES]  # as those of training images
     found: Float32[ndarray, " features"] = np.concatenate(vectors).astype(np.float32)
     return found
 

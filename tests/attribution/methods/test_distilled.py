@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from attribution.analysis import ranker
-from attribution.analysis.ranker import DISTILLED
+from attribution.analysis.ranker import DISTILLED, image_features
 from attribution.engine import attribute
+from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, available, method, refusal
+from attribution.methods.distilled import query_features
 from attribution.query import Box, Query, Settings
 from attribution.results import Attribution
 from attribution.workspace import workspace as opening
@@ -52,6 +54,13 @@ def test_it_answers_without_the_diffusion_model(
     assert method("distilled").cost is Cost.LOOKUP
     np.testing.assert_array_equal(answers[0].scores, answers[1].scores)
     assert len(answers[0]) == len(taught_world.training_set)
+
+
+def test_a_picture_is_told_in_the_order_of_training_images(tiny_world: Workspace) -> None:
+    """Law: The network is told of a picture what it is told of training images, part by part."""
+    row = 3
+    told = query_features(QueryContext(tiny_world, query_of(tiny_world, row), Settings()))
+    np.testing.assert_allclose(told, image_features(tiny_world, np.array([row]))[0], atol=0.1)
 
 
 def test_what_it_learnt_and_how_well_is_kept_with_it(taught_world: Workspace) -> None:
