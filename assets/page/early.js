@@ -11,3 +11,6 @@ document.documentElement.classList.add(new URLSearchParams(location.search).get(
   window.requestAnimationFrame = (callback) =>
     CLOCK.test(Function.prototype.toString.call(callback)) ? setTimeout(() => callback(performance.now()), 1000) : frame(callback);
 }
+// Gradio ends its streams as soon as the page is about to be left, takes that for a lost connection, and reloads the
+// page two seconds later: whoever has followed a link that takes longer is held back. The browser ends them, too.
+addEventListener("beforeunload", (event) => event.stopImmediatePropagation());

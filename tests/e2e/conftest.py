@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,19 +82,26 @@ class Visit:
     def generate(self, prompt: str = PROMPT, steps: int = 4) -> None:
         if self.page.locator("#steps").count() == 0 or not self.page.locator("#steps").is_visible():
             self.page.get_by_role("button", name="Steps, guidance").click()
-        slider = self.page.locator("#steps input[type=range]")
-        expect(slider).to_be_visible()
-        for _ in range(20):  # a panel that has just been opened sets its own value once more
-            self.page.locator("#steps input[type=number]").fill(str(steps))
-            self.page.locator("#steps input[type=number]").press("Tab")
-            if slider.input_value() == str(steps):
-                break
-            self.page.wait_for_timeout(200)
-        expect(slider).to_have_value(str(steps))
+        self._set_steps(str(steps))
         self.page.locator("#prompt textarea").fill(prompt)
         self.page.locator("#generate").click()
         expect(self.legend).to_contain_text(prompt)
         expect(self.page.locator("#attribute")).to_be_enabled()
+
+    def _set_steps(self, steps: str) -> None:
+        """Type the number until it stays: a panel that has just been opened sets its own once more."""
+        slider = self.page.locator("#steps input[type=range]")
+        expect(slider).to_be_visible()
+        stayed, deadline = 0, time.monotonic() + PATIENCE / 1000
+        while stayed < 3 and time.monotonic() < deadline:
+            if slider.input_value() == steps:
+                stayed += 1
+            else:
+                stayed = 0
+                self.page.locator("#steps input[type=number]").fill(steps)
+                self.page.locator("#steps input[type=number]").press("Tab")
+            self.page.wait_for_timeout(100)
+        expect(slider).to_have_value(steps)
 
     def panel(self, name: str) -> None:
         """Look at a panel of the answer; where there is no room for all their names, by the menu."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.conftest import Open
 
@@ -27,6 +27,27 @@ def test_stop_ends_a_long_run_and_leaves_the_page_usable(open_page: Open) -> Non
     visit.attribute()
     assert visit.page.locator(".strip").count() == 1
     expect(visit.status).to_contain_text("was not asked")  # AbU is ticked still, and measures
+
+
+def test_a_page_that_is_left_while_it_computes_is_left_however_long_the_next_one_takes(
+    open_page: Open,
+) -> None:
+    """Law: Whoever follows a link while something is computed gets there, however late it answers."""
+    visit = open_page()
+    visit.generate()
+    visit.choose("abu")
+    visit.effort("exhaustive")
+    visit.page.locator("#attribute").click()
+    expect(visit.status).to_contain_text("Unlearning")
+    address = f"{visit.page.url}late"
+
+    def late(route: Route) -> None:
+        visit.page.wait_for_timeout(4_000)
+        route.fulfill(body="at last")
+
+    visit.page.route(address, late)
+    visit.page.evaluate("address => { location.href = address; }", address)
+    expect(visit.page.locator("body")).to_have_text("at last")
 
 
 def test_the_picture_can_be_watched_while_it_is_made(open_page: Open) -> None:
