@@ -1,14 +1,17 @@
 """A small network that ranks training images as unlearning does, without asking the diffusion model.
 
 After FastGDA (arXiv 2511.10721), which distils attribution by unlearning into features that are looked up.
-Two towers read what encoders say of a picture and of its caption. A training image's score for a query is
+Two towers read what encoders say of a picture and of its caption, and a few units read how alike the query
+and an image are, by each encoder and by the words of their captions (a deep and a wide part; Cheng et al.,
+DLRS 2016). A training image's score for a query is
 
-    s(q, i) = <f(x_q), g(x_i)> + b(x_i)
+    s(q, i) = <f(x_q), g(x_i)> + b(x_i) + h(c(q, i))
 
-where b is how easily an image is moved at all. It is taught by control queries of which it is known how far
-unlearning each moves every training image (`attribution.analysis.divergence_null`): the softmax of its
-scores over the images shall be that of theirs (ListNet; Cao et al., ICML 2007). Some controls are kept from
-it, and say how well it ranks for pictures that it was not taught by.
+where b is how easily an image is moved at all, and c its likenesses to the query. It is taught by control
+queries of which it is known how far unlearning each moves every training image
+(`attribution.analysis.divergence_null`): the softmax of its scores over the images shall be that of theirs
+(ListNet; Cao et al., ICML 2007). Some controls are kept from it, and say how well it ranks for pictures
+that it was not taught by.
 """
 
 from __future__ import annotations
@@ -38,8 +41,11 @@ FEATURES = {
     "clip-text": embedding("clip", captions=True),
     "dino": embedding("dino"),
 }
-FILE = "towers.safetensors"
+WORDS = "bm25"  # the likeness of captions by their words, which no vector tells
+LIKENESSES = (*FEATURES, WORDS)
+FILE = "ranker.safetensors"
 WIDTH, RANK = 128, 64  # of a tower: hidden units, and what both end in
+UNITS = 16  # that read likenesses
 STEPS, LEARNING_RATE, WEIGHT_DECAY = 600, 2e-3, 0.1
 NOISE = 0.05  # standard deviation of what is added to each number that pictures are told in, as it learns
 SCALE = 5.0  # of those numbers before the first layer: they are of vectors of length 1
@@ -67,8 +73,49 @@ class Tower(nn.Module):
         return found
 
 
+class Worth(nn.Module):
+    """Two layers over how alike a query and an image are, each likeness told on a scale of its own."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, likenesses: int, seed: int):
+        super().__init__()
+        own = generator(seed, "ranker likenesses", likenesses)
+        drawn = own.standard_normal((UNITS, likenesses), np.float32)
+        self.hidden, self.last = nn.Linear(likenesses, UNITS), nn.Linear(UNITS, 1, bias=False)
+        with torch.no_grad():
+            self.hidden.weight.copy_(torch.from_numpy(drawn) / likenesses**0.5)
+            self.hidden.bias.zero_()
+            self.last.weight.zero_()
+        self.register_buffer("mean", torch.zeros(likenesses))
+        self.register_buffer("spread", torch.ones(likenesses))
+
+    def forward(self, alike: Float[Tensor, "*pairs likenesses"]) -> Float[Tensor, "*pairs"]:
+        units = F.relu(self.hidden((alike - self.mean) / self.spread))
+        found: Float[Tensor, "*pairs"] = self.last(units)[..., 0]
+        return found
+
+    def scale_to(self, alike: Float32[ndarray, "*pairs likenesses"]) -> None:
+        """Tell likenesses from now on as so many of these's standard deviations above their mean."""
+        each = alike.reshape(-1, alike.shape[-1])
+        self.mean.copy_(torch.from_numpy(each.mean(axis=0)))
+        spread = each.std(axis=0)
+        self.spread.copy_(torch.from_numpy(np.where(spread > 0, spread, 1)))  # 1: it tells nothing apart
+
+    def of(self, alike: Float32[ndarray, "n likenesses"]) -> Float32[ndarray, " n"]:
+        """Return the same of one query, in sums over each pair alone: a product rounds by position."""
+        weight, bias = self.hidden.weight.detach().numpy(), self.hidden.bias.detach().numpy()
+        last = self.last.weight.detach().numpy()
+        told = (alike - self.mean.numpy()) / self.spread.numpy()
+        found = np.zeros(len(told), np.float32)
+        for unit in range(UNITS):
+            found += last[0, unit] * np.maximum((told * weight[unit]).sum(axis=1) + bias[unit], 0)
+        return found
+
+
 class Ranker(nn.Module):
-    """The two towers. What the second says of an image ends in its bias.
+    """The two towers, and what likeness is worth. What the second tower says of an image ends in its bias.
 
     Args:
         features: how many numbers a picture and its caption are told in.
@@ -77,6 +124,7 @@ class Ranker(nn.Module):
     def __init__(self, features: int, seed: int = 0):
         super().__init__()
         self.query, self.image = Tower(features, RANK, seed), Tower(features, RANK + 1, seed)
+        self.worth = Worth(len(LIKENESSES), seed)
 
     def known(self, images: Float32[ndarray, "n features"]) -> Float32[ndarray, "n known"]:
         """Return what the second tower makes of images, block by block."""
@@ -93,10 +141,15 @@ class Ranker(nn.Module):
         return found
 
     def forward(
-        self, queries: Float[Tensor, "q features"], images: Float[Tensor, "n features"]
+        self,
+        queries: Float[Tensor, "q features"],
+        images: Float[Tensor, "n features"],
+        alike: Float[Tensor, "q n likenesses"],
     ) -> Float[Tensor, "q n"]:
         known = self.image(images)
-        scores: Float[Tensor, "q n"] = self.query(queries) @ known[:, :-1].T + known[:, -1]
+        scores: Float[Tensor, "q n"] = (
+            self.query(queries) @ known[:, :-1].T + known[:, -1] + self.worth(alike)
+        )
         return scores
 
 
@@ -107,18 +160,18 @@ class Lessons:
     Attributes:
         queries: the features of control queries.
         images: those of training images.
+        alike: `LIKENESSES` of each query and each image, in order.
         worth: how far each query moves each image, as logarithms; each query's of mean 0 and deviation 1.
-        sizes: how many of the features each of `FEATURES` has, in order.
     """
 
     queries: Float32[ndarray, "q features"]
     images: Float32[ndarray, "n features"]
+    alike: Float32[ndarray, "q n likenesses"]
     worth: Float32[ndarray, "q n"]
-    sizes: Sequence[int]
 
     def of(self, rows: Int[ndarray, " some"]) -> Lessons:
         """Return those of some queries."""
-        return replace(self, queries=self.queries[rows], worth=self.worth[rows])
+        return replace(self, queries=self.queries[rows], alike=self.alike[rows], worth=self.worth[rows])
 
     def blurred(self, own: np.random.Generator) -> Lessons:
         """Return the same with noise on what pictures are told in, or few queries are known by heart."""
@@ -130,9 +183,32 @@ class Lessons:
 
     def loss(self, ranker: Ranker) -> Tensor:
         """The mean cross-entropy of the ranker's softmax over images under the teacher's."""
-        given, images = torch.from_numpy(self.queries), torch.from_numpy(self.images)
         wanted = (torch.from_numpy(self.worth) / SHARPNESS).softmax(dim=1)
-        return F.cross_entropy(ranker(given, images), wanted)
+        return F.cross_entropy(self.scores(ranker), wanted)
+
+    def scores(self, ranker: Ranker) -> Float[Tensor, "q n"]:
+        """What a ranker says of them."""
+        found: Float[Tensor, "q n"] = ranker(
+            *map(torch.from_numpy, (self.queries, self.images, self.alike))
+        )
+        return found
+
+
+def likenesses(
+    queries: Float32[ndarray, "q features"],
+    images: Float32[ndarray, "n features"],
+    words: Float32[ndarray, "q n"],
+    sizes: Sequence[int],
+) -> Float32[ndarray, "q n likenesses"]:
+    """Return how alike queries and images are.
+
+    Args:
+        words: the likeness of their captions by words.
+        sizes: how many of the features each of `FEATURES` has, in order.
+    """
+    ends = np.cumsum(sizes)
+    cosines = [queries[:, part] @ images[:, part].T for part in map(slice, [0, *ends[:-1]], ends)]
+    return np.stack([*cosines, words], axis=2).astype(np.float32)
 
 
 def standardised(divergences: Float[ndarray, "q n"]) -> Float32[ndarray, "q n"]:
@@ -151,6 +227,7 @@ def taught(lessons: Lessons, seed: int = 0) -> tuple[Ranker, dict[str, Any]]:
     every = np.arange(len(lessons.queries))
     kept = every % HELD_OUT == HELD_OUT - 1
     own, ranker = generator(seed, "ranker noise"), Ranker(lessons.queries.shape[1], seed)
+    ranker.worth.scale_to(lessons.alike[~kept])
     optimizer = torch.optim.AdamW(ranker.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     mine = lessons.of(every[~kept])
@@ -174,12 +251,10 @@ def held_out(ranker: Ranker, lessons: Lessons) -> dict[str, Any]:
     from scipy.stats import spearmanr  # a second, that every command which names the jobs would wait
 
     with torch.no_grad():
-        scores = ranker(torch.from_numpy(lessons.queries), torch.from_numpy(lessons.images)).numpy()
-        loss = float(lessons.loss(ranker))
-    ends = np.cumsum(lessons.sizes)
+        scores, loss = lessons.scores(ranker).numpy(), float(lessons.loss(ranker))
     likeness = {
-        f"recall_of_{name}": recall(lessons.queries[:, part] @ lessons.images[:, part].T, lessons.worth)
-        for name, part in zip(FEATURES, map(slice, [0, *ends[:-1]], ends), strict=True)
+        f"recall_of_{name}": recall(lessons.alike[..., number], lessons.worth)
+        for number, name in enumerate(LIKENESSES)
     }
     agreement = [
         float(spearmanr(own, theirs).statistic) for own, theirs in zip(scores, lessons.worth, strict=True)
@@ -211,10 +286,14 @@ class Distilled:
     known: Float32[ndarray, "n known"]
 
     def scores(
-        self, query: Float32[ndarray, " features"], rows: Int[ndarray, " k"]
+        self,
+        query: Float32[ndarray, " features"],
+        rows: Int[ndarray, " k"],
+        alike: Float32[ndarray, "k likenesses"],
     ) -> Float32[ndarray, " k"]:
         """Return the scores of some training images, a sum over each image alone."""
-        found: Float32[ndarray, " k"] = (self.known[rows] * self.ranker.asked(query)).sum(axis=1)
+        known = (self.known[rows] * self.ranker.asked(query)).sum(axis=1)
+        found: Float32[ndarray, " k"] = known + self.ranker.worth.of(alike)
         return found
 
 

@@ -1,7 +1,8 @@
 """A small network's guess at what unlearning would say, without asking the diffusion model.
 
 After FastGDA (arXiv 2511.10721): see `attribution.analysis.ranker` for the network and what teaches it. The
-query is told by the vectors that the likeness methods compare, of its picture and of its caption.
+query is told by the vectors that the likeness methods compare, of its picture and of its caption, and by
+how alike it is to each training image.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 from numpy import ndarray
 
 from attribution.analysis.ranker import DISTILLED, FEATURES, Distilled
+from attribution.data.words import words
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, Family
+from attribution.methods.bm25 import BM25Options, bm25_scores
 from attribution.methods.likeness import METHODS as LIKENESS
 from attribution.query import NO_OPTIONS, Candidates, MethodOptions, Query
 from attribution.results import Progress, Scores
@@ -49,8 +52,9 @@ class DistilledUnlearning:
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         yield Progress(self.name, "embedding the query", 0, 1)
-        distilled = context.workspace.load(DISTILLED)
-        yield Scores(candidates.rows, distilled.scores(query_features(context), candidates.rows))
+        query, rows = query_features(context), candidates.rows
+        distilled, alike = context.workspace.load(DISTILLED), query_likenesses(context, query, rows)
+        yield Scores(rows, distilled.scores(query, rows, alike))
 
 
 def query_features(context: QueryContext) -> Float32[ndarray, " features"]:
@@ -59,6 +63,22 @@ def query_features(context: QueryContext) -> Float32[ndarray, " features"]:
     vectors = [by_name[name].query_vector(context) for name in FEATURES]  # as those of training images
     found: Float32[ndarray, " features"] = np.concatenate(vectors).astype(np.float32)
     return found
+
+
+def query_likenesses(
+    context: QueryContext, query: Float32[ndarray, " features"], rows: Int[ndarray, " k"]
+) -> Float32[ndarray, "k likenesses"]:
+    """How alike a query, told in these features, is to some training images."""
+    neighbours = [context.workspace.load(kind).neighbours for kind in FEATURES.values()]
+    vectors = np.split(query, np.cumsum([each.dimensions for each in neighbours])[:-1])
+    cosines = [each.scores(vector, rows) for each, vector in zip(neighbours, vectors, strict=True)]
+    return np.stack([*cosines, word_scores(context)[rows]], axis=1).astype(np.float32)
+
+
+def word_scores(context: QueryContext) -> Float32[ndarray, " images"]:
+    """How well each training caption answers the query's by its words, in the same way for all."""
+    said = context.workspace.training_set.caption_words
+    return bm25_scores(said, words(context.query.caption), BM25Options())
 
 
 METHODS = (DistilledUnlearning(),)

@@ -24,11 +24,12 @@ from attribution.analysis.ranker import (
     FILE,
     Lessons,
     image_features,
+    likenesses,
     standardised,
     taught,
 )
 from attribution.gradients.query_context import QueryContext
-from attribution.methods.distilled import query_features
+from attribution.methods.distilled import query_features, word_scores
 from attribution.query import Generation, Settings
 from attribution.rng import generator
 from attribution.workspace.baseline import LOSSES, mean_losses
@@ -69,17 +70,22 @@ class DistilledRanker(PerExample):
         images = taught_rows(len(workspace.training_set))
         divergences = workspace.artifact(CONTROL_DIVERGENCES).array("divergences.npy")
         moved = np.asarray(divergences[rows.start : rows.stop])[:, images] / mean_losses(workspace, images)
-        queries = np.stack([_told(workspace, SEED + number, batch_size) for number in rows])
+        told = [_told(workspace, SEED + number, batch_size) for number in rows]
+        queries, words = (np.stack(each) for each in zip(*told, strict=True))
         sizes = [workspace.load(kind).neighbours.dimensions for kind in FEATURES.values()]
-        told = {"images": image_features(workspace, images), "sizes": np.array(sizes)}
-        first = told if rows.start == 0 else {}
-        return {"queries": queries, "worth": standardised(moved), **first}
+        first = {"images": image_features(workspace, images), "sizes": np.array(sizes)}
+        own = {"queries": queries, "words": words[:, images], "worth": standardised(moved)}
+        return own | (first if rows.start == 0 else {})
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any]:
         first, *others = chunks
         every = [first, *others]
-        queries, worth = (np.concatenate([each[name] for each in every]) for name in ("queries", "worth"))
-        ranker, measured = taught(Lessons(queries, first["images"], worth, [*map(int, first["sizes"])]))
+        names = ("queries", "words", "worth")
+        queries, words, worth = (np.concatenate([each[name] for each in every]) for name in names)
+        images, sizes = first["images"], [*map(int, first["sizes"])]
+        ranker, measured = taught(
+            Lessons(queries, images, likenesses(queries, images, words, sizes), worth)
+        )
         (folder / FILE).write_bytes(save(ranker.state_dict()))
         return measured
 
@@ -92,9 +98,12 @@ def taught_rows(images: int) -> Int[ndarray, " some"]:
     return np.sort(drawn)
 
 
-def _told(workspace: Workspace, seed: int, batch_size: int) -> Float32[ndarray, " features"]:
+def _told(
+    workspace: Workspace, seed: int, batch_size: int
+) -> tuple[Float32[ndarray, " features"], Float32[ndarray, " images"]]:
     _, query = control_query(workspace, seed)
-    return query_features(QueryContext(workspace, query, Settings(seed=seed, batch_size=batch_size)))
+    context = QueryContext(workspace, query, Settings(seed=seed, batch_size=batch_size))
+    return query_features(context), word_scores(context)
 
 
 JOBS = (DistilledRanker(),)

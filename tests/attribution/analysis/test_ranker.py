@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from attribution.analysis import ranker as room
-from attribution.analysis.ranker import FEATURES, Distilled, Lessons, Ranker, recall, standardised, taught
+from attribution.analysis.ranker import (
+    LIKENESSES,
+    Distilled,
+    Lessons,
+    likenesses,
+    recall,
+    standardised,
+    taught,
+)
 
 QUERIES, IMAGES, SIZES = 60, 300, (8, 8, 8)
 
@@ -21,8 +32,18 @@ def lessons() -> Lessons:
         for count in (QUERIES, IMAGES)
     )
     turned = np.linalg.qr(rng.standard_normal((features, features)))[0]
-    moved = np.exp(4 * queries @ turned @ images.T + 0.3 * rng.standard_normal(IMAGES))
-    return Lessons(queries, images, standardised(moved), SIZES)
+    words = rng.standard_normal((QUERIES, IMAGES)).astype(np.float32)
+    moved = np.exp(4 * queries @ turned @ images.T + np.abs(words) + 0.3 * rng.standard_normal(IMAGES))
+    return Lessons(queries, images, likenesses(queries, images, words, SIZES), standardised(moved))
+
+
+def test_what_no_vector_tells_is_learnt_of_likenesses(lessons: Lessons) -> None:
+    """Law: A ranker reads what a likeness is worth off its teacher, where more of it does not mean more."""
+    without = replace(lessons, alike=np.zeros_like(lessons.alike))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "FIRST", 30)
+        found, missed = taught(lessons)[1]["recall"], taught(without)[1]["recall"]
+    assert found > missed + 0.1, (found, missed)
 
 
 def test_it_ranks_for_queries_that_it_was_not_taught_by(lessons: Lessons) -> None:
@@ -32,7 +53,7 @@ def test_it_ranks_for_queries_that_it_was_not_taught_by(lessons: Lessons) -> Non
         _, measured = taught(lessons)
     assert (measured["taught"], measured["held_out"]) == (48, 12)
     assert measured["recall"] > 0.3  # 0.1 by chance
-    assert all(measured["recall"] > measured[f"recall_of_{name}"] + 0.1 for name in FEATURES)
+    assert all(measured["recall"] > measured[f"recall_of_{name}"] + 0.1 for name in LIKENESSES)
     assert measured["loss"] < measured["loss_held_out"]
 
 
@@ -46,11 +67,15 @@ def test_the_same_lessons_teach_the_same(lessons: Lessons, monkeypatch: pytest.M
 
 def test_a_score_is_a_sum_over_one_image_alone(lessons: Lessons) -> None:
     """Law: A distilled score is the same to the last bit in whatever subset it is asked for."""
-    ranker = Ranker(sum(SIZES))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "STEPS", 5)
+        ranker, _ = taught(lessons)
     distilled, query = Distilled(ranker, ranker.known(lessons.images)), lessons.queries[0]
-    every = distilled.scores(query, np.arange(IMAGES))
+    every = distilled.scores(query, np.arange(IMAGES), lessons.alike[0])
     some = np.array([299, 4, 17])
-    np.testing.assert_array_equal(distilled.scores(query, some), every[some])
+    np.testing.assert_array_equal(distilled.scores(query, some, lessons.alike[0, some]), every[some])
+    with torch.no_grad():
+        np.testing.assert_allclose(lessons.scores(ranker)[0].numpy(), every, rtol=1e-4, atol=1e-5)
 
 
 def test_a_teacher_is_told_on_a_scale_of_its_own() -> None:
