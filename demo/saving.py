@@ -12,17 +12,15 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from transformers import CLIPModel, ViTModel
 
+from attribution.data.files import folder_whole
 from demo.scenes import SIZE
 
 
 def publish(save: Callable[[Path], object], folder: Path) -> None:
-    """Save into a `.part` folder and rename it, so that `folder` is whole or absent."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.parent.mkdir(parents=True, exist_ok=True)
-    save(part)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    """Save a folder that takes this name, in place of an older one, once it is whole."""
+    with folder_whole(folder) as part:
+        save(part)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def save_encoder(model: CLIPModel | ViTModel, folder: Path, processor: str) -> None:

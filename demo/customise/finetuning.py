@@ -197,7 +197,6 @@ def write_exemplars(
     """
 
     def save(part: Path) -> None:
-        part.mkdir()
         rows = []
         for concept, each in exemplars:
             each.picture.save(part / f"{each.id}.png", optimize=True)

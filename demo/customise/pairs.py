@@ -101,7 +101,6 @@ class Pairs:
         yield from zip(pictures, captions, strict=True)
 
     def _save(self, part: Path, made: Sequence[tuple[Concept, Image.Image, str]]) -> None:
-        part.mkdir()
         painter = painter_of(self.world.glyphs, self.glyphs)
         rows = list[dict[str, Any]]()
 

@@ -57,7 +57,7 @@ def save_custom_diffusion(pipeline: StableDiffusionPipeline, folder: Path, token
 
 def save_textual_inversion(pipeline: StableDiffusionPipeline, folder: Path, token: str) -> None:
     """The word alone."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     save_file({token: new_word(pipeline)}, folder / LEARNED)
 
 

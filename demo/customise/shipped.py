@@ -86,7 +86,6 @@ class ShippedModel:
         exemplars = task.exemplars()
 
         def save(part: Path) -> None:
-            part.mkdir()
             for each in exemplars:
                 each.picture.save(part / f"{each.id}.png", optimize=True)
 
