@@ -120,8 +120,8 @@ def test_a_test_can_be_stopped_and_asked_again(asked: Visit) -> None:
     expect(ended(asked, "#proof-top").locator(".proof-column").nth(1)).to_contain_text("the first 1")
 
 
-# Two stages are there, not all six, which the test before has left. Looked at in every frame: a stage may last
-# less than an expectation pauses between two looks.
+# Two stages are there, not all six, which the test before has left. Looked at in every frame: a stage may
+# last less than an expectation pauses between two looks.
 UNDER_WAY = """() => {
     const stages = document.querySelectorAll("#proof-top .slider [data-stop]").length;
     return stages >= 2 && stages < 6;
