@@ -65,6 +65,12 @@ def bm25_scores(
     return scores
 
 
+def caption_scores(context: QueryContext, options: BM25Options) -> Float32[ndarray, " captions"]:
+    """BM25 of every training caption for the query's."""
+    said = context.workspace.training_set.caption_words
+    return bm25_scores(said, words(context.query.caption), options)
+
+
 @dataclass(frozen=True)
 class BM25:
     """Which captions have which words is kept by the training set; it is scored when it is asked."""
@@ -85,8 +91,7 @@ class BM25:
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         yield Progress(self.name, "reading the captions", 0, 1)
-        said, asked = context.workspace.training_set.caption_words, words(context.query.caption)
-        scores = bm25_scores(said, asked, context.settings.options_of(self))
+        scores = caption_scores(context, context.settings.options_of(self))
         yield Scores(candidates.rows, scores[candidates.rows])
 
 

@@ -15,10 +15,9 @@ from jaxtyping import Float32, Int
 from numpy import ndarray
 
 from attribution.analysis.ranker import DISTILLED, FEATURES, Distilled
-from attribution.data.words import words
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, Family
-from attribution.methods.bm25 import BM25Options, bm25_scores
+from attribution.methods.bm25 import BM25Options, caption_scores
 from attribution.methods.likeness import METHODS as LIKENESS
 from attribution.query import NO_OPTIONS, Candidates, MethodOptions, Query
 from attribution.results import Progress, Scores
@@ -76,9 +75,8 @@ def query_likenesses(
 
 
 def word_scores(context: QueryContext) -> Float32[ndarray, " images"]:
-    """How well each training caption answers the query's by its words, in the same way for all."""
-    said = context.workspace.training_set.caption_words
-    return bm25_scores(said, words(context.query.caption), BM25Options())
+    """How well each training caption answers the query's by its words, however BM25 itself is asked."""
+    return caption_scores(context, BM25Options())
 
 
 METHODS = (DistilledUnlearning(),)
