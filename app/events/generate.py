@@ -127,9 +127,12 @@ def generation_updates(page: PageContext, session: Session, generation: Generati
                     updates[page.stage.view] = preview_view(step.preview, generation.prompt)
                 if updates:
                     yield updates
-        session.show(generated_picture(page.workspace, generation, image), boxes)
+        picture = generated_picture(page.workspace, generation, image)
         unread = unread_words(page.workspace.model, generation.prompt)
         said = f"{sentence(unread)}. {READY}" if unread else READY
+        if stop.is_set():  # by Back, which has put another picture in its place
+            raise Cancelled("stopped")
+        session.show(picture, boxes)
         yield page.new_picture(session, status.idle(said))
     except Cancelled:
         session.ask_next = False

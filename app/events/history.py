@@ -60,13 +60,15 @@ class HistoryEvents:
 
     def follow(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """What the address says, of a link or of going back: a kept run, or the page as it was opened."""
-        if sent_with(event).get("id") is not None:
-            yield from self.restore(event, request)
+        page, session, asked = self.page, self.page.session(request), sent_with(event).get("id")
+        if asked is None:
+            session.leave()
+            started = history_message("start", session.kept, followed=None)
+            yield {**page.nothing(session), page.answer.history: started}
             return
-        page, session = self.page, self.page.session(request)
-        session.leave()
-        started = history_message("start", session.kept)
-        yield {**page.nothing(session), page.answer.history: started}
+        for updates in self.restore(event, request):
+            said = updates.get(page.answer.history)
+            yield updates if said is None else {**updates, page.answer.history: {**said, "followed": asked}}
 
     def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """A kept run, with the fields as they were; the address becomes its link."""
@@ -135,7 +137,7 @@ def connect_history(page: PageContext) -> None:
     outputs = [*page.outputs(), *restored_outputs(page)]
     for sender in (history, page.arrival):
         sender.restore(events.restore, None, outputs, **QUIET)
-    # None of several steps back is dropped: where their answers overtake each other, history.js asks again.
+    # One that comes while another is under way is not dropped: that one's answer may have been lost.
     history.follow(events.follow, None, outputs, trigger_mode="multiple", **QUIET)
     page.arrival.arrive(events.arrive, None, page.outputs(), **QUIET)
 

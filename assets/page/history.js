@@ -54,7 +54,10 @@ const revealed = () => new URLSearchParams(location.search).get("truth") === "sh
 // Each run has a place of its own among those that Back goes through. What is not answered yet has one that its
 // answer takes over: a picture that was never asked about cannot be gone back to.
 let here = address(); // the run that the address stands for
-const followed = new Set(); // runs that were asked for because the address said so
+// One after another, as fast as Back is pressed: an answer that comes late must not take the place of what has been
+// begun since. Of what the address says now it is asked when the answer before has come, or has failed to for so long.
+const LOST = 10000; // milliseconds
+let following = null; // since when an answer to what the address said is waited for
 const placed = (id, truth) => {
   const there = new URL(location.href);
   if (id) there.searchParams.set("run", id);
@@ -94,7 +97,8 @@ arrange();
 document.addEventListener("whence-ask", unfold); // of a part that was traced unasked
 const follow = () => {
   here = address();
-  if (here) followed.add(here);
+  if (following !== null && performance.now() - following < LOST) return;
+  following = performance.now();
   trigger("follow", { id: here, truth: revealed() });
 };
 addEventListener("popstate", () => address() !== here && follow()); // else it is the library that came or went
@@ -211,6 +215,10 @@ watch("value", () => {
     told.add(run.id);
     remember([run, ...runs().filter((other) => other.id !== run.id)]);
   });
+  if ("followed" in value) {
+    following = null;
+    if (value.followed !== address()) return follow(); // the person has gone on since
+  }
   if (value.does === "list") {
     const focused = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
     list.innerHTML = value.html; // written, and escaped, by Python
@@ -225,7 +233,6 @@ watch("value", () => {
       if (compare) compare.hidden = here || !answered;
     });
   } else if (value.does === "shown") {
-    if (followed.delete(value.id) && value.id !== address()) return follow(); // the person has gone on since
     show(value.id, "push", !!value.truth);
     title(value.title);
     document.dispatchEvent(new Event("whence-shown"));
@@ -238,7 +245,6 @@ watch("value", () => {
     shown = false;
     offer(value.id);
   }
-  else if (value.does === "start" && address()) follow();
   else {
     unfold();
     title();

@@ -102,10 +102,14 @@ def test_a_picture_that_was_not_asked_about_leaves_no_place_to_go_back_to(open_p
     expect(visit.page.locator("#board .invitation")).to_be_visible()
     expect(visit.page.locator("#attribute")).to_be_disabled()
     expect(visit.page.locator(".stage.has-picture")).to_have_count(0)
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.post_data or ""))
     for _ in range(2):  # quicker than the answers come
         visit.page.go_forward()
     expect(visit.legend).to_contain_text("a dog on the beach")
     expect(visit.page).to_have_url(answers[1])
+    last = answers[1].partition("run=")[2]
+    assert sum(last in body for body in asked) == 1  # a second answer would take the next picture's place
     visit.generate("a cat on a table", steps=1)
     expect(visit.page).not_to_have_url(re.compile("run="))
 

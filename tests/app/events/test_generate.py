@@ -54,6 +54,21 @@ def test_a_stopped_picture_leaves_the_one_before(
     assert session.picture is before
 
 
+def test_a_picture_that_is_done_as_the_person_goes_back_stays_away(
+    generate: GenerateEvents,
+    page: PageContext,
+    session: Session,
+    request_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = session.picture
+    generate.begin("a dog", 1, 1, 2.0, "", request_of)
+    monkeypatch.setattr("app.events.generate.unread_words", lambda *_: session.begin() and "")
+    *_, last = generate.run(request_of)
+    assert "Stopped" in last[page.action.status]
+    assert session.picture is before
+
+
 def test_an_example_fills_the_form_and_asks_its_question_next(
     generate: GenerateEvents, page: PageContext, request_of: Any
 ) -> None:
