@@ -1,4 +1,4 @@
-"""Single pictures, boxed questions, and how far two workspaces agree: what the other tables are made of."""
+"""Boxed questions, and how far two workspaces agree: what their tables are made of."""
 
 from __future__ import annotations
 
@@ -13,46 +13,10 @@ from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.effects import Interval
 from evaluation.retraining.evidence import Measured, Series
 from evaluation.retraining.panel import TARGET
-from evaluation.retraining.plans import CHANCE, SIDES
+from evaluation.retraining.plans import SIDES
 from evaluation.statistics import mean_interval, recall_at, spearman
 
 RECALLED = 50
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A method's rise of single pictures' losses beyond chance against K; the mean over `pictures`."""
-
-    method: str
-    points: tuple[tuple[int, float], ...]
-    pictures: int
-
-
-def single_curves(series: Series) -> list[Curve]:
-    """Loss against K when the images of one picture are removed; chance itself is the last curve."""
-    curves = []
-    names = [picture.name for picture in series.panel.pictures]
-    ks = sorted(int(k) for k in series.values("k", "single"))
-    for method in series.values("method", "single"):
-        points, pictures = [], set[str]()
-        for k in ks:
-            chance = series.chance(k, "single")
-            found = series.select(kind="single", method=method, k=k)
-            if not chance or not found or not _has_references(series, [*chance, *found]):
-                continue
-            expected = np.stack([series.rises(each) for each in chance]).mean(axis=0)
-            if method == CHANCE:
-                asked = {str(name) for name in series.values("picture", "single")}
-                rows = [names.index(name) for name in sorted(asked)]
-                points.append((k, float(expected[rows].mean())))
-                continue
-            rows = [names.index(str(job.labels["picture"])) for job, _ in found]
-            rises = [series.rises(each)[row] for each, row in zip(found, rows, strict=True)]
-            points.append((k, float(np.mean(rises))))
-            pictures |= {str(job.labels["picture"]) for job, _ in found}
-        if points:
-            curves.append(Curve(str(method), tuple(points), len(pictures)))
-    return sorted(curves, key=lambda curve: (curve.method == CHANCE, -curve.points[-1][1]))
 
 
 @dataclass(frozen=True)
@@ -86,7 +50,7 @@ def boxed_lines(series: Series) -> list[BoxedLine]:
             removals = {side: removal[0] for side, removal in found.items() if removal}
             if len(removals) < len(SIDES) or not chance:
                 continue
-            if _has_references(series, [*chance, *removals.values()]):
+            if series.has_references([*chance, *removals.values()]):
                 lines.append(_boxed(series, str(method), int(k), removals, chance))
     return lines
 
@@ -150,7 +114,3 @@ def agreement_lines(
         first = [recall_at(RECALLED, a.ranking(key).tolist(), b.ranking(key).tolist()) for key in keys]
         lines.append(AgreementLine(name, float(agree.mean()), mean_interval(agree), float(np.mean(first))))
     return sorted(lines, key=lambda line: -line.spearman)
-
-
-def _has_references(series: Series, measured: list[Measured]) -> bool:
-    return all(job.seed in series.references for job, _ in measured)

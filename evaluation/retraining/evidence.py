@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,10 @@ class Series:
         before = self.references[job.seed].mean_losses(region)
         found: Float[ndarray, " pictures"] = record.mean_losses(region) / before - 1
         return found
+
+    def has_references(self, found: Sequence[Measured]) -> bool:
+        """Whether each can be held against a model of its seed that nothing was left out of."""
+        return all(job.seed in self.references for job, _ in found)
 
     def chance(self, k: int, kind: str = "union", seed: int = 0) -> list[Measured]:
         """The random removals of as many images, trained from one seed."""

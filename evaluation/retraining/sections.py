@@ -8,8 +8,8 @@ import numpy as np
 
 from attribution.methods.base import DEFAULT
 from evaluation.markdown import interval, table
-from evaluation.retraining.charts import Line, Mark, interval_chart, line_chart
-from evaluation.retraining.contrasts import RECALLED, agreement_lines, boxed_lines, single_curves
+from evaluation.retraining.charts import Mark, interval_chart
+from evaluation.retraining.contrasts import RECALLED, agreement_lines, boxed_lines
 from evaluation.retraining.effects import Effect, UnionLine, pilot_lines, seed_spread, union_lines
 from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, recognised
 from evaluation.retraining.lds import LdsLine, lds_lines, reliability
@@ -18,6 +18,7 @@ from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 from evaluation.retraining.proof_section import proofs
 from evaluation.retraining.protocols import protocols
+from evaluation.retraining.singles import singles
 from evaluation.retraining.written import Section, Written
 
 PILOT_WORDS = """\
@@ -173,27 +174,6 @@ def _union_table(lines: Sequence[UnionLine]) -> str:
         for x in lines
     ]
     return table(header, rows)
-
-
-def singles(evidence: Evidence) -> Written | None:
-    curves = [] if evidence.main is None else single_curves(evidence.main)
-    if not curves:
-        return None
-    ks = sorted({k for curve in curves for k, _ in curve.points})
-    points = {curve.method: dict(curve.points) for curve in curves}
-    rows = [
-        (f"`{method}`", *(f"{found[k]:+.1%}" if k in found else "" for k in ks))
-        for method, found in points.items()
-    ]
-    lines = [Line(curve.method, curve.points) for curve in curves]
-    chart = line_chart(lines, "images left out", "rise of the picture's loss")
-    pictures = max(curve.pictures for curve in curves)
-    text = f"Means over {pictures} pictures, each retrained for by itself.\n\n" + table(
-        ("without the first", *(f"{k}" for k in ks)), rows
-    )
-    text += f"\n![Loss against K]({FOLDER}/single.svg)\n"
-    plainly = f"For single pictures ({pictures}) the loss was followed over K up to {ks[-1]}."
-    return Written(text, plainly, {"single.svg": chart})
 
 
 def datamodel(evidence: Evidence) -> Written | None:

@@ -97,12 +97,16 @@ def test_what_is_not_recorded_is_said_to_be_not_measured(tmp_path: Path) -> None
 def test_all_sections_are_written_of_what_is_recorded(evidence: Evidence) -> None:
     text, charts = evidence_document(evidence)
     assert NOT_YET not in text
-    assert set(charts) == {"union-2.svg", "union-3.svg", "single.svg", "lds.svg"}
+    assert set(charts) == {"union-2.svg", "union-3.svg", "lds.svg"} | {
+        f"single-target-0{n}.svg" for n in range(2)
+    }
     assert all(f"evaluation/retraining/{name}" in text for name in charts)
     assert "nan" not in text
     knowing = [line for line in text.splitlines() if line.startswith("| `knowing`")]
     guessing = [line for line in text.splitlines() if line.startswith("| `guessing`")]
-    assert len(knowing) == len(guessing) == 7  # agreement, two K of unions and of boxes, single, LDS
+    assert (
+        len(knowing) == len(guessing) == 8
+    )  # agreement, two K of unions and of boxes, two single pictures, LDS
     best, *_, worst = [line for line in text[text.index("LDS") :].splitlines() if line.startswith("| `")][
         :2
     ]
