@@ -14,3 +14,5 @@ document.documentElement.classList.add(new URLSearchParams(location.search).get(
 // Gradio ends its streams as soon as the page is about to be left, takes that for a lost connection, and reloads the
 // page two seconds later: whoever has followed a link that takes longer is held back. The browser ends them, too.
 addEventListener("beforeunload", (event) => event.stopImmediatePropagation());
+// A page that the browser kept while another was looked at has lost its streams, and the server what it had in hand.
+addEventListener("pageshow", (event) => event.persisted && location.reload());

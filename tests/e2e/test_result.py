@@ -114,6 +114,20 @@ def test_a_picture_that_was_not_asked_about_leaves_no_place_to_go_back_to(open_p
     expect(visit.page).not_to_have_url(re.compile("run="))
 
 
+def test_a_page_that_the_browser_kept_is_opened_anew(open_page: Open) -> None:
+    """Headless Chromium keeps none, so that its event is sent by hand."""
+    visit = open_page()
+    ask(visit, "a dog on the beach")
+    with visit.page.expect_navigation():
+        visit.page.evaluate(
+            "() => setTimeout(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))"
+        )
+    expect(visit.legend).to_contain_text("a dog on the beach")
+    expect(visit.page.locator("html")).to_have_class(re.compile("is-result"))
+    visit.page.locator(".unfold").first.click()
+    visit.generate("a cat on a table", steps=1)
+
+
 def ask(visit: Visit, prompt: str) -> str:
     """The link to the answer."""
     visit.generate(prompt, steps=1)
