@@ -119,9 +119,8 @@ def test_a_page_that_the_browser_kept_is_opened_anew(open_page: Open) -> None:
     visit = open_page()
     ask(visit, "a dog on the beach")
     with visit.page.expect_navigation():
-        visit.page.evaluate(
-            "() => setTimeout(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))"
-        )
+        kept = "new PageTransitionEvent('pageshow', { persisted: true })"
+        visit.page.evaluate(f"() => setTimeout(() => dispatchEvent({kept}))")
     expect(visit.legend).to_contain_text("a dog on the beach")
     expect(visit.page.locator("html")).to_have_class(re.compile("is-result"))
     visit.page.locator(".unfold").first.click()
