@@ -4,8 +4,8 @@ The picture is unlearned as by AbU+ (Wang et al., NeurIPS 2024, with EK-FAC). A 
 not the rise of its loss but how far the model's predictions for it move
 (`attribution.unlearning.movement`): a few draws measure it, where the rise is mostly the luck of the draw.
 Where images are raced, those come first whose captions are read otherwise by the model that has unlearned
-(`attribution.unlearning.caption_change`); of a whole picture also those that a network has learnt to name, if
-the workspace has one (`attribution.methods.distilled`).
+(`attribution.unlearning.caption_change`); of a whole picture also those that a network has learnt to
+name, if the workspace has one (`attribution.methods.distilled`).
 
 An image that the model does not know, being none of those that it was trained on, has a large loss, and
 its predictions are moved by almost anything that is unlearned. So the change may be told as a share of its
