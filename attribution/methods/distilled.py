@@ -51,17 +51,9 @@ class DistilledUnlearning:
 
     def score(self, context: QueryContext, candidates: Candidates) -> Iterator[Progress | Scores]:
         yield Progress(self.name, "embedding the query", 0, 1)
-        yield guessed(context, candidates.rows)
-
-
-def guessed(context: QueryContext, rows: Int[ndarray, " k"]) -> Scores:
-    """What the workspace's network says of some training images, of a whole picture.
-
-    Raises:
-        MissingArtifactError: there is no network, or one of the vectors that it reads is missing.
-    """
-    distilled, query = context.workspace.load(DISTILLED), query_features(context)
-    return Scores(rows, distilled.scores(query, rows, query_likenesses(context, query, rows)))
+        query, rows = query_features(context), candidates.rows
+        distilled, alike = context.workspace.load(DISTILLED), query_likenesses(context, query, rows)
+        yield Scores(rows, distilled.scores(query, rows, alike))
 
 
 def query_features(context: QueryContext) -> Float32[ndarray, " features"]:

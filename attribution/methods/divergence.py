@@ -4,8 +4,7 @@ The picture is unlearned as by AbU+ (Wang et al., NeurIPS 2024, with EK-FAC). A 
 not the rise of its loss but how far the model's predictions for it move
 (`attribution.unlearning.movement`): a few draws measure it, where the rise is mostly the luck of the draw.
 Where images are raced, those come first whose captions are read otherwise by the model that has unlearned
-(`attribution.unlearning.caption_change`); of a whole picture also those that a network has learnt to
-name, if the workspace has one (`attribution.methods.distilled`).
+(`attribution.unlearning.caption_change`).
 
 An image that the model does not know, being none of those that it was trained on, has a large loss, and
 its predictions are moved by almost anything that is unlearned. So the change may be told as a share of its
@@ -25,12 +24,11 @@ from numpy import ndarray
 
 from attribution.analysis.divergence_null import DivergenceNull, known_null
 from attribution.analysis.significance import Null
-from attribution.errors import MissingArtifactError, SettingsError
+from attribution.errors import SettingsError
 from attribution.gradients.curvature import EigenKronecker
 from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import damped_curvature
 from attribution.methods.abu import AbU, AbUOptions, unjudged
-from attribution.methods.distilled import guessed
 from attribution.query import Candidates, Settings
 from attribution.results import Progress, Scores, ranked_rows
 from attribution.unlearning.caption_change import caption_changes, reads_captions
@@ -101,24 +99,9 @@ class Divergence(AbU):
         total = len(workspace.training_set)
         rows = np.arange(total) if total <= MOST_READ else np.sort(candidates.rows)
         changes = yield from caption_changes(self.name, workspace, unlearned.weights, damped, rows)
-        read = Scores(rows, changes / self._units(workspace, rows))
-        first = ranked_rows(self._with_guesses(context, read), workspace.training_set)
+        changes = changes / self._units(workspace, rows)
+        first = ranked_rows(Scores(rows, changes), workspace.training_set)
         return replace(candidates, rows=rows[first[: context.settings.shortlist]])
-
-    def _with_guesses(self, context: QueryContext, read: Scores) -> Scores:
-        """Return what is promising by its caption and by the network's guess: the sum of both ranks.
-
-        The network has learnt relative divergences of whole pictures; of all else captions alone tell.
-        """
-        if not self.relative or context.query.box is not None:
-            return read
-        try:
-            guesses = guessed(context, read.rows)
-        except MissingArtifactError:
-            return read
-        training_set = context.workspace.training_set
-        places = [np.argsort(ranked_rows(each, training_set)) for each in (read, guesses)]
-        return Scores(read.rows, -np.sum(places, axis=0).astype(np.float64))
 
     def measuring(self, context: QueryContext, unlearned: Unlearned) -> Measuring:
         return self._moved(context, unlearned)

@@ -13,10 +13,9 @@ from attribution.analysis.ranker import DISTILLED, image_features
 from attribution.engine import attribute
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.base import Cost, available, method, refusal
-from attribution.methods.distilled import guessed, query_features
-from attribution.methods.divergence import Divergence, DivergenceOptions
-from attribution.query import Box, Candidates, Query, Settings
-from attribution.results import Attribution, ranked_rows, returned
+from attribution.methods.distilled import query_features
+from attribution.query import Box, Query, Settings
+from attribution.results import Attribution
 from attribution.workspace import workspace as opening
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
@@ -88,26 +87,3 @@ def test_it_is_offered_where_it_was_taught(tiny_world: Workspace, taught_world: 
     assert not tiny_world.has(DISTILLED)
     assert not available(method("distilled"), tiny_world)
     assert available(method("distilled"), taught_world)
-
-
-@pytest.mark.parametrize("box", [None, Box(0.5, 0.25, 1.0, 0.75)])
-def test_what_it_names_is_measured_first(
-    tiny_world: Workspace, taught_world: Workspace, box: Box | None
-) -> None:
-    """Law: Of a whole picture captions and the network say what is promising; of a part captions do."""
-    each, total = method("relative-divergence"), len(taught_world.training_set)
-    assert isinstance(each, Divergence)
-    quick = {each.name: DivergenceOptions(draws=8, calibration_draws=4)}
-    settings = Settings(shortlist=total, batch_size=32, options=quick)
-    context = QueryContext(taught_world, query_of(taught_world, box=box), settings)
-    untaught = QueryContext(tiny_world, query_of(tiny_world, box=box), settings)
-    unlearned, every = returned(each.unlearn(context)), Candidates(np.arange(total), "all", race=True)
-    first = returned(each.promising(context, unlearned, every)).rows
-    read = returned(each.promising(untaught, unlearned, every)).rows
-    if box is not None:
-        np.testing.assert_array_equal(first, read)
-        return
-    named = ranked_rows(guessed(context, np.arange(total)), taught_world.training_set)
-    places = np.argsort(read) + np.argsort(named)
-    assert (np.diff(places[first]) >= 0).all()
-    assert (first != read).any()
