@@ -23,7 +23,19 @@ def evidence_in_words(found: Evidence | None, name: str) -> str:
     )
     if measured.share is not None:
         words += f"; {max(measured.share.value, 0.0):.0%} of what images of the same objects do"
-    return f"{words}."
+    return f"{words}.{_of_boxes(measured.boxed)}"
+
+
+def _of_boxes(boxed: Estimate | None) -> str:
+    if boxed is None:
+        return ""
+    if not boxed.low > 0:
+        return " What it names for an object's box does not clearly hurt that object more than another."
+    points = f"{100 * boxed.value:.1f} percentage points ({100 * boxed.low:.1f} to {100 * boxed.high:.1f})"
+    return (
+        f" Without what it names for an object's box, the loss inside it rises by {points} more than "
+        "inside the box of the object beside it."
+    )
 
 
 def _percent(estimate: Estimate) -> str:

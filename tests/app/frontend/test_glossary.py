@@ -27,3 +27,14 @@ def test_a_methods_words_quote_what_retraining_found_of_it() -> None:
         "rises by 12.3% (8.0% to 15.0%) beyond chance; 55% of what images of the same objects do."
     )
     assert tips(found)[METHOD("clip")].endswith(NOT_MEASURED)
+
+
+def test_a_methods_words_say_whether_its_boxes_were_borne_out() -> None:
+    removal = Estimate(0.123, 0.08, 0.15)
+    for boxed, words in (
+        (Estimate(0.117, 0.084, 0.154), "by 11.7 percentage points (8.4 to 15.4) more than inside the box"),
+        (Estimate(0.02, -0.01, 0.05), "does not clearly hurt that object more than another."),
+    ):
+        measured = MethodEvidence(removal, boxed=boxed)
+        found = Evidence(1, "t", ("m",), "demo-2500", 8, 50, {"abu": measured})
+        assert words in tips(found)[METHOD("abu")]
