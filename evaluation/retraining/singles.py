@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attribution.methods.base import DEFAULT
 from evaluation.markdown import table
 from evaluation.retraining.charts import Line, line_chart
 from evaluation.retraining.evidence import Evidence, Series
@@ -87,4 +88,10 @@ def singles(evidence: Evidence) -> Written | None:
         parts.append(f"`{picture}`, *{prompts[picture]}*:\n\n{table(header, rows)}\n{chart}\n")
     plural = "picture was" if len(curves_by) == 1 else "pictures were"
     plainly = f"{len(curves_by)} {plural} retrained for alone, without up to {furthest} images."
+    last = [{each.method: each.rises[each.last] for each in curves} for curves in curves_by.values()]
+    if all({DEFAULT, CHANCE} <= found.keys() for found in last):
+        named, random = (float(np.mean([found[name] for found in last])) for name in (DEFAULT, CHANCE))
+        plainly += (
+            f" The loss rises by {named:+.1%} without what `{DEFAULT}` names, by {random:+.1%} by chance."
+        )
     return Written("\n".join(parts), plainly, charts)
