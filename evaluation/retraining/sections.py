@@ -19,7 +19,7 @@ from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 from evaluation.retraining.proof_section import proofs
 from evaluation.retraining.protocols import protocols
 from evaluation.retraining.singles import singles
-from evaluation.retraining.written import Section, Written
+from evaluation.retraining.written import FOLDER, Section, Written
 
 PILOT_WORDS = """\
 *Effect*: of removing the oracle's union (scenes with the targets' objects), less the mean of random \
@@ -38,7 +38,6 @@ ones. What counts is how much more the loss rises inside the asked box than insi
 what random images do.
 
 """
-FOLDER = "evaluation/retraining"  # of the charts, from the document
 
 
 def pilot(evidence: Evidence) -> Written | None:
@@ -231,7 +230,8 @@ def _lds_table(lines: Sequence[LdsLine], ceiling: float) -> str:
 
 
 def boxes(evidence: Evidence) -> Written | None:
-    lines = [] if evidence.main is None else boxed_lines(evidence.main)
+    found = [] if evidence.main is None else boxed_lines(evidence.main)
+    lines = sorted(found, key=lambda x: -x.contrast)
     if not lines:
         return None
     rows = [
@@ -245,14 +245,14 @@ def boxes(evidence: Evidence) -> Written | None:
             if x.unrecognised is None or x.unrecognised_interval is None
             else f"{x.unrecognised:+.3f} {interval(x.unrecognised_interval)}",
         )
-        for x in sorted(lines, key=lambda x: -x.contrast)
+        for x in lines
     ]
     header = ("method", "K", "asked box", "other box", "difference", "recognised less than the other")
-    named = sorted((x for x in lines if x.method != ORACLE), key=lambda x: -x.contrast)
     told = "; ".join(
         f"`{x.method}` {x.asked:+.1%} inside that box, {x.other:+.1%} inside the other object's "
         f"({'selective' if x.interval[0] > 0 else 'not told apart'})"
-        for x in named
+        for x in lines
+        if x.method != ORACLE
     )
     plainly = f"What the loss rises by without the images that are named for one object's box: {told}."
     return Written(BOXED + table(header, rows), plainly)

@@ -13,7 +13,7 @@ from evaluation.retraining.charts import Line, line_chart
 from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE
-from evaluation.retraining.written import Written
+from evaluation.retraining.written import FOLDER, Written
 
 WORDS = """\
 One picture at a time: its first K images are left out, and its loss is held against that under the \
@@ -84,7 +84,7 @@ def singles(evidence: Evidence) -> Written | None:
         lines = [Line(curve.method, [(0, 0.0), *curve.rises.items()]) for curve in curves]
         name = f"single-{picture}.svg"
         charts[name] = line_chart(lines, "images left out", "rise of the picture's loss")
-        chart = f"![Loss of {picture} against K](evaluation/retraining/{name})"
+        chart = f"![Loss of {picture} against K]({FOLDER}/{name})"
         parts.append(f"`{picture}`, *{prompts[picture]}*:\n\n{table(header, rows)}\n{chart}\n")
     plural = "picture was" if len(curves_by) == 1 else "pictures were"
     plainly = f"{len(curves_by)} {plural} retrained for alone, without up to {furthest} images."

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from evaluation.retraining.evidence import Evidence
 
+FOLDER = "evaluation/retraining"  # of the charts, from the document
+
 
 @dataclass(frozen=True)
 class Written:
