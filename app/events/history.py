@@ -58,20 +58,24 @@ class HistoryEvents:
         except RunError as problem:  # it stays in the browser's list
             raise gr.Error(sentence(str(problem)), print_exception=False) from problem
 
-    def follow(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
-        """What the address says, of a link or of going back: a kept run, or the page as it was opened."""
-        page, session, asked = self.page, self.page.session(request), sent_with(event).get("id")
-        if asked is None:
-            session.leave()
-            started = history_message("start", session.kept, followed=None)
-            yield {**page.nothing(session), page.answer.history: started}
-            return
-        for updates in self.restore(event, request):
-            said = updates.get(page.answer.history)
-            yield updates if said is None else {**updates, page.answer.history: {**said, "followed": asked}}
-
     def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
-        """A kept run, with the fields as they were; the address becomes its link."""
+        """A kept run, with the fields as they were and its link as the address; of none, the page anew.
+
+        The browser asks for one at a time, and is told with the answer what it asked for.
+        """
+        page, sent = self.page, sent_with(event)
+        asked = {"id": sent.get("id"), "truth": sent.get("truth") is True}
+        steps = self._started(request) if asked["id"] is None else self._restored(event, request)
+        for updates in steps:
+            said = updates.get(page.answer.history)
+            yield updates if said is None else {**updates, page.answer.history: {**said, "restored": asked}}
+
+    def _started(self, request: gr.Request) -> Iterator[Updates]:
+        page, session = self.page, self.page.session(request)
+        session.leave()
+        yield {**page.nothing(session), page.answer.history: history_message("start", session.kept)}
+
+    def _restored(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         for run, updates in self._read(event):
             if run is not None:
                 fields, truth = restored_fields(self.page, run), sent_with(event).get("truth") is True
@@ -135,10 +139,8 @@ def connect_history(page: PageContext) -> None:
     history.look(events.look, None, history, **AT_ONCE)
     history.forget(events.forget, None, history, **AT_ONCE)
     outputs = [*page.outputs(), *restored_outputs(page)]
-    for sender in (history, page.arrival):
-        sender.restore(events.restore, None, outputs, **QUIET)
     # One that comes while another is under way is not dropped: that one's answer may have been lost.
-    history.follow(events.follow, None, outputs, trigger_mode="multiple", **QUIET)
+    history.restore(events.restore, None, outputs, trigger_mode="multiple", **QUIET)
     page.arrival.arrive(events.arrive, None, page.outputs(), **QUIET)
 
 

@@ -1,6 +1,6 @@
 // Runs of before. The list, [{id, key}, ...] with the newest first, lives in this browser alone. Gives
-// 'look' {ids}, 'restore' {id, truth}, 'compare' {id}, 'forget' {runs: [{id, key}, ...], ids} and, of what the address says,
-// 'follow' {id, truth} (null: the page as it was opened); Python tells what to do, see app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
+// 'look' {ids}, 'restore' {id, truth} (null: the page as it was opened), 'compare' {id} and 'forget' {runs: [{id, key}, ...], ids};
+// Python tells what to do, see app/events/history.py. The dialog lives outside the template, so that a new value does not close it.
 const STORED = "whence-runs", LISTED = 60;
 const link = element.querySelector(".copy-link");
 const make = (tag, name, parent, words) => {
@@ -54,10 +54,18 @@ const revealed = () => new URLSearchParams(location.search).get("truth") === "sh
 // Each run has a place of its own among those that Back goes through. What is not answered yet has one that its
 // answer takes over: a picture that was never asked about cannot be gone back to.
 let here = address(); // the run that the address stands for
-// One after another, as fast as Back is pressed: an answer that comes late must not take the place of what has been
-// begun since. Of what the address says now it is asked when the answer before has come, or has failed to for so long.
+// One after another, as fast as Back or an example is pressed: an answer that comes late must not take the place of
+// what has been begun since. What was pressed last is asked for when the answer before has come, or has failed to for so long.
 const LOST = 10000; // milliseconds
-let following = null; // since when an answer to what the address said is waited for
+let wanted = null; // {id, truth} that was pressed last, until it is there
+let asked = null; // since when an answer is waited for
+const open = (id, truth) => {
+  wanted = { id, truth };
+  if (asked !== null && performance.now() - asked < LOST) return;
+  asked = performance.now();
+  trigger("restore", wanted);
+};
+document.addEventListener("whence-open", (event) => open(event.detail, false));
 const placed = (id, truth) => {
   const there = new URL(location.href);
   if (id) there.searchParams.set("run", id);
@@ -97,9 +105,7 @@ arrange();
 document.addEventListener("whence-ask", unfold); // of a part that was traced unasked
 const follow = () => {
   here = address();
-  if (following !== null && performance.now() - following < LOST) return;
-  following = performance.now();
-  trigger("follow", { id: here, truth: revealed() });
+  open(here, revealed());
 };
 addEventListener("popstate", () => address() !== here && follow()); // else it is the library that came or went
 document.addEventListener("click", (event) => {
@@ -157,7 +163,7 @@ list.addEventListener("click", (event) => {
   if (!run) return;
   if (event.target.closest(".past-open")) {
     dialog.close();
-    trigger("restore", { id: run.dataset.id, truth: runs().some((one) => one.id === run.dataset.id && one.truth === true) });
+    open(run.dataset.id, runs().some((one) => one.id === run.dataset.id && one.truth === true));
   } else if (event.target.closest(".past-compare")) {
     dialog.close();
     trigger("compare", { id: run.dataset.id });
@@ -215,9 +221,11 @@ watch("value", () => {
     told.add(run.id);
     remember([run, ...runs().filter((other) => other.id !== run.id)]);
   });
-  if ("followed" in value) {
-    following = null;
-    if (value.followed !== address()) return follow(); // the person has gone on since
+  if (value.restored) {
+    const { id, truth } = value.restored;
+    asked = null;
+    if (wanted && (wanted.id !== id || wanted.truth !== truth)) return open(wanted.id, wanted.truth); // pressed since
+    wanted = null;
   }
   if (value.does === "list") {
     const focused = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
@@ -242,6 +250,7 @@ watch("value", () => {
     if (here) show(here, "replace", shown);
     remember(runs().map((run) => (run.id === offered ? { ...run, truth: shown } : run)));
   } else if (value.does === "arrived") {
+    if (here) return open(here, revealed()); // pressed before the page had opened on its own
     shown = false;
     offer(value.id);
   }

@@ -92,6 +92,26 @@ def test_back_and_forward_lead_from_run_to_run(
         expect(page).to_have_url(f"{address}/?run={second.id}")
 
 
+def test_the_example_that_was_pressed_last_is_the_one_that_opens(
+    browser: Browser, address: str, world: tuple[Path, list[Run]]
+) -> None:
+    """Law: Of runs that are pressed quicker than they open, the last is shown, and none in between."""
+    first, second = world[1][:2]
+    with arriving(browser, address) as visit:
+        page = visit.page
+        opened_on(page, first)
+        press = "document.querySelector(`#arrival [data-run='${id}']`).click()"
+        pause = "await new Promise((go) => setTimeout(go, 100))"  # while the one before is being opened
+        ids = [second.id, first.id, second.id, first.id]
+        page.evaluate(f"async (ids) => {{ for (const id of ids) {{ {press}; {pause}; }} }}", ids)
+        expect(page).to_have_url(f"{address}/?run={first.id}")
+        opened_on(page, first)
+        expect(page.locator(f'#arrival [data-run="{first.id}"]')).to_have_attribute("aria-pressed", "true")
+        page.go_back()
+        opened_on(page, first)  # the page as it opened: what was passed over has no place of its own
+        expect(page).to_have_url(f"{address}/")
+
+
 def test_a_picture_that_was_not_asked_about_leaves_no_place_to_go_back_to(open_page: Open) -> None:
     visit = open_page()
     answers = [ask(visit, prompt) for prompt in ("a cat on a table", "a dog on the beach")]
