@@ -113,7 +113,8 @@ def unions(evidence: Evidence) -> Written | None:
         head = f"K = {k}" if k else "Every scene with an object of a target"
         draws = len(series.chance(k))
         size = ", ".join(dict.fromkeys(str(line.left_out) for line in here))
-        parts.append(f"### {head}: {size} images left out, {draws} random unions\n\n{_union_table(named)}")
+        told = _union_table(named) if named else "Nothing but random unions of this size was trained yet.\n"
+        parts.append(f"### {head}: {size} images left out, {draws} random unions\n\n{told}")
         if k and named:
             marks = [
                 (x.method, [Mark(e.value, e.interval) for e in (x.targets["loss"], x.controls["loss"])])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,14 @@ from evaluation.markdown import table
 from evaluation.retraining.charts import Line, line_chart
 from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.panel import TARGET
-from evaluation.retraining.plans import CHANCE
+from evaluation.retraining.plans import CHANCE, ORACLE
 from evaluation.retraining.written import FOLDER, Written
 
 WORDS = """\
 One picture at a time: its first K images are left out, and its loss is held against that under the \
-reference. *The other targets*: the mean rise of theirs at the largest K, where nothing was chosen for \
-them. *chance*: as many random images. Each figure is of one training.
+reference. In brackets the other targets' rise in the same training, mean and standard deviation: what \
+luck makes of a picture for which nothing was chosen. *chance*: as many random images. Each cell is of one \
+training.
 """
 
 
@@ -28,16 +29,23 @@ class Curve:
 
     Attributes:
         rises: of the picture itself, by K.
-        others: the mean of the other targets', by K.
+        others: mean and standard deviation of the other targets' rises, by K; of one target, 0.
     """
 
     method: str
     rises: Mapping[int, float]
-    others: Mapping[int, float]
+    others: Mapping[int, tuple[float, float]]
 
     @property
     def last(self) -> int:
         return max(self.rises)
+
+    def cell(self, k: int) -> str:
+        """What is said of one K; nothing where it was not measured."""
+        if k not in self.rises:
+            return ""
+        mean, spread = self.others[k]
+        return f"{self.rises[k]:+.1%} ({mean:+.1%} ± {spread:.1%})"
 
 
 def curves_of(series: Series, picture: str) -> list[Curve]:
@@ -48,12 +56,13 @@ def curves_of(series: Series, picture: str) -> list[Curve]:
     curves = []
     for method in map(str, series.values("method", "single")):
         chosen_for = None if method == CHANCE else picture
-        rises, others = dict[int, float](), dict[int, float]()
+        rises, others = dict[int, float](), dict[int, tuple[float, float]]()
         for k in sorted(int(k) for k in series.values("k", "single")):
             found = series.select(kind="single", method=method, k=k, picture=chosen_for)
             if found and series.has_references(found):
                 mean = np.stack([series.rises(each) for each in found]).mean(axis=0)
-                rises[k], others[k] = float(mean[row]), float(mean[rest].mean())
+                spread = float(mean[rest].std(ddof=1)) if len(rest) > 1 else 0.0
+                rises[k], others[k] = float(mean[row]), (float(mean[rest].mean()), spread)
         if rises:
             curves.append(Curve(method, rises, others))
     return sorted(curves, key=lambda curve: (curve.method == CHANCE, -curve.rises[curve.last]))
@@ -68,30 +77,43 @@ def singles(evidence: Evidence) -> Written | None:
     if not curves_by:
         return None
     prompts = {each.name: each.prompt for each in series.panel.pictures}
-    parts, charts, furthest = [WORDS], {}, 0
+    parts, charts = [WORDS], {}
     for picture, curves in curves_by.items():
         ks = sorted({k for curve in curves for k in curve.rises})
-        furthest = max(furthest, *ks)
-        rows = [
-            (
-                f"`{curve.method}`" if curve.method != CHANCE else f"*{CHANCE}*",
-                *(f"{curve.rises[k]:+.1%}" if k in curve.rises else "" for k in ks),
-                f"{curve.others[curve.last]:+.1%}",
-            )
-            for curve in curves
-        ]
-        header = ("without the first", *(f"{k}" for k in ks), "the other targets")
+        rows = [(_named(curve.method), *map(curve.cell, ks)) for curve in curves]
+        header = ("without the first", *map(str, ks))
         lines = [Line(curve.method, [(0, 0.0), *curve.rises.items()]) for curve in curves]
         name = f"single-{picture}.svg"
         charts[name] = line_chart(lines, "images left out", "rise of the picture's loss")
         chart = f"![Loss of {picture} against K]({FOLDER}/{name})"
         parts.append(f"`{picture}`, *{prompts[picture]}*:\n\n{table(header, rows)}\n{chart}\n")
-    plural = "picture was" if len(curves_by) == 1 else "pictures were"
-    plainly = f"{len(curves_by)} {plural} retrained for alone, without up to {furthest} images."
-    last = [{each.method: each.rises[each.last] for each in curves} for curves in curves_by.values()]
-    if all({DEFAULT, CHANCE} <= found.keys() for found in last):
-        named, random = (float(np.mean([found[name] for found in last])) for name in (DEFAULT, CHANCE))
-        plainly += (
-            f" The loss rises by {named:+.1%} without what `{DEFAULT}` names, by {random:+.1%} by chance."
-        )
-    return Written("\n".join(parts), plainly, charts)
+    return Written("\n".join(parts), _plainly(list(curves_by.values())), charts)
+
+
+def _named(method: str) -> str:
+    return f"*{method}*" if method in (CHANCE, ORACLE) else f"`{method}`"
+
+
+def _plainly(pictures: Sequence[Sequence[Curve]]) -> str:
+    """The largest K that the default and chance were both measured at, of every picture."""
+    plural = "picture was" if len(pictures) == 1 else "pictures were"
+    said = f"{len(pictures)} {plural} retrained for alone."
+    found = [{curve.method: curve for curve in curves} for curves in pictures]
+    if not all({DEFAULT, CHANCE} <= by.keys() for by in found):
+        return said
+    shared = set.intersection(*(set(by[name].rises) for by in found for name in (DEFAULT, CHANCE)))
+    if not shared:
+        return said
+    k = max(shared)
+    named, random = (_at([by[name] for by in found], k) for name in (DEFAULT, CHANCE))
+    return (
+        f"{said} Without the first {k} images of `{DEFAULT}` the loss rises by {named[0]:+.1%}, that of "
+        f"the other targets by {named[1]:+.1%}; without {k} random images by {random[0]:+.1%} and "
+        f"{random[1]:+.1%}."
+    )
+
+
+def _at(curves: Sequence[Curve], k: int) -> tuple[float, float]:
+    """The mean rise at K over pictures: of the picture itself, and of the other targets."""
+    own, others = [curve.rises[k] for curve in curves], [curve.others[k][0] for curve in curves]
+    return float(np.mean(own)), float(np.mean(others))

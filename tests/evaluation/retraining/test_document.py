@@ -23,6 +23,7 @@ from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import FORMAT, Record
 from evaluation.retraining.sections import SECTIONS
+from evaluation.retraining.singles import curves_of
 from tests.worlds import ROOT
 
 IMAGES = 96
@@ -112,6 +113,16 @@ def test_all_sections_are_written_of_what_is_recorded(evidence: Evidence) -> Non
     ]
     assert best.startswith("| `knowing` | 0.9")
     assert worst.startswith("| `guessing` | 0.1")
+
+
+def test_a_single_picture_loses_more_than_the_others_without_what_it_came_from(evidence: Evidence) -> None:
+    """Law: Without the images that a picture came from its loss rises more than by luck or by chance."""
+    series = evidence.main
+    assert series is not None
+    for picture in ("target-00", "target-01"):
+        by = {curve.method: curve for curve in curves_of(series, picture)}
+        beyond = {method: curve.rises[3] - curve.others[3][0] for method, curve in by.items()}
+        assert beyond["knowing"] > 2 * max(abs(beyond["guessing"]), abs(beyond["chance"])), beyond
 
 
 def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
