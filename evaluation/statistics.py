@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.stats import ConstantInputWarning, bootstrap, mannwhitneyu, spearmanr
 
@@ -99,6 +99,22 @@ def mean_interval(
     return bootstrap_interval(column, lambda means: means[:, 0], resamples, seed=seed)
 
 
+def grouped_interval(
+    values: Float[ndarray, " values"],
+    groups: Int[ndarray, " values"],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bootstrap interval of a mean over values of which those of one group belong together.
+
+    Groups are resampled, with all that they have: two questions about one picture are not two pictures.
+    """
+    _, place = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(place, np.asarray(values, dtype=np.float64)), np.bincount(place)
+    columns = np.stack([sums, counts], axis=1)
+    return bootstrap_interval(columns, lambda means: means[:, 0] / means[:, 1], resamples, seed=seed)
+
+
 def ratio_interval(
     values: Float[ndarray, " prompts"],
     bases: Float[ndarray, " prompts"],
@@ -108,6 +124,24 @@ def ratio_interval(
     """Bootstrap interval of mean(values) / mean(bases), resampled together."""
     columns = np.stack([values, bases], axis=1)
     return bootstrap_interval(columns, lambda means: means[:, 0] / means[:, 1], resamples, seed=seed)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values of several tests, corrected by Holm (1979): those below a level hold at it together."""
+    order = np.argsort(p_values, kind="stable")
+    steps = (len(p_values) - np.arange(len(p_values))) * np.asarray(p_values, dtype=np.float64)[order]
+    found = np.empty(len(p_values))
+    found[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    return [float(p) for p in found]
+
+
+def two_sided(resampled: Float[ndarray, " resamples"]) -> float:
+    """How often resampled values are on the other side of zero, twice, as a bootstrap's p value.
+
+    Never below what so many of them can tell.
+    """
+    beyond = min(int((resampled <= 0).sum()), int((resampled >= 0).sum())) + 1
+    return min(1.0, 2 * beyond / (len(resampled) + 1))
 
 
 def spearman(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:

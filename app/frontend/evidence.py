@@ -17,13 +17,19 @@ def evidence_in_words(found: Evidence | None, name: str) -> str:
     if found is None or measured is None or measured.removal is None:
         return NOT_MEASURED
     words = (
-        f"By retraining ({found.recipe}): without the first {found.k} images that it names for each of "
-        f"{found.targets} pictures, the model's loss on them rises by {_percent(measured.removal)} beyond "
-        "chance"
+        f"By retraining a reference of the same images ({found.recipe}): without the first {found.k} that "
+        f"it names for each of {found.targets} pictures, the loss on them rises by "
+        f"{_percent(measured.removal)} beyond chance"
     )
     if measured.share is not None:
-        words += f"; {max(measured.share.value, 0.0):.0%} of what images of the same objects do"
-    return f"{words}.{_of_boxes(measured.boxed)}"
+        words += f"; {_whole(measured.share)} of what images of the same objects do"
+    return f"{words}.{_of_boxes(measured.boxed)}{_of_this_model(found.k, measured.same)}"
+
+
+def _of_this_model(k: int, same: float | None) -> str:
+    if same is None:
+        return ""
+    return f" Of the first {k} that it names under that reference, the full model shares {same:.0%}."
 
 
 def _of_boxes(boxed: Estimate | None) -> str:
@@ -36,6 +42,11 @@ def _of_boxes(boxed: Estimate | None) -> str:
         f" Without what it names for an object's box, the loss inside it rises by {points} more than "
         "inside the box of the object beside it."
     )
+
+
+def _whole(estimate: Estimate) -> str:
+    value, low, high = (max(share, 0.0) for share in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.0%} ({low:.0%} to {high:.0%})"
 
 
 def _percent(estimate: Estimate) -> str:

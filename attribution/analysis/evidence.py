@@ -41,6 +41,8 @@ class MethodEvidence:
         controls: the rise of the controls' loss, which should not change.
         boxed: how much more the loss rises inside the box that was asked about than inside the other one.
         lds: the linear datamodeling score.
+        same: of the first images that it names under the reference, the share that it names under the
+            workspace's model too.
     """
 
     removal: Estimate | None = None
@@ -48,6 +50,7 @@ class MethodEvidence:
     controls: Estimate | None = None
     boxed: Estimate | None = None
     lds: Estimate | None = None
+    same: float | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -57,7 +60,7 @@ class Evidence:
     Attributes:
         training_set: its fingerprint.
         models: fingerprints of the models whose answers were tested.
-        recipe: by which models were trained without the images.
+        recipe: by which a reference was trained, and models without the images.
         targets, k: so many pictures, and images that were left out for each.
     """
 

@@ -11,20 +11,21 @@ from attribution.encoders.tuned import HeadDescription
 from attribution.methods.base import DEFAULT
 from evaluation.customised.asking import BASE, OWN, PLAIN, SHARED
 from evaluation.customised.measures import (
+    ENOUGH,
     Compared,
     K,
     Ranks,
     among_all,
     among_trained,
+    ends,
     first_rank,
     random_recall,
     recall,
 )
 from evaluation.customised.records import ConceptRecord
 from evaluation.markdown import interval, table
-from evaluation.statistics import average_precision, mean_interval
+from evaluation.statistics import average_precision
 
-HEADER = ("method", f"recall@{K}", "95%", "mAP", "95%", "median rank of the first", "seconds")
 AMONG: dict[str, Ranks] = {
     "among what the model was trained on": among_trained,
     "with other concepts' exemplars as foils": among_all,
@@ -37,12 +38,12 @@ picture was made with that word in surroundings that no exemplar shows. Which tr
 method name? The right answer is known: the exemplars. They are ranked among scenes of the world, which \
 the model was trained on too; and again with every other concept's exemplars as foils, which this model \
 has never seen ({candidates} images then). Only the concept's own exemplars have the new word in their \
-captions, so `bm25`, which reads captions alone, cannot fail; where all exemplars share it, it says so.
+captions, so `bm25`, which reads captions alone, cannot fail.
 
 Written by `python -m evaluation customised` from the records in `docs/evaluation/customised`; intervals \
-are over concepts, seconds of a machine that did other things too. By chance recall@{k} would be \
-{chance:.3f}. What a paper reports of its own benchmark, which was not run here: Concept-TRAK's recall@10 \
-is .955 on AbC's models.
+are over concepts, of fewer than {enough} their range; seconds of a machine that did other things too. By \
+chance recall@{k} would be {chance:.3f}. What a paper reports of its own benchmark, which was not run \
+here: Concept-TRAK's recall@10 is .955 on AbC's models.
 
 """
 # Asked when the default stood, and everything that is to be chosen about it: nothing was chosen on them.
@@ -82,7 +83,7 @@ def document(records: Sequence[ConceptRecord], heads: Mapping[str, HeadDescripti
         heads: that the base's workspace has, by the name of their method.
     """
     candidates = records[0].candidates
-    text = WORDS.format(candidates=candidates, k=K, chance=random_recall(candidates))
+    text = WORDS.format(enough=ENOUGH, candidates=candidates, k=K, chance=random_recall(candidates))
     learnt = Counter(each.way for each in records if any(picture.learnt for picture in each.pictures))
     for way in sorted({each.way for each in records}, key=lambda way: (-learnt[way], way)):
         of_way = [each for each in records if each.way == way and each.captions == PLAIN]
@@ -175,11 +176,18 @@ def _methods(found: Compared, ranks: Ranks) -> str:
         cells = [f"`{name}`"]
         for measure in (recall, average_precision):
             values = found.values(name, measure, ranks)
-            cells += [f"{values.mean():.3f}", interval(mean_interval(values))]
+            cells += [f"{values.mean():.3f}", interval(ends(values))]
         rows.append(
             (*cells, f"{np.median(found.values(name, first_rank, ranks)):g}", _seconds(found, name))
         )
-    return table(HEADER, rows)
+    between = _between(len(found.records))
+    header = ("method", f"recall@{K}", between, "mAP", between, "median rank of the first", "seconds")
+    return table(header, rows)
+
+
+def _between(concepts: int) -> str:
+    """What `ends` are of."""
+    return "95%" if concepts >= ENOUGH else "range"
 
 
 def _seconds(found: Compared, name: str) -> str:
@@ -197,11 +205,12 @@ def _leads(found: Compared, ranks: Ranks) -> str:
             continue
         cells = [f"`{name}`"]
         for measure in (recall, average_precision):
-            lead, ends = found.lead(DEFAULT, name, measure, ranks)
-            cells += [f"{lead:+.3f}", interval(ends)]
+            lead, apart = found.lead(DEFAULT, name, measure, ranks)
+            cells += [f"{lead:+.3f}", interval(apart)]
         rows.append(tuple(cells))
     words = f"How far `{DEFAULT}` is ahead, concept by concept:\n\n"
-    return f"{words}{table(('of', f'recall@{K}', '95%', 'mAP', '95%'), rows)}\n"
+    between = _between(len(found.records))
+    return f"{words}{table(('of', f'recall@{K}', between, 'mAP', between), rows)}\n"
 
 
 def _by_exemplars(found: Compared) -> str:
@@ -232,13 +241,13 @@ def _curvatures(records: Sequence[ConceptRecord]) -> str:
     text = (
         f"### The Fisher information of the base, or the customised model's own ({len(own)} concepts)\n\n"
     )
-    header = ("method", "mAP, of the base", "mAP, its own", "own ahead by", "95%")
+    header = ("method", "mAP, of the base", "mAP, its own", "own ahead by", _between(len(own)))
     for title, ranks in AMONG.items():
         rows = []
         for name in shared:
             base, other = (sides[side].values(name, average_precision, ranks) for side in (BASE, OWN))
             apart = other - base
             means = (f"{base.mean():.3f}", f"{other.mean():.3f}", f"{apart.mean():+.3f}")
-            rows.append((f"`{name}`", *means, interval(mean_interval(apart))))
+            rows.append((f"`{name}`", *means, interval(ends(apart))))
         text += f"{title.capitalize()}:\n\n{table(header, rows)}\n"
     return text

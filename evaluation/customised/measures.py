@@ -13,6 +13,7 @@ from evaluation.customised.records import Answer, ConceptRecord
 from evaluation.statistics import mean_interval
 
 K = 10
+ENOUGH = 6  # concepts for an interval
 
 
 def recall(ranks: Sequence[int], k: int = K) -> float:
@@ -76,9 +77,18 @@ class Compared:
     def lead(
         self, method: str, other: str, measure: Measure, ranks: Ranks = among_all
     ) -> tuple[float, tuple[float, float]]:
-        """How far one is ahead of another, and the interval over concepts, which both share."""
+        """How far one is ahead of another, and `ends` over concepts, which both share."""
         apart = self.values(method, measure, ranks) - self.values(other, measure, ranks)
-        return float(apart.mean()), mean_interval(apart)
+        return float(apart.mean()), ends(apart)
+
+
+def ends(values: Float[ndarray, " concepts"]) -> tuple[float, float]:
+    """The 95% interval of a mean over concepts; of fewer than `ENOUGH`, between which values they lie.
+
+    A bootstrap of two values can say nothing but these two, and calls it 95%.
+    """
+    few = len(values) < ENOUGH
+    return (float(values.min()), float(values.max())) if few else mean_interval(values)
 
 
 def answered(record: ConceptRecord) -> list[str]:

@@ -27,8 +27,9 @@ from attribution.models.base import open_model
 from attribution.workspace.root_manifest import record
 from attribution.workspace.workspace import Workspace
 from evaluation.files import write_whole
+from evaluation.reports import update_block
 from evaluation.retraining.attributions import ask, read_all
-from evaluation.retraining.document import write_evidence
+from evaluation.retraining.document import in_plain_words, write_evidence
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
@@ -154,6 +155,9 @@ def report(given: argparse.Namespace) -> None:
     evidence = Evidence(given.folder)
     write_evidence(evidence, given.out)
     _tell(str(given.out))
+    if given.into:
+        update_block(given.into, "evidence", in_plain_words(evidence))
+        _tell(str(given.into))
     found = quoted(evidence) if given.quote else None
     if found is not None:
         path = given.quote / FILE

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from attribution.methods.base import Cost, methods
 from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.effects import Interval
 from evaluation.retraining.evidence import Measured, Series
@@ -92,12 +93,19 @@ def _lost(
 
 @dataclass(frozen=True)
 class AgreementLine:
-    """How far a method says the same under two workspaces; means over the panel's pictures."""
+    """How far a method says the same under two workspaces; means over the panel's pictures.
+
+    Attributes:
+        images: how many were scored under both, of which the rank correlation is.
+        reads_model: whether it reads the diffusion model; what does not says the same under any.
+    """
 
     method: str
     spearman: float
     interval: Interval
     recall: float
+    images: float
+    reads_model: bool
 
 
 def agreement_lines(
@@ -112,5 +120,15 @@ def agreement_lines(
             continue
         agree = np.array([spearman(a.of(key), b.of(key)) for key in keys])
         first = [recall_at(RECALLED, a.ranking(key).tolist(), b.ranking(key).tolist()) for key in keys]
-        lines.append(AgreementLine(name, float(agree.mean()), mean_interval(agree), float(np.mean(first))))
+        both = [int((np.isfinite(a.of(key)) & np.isfinite(b.of(key))).sum()) for key in keys]
+        lines.append(
+            AgreementLine(
+                name,
+                float(agree.mean()),
+                mean_interval(agree),
+                float(np.mean(first)),
+                float(np.mean(both)),
+                name not in methods() or methods()[name].cost > Cost.LOOKUP,
+            )
+        )
     return sorted(lines, key=lambda line: -line.spearman)

@@ -30,6 +30,14 @@ def evidence_document(evidence: Evidence) -> tuple[str, dict[str, str]]:
     return text, {name: chart for _, found in written for name, chart in found.charts.items()}
 
 
+def in_plain_words(evidence: Evidence) -> str:
+    """What the evidence says, a line a question, to stand in another document."""
+    written = [(section, section.write(evidence)) for section in SECTIONS]
+    return "\n".join(
+        f"- **{section.title}** {found.plainly if found else NOT_YET}" for section, found in written
+    )
+
+
 def write_evidence(evidence: Evidence, document: Path) -> None:
     """Write the document, and its charts beside the records."""
     text, charts = evidence_document(evidence)

@@ -12,8 +12,7 @@ from numpy import ndarray
 from evaluation.retraining.evidence import Measured, Series, recognised
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import ORACLE
-from evaluation.retraining.records import Record, cpu_minutes
-from evaluation.statistics import ratio_interval
+from evaluation.retraining.records import Record
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -80,13 +79,29 @@ def _resampled(
     trained: Trained, some: Int[ndarray, "resamples pictures"], rng: np.random.Generator
 ) -> Float[ndarray, " resamples"]:
     """The mean rise beyond chance over some pictures, with luck and draws taken at random."""
-    removal, chance, luck = trained.removal, trained.chance, trained.luck
-    draws, resamples = len(chance), len(some)
-    which, lucky = rng.integers(draws, size=(resamples, draws)), rng.integers(draws, size=resamples)
-    expected = chance[which[:, :, None], some[:, None, :]].mean(axis=(1, 2))
-    found: Float[ndarray, " resamples"] = (removal[some] + luck[lucky[:, None], some]).mean(
+    draws = len(trained.chance)
+    which, lucky = rng.integers(draws, size=(len(some), draws)), rng.integers(draws, size=len(some))
+    found: Float[ndarray, " resamples"] = _once_more(trained, some, lucky) - _expected(trained, some, which)
+    return found
+
+
+def _once_more(
+    trained: Trained, some: Int[ndarray, "resamples pictures"], lucky: Int[ndarray, " resamples"]
+) -> Float[ndarray, " resamples"]:
+    """The removal's mean rise over some pictures, as another training of it might have had it."""
+    found: Float[ndarray, " resamples"] = (trained.removal[some] + trained.luck[lucky[:, None], some]).mean(
         axis=1
-    ) - expected
+    )
+    return found
+
+
+def _expected(
+    trained: Trained, some: Int[ndarray, "resamples pictures"], which: Int[ndarray, "resamples draws"]
+) -> Float[ndarray, " resamples"]:
+    """The mean rise of some random removals over some pictures."""
+    found: Float[ndarray, " resamples"] = trained.chance[which[:, :, None], some[:, None, :]].mean(
+        axis=(1, 2)
+    )
     return found
 
 
@@ -169,8 +184,8 @@ class UnionLine:
     Attributes:
         trainings: seeds that it was trained from.
         recognised: the share of the targets' objects that the judge names in the pictures made again.
-        share: of the oracle's effect on the targets' loss, and its interval over targets; None where the
-            oracle has none.
+        share: of the oracle's effect on the targets' loss, and its interval as `share_of` has it; None of
+            the oracle itself, and where it has no effect.
     """
 
     method: str
@@ -203,14 +218,39 @@ def removals_of(series: Series, method: str, k: int) -> dict[int, Measured]:
 def _share(series: Series, removals: Mapping[int, Measured], k: int) -> tuple[float, Interval] | None:
     """Of the oracle's effect, from the seeds that both were trained from."""
     oracles = removals_of(series, ORACLE, k)
-    both = [seed for seed in removals if seed in oracles]
+    both = [seed for seed in removals if seed in oracles and removals[seed] != oracles[seed]]
     if not both:
         return None
     found, most = (
-        np.mean([each.beyond for each in trained(series, {s: some[s] for s in both}, TARGET)], axis=0)
-        for some in (removals, oracles)
+        trained(series, {seed: some[seed] for seed in both}, TARGET) for some in (removals, oracles)
     )
-    return None if most.mean() <= 0 else (float(found.mean() / most.mean()), ratio_interval(found, most))
+    return share_of(found, most)
+
+
+def share_of(
+    found: Sequence[Trained], most: Sequence[Trained], seed: int = 0
+) -> tuple[float, Interval] | None:
+    """A removal's effect over another one's, each the mean over the seeds that both were trained from.
+
+    The interval (95%) resamples pictures and each seed's random draws, the same for both, and adds luck to
+    each by itself, as `beyond_chance` does. None where the other one has no effect, or a seed has fewer
+    than two draws.
+    """
+    pairs = list(zip(found, most, strict=True))
+    own, others = (float(np.mean([each.beyond.mean() for each in some])) for some in (found, most))
+    if others <= 0 or any(len(each.chance) < 2 for each in found):
+        return None
+    rng = np.random.default_rng(seed)
+    pictures = len(found[0].removal)
+    some = rng.integers(pictures, size=(RESAMPLES, pictures))
+    resampled = []
+    for pair in pairs:
+        draws = len(pair[0].chance)
+        expected = _expected(pair[0], some, rng.integers(draws, size=(RESAMPLES, draws)))
+        lucky = rng.integers(draws, size=(2, RESAMPLES))
+        resampled.append([_once_more(each, some, lucky[n]) - expected for n, each in enumerate(pair)])
+    above, below = np.mean(resampled, axis=0)
+    return own / others, interval_of(above / below)
 
 
 def _line(series: Series, removals: Mapping[int, Measured]) -> UnionLine:
@@ -225,57 +265,3 @@ def _line(series: Series, removals: Mapping[int, Measured]) -> UnionLine:
         method, k, job.left_out.count, len(removals), targets, controls,
         recognised(records, series.panel, rows), _share(series, removals, k),
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PilotLine:
-    """How much signal a recipe gives: the oracle's effect on so many targets over luck's spread.
-
-    Attributes:
-        luck: standard deviation, between random removals, of the mean over the targets.
-        efficiency: signal squared (with its sign) a minute of processor time: as repeated trainings add up.
-    """
-
-    recipe: str
-    k: int
-    targets: int
-    outcome: str
-    effect: float
-    luck: float
-    signal: float
-    minutes: float | None
-    efficiency: float | None
-
-
-def pilot_lines(series: Series, counts: Sequence[int] = (2, 4, 8)) -> list[PilotLine]:
-    """The signal of each K, number of targets and outcome that was measured."""
-    lines = []
-    minutes = cpu_minutes([record for _, record in series.jobs])
-    for k in series.values("k", "union"):
-        chance, oracle = series.chance(int(k)), series.select(0, kind="union", method=ORACLE, k=k)
-        if len(chance) < 2 or not oracle or 0 not in series.references:
-            continue
-        for name, of in OUTCOMES.items():
-            found, draws = of(series, oracle[0]), [of(series, each) for each in chance]
-            known = [each for each in draws if each is not None]
-            if found is None or len(known) < 2:
-                continue
-            for count in (n for n in counts if n <= len(series.panel.rows(TARGET))):
-                rows = series.panel.rows(TARGET)[:count]
-                means = np.array([each[rows].mean() for each in known])
-                value, luck = float(found[rows].mean() - means.mean()), float(means.std(ddof=1))
-                if luck == 0:
-                    continue  # nothing that can be divided by
-                signal = value / luck
-                per_minute = signal * abs(signal) / minutes if minutes else None
-                lines.append(
-                    PilotLine(series.recipe, int(k), count, name, value, luck, signal, minutes, per_minute)
-                )
-    return lines
-
-
-def seed_spread(series: Series) -> float | None:
-    """How far the targets' mean loss differs between references: its relative standard deviation."""
-    rows = series.panel.rows(TARGET)
-    means = [record.mean_losses()[rows].mean() for record in series.references.values()]
-    return float(np.std(means, ddof=1) / np.mean(means)) if len(means) > 1 else None

@@ -15,9 +15,10 @@ from numpy import ndarray
 from scipy.stats import rankdata
 
 from evaluation.retraining.attributions import Attributions
-from evaluation.retraining.effects import Interval, interval_of
+from evaluation.retraining.effects import LEVEL, Interval, interval_of
 from evaluation.retraining.evidence import Measured, Series
 from evaluation.retraining.records import Record, stacked
+from evaluation.statistics import holm, two_sided
 
 RESAMPLES = 1_000
 FEWEST = 5  # models, for anything to be said
@@ -54,6 +55,7 @@ class LdsLine:
             to all pictures alike is no picture's own, and sums of any scores share it.
         behind: the interval of how far it is behind the best, on the same pictures and models; None for the
             best.
+        p: that it is not behind, two-sided, corrected by Holm for all methods; None for the best.
         models: that it was measured on.
     """
 
@@ -62,8 +64,14 @@ class LdsLine:
     interval: Interval
     own: float
     behind: Interval | None
+    p: float | None
     pictures: int
     models: int
+
+    @property
+    def clearly_behind(self) -> bool:
+        """For all that were compared with the best at once."""
+        return self.p is not None and self.p < 1 - LEVEL
 
 
 def rank_correlations(
@@ -124,11 +132,13 @@ def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLi
         )
         draws[name] = resampled(scores, left_out, losses)
         interval = interval_of(draws[name])
-        lines.append(LdsLine(name, value, interval, own, None, len(keys), len(models)))
+        lines.append(LdsLine(name, value, interval, own, None, None, len(keys), len(models)))
     lines.sort(key=lambda line: -line.score)
-    return [
-        replace(line, behind=interval_of(draws[lines[0].method] - draws[line.method])) if k else line
-        for k, line in enumerate(lines)
+    behind = [draws[lines[0].method] - draws[line.method] for line in lines[1:]]
+    corrected = holm([two_sided(each) for each in behind])
+    return lines[:1] + [
+        replace(line, behind=interval_of(each), p=p)
+        for line, each, p in zip(lines[1:], behind, corrected, strict=True)
     ]
 
 

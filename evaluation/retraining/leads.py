@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from attribution.methods.base import DEFAULT
 from evaluation.retraining.effects import (
+    LEVEL,
     RESAMPLES,
     Interval,
     Trained,
@@ -19,6 +20,7 @@ from evaluation.retraining.effects import (
 from evaluation.retraining.evidence import Series
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.statistics import holm, two_sided
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Lead:
     Attributes:
         seeds: that both were trained from.
         interval: see `lead_of`; None where a seed has fewer than two random removals.
+        p: that there is no lead, two-sided, corrected by Holm for all methods of that K; None as before.
     """
 
     method: str
@@ -35,6 +38,12 @@ class Lead:
     seeds: int
     value: float
     interval: Interval | None
+    p: float | None
+
+    @property
+    def clear(self) -> bool:
+        """Whether the default is ahead, for all that were compared at once."""
+        return self.value > 0 and self.p is not None and self.p < 1 - LEVEL
 
 
 def leads(series: Series, k: int) -> list[Lead]:
@@ -51,13 +60,15 @@ def leads(series: Series, k: int) -> list[Lead]:
                 trained(series, {seed: some[seed] for seed in both}, TARGET) for some in (first, others)
             )
             found.append(Lead(str(method), k, len(both), *lead_of(mine, theirs)))
+    corrected = iter(holm([lead.p for lead in found if lead.p is not None]))
+    found = [replace(lead, p=next(corrected)) if lead.p is not None else lead for lead in found]
     return sorted(found, key=lambda lead: -lead.value)
 
 
 def lead_of(
     first: Sequence[Trained], others: Sequence[Trained], seed: int = 0
-) -> tuple[float, Interval | None]:
-    """The mean over seeds and pictures of what one removal raises the loss more than another.
+) -> tuple[float, Interval | None, float | None]:
+    """The mean over seeds and pictures of what one removal raises the loss more than another; its p value.
 
     The interval (95%) resamples pictures, the same for both and for all seeds; and, since each removal was
     trained once a seed, adds to each the deviation of a random draw from the draws' mean, by itself: what
@@ -66,7 +77,7 @@ def lead_of(
     pairs = list(zip(first, others, strict=True))
     value = float(np.mean([(one.removal - other.removal).mean() for one, other in pairs]))
     if not pairs or any(len(one.chance) < 2 for one, _ in pairs):
-        return value, None
+        return value, None, None
     rng = np.random.default_rng(seed)
     pictures = len(pairs[0][0].removal)
     some = rng.integers(pictures, size=(RESAMPLES, pictures))
@@ -75,4 +86,5 @@ def lead_of(
         luck, lucky = one.luck, rng.integers(len(one.chance), size=(2, RESAMPLES, 1))
         apart = (one.removal - other.removal)[some] + luck[lucky[0], some] - luck[lucky[1], some]
         resampled.append(apart.mean(axis=1))
-    return value, interval_of(np.mean(resampled, axis=0))
+    found = np.mean(resampled, axis=0)
+    return value, interval_of(found), two_sided(found)

@@ -10,6 +10,7 @@ import numpy as np
 
 from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.analysis.verdict import bears_out
+from evaluation.retraining.effects import removals_of
 from evaluation.retraining.evidence import Series
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE
@@ -33,9 +34,9 @@ class Answer:
     """What one method names for one target, held against a picture: that target, or an unrelated one.
 
     Attributes:
-        effect: of retraining without the union of the method's answers, on the picture's loss, beyond the
-            mean of the random unions.
-        depends: whether it is above every random union's.
+        effect: of retraining without the union of the method's answers for all targets, on the picture's
+            loss, beyond the mean of the random unions; the mean over the seeds that it was trained from.
+        depends: whether it is above every random union's, from each of these seeds.
         own, controls: what unlearning what was named showed of the picture, and unlearning random sets.
     """
 
@@ -59,7 +60,8 @@ class ProofLine:
     Attributes:
         answers: how many were tested.
         borne_out: the share that the test calls so.
-        agreed: of those, the share that retraining agrees with; None where there is none.
+        agreed: of those, the share that retraining bears out too; None where there is none.
+        otherwise: of the others, the share that retraining bears out; None where there is none.
         correlation: Spearman of the figure with the effect, the mean over targets of that over methods.
         unrelated: how often a set was held against a picture that it was not named for.
         false: the share of those that the test calls borne out.
@@ -71,6 +73,7 @@ class ProofLine:
     answers: int
     borne_out: float
     agreed: float | None
+    otherwise: float | None
     correlation: float
     unrelated: int
     false: float | None
@@ -82,22 +85,25 @@ def answers_of(series: Series, proofs: Mapping[str, Proof]) -> list[Answer]:
     chance = proofs.get(CHANCE)
     if chance is None:
         return []
-    unions = series.chance(chance.k)
-    if not unions or any(job.seed not in series.references for job, _ in unions):
-        return []
-    random = np.stack([series.rises(each) for each in unions])
     answers = []
     for name, proof in proofs.items():
-        removal = series.select(0, kind="union", method=name, k=chance.k)
-        if name == CHANCE or proof.k != chance.k or not removal:
+        removals = removals_of(series, name, chance.k)
+        if name == CHANCE or proof.k != chance.k or not removals:
             continue
-        rises = series.rises(removal[0])
+        random = [
+            np.stack([series.rises(each) for each in series.chance(chance.k, seed=seed)])
+            for seed in removals
+        ]
+        rises = [series.rises(each) for each in removals.values()]
+        effects = np.mean(
+            [own - some.mean(axis=0) for own, some in zip(rises, random, strict=True)], axis=0
+        )
+        depend = np.all([own > some.max(axis=0) for own, some in zip(rises, random, strict=True)], axis=0)
         row_of = {series.panel.pictures[k].name: k for role in ROLES for k in series.panel.rows(role)}
         for own in (*proof.shown, *proof.unrelated):
             row = row_of[own.picture]
             controls = tuple(x for x in (*chance.shown, *chance.unrelated) if x.picture == own.picture)
-            effect, depends = rises[row] - random[:, row].mean(), rises[row] > random[:, row].max()
-            answers.append(Answer(name, float(effect), bool(depends), own, controls))
+            answers.append(Answer(name, float(effects[row]), bool(depend[row]), own, controls))
     return answers
 
 
@@ -124,6 +130,7 @@ def _line(name: str, everything: Sequence[Answer]) -> ProofLine:
         answers=len(answers),
         borne_out=float(said.mean()),
         agreed=float(said[depends].sum() / said.sum()) if said.any() else None,
+        otherwise=float((1 - said)[depends].sum() / (1 - said).sum()) if (said < 1).any() else None,
         correlation=_correlation(figure, answers),
         unrelated=len(unrelated),
         false=float(np.mean([_borne_out(figure, each) for each in unrelated])) if unrelated else None,

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.markdown import table
-from evaluation.retraining.effects import Interval, union_lines
+from evaluation.retraining.effects import Interval, removals_of, union_lines
 from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.lds import lds_lines
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 from evaluation.retraining.written import Written
 
 WIDTH = 2 * 1.959964  # of a 95% interval, in standard errors
+NEARLY = 1.25  # times as much, up to which it is said to be about as much
 WORDS = """\
 *Signal*: a figure over its standard error, which is taken from its interval; the median of the methods \
 that all of these protocols were asked about ({methods}). *Signal² a model*: the sum of theirs over all \
-models that the protocol needed, those of chance, the oracle and the reference among them. A model costs \
-the same everywhere.
+models that it took, those of chance and the reference among them. A model costs the same everywhere; the \
+unions are of the 8 targets, the score is of all pictures of the panel. Neither ratio has an interval.
 
 """
 
@@ -41,16 +42,22 @@ class Protocol:
     """A way of testing.
 
     Attributes:
-        models: how many were trained for it in all.
+        shared: how many models were trained for all methods together: references, chance or halves.
+        removals: how many for one method alone, by method; empty where none are.
         figures: by method.
     """
 
     name: str
-    models: int
+    shared: int
+    removals: Mapping[str, int]
     figures: Mapping[str, Figure]
 
+    def models(self, methods: list[str]) -> int:
+        """How many it took for some methods."""
+        return self.shared + sum(self.removals.get(name, 0) for name in methods)
+
     def efficiency(self, methods: list[str]) -> float:
-        return float(sum(self.figures[name].signal ** 2 for name in methods)) / self.models
+        return float(sum(self.figures[name].signal ** 2 for name in methods)) / self.models(methods)
 
 
 def protocols(evidence: Evidence) -> Written | None:
@@ -63,16 +70,17 @@ def protocols(evidence: Evidence) -> Written | None:
         return None
     found = sorted(found, key=lambda each: -each.efficiency(common))
     rows = [
-        (each.name, str(each.models), f"{np.median([each.figures[m].signal for m in common]):.1f}",
+        (each.name, str(each.models(common)), f"{np.median([each.figures[m].signal for m in common]):.1f}",
          f"{each.efficiency(common):.2f}")
         for each in found
     ]  # fmt: skip
     text = WORDS.format(methods=", ".join(f"`{name}`" for name in common))
     text += table(("protocol", "models", "signal", "signal² a model"), rows)
     best, next_best = (each.efficiency(common) for each in found[:2])
+    times = f"{best / next_best:.1f} times" if best / next_best > NEARLY else "about"
     plainly = (
-        f"Of the protocols that were measured, {found[0].name} says most a model: "
-        f"{best / next_best:.1f} times as much as {found[1].name}."
+        f"Of the protocols that were measured, {found[0].name} says {times} as much a model as "
+        f"{found[1].name}."
     )
     return Written(text, plainly)
 
@@ -86,10 +94,13 @@ def _measured(evidence: Evidence, series: Series) -> list[Protocol]:
             for x in lines
             if x.k == k and x.targets["loss"].interval is not None
         }
-        models = len(series.select(kind="union", k=k)) + len(series.comparable(k))
-        found.append(Protocol(f"the union of K = {k}", models, figures))
+        removals = {name: removals_of(series, name, k) for name in figures}
+        seeds = {seed: series.comparable(k)[seed] for each in removals.values() for seed in each}
+        shared = len(seeds) + sum(len(draws) for draws in seeds.values())
+        trainings = {name: len(each) for name, each in removals.items()}
+        found.append(Protocol(f"the union of K = {k}", shared, trainings, figures))
     scored = lds_lines(series, evidence.scores_of_all(series.panel))
     if scored:
         figures = {x.method: Figure(x.score, x.interval) for x in scored}
-        found.append(Protocol("the linear datamodeling score", scored[0].models, figures))
+        found.append(Protocol("the linear datamodeling score", scored[0].models, {}, figures))
     return [each for each in found if each.figures]

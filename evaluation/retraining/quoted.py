@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attribution.analysis.evidence import FORMAT, Estimate, MethodEvidence
 from attribution.analysis.evidence import Evidence as Quoted
-from evaluation.retraining.contrasts import boxed_lines
+from evaluation.retraining.contrasts import agreement_lines, boxed_lines
 from evaluation.retraining.effects import Effect, Interval, union_lines
 from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, Series
 from evaluation.retraining.lds import lds_lines
@@ -15,7 +15,7 @@ from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 def quoted(evidence: Evidence) -> Quoted | None:
     """What the committed records say of each method; None before there are any.
 
-    It is of the reference, and of the model whose answers about the same pictures were compared with it.
+    It is of the reference, and of the shipped model as far as a method names the same images under both.
     """
     series = evidence.main
     if series is None or not series.jobs:
@@ -24,6 +24,15 @@ def quoted(evidence: Evidence) -> Quoted | None:
     removals = {line.method: line for line in union_lines(series) if line.k == k}
     boxed = {line.method: line for line in boxed_lines(series) if line.k == k}
     lds = {line.method: line for line in lds_lines(series, evidence.scores_of_all(series.panel))}
+    agreement = {
+        line.method: line
+        for line in agreement_lines(
+            *(
+                evidence.attributions(name, series.panel)
+                for name in (REFERENCE_WORKSPACE, SHIPPED_WORKSPACE)
+            )
+        )
+    }
     methods = {}
     for name in sorted({*removals, *boxed, *lds} - {CHANCE, ORACLE, ORACLE_ALL}):
         removal, box, datamodel = removals.get(name), boxed.get(name), lds.get(name)
@@ -33,6 +42,7 @@ def quoted(evidence: Evidence) -> Quoted | None:
             controls=_of(removal.controls["loss"]) if removal else None,
             boxed=_estimate(box.contrast, box.interval) if box else None,
             lds=_estimate(datamodel.score, datamodel.interval) if datamodel else None,
+            same=round(agreement[name].recall, 6) if name in agreement else None,
         )
     facts, models = series.panel.facts, {series.panel.facts.model}
     for name in (REFERENCE_WORKSPACE, SHIPPED_WORKSPACE):

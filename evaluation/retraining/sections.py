@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from attribution.methods.base import DEFAULT
 from evaluation.markdown import interval, table
 from evaluation.retraining.charts import Mark, interval_chart
-from evaluation.retraining.contrasts import RECALLED, agreement_lines, boxed_lines
-from evaluation.retraining.effects import Effect, UnionLine, pilot_lines, seed_spread, union_lines
+from evaluation.retraining.contrasts import RECALLED, AgreementLine, agreement_lines, boxed_lines
+from evaluation.retraining.effects import Effect, UnionLine, union_lines
 from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, recognised
 from evaluation.retraining.lds import LdsLine, lds_lines, reliability
 from evaluation.retraining.leads import Lead, leads
-from evaluation.retraining.panel import CONTROL, TARGET
+from evaluation.retraining.panel import TARGET
+from evaluation.retraining.pilot import pilot
 from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
 from evaluation.retraining.proof_section import proofs
-from evaluation.retraining.protocols import protocols
 from evaluation.retraining.singles import singles
 from evaluation.retraining.written import FOLDER, Section, Written
 
-PILOT_WORDS = """\
-*Effect*: of removing the oracle's union (scenes with the targets' objects), less the mean of random \
-unions of the same size; that of the loss is relative. *Luck*: the standard deviation between random \
-unions. *Signal* is their ratio. Minutes are of training, on one thread.
+OWN_PICTURES = """
+The panel's pictures were made by one of the references, for which they are easier than for a model of \
+other luck: a rise over it is partly that, and so rises are held against those of random removals.
+"""
+AGREEMENT = """
+The same pictures asked about under the reference and under the shipped model; methods that read no \
+diffusion model say the same under both:
 
 """
 OWN = """
 *Each picture's own losses*: divided by the model's mean over all pictures, since some halves make a \
-better model than others, which lifts or lowers all pictures and the sums of any scores, even random ones.
+better model than others, which lifts or lowers all pictures and the sums of any scores, even random \
+ones. *p*: that a method is as good as the best, corrected (Holm) for all that are compared with it.
 """
 BOXED = """\
 Each target has two objects, and each is asked about alone, by its box. The images that a method names \
@@ -38,36 +40,6 @@ ones. What counts is how much more the loss rises inside the asked box than insi
 what random images do.
 
 """
-
-
-def pilot(evidence: Evidence) -> Written | None:
-    lines = [line for series in evidence.pilots for line in pilot_lines(series)]
-    if not lines:
-        return protocols(evidence)
-    rows = []
-    for line in sorted(lines, key=lambda line: -(line.efficiency or line.signal)):
-        minutes = "" if line.minutes is None else f"{line.minutes:.1f}"
-        per_minute = "" if line.efficiency is None else f"{line.efficiency:.2f}"
-        rows.append(
-            (line.recipe, line.outcome, str(line.k), str(line.targets), f"{line.effect:+.4f}",
-             f"{line.luck:.4f}", f"{line.signal:.1f}", minutes, per_minute)
-        )  # fmt: skip
-    header = ("recipe", "outcome", "K", "targets", "effect", "luck", "signal", "CPU min", "signal² / min")
-    seen = []
-    for series in evidence.pilots:
-        records = list(series.references.values())
-        every = [*series.panel.rows(TARGET), *series.panel.rows(CONTROL)]
-        share, spread = recognised(records, series.panel, every), seed_spread(series)
-        seen.append(
-            (series.recipe, str(len(records)), "no judge" if share is None else f"{share:.3f}",
-             "" if spread is None else f"{spread:.1%}")
-        )  # fmt: skip
-    best = max(lines, key=lambda line: line.efficiency or line.signal)
-    plainly = (
-        f"Most signal for the time had {best.recipe}: {best.outcome}, K = {best.k}, {best.targets} targets."
-    )
-    judged = table(("recipe", "references", "objects recognised", "seeds' spread of the loss"), seen)
-    return Written(f"{PILOT_WORDS}{table(header, rows)}\n{judged}", plainly)
 
 
 def reference(evidence: Evidence) -> Written | None:
@@ -83,22 +55,36 @@ def reference(evidence: Evidence) -> Written | None:
     every = list(range(len(series.panel.pictures)))
     share = recognised(records, series.panel, every)
     facts.append(("objects recognised by the judge", "not measured" if share is None else f"{share:.3f}"))
-    spread = seed_spread(series)
-    facts.append(
-        ("spread of the targets' mean loss", "not measured" if spread is None else f"{spread:.2%}")
-    )
-    agree = [
-        (f"`{x.method}`", f"{x.spearman:.3f} {interval(x.interval)}", f"{x.recall:.2f}") for x in lines
+    rows = series.panel.rows(TARGET)
+    facts += [
+        (f"mean loss of the targets, seed {seed}", f"{record.mean_losses()[rows].mean():.4f}")
+        for seed, record in sorted(series.references.items())
     ]
-    text = table((f"recipe {series.recipe}", "measured"), facts)
+    agree = [
+        (f"`{x.method}`", f"{x.spearman:.3f} {interval(x.interval)}", f"{x.images:,.0f}", f"{x.recall:.2f}")
+        for x in lines
+    ]
+    text = table((f"recipe {series.recipe}", "measured"), facts) + OWN_PICTURES
     seeds = "one seed" if len(records) == 1 else f"{len(records)} seeds"
     plainly = f"The reference was trained with {seeds}."
     if agree:
-        text += "\nThe same pictures asked about under the reference and under the shipped model:\n\n"
-        text += table(("method", "Spearman of all scores", f"recall@{RECALLED}"), agree)
-        mean = _mean([x.spearman for x in lines])
-        plainly += f" Scores under it and under the shipped model agree by {mean:.2f} (Spearman)."
+        text += AGREEMENT + table(
+            ("method", "Spearman", "images scored under both", f"recall@{RECALLED}"), agree
+        )
+        plainly += _agreement_words([line for line in lines if line.reads_model])
     return Written(text, plainly)
+
+
+def _agreement_words(lines: Sequence[AgreementLine]) -> str:
+    """How far what is found here stands for the shipped model."""
+    if not lines:
+        return ""
+    told = ", ".join(f"`{x.method}` {x.spearman:.2f} ({x.recall:.0%})" for x in lines)
+    return (
+        " What was retrained is the reference, not the shipped model, and a figure of a method holds for "
+        "the latter as far as it says the same under both. By rank correlation, and by the share of the "
+        f"first {RECALLED} that are the same: {told}."
+    )
 
 
 def unions(evidence: Evidence) -> Written | None:
@@ -144,16 +130,20 @@ def _lead_table(found: Sequence[Lead]) -> str:
         return ""
     ends = ["" if x.interval is None else f" {_ends(x.interval)}" for x in found]
     rows = [
-        (f"`{x.method}`", str(x.seeds), f"{x.value:+.1%}{own}") for x, own in zip(found, ends, strict=True)
+        (f"`{x.method}`", str(x.seeds), f"{x.value:+.1%}{own}", "" if x.p is None else f"{x.p:.3f}")
+        for x, own in zip(found, ends, strict=True)
     ]
-    head = f"How much more the targets' loss rises without what `{DEFAULT}`, the default, names:\n\n"
-    return head + table(("than without the images of", "seeds", "difference"), rows)
+    head = (
+        f"How much more the targets' loss rises without what `{DEFAULT}`, the default, names. *p* is "
+        f"corrected (Holm) for the {len(rows)} comparisons; an interval stands for one alone:\n\n"
+    )
+    return head + table(("than without the images of", "seeds", "difference", "p"), rows)
 
 
 def _lead_words(found: Sequence[Lead]) -> str:
     if not found:
         return ""
-    ahead = [f"`{x.method}`" for x in found if x.interval is not None and x.interval[0] > 0]
+    ahead = [f"`{x.method}`" for x in found if x.clear]
     beside = [f"`{x.method}`" for x in found if f"`{x.method}`" not in ahead]
     told = f" The default is ahead of {', '.join(ahead)}" if ahead else " The default is ahead of none"
     return told + (f", and not told apart from {', '.join(beside)}." if beside else ".")
@@ -202,32 +192,39 @@ def datamodel(evidence: Evidence) -> Written | None:
             ("ceiling of the score", f"{sure.ceiling:.3f}"),
         ],
     )
-    text += f"\n{_lds_table(lines, sure.ceiling)}{OWN}"
+    text += f"\n{_lds_table(lines, None if sure.seeds is None else sure.ceiling)}{OWN}"
     marks = [(x.method, [Mark(x.score, x.interval)]) for x in lines]
     chart = {"lds.svg": interval_chart(marks, ("LDS",), "LDS", percent=False)} if marks else {}
     if chart:
         text += f"\n![Linear datamodeling score]({FOLDER}/lds.svg)\n"
-    plainly = f"On {sure.models} models of random halves the score can reach {sure.ceiling:.2f}."
+    alone = ", for the noise of measuring alone: the luck of training is not measured"
+    unsure = alone if sure.seeds is None else ""
+    plainly = (
+        f"On {sure.models} models of random halves the score can reach {sure.ceiling:.2f} at most{unsure}."
+    )
     if lines:
-        near = [f"`{x.method}`" for x in lines if x.behind is not None and x.behind[0] <= 0]
+        near = [f"`{x.method}`" for x in lines[1:] if not x.clearly_behind]
         apart = f", not told apart from {', '.join(near)}" if near else ""
         plainly += f" The best, `{lines[0].method}`, reaches {lines[0].score:.2f}{apart}."
     return Written(text, plainly, chart)
 
 
-def _lds_table(lines: Sequence[LdsLine], ceiling: float) -> str:
-    own = "LDS of each picture's own losses"
+def _lds_table(lines: Sequence[LdsLine], ceiling: float | None) -> str:
+    """Shares of the ceiling only where it is known: it needs trainings of two seeds."""
     rows = [
         (
             f"`{x.method}`",
             f"{x.score:.3f} {interval(x.interval)}",
-            f"{x.score / ceiling:.2f}" if ceiling else "",
+            *((f"{x.score / ceiling:.2f}",) if ceiling else ()),
             f"{x.own:.3f}",
             "" if x.behind is None else f"{lines[0].score - x.score:.3f} {interval(x.behind)}",
+            "" if x.p is None else f"{x.p:.3f}",
         )
         for x in lines
     ]
-    return table(("method", "LDS", "share of the ceiling", own, "behind the best"), rows)
+    shares = ("share of the ceiling",) if ceiling else ()
+    own = "LDS of each picture's own losses"
+    return table(("method", "LDS", *shares, own, "behind the best", "p"), rows)
 
 
 def boxes(evidence: Evidence) -> Written | None:
@@ -268,10 +265,6 @@ SECTIONS = (
     Section("Boxed truth", "boxed", boxes),
     Section("The page's test of an answer", "union", proofs),
 )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
 
 
 def _percent(effect: Effect) -> str:

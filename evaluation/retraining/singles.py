@@ -107,13 +107,19 @@ def _plainly(pictures: Sequence[Sequence[Curve]]) -> str:
     k = max(shared)
     named, random = (_at([by[name] for by in found], k) for name in (DEFAULT, CHANCE))
     return (
-        f"{said} Without the first {k} images of `{DEFAULT}` the loss rises by {named[0]:+.1%}, that of "
-        f"the other targets by {named[1]:+.1%}; without {k} random images by {random[0]:+.1%} and "
-        f"{random[1]:+.1%}."
+        f"{said} Without the first {k} images of `{DEFAULT}` the loss rises by {named[0]:.1%}, "
+        f"{_points(named)} those of the other targets; without {k} random images by {random[0]:.1%}, "
+        f"{_points(random)} theirs. Each is of one training; luck alone spreads the other targets' rises "
+        f"by {100 * named[2]:.1f} points."
     )
 
 
-def _at(curves: Sequence[Curve], k: int) -> tuple[float, float]:
-    """The mean rise at K over pictures: of the picture itself, and of the other targets."""
-    own, others = [curve.rises[k] for curve in curves], [curve.others[k][0] for curve in curves]
-    return float(np.mean(own)), float(np.mean(others))
+def _points(rises: tuple[float, float, float]) -> str:
+    own, others, _ = rises
+    return f"{100 * abs(own - others):.1f} points {'more' if own > others else 'less'} than"
+
+
+def _at(curves: Sequence[Curve], k: int) -> tuple[float, float, float]:
+    """Means over pictures at K: of its own rise, and of the other targets' rises and their spread."""
+    own, others, spread = zip(*((curve.rises[k], *curve.others[k]) for curve in curves), strict=True)
+    return float(np.mean(own)), float(np.mean(others)), float(np.mean(spread))

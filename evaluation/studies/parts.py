@@ -24,7 +24,7 @@ from attribution.rng import generator
 from attribution.workspace.workspace import Workspace
 from evaluation.markdown import table
 from evaluation.reports import Report
-from evaluation.statistics import mean_interval
+from evaluation.statistics import grouped_interval
 from evaluation.studies import Kept
 
 HALF = 0.5  # of the union of two boxes: they are of one thing
@@ -32,7 +32,8 @@ FOUND, INSIDE, UNION, OTHERS = range(4)
 WORDS = """\
 {scenes} training scenes, drawn by the seed, with {objects} objects that their captions name. A part is \
 *inside* if its middle lies in the object's box; the *overlap* is intersection over union, 0 where no \
-part was found. *Elsewhere* are parts of other words, a scene. In brackets: 95% bootstrap intervals.
+part was found. *Elsewhere* are parts of other words, a scene. In brackets: 95% bootstrap intervals over \
+scenes.
 
 """
 
@@ -54,7 +55,7 @@ class Parts:
             example = placed[place]
             found.append(kept.array(f"scene-{example.row}", partial(_measured, workspace, example)))
             yield f"{number} of {len(order)} scenes"
-        return _report(np.concatenate(found), len(order))
+        return _report(found)
 
 
 STUDIES = (Parts(),)
@@ -97,7 +98,9 @@ def _holds(box: Box, x: float, y: float) -> bool:
     return box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1
 
 
-def _report(found: Float[ndarray, "objects 4"], scenes: int) -> Report:
+def _report(scenes: Sequence[Float[ndarray, "objects 4"]]) -> Report:
+    found = np.concatenate(scenes)
+    scene = np.repeat(np.arange(len(scenes)), [len(each) for each in scenes])
     shares = {
         "found": found[:, FOUND],
         "inside": found[:, INSIDE],
@@ -106,10 +109,11 @@ def _report(found: Float[ndarray, "objects 4"], scenes: int) -> Report:
     }
     figures, rows = {}, []
     for name, values in shares.items():
-        low, high = mean_interval(values.astype(np.float64))
+        low, high = grouped_interval(values, scene)
         figures[name] = {"mean": float(values.mean()), "interval": [low, high]}
         rows.append((name, f"{values.mean():.2f} [{low:.2f}, {high:.2f}]"))
-    elsewhere = float(found[:, OTHERS].mean())
+    elsewhere = float(np.mean([each[0, OTHERS] for each in scenes]))
     rows.append(("elsewhere", f"{elsewhere:.2f}"))
-    whole = {"scenes": scenes, "objects": len(found), "shares": figures, "elsewhere": elsewhere}
-    return Report(whole, WORDS.format(scenes=scenes, objects=len(found)) + table(("", "of objects"), rows))
+    whole = {"scenes": len(scenes), "objects": len(found), "shares": figures, "elsewhere": elsewhere}
+    words = WORDS.format(scenes=len(scenes), objects=len(found))
+    return Report(whole, words + table(("", "of objects"), rows))

@@ -30,7 +30,7 @@ from evaluation.prompts import Grammar, two_object_prompts
 from evaluation.protocols.locality import LEFT, RIGHT, scenes_by_object
 from evaluation.reports import Report
 from evaluation.score_variants import MEASURES, STATISTICS, VARIANTS, Laboratory, Variant, drawn
-from evaluation.statistics import mean_interval, spearman
+from evaluation.statistics import grouped_interval, spearman
 from evaluation.studies import Kept
 
 TOP = 20
@@ -40,7 +40,7 @@ WORDS = """\
 seed {seed}, on which nothing else is reported), {candidates} candidates, {noises} noise a timestep. Each \
 variant differs from the default in what its name says; the default is EK-FAC, damping 0.1, one step, a \
 rise of 10%, in the loss of training. *Other object* is the precision for the object outside the box. In \
-brackets: 95% bootstrap intervals over questions.
+brackets: 95% bootstrap intervals over pictures.
 
 """
 MADE_OF = "What is made of the default's measurements, timestep by timestep, for each image:\n\n"
@@ -158,13 +158,14 @@ def _report(
 
 def _line(scores: ndarray, reference: ndarray, boxed: ndarray, other: ndarray) -> dict[str, Any]:
     precision = _precision(scores, boxed)
+    pictures = np.arange(len(precision)) // 2  # both objects of one are asked about, see `_relevant`
     apart = precision - _precision(reference, boxed)
     return {
         "precision": float(precision.mean()),
-        "precision_interval": mean_interval(precision),
+        "precision_interval": grouped_interval(precision, pictures),
         "other": float(_precision(scores, other).mean()),
         "apart": float(apart.mean()),
-        "apart_interval": mean_interval(apart),
+        "apart_interval": grouped_interval(apart, pictures),
         "spearman": float(np.mean([spearman(a, b) for a, b in zip(scores, reference, strict=True)])),
     }
 

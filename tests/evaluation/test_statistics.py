@@ -100,3 +100,27 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(4).random(25)
     assert statistics.mean_interval(values, seed=5) == statistics.mean_interval(values, seed=5)
     assert statistics.mean_interval(values, seed=5) != statistics.mean_interval(values, seed=6)
+
+
+def test_holm_is_as_in_his_paper_and_keeps_the_order() -> None:
+    """The example of many textbooks: p times what is left, never below one before it."""
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([]) == []
+    assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_a_p_value_of_resamples_counts_the_other_side_twice() -> None:
+    assert statistics.two_sided(np.array([1.0] * 98 + [-1.0])) == pytest.approx(2 * 2 / 100)
+    assert statistics.two_sided(np.full(99, 2.0)) == pytest.approx(0.02)  # no less can be told
+    assert statistics.two_sided(np.array([-1.0, 1.0])) == 1.0
+
+
+def test_values_of_one_group_are_resampled_together() -> None:
+    """Law: An interval over questions about the same pictures is no narrower than one over the pictures."""
+    rng = np.random.default_rng(0)
+    of_picture = rng.standard_normal(12)
+    twice, groups = np.repeat(of_picture, 2), np.repeat(np.arange(12), 2)
+    assert statistics.grouped_interval(twice, groups) == pytest.approx(statistics.mean_interval(of_picture))
+    low, high = statistics.mean_interval(twice)
+    grouped = statistics.grouped_interval(twice, groups)
+    assert grouped[1] - grouped[0] > 1.3 * (high - low)

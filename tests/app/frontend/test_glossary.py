@@ -22,9 +22,10 @@ def test_a_methods_words_quote_what_retraining_found_of_it() -> None:
     """Law: What retraining found of a method is quoted for the model that it was found for alone."""
     assert all(tips(None)[METHOD(name)].endswith(NOT_MEASURED) for name in ("abu", "clip"))
     removal, share = Estimate(0.123, 0.08, 0.15), Estimate(0.55, 0.4, 0.7)
-    found = Evidence(1, "t", ("m",), "demo-2500", 8, 50, {"abu": MethodEvidence(removal, share)})
+    found = Evidence(1, "t", ("m",), "demo-2500", 8, 50, {"abu": MethodEvidence(removal, share, same=0.44)})
     assert tips(found)[METHOD("abu")].endswith(
-        "rises by 12.3% (8.0% to 15.0%) beyond chance; 55% of what images of the same objects do."
+        "rises by 12.3% (8.0% to 15.0%) beyond chance; 55% (40% to 70%) of what images of the same objects "
+        "do. Of the first 50 that it names under that reference, the full model shares 44%."
     )
     assert tips(found)[METHOD("clip")].endswith(NOT_MEASURED)
 

@@ -12,7 +12,7 @@ from attribution.analysis.evidence import FILE
 from attribution.rng import generator
 from evaluation.retraining.arguments import COMMITTED, DOCUMENT
 from evaluation.retraining.attributions import Attributions, questions_of
-from evaluation.retraining.document import NOT_YET, evidence_document
+from evaluation.retraining.document import NOT_YET, evidence_document, in_plain_words
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.panel import REGIONS, Panel
@@ -190,11 +190,12 @@ def test_half_finished_plans_are_reported_as_far_as_they_are(evidence: Evidence,
 
 
 def test_the_committed_evidence_is_what_the_records_say() -> None:
-    """Law: What docs/EVIDENCE.md says is what its command writes of the committed records."""
+    """Law: What docs/EVIDENCE.md and the README say of retraining is what is written of the records."""
     text, charts = evidence_document(Evidence(ROOT / COMMITTED))
     assert (ROOT / DOCUMENT).read_text(encoding="utf-8") == text
     for name, chart in charts.items():
         assert (ROOT / COMMITTED / name).read_text(encoding="utf-8") == chart
+    assert in_plain_words(Evidence(ROOT / COMMITTED)) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_committed_plans_are_of_the_files_beside_them() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from evaluation.retraining.charts import Line, Mark, Scale, interval_chart, line_chart
-from evaluation.retraining.effects import Trained, beyond_chance, interval_of
+from evaluation.retraining.effects import Trained, beyond_chance, interval_of, share_of
 from evaluation.retraining.lds import lds, rank_correlations, resampled
 from evaluation.retraining.leads import lead_of
-from evaluation.statistics import spearman
+from evaluation.statistics import ratio_interval, spearman
 
 
 def test_an_effect_is_beyond_what_chance_does() -> None:
@@ -71,8 +71,28 @@ def test_a_lead_over_an_equal_is_none_as_often_as_its_interval_says() -> None:
 def test_a_lead_is_the_mean_difference_picture_by_picture() -> None:
     first, second = np.array([3.0, 5.0, 4.0, 4.0]), np.array([1.0, 3.0, 2.0, 2.0])
     none = np.zeros((3, 4))
-    assert lead_of([Trained(first, none)], [Trained(second, none)]) == (2.0, (2.0, 2.0))
-    assert lead_of([Trained(first, none[:1])], [Trained(second, none[:1])]) == (2.0, None)
+    value, ends, p = lead_of([Trained(first, none)], [Trained(second, none)])
+    assert (value, ends) == (2.0, (2.0, 2.0))
+    assert p is not None
+    assert p < 0.001
+    assert lead_of([Trained(first, none[:1])], [Trained(second, none[:1])]) == (2.0, None, None)
+
+
+def test_a_share_of_an_equal_effect_carries_the_luck_of_both_trainings() -> None:
+    """Law: A removal that does as much as another has a share of 1, within what luck makes of either."""
+    rng = np.random.default_rng(4)
+    held = 0
+    for trial in range(60):
+        one, other = (_no_effect(rng, 6, shift=1.0) for _ in range(2))
+        chance = other.chance - 1.0
+        share = share_of([Trained(one.removal, chance)], [Trained(other.removal, chance)], seed=trial)
+        assert share is not None
+        low, high = share[1]
+        held += low <= 1 <= high
+        over_pictures = ratio_interval(one.removal, other.removal)
+        assert high - low > over_pictures[1] - over_pictures[0]
+    assert held / 60 > 0.8
+    assert share_of([Trained(one.removal, chance[:1])], [Trained(other.removal, chance[:1])]) is None
 
 
 def test_one_random_removal_gives_no_interval() -> None:

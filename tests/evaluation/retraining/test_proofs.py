@@ -67,8 +67,8 @@ def test_a_verdict_is_counted_right_where_retraining_agrees() -> None:
         answer(0.19, 0.1, depends=True),  # beyond 1.25 times the mean of the controls, but not clearly
     ]
     rise, moved, pixels = proof_lines(answers)
-    assert (moved.answers, moved.borne_out, moved.agreed) == (4, 0.5, 0.5)
-    assert (rise.borne_out, rise.agreed) == (0, None)
+    assert (moved.answers, moved.borne_out, moved.agreed, moved.otherwise) == (4, 0.5, 0.5, 0.5)
+    assert (rise.borne_out, rise.agreed, rise.otherwise) == (0, None, 0.5)
     assert pixels.borne_out == 0.75  # no error is known of them
     assert moved.correlation == pytest.approx(1.0)
     assert rise.correlation == pytest.approx(-1.0)
