@@ -10,6 +10,7 @@ from evaluation.retraining.charts import Mark, interval_chart
 from evaluation.retraining.contrasts import RECALLED, AgreementLine, agreement_lines, boxed_lines
 from evaluation.retraining.effects import Effect, UnionLine, union_lines
 from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, recognised
+from evaluation.retraining.goals import goals
 from evaluation.retraining.lds import LdsLine, lds_lines, reliability
 from evaluation.retraining.leads import Lead, leads
 from evaluation.retraining.panel import TARGET
@@ -264,6 +265,7 @@ SECTIONS = (
     Section("Linear datamodeling score", "lds", datamodel),
     Section("Boxed truth", "boxed", boxes),
     Section("The page's test of an answer", "union", proofs),
+    Section("What was hoped for", "references", goals),
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from attribution.analysis.evidence import FILE
 from attribution.rng import generator
+from evaluation.retraining import goals, leads
 from evaluation.retraining.arguments import COMMITTED, DOCUMENT
 from evaluation.retraining.attributions import Attributions, questions_of
 from evaluation.retraining.document import NOT_YET, evidence_document, in_plain_words
@@ -175,6 +176,28 @@ def test_a_test_that_knows_is_agreed_with_by_retraining(evidence: Evidence) -> N
     moved = {line.figure: line for line in proof_lines(answers)}["change of the predictions"]
     assert moved.borne_out == 0.5
     assert moved.agreed == 1.0
+
+
+def test_a_goal_is_met_by_a_method_that_knows_and_missed_by_one_that_guesses(
+    evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: Of each goal it is said whether it came true, or that it was not measured."""
+    for default, rival, met in (("knowing", "guessing", True), ("guessing", "knowing", False)):
+        monkeypatch.setattr(goals, "DEFAULT", default)
+        monkeypatch.setattr(leads, "DEFAULT", default)
+        monkeypatch.setattr(goals, "RIVALS", (rival,))
+        series = evidence.main
+        assert series is not None
+        found = [check(evidence, series) for check in goals.GOALS.values()]
+        ahead, _, datamodel, boxes, _ = (
+            each and each.met for each in found
+        )  # the oracle knows nothing here
+        assert (ahead, datamodel, boxes) == (met, met, met)
+    monkeypatch.undo()
+    nothing = goals.goals(evidence)
+    assert nothing is not None
+    assert "0 of 5 goals came true. Missed" not in nothing.plainly
+    assert "Not measured" in nothing.plainly
 
 
 def test_half_finished_plans_are_reported_as_far_as_they_are(evidence: Evidence, tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""What was hoped for before anything was trained, and whether it came true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from attribution.methods.base import DEFAULT
+from evaluation.markdown import interval, table
+from evaluation.retraining.contrasts import boxed_lines
+from evaluation.retraining.effects import union_lines
+from evaluation.retraining.evidence import Evidence, Series
+from evaluation.retraining.lds import lds_lines
+from evaluation.retraining.leads import leads
+from evaluation.retraining.proof_lines import VERDICT, answers_of, proof_lines
+from evaluation.retraining.written import Written
+
+RIVALS = ("dino", "clip", "trak", "d-trak")
+LEAST_SHARE, LEAST_LDS, LEAST_AGREED = 0.5, 0.3, 0.9
+WORDS = f"""\
+Set before the first model was trained, of whatever method would be the default, now `{DEFAULT}`, and not \
+moved since. What was tried to come nearer stands in [EVALUATION.md](EVALUATION.md): twenty ways to \
+unlearn and to score, orders by more than the score, a network that chooses what is measured.
+
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found, and whether it is what was hoped for."""
+
+    found: str
+    met: bool
+
+
+Check = Callable[[Evidence, Series], Outcome | None]
+
+
+def goals(evidence: Evidence) -> Written | None:
+    """Each goal beside what is recorded; None before there is any model."""
+    series = evidence.main
+    if series is None or not series.references:
+        return None
+    outcomes = {hoped: check(evidence, series) for hoped, check in GOALS.items()}
+    rows = [
+        (hoped, *(("not measured", "") if found is None else (found.found, "yes" if found.met else "no")))
+        for hoped, found in outcomes.items()
+    ]
+    met, missed, unknown = (
+        [hoped for hoped, found in outcomes.items() if (None if found is None else found.met) is wanted]
+        for wanted in (True, False, None)
+    )
+    plainly = f"{len(met)} of {len(outcomes)} goals came true." + "".join(
+        f" {title}: {'; '.join(some)}."
+        for title, some in (("Missed", missed), ("Not measured", unknown))
+        if some
+    )
+    return Written(WORDS + table(("hoped for", "found", "came true"), rows), plainly)
+
+
+def _ahead(_: Evidence, series: Series) -> Outcome | None:
+    ks = [int(k) for k in series.values("k", "union") if k]
+    found = {lead.method: lead for k in ks for lead in leads(series, k) if lead.method in RIVALS}
+    known = {name: lead.interval for name, lead in found.items() if lead.interval is not None}
+    if set(known) != set(RIVALS):
+        return None
+    told = ", ".join(f"`{name}` {found[name].value:+.1%} {_ends(ends)}" for name, ends in known.items())
+    return Outcome(told, all(ends[0] > 0 for ends in known.values()))
+
+
+def _share(_: Evidence, series: Series) -> Outcome | None:
+    shares = [line.share for line in union_lines(series) if line.method == DEFAULT and line.share]
+    if not shares:
+        return None
+    value, ends = shares[0]
+    return Outcome(f"{value:.2f} {interval(ends, 2)}", value >= LEAST_SHARE)
+
+
+def _datamodel(evidence: Evidence, series: Series) -> Outcome | None:
+    lines = lds_lines(series, evidence.scores_of_all(series.panel))
+    place = {line.method: n for n, line in enumerate(lines)}
+    if DEFAULT not in place:
+        return None
+    own, best = lines[place[DEFAULT]], lines[0]
+    first = "the highest" if own is best else f"behind `{best.method}`, {best.score:.3f}"
+    return Outcome(
+        f"{own.score:.3f} {interval(own.interval)}, {first}", own is best and own.score > LEAST_LDS
+    )
+
+
+def _boxes(_: Evidence, series: Series) -> Outcome | None:
+    found = [line for line in boxed_lines(series) if line.method == DEFAULT]
+    if not found:
+        return None
+    return Outcome(f"{found[0].contrast:+.1%} {_ends(found[0].interval)}", found[0].interval[0] > 0)
+
+
+def _agreed(evidence: Evidence, series: Series) -> Outcome | None:
+    lines = proof_lines(answers_of(series, evidence.proofs(series.panel)))
+    agreed = next((line.agreed for line in lines if line.figure == VERDICT), None)
+    return None if agreed is None else Outcome(f"{agreed:.0%}", agreed >= LEAST_AGREED)
+
+
+def _ends(ends: tuple[float, float]) -> str:
+    return f"[{ends[0]:+.1%}, {ends[1]:+.1%}]"
+
+
+GOALS: dict[str, Check] = {
+    "without what it names, the targets' loss rises more than without what each of "
+    f"{', '.join(f'`{name}`' for name in RIVALS)} names, by intervals without zero": _ahead,
+    f"its effect is at least {LEAST_SHARE} of the oracle's": _share,
+    f"its linear datamodeling score is the highest, and above {LEAST_LDS}": _datamodel,
+    "what it names for a box hurts that object more than the other, by an interval without zero": _boxes,
+    f"of the answers that the page's test calls borne out, {LEAST_AGREED:.0%} hold by retraining": _agreed,
+}
