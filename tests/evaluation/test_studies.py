@@ -14,6 +14,7 @@ import pytest
 from attribution.analysis.significance import CONTROLS
 from attribution.data.training_set import Example
 from attribution.errors import SettingsError
+from attribution.query import Settings
 from attribution.workspace.workspace import Workspace
 from benchmarks.cutting import cut
 from evaluation import studies
@@ -208,32 +209,39 @@ def test_a_false_positive_is_an_unrelated_image_beyond_the_level(
     captions = tuple(f"a {word} on a table" for word in ("bus", "cat", "dog", "cup", "hat", "owl"))
     world: Any = SimpleNamespace(training_set=SimpleNamespace(captions=captions))
 
-    def asked(_: object, names: list[str], seed: int, effort: str) -> np.ndarray:
+    def asked(_: object, names: list[str], settings: Settings, box: object) -> np.ndarray:
         """Control k is of caption k and raises the image after it, which shares no telling word."""
-        row = seed % 2
+        row = settings.seed % 2
         z = np.zeros((2, len(captions)))
-        z[0], z[1, row + 1] = row, high
+        z[0], z[1, row + 1] = row, 0 if box else high
+        if settings.effort == "exhaustive":
+            z[1, 3:] = np.nan  # not measured
         return z
 
-    monkeypatch.setattr(verdict, "_levels", lambda _, measuring: {} if measuring else {"first-order": 4.0})
+    levels = {False: {"first-order": 4.0}, True: {"abu": 4.0}}
+    monkeypatch.setattr(verdict, "_levels", lambda _, measuring: levels[measuring])
     monkeypatch.setattr(verdict, "_z", asked)
-    _, report = finished(verdict.STUDIES[0].run(world, {"controls": 4}, Kept(tmp_path)))
-    found = report.figures["methods"]["first-order"]
-    assert found["any_false"] == rate
-    assert found["per_image_false"] == pytest.approx(rate / (len(captions) - 1))
-    assert found["related_standing_out"] == 0.0
+    _, report = finished(verdict.STUDIES[0].run(world, {"controls": 4, "candidates": 3}, Kept(tmp_path)))
+    for name, unrelated in (("first-order", len(captions) - 1), ("abu", 2)):
+        found = report.figures["methods"][name]["the whole"]
+        assert found["any_false"] == rate
+        assert found["per_image_false"] == pytest.approx(rate / unrelated)
+        assert found["related_standing_out"] == 0.0
+        assert report.figures["methods"][name]["its left half"]["any_false"] == 0
 
 
 @pytest.mark.slow
 def test_the_verdict_runs_on_a_real_world(tmp_path: Path) -> None:
     world = Workspace.open(EMBEDDED / "workspace")
-    told, report = finished(verdict.STUDIES[0].run(world, {"controls": 2}, Kept(tmp_path)))
-    assert len(told) == report.figures["controls"] == 2
+    told, report = finished(
+        verdict.STUDIES[0].run(world, {"controls": 1, "candidates": 20}, Kept(tmp_path))
+    )
+    assert len(told) == report.figures["controls"] == 1
     found = report.figures["methods"]
-    assert set(found) == {"first-order", "trak", "d-trak", "das"}
-    assert found["first-order"]["threshold"] == world.load(CONTROLS).threshold
-    assert all(0 <= rates["any_false"] <= 1 for rates in found.values())
-    again, same = finished(verdict.STUDIES[0].run(world, {"controls": 2}, Kept(tmp_path)))
+    assert set(found) == {"first-order", "trak", "d-trak", "das", "divergence", "relative-divergence"}
+    assert found["first-order"]["the whole"]["threshold"] == world.load(CONTROLS).threshold
+    assert all(0 <= rates["any_false"] <= 1 for by in found.values() for rates in by.values())
+    again, same = finished(verdict.STUDIES[0].run(world, {"controls": 1, "candidates": 20}, Kept(tmp_path)))
     assert (again, same.figures) == (told, report.figures)  # what is kept is not measured again
 
 
