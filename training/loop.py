@@ -8,16 +8,20 @@ nothing else. A run resumed from its checkpoint is the run that was never interr
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attribution.data.files import sync
+from attribution.errors import SettingsError
 from attribution.rng import generator
 
 
@@ -101,8 +105,11 @@ def train(
 
     `loss_of_step(step, rows)` gives the scalar loss of one batch. `after_step(step)` runs behind each
     update (the teacher of a self-distilled model follows its student there).
+
+    Raises:
+        SettingsError: the checkpoint is of a training by another recipe or on other examples.
     """
-    training = _Training.resumed(model, recipe, checkpoint)
+    training = _Training.resumed(model, recipe, checkpoint, _digest(recipe, count, left_out))
     batches = Batches(count, recipe, left_out)
     last_saved = time.monotonic()
     model.train()
@@ -127,23 +134,32 @@ def train(
 
 @dataclass
 class _Training:
-    """What a checkpoint holds: weights, optimizer, averaged weights, and how many steps are done."""
+    """What a checkpoint holds: weights, optimizer, averaged weights, steps done, and of which training."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor]
+    digest: str
     done: int = 0
 
     @classmethod
-    def resumed(cls, model: nn.Module, recipe: Recipe, checkpoint: Path) -> _Training:
+    def resumed(cls, model: nn.Module, recipe: Recipe, checkpoint: Path, digest: str) -> _Training:
         """The training that the checkpoint was written in, or a new one where there is none."""
         optimizer = new_optimizer(model, recipe, recipe.learning_rate)
+        average = copy.deepcopy(model.state_dict())
         if not checkpoint.exists():
-            return cls(model, optimizer, copy.deepcopy(model.state_dict()))
-        saved = torch.load(checkpoint, weights_only=True)
+            return cls(model, optimizer, average, digest)
+        saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        if saved.get("digest", digest) != digest:  # one of older versions has none
+            raise SettingsError(
+                f"{checkpoint} is of a training by another recipe or on other examples: remove "
+                f"{checkpoint.parent} to begin anew, or give this training a folder of its own"
+            )
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        return cls(model, optimizer, saved["average"], saved["step"])
+        for name, value in saved["average"].items():
+            average[name].copy_(value)
+        return cls(model, optimizer, average, digest, saved["step"])
 
     def update(self, loss: Tensor, recipe: Recipe) -> None:
         """Take one step down the gradient of the loss; the averaged weights follow."""
@@ -165,9 +181,17 @@ class _Training:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
             "step": self.done,
+            "digest": self.digest,
         }
         torch.save(state, part)
+        sync(part)
         part.replace(checkpoint)
+        sync(checkpoint.parent)
+
+
+def _digest(recipe: Recipe, count: int, left_out: frozenset[int]) -> str:
+    """What tells two trainings apart that may be given one checkpoint."""
+    return hashlib.sha256(json.dumps([asdict(recipe), count, sorted(left_out)]).encode()).hexdigest()
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from attribution.errors import SettingsError
 from demo import clip, dino, judge
 from demo.augment import Views, views
 from demo.autoencoder import RECIPE as AUTOENCODER_RECIPE
@@ -90,6 +91,45 @@ def test_a_training_that_is_done_only_loads_its_weights(tmp_path: Path) -> None:
     again, same = run()
     assert (first, again) == (RECIPE.steps, 0)
     assert torch.equal(weight, same)
+
+
+OTHER_TRAININGS = [
+    (replace(RECIPE, seed=1), COUNT, frozenset[int]()),
+    (replace(RECIPE, steps=7), COUNT, frozenset[int]()),
+    (RECIPE, COUNT + 1, frozenset[int]()),
+    (RECIPE, COUNT, frozenset({3})),
+]
+
+
+@pytest.mark.parametrize(("recipe", "count", "left_out"), OTHER_TRAININGS)
+def test_a_checkpoint_of_another_training_is_refused(
+    recipe: Recipe, count: int, left_out: frozenset[int], tmp_path: Path
+) -> None:
+    """Law: No training is taken up from the checkpoint of another one."""
+    checkpoint = tmp_path / "cf.checkpoints" / "x.pt"
+    _linear_trained(RECIPE, COUNT, checkpoint)
+    with pytest.raises(SettingsError, match=r"another recipe or on other examples: remove \S*checkpoints"):
+        _linear_trained(recipe, count, checkpoint, left_out)
+
+
+def test_a_checkpoint_that_does_not_say_of_which_training_is_resumed(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "x.pt"
+    model = _linear_trained(RECIPE, COUNT, checkpoint)
+    saved = torch.load(checkpoint, weights_only=True)
+    del saved["digest"]
+    torch.save(saved, checkpoint)
+    assert torch.equal(_linear_trained(RECIPE, COUNT, checkpoint).weight, model.weight)
+
+
+def _linear_trained(
+    recipe: Recipe, count: int, checkpoint: Path, left_out: frozenset[int] = frozenset()
+) -> nn.Linear:
+    model = nn.Linear(2, 1)
+    for _ in train(
+        model, lambda s, r: model(torch.ones(2)).sum() ** 2, recipe, count, checkpoint, left_out
+    ):
+        pass
+    return model
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
