@@ -19,7 +19,7 @@ from attribution.errors import ModelError, WhenceError
 from attribution.models.adapters import named_adapters
 from attribution.models.base import DiffusionModel, open_model
 from attribution.models.prompts import spelled_out
-from attribution.workspace.config import Config, stored_source
+from attribution.workspace.config import Config, checked_probe, stored_source
 from attribution.workspace.create import askable
 from attribution.workspace.workspace import Workspace, checked_device
 from attribution.workspace.writer import MOST_AT_ONCE
@@ -168,7 +168,7 @@ def _planned(
             str(sources.model),
             stored_source(Path(folder), sources.dataset or ""),
             {name: source for name, (source, _) in encoders.items() if source},
-            chosen_probe(sources, None)(model.num_train_timesteps),
+            checked_probe(chosen_probe(sources, None)(model.num_train_timesteps)),
             model.resolution,
             {},
             model.latent_shape,

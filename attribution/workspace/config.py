@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from attribution.data.columns import Columns
-from attribution.data.files import first_problem
+from attribution.data.files import dotted, first_problem
 from attribution.data.preprocessing import Preparation
 from attribution.data.several import Source
 from attribution.errors import SettingsError, WorkspaceError
@@ -173,6 +173,20 @@ class Config:
 
 def default_probe(num_train_timesteps: int) -> Probe:
     return Probe(timestep_grid(num_train_timesteps, TIMESTEPS), pool=POOL)
+
+
+def checked_probe(probe: Probe) -> Probe:
+    """A probe that can be written down and read again.
+
+    Raises:
+        SettingsError: one of its numbers is out of range.
+    """
+    try:
+        _StoredProbe.model_validate(asdict(probe))
+    except ValidationError as problem:
+        words = first_problem(problem, lambda place: f"the probe's {dotted(place)}")
+        raise SettingsError(words) from None
+    return probe
 
 
 def probe_fingerprint(probe: Probe) -> str:

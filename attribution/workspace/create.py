@@ -21,6 +21,7 @@ from attribution.workspace.config import (
     INDEX,
     LOSS_TABLE,
     Config,
+    checked_probe,
     default_probe,
     probe_fingerprint,
     stored_path,
@@ -60,9 +61,9 @@ def create_workspace(
     """
     folder, device = Path(folder), checked_device(device)
     opened = open_model(str(model), device, layers, loss_weight, adapters, precision)
+    probe, weight = _probe(probe, opened), opened.parametrisation.weight
     loaded, further = _opened(encoders or {}, device, optional), _named(checkpoints)
     training_set = askable(opened, scan_source(dataset, progress, columns))
-    probe, weight = _probe(probe, opened), opened.parametrisation.weight
     seen = (preparation or Preparation()).fingerprint(training_set.fingerprint)
     config = Config(
         stored_path(folder, model), stored_source(folder, dataset),
@@ -86,7 +87,9 @@ def askable(model: DiffusionModel, training_set: TrainingSet) -> TrainingSet:
 
 
 def _probe(given: Probe | Callable[[int], Probe] | None, model: DiffusionModel) -> Probe:
-    return given if isinstance(given, Probe) else (given or default_probe)(model.num_train_timesteps)
+    if not isinstance(given, Probe):
+        given = (given or default_probe)(model.num_train_timesteps)
+    return checked_probe(given)
 
 
 def _opened(
