@@ -210,8 +210,8 @@ def open_or_bind(
     """The workspace as it is if it is already bound to these sources; a new one if there is none.
 
     Raises:
-        WorkspaceError: it is bound to another model or dataset, both named: changing that would cost
-            its artifacts, so it takes `init`.
+        WorkspaceError: it is bound to another model, dataset or probe, both named: changing that would
+            cost its artifacts, so it takes `init`.
     """
     if not (folder / CONFIG).exists():
         return bind(folder, sources, device, progress)
@@ -229,10 +229,8 @@ def open_or_bind(
         ("precision", sources.precision, precision_of(config.fingerprints["dtype"]).name),
     ):
         if asked is not None and bound not in (asked, workspace.stored(asked)):
-            raise WorkspaceError(
-                f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind "
-                f"this one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"
-            )
+            raise _bound_otherwise(folder, key, bound, asked)
+    _check_probe(workspace, sources)
     if sources.dataset is not None:
         _check_dataset(workspace, sources.dataset)
     if sources.adapters is not None:
@@ -246,6 +244,26 @@ def open_or_bind(
             )
     use_encoders(workspace, sources.encoders)
     return workspace
+
+
+def _bound_otherwise(folder: Path, key: str, bound: object, asked: object) -> WorkspaceError:
+    return WorkspaceError(
+        f"{folder} is bound to the {key} {bound}, not {asked}: choose another --workspace, or bind this "
+        f"one anew with `python -m precompute init --workspace {folder} --{key} {asked}`"
+    )
+
+
+def _check_probe(workspace: Workspace, sources: Sources) -> None:
+    probe = workspace.probe
+    pool = sources.pool and max(sources.pool, probe.noises)  # as a probe takes it
+    for key, asked, bound in (
+        ("timesteps", sources.timesteps, len(probe.timesteps)),
+        ("noises", sources.noises, probe.noises),
+        ("seed", sources.seed, probe.seed),
+        ("pool", pool, probe.pool),
+    ):
+        if asked is not None and asked != bound:
+            raise _bound_otherwise(workspace.folder, key, bound, asked)
 
 
 def _check_dataset(workspace: Workspace, asked: str | Mapping[str, str]) -> None:

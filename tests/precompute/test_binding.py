@@ -14,6 +14,7 @@ from attribution.workspace.baseline import LATENTS, LOSSES
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
+from precompute.binding import Sources, bind, open_or_bind
 from precompute.status import states
 from tests.conftest import Foreign
 from tests.worlds import foreign
@@ -55,6 +56,28 @@ def test_all_refuses_to_repoint_a_workspace(
     arguments[arguments.index("--dataset") + 1] = str(other)
     assert main(arguments) == 2
     assert f"is bound to the dataset ../pictures, not {other}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "bound"), [("timesteps", 5, 4), ("noises", 3, 2), ("seed", 1, 0), ("pool", 7, 6)]
+)
+def test_all_refuses_another_probe(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str], flag: str, value: int, bound: int
+) -> None:
+    """Law: `all` never passes over a probe that is given: it is the workspace's, or refused."""
+    assert main([*foreign_copy.arguments(), f"--{flag}", str(value)]) == 2
+    said = capsys.readouterr().err
+    assert f"is bound to the {flag} {bound}, not {value}" in said
+    assert f"precompute init --workspace {foreign_copy.workspace} --{flag} {value}`" in said
+
+
+def test_all_takes_the_probe_that_made_the_workspace(foreign_copy: Foreign) -> None:
+    bound = Workspace.open(foreign_copy.workspace).probe
+    sources = Sources(timesteps=4, noises=2, seed=0, pool=6)
+    assert open_or_bind(foreign_copy.workspace, sources, "cpu").probe == bound
+    fewer = Sources(pool=1)  # than noises: as many as they
+    bind(foreign_copy.workspace, fewer, "cpu")
+    assert open_or_bind(foreign_copy.workspace, fewer, "cpu").probe.pool == 2
 
 
 def test_encoders_can_be_left_out_and_given_later(foreign_copy: Foreign) -> None:
