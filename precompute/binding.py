@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attribution.data.columns import Columns
-from attribution.data.preprocessing import Preparation
+from attribution.data.preprocessing import CENTER, NO_FLIPS, Preparation
 from attribution.encoders.base import encoder_readers
 from attribution.errors import WorkspaceError
 from attribution.models.draws import Probe, timestep_grid
 from attribution.models.loss_weights import TABLE, canonical, in_folder, read_table
 from attribution.models.precision import PRECISIONS, SINGLE, Precision, precision_of
+from attribution.workspace.baseline import flips_of
 from attribution.workspace.config import (
     CONFIG,
     POOL,
@@ -158,8 +159,10 @@ def chosen_precision(sources: Sources, old: Config | None) -> Precision:
 
 def chosen_preparation(folder: Path, sources: Sources, old: Config | None) -> Preparation:
     """As given, else that of an old workspace of the same dataset, else the default."""
-    kept = old.preparation if old is not None and _same_dataset(folder, sources, old) else Preparation()
-    return Preparation(sources.crop or kept.crop, sources.flips or kept.flips)
+    if old is None or not _same_dataset(folder, sources, old):
+        return Preparation(sources.crop or CENTER, sources.flips or NO_FLIPS)
+    kept = flips_of(Workspace(folder, old))  # what its latents say is lost where they become stale
+    return Preparation(sources.crop or old.preparation.crop, sources.flips or kept)
 
 
 def _same_dataset(folder: Path, sources: Sources, old: Config) -> bool:

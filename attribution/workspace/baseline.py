@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from attribution.data.preprocessing import LARGER_SIDE, NO_FLIPS
+from attribution.errors import ArtifactError
 from attribution.models.batch import Conditioning
 from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact
@@ -160,7 +161,10 @@ def flips_of(workspace: Workspace) -> str:
     if flips != NO_FLIPS or not workspace.has(mirrored):
         return flips
     # The workspace of a published model, of older versions, says it by nothing but its latents.
-    imported = IMPORTED in workspace.artifact(mirrored).manifest["settings"]
+    try:
+        imported = IMPORTED in workspace.artifact(mirrored).manifest["settings"]
+    except ArtifactError:  # of what the workspace was bound to before: they say nothing any more
+        return NO_FLIPS
     return LARGER_SIDE if imported else NO_FLIPS
 
 

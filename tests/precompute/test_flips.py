@@ -17,12 +17,23 @@ from attribution.methods.base import methods
 from attribution.models.losses import example_losses
 from attribution.results import returned
 from attribution.unlearning.measuring import Remeasured
-from attribution.workspace.baseline import LATENTS, losses_kind, side_latents, sides
+from attribution.workspace.baseline import (
+    LATENTS,
+    flips_of,
+    latents_kind,
+    losses_kind,
+    side_latents,
+    sides,
+)
+from attribution.workspace.root_manifest import MANIFEST, record
 from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import IMPORTED
 from precompute.__main__ import main
 from tests.conftest import Foreign
+from tests.worlds import foreign
 
 ROWS = np.arange(4)
+MIRRORED = latents_kind(flipped=True)
 
 
 def bound(world: Foreign, flips: str) -> Workspace:
@@ -98,6 +109,38 @@ def test_what_is_lacking_is_said_and_what_is_there_stays(
     config = json.loads((foreign_copy.workspace / "workspace.json").read_text(encoding="utf-8"))
     assert "preparation" not in config
     assert losses_kind(flipped=True) not in methods()["abu"].needs(Workspace.open(foreign_copy.workspace))
+
+
+def test_mirror_images_latents_of_before_lock_nothing(foreign_copy: Foreign) -> None:
+    """Law: Latents of mirror images that are stale or damaged stand in the way of no job and no method."""
+    folder = foreign_copy.workspace
+    bound(foreign_copy, "mean")
+    assert main(["latents", "--workspace", str(folder), "--chunk", "5"]) == 0
+    bound(foreign_copy, "none")
+    assert main(["init", "--workspace", str(folder), "--precision", "bf16"]) == 0
+    assert main(["latents", "--workspace", str(folder), "--chunk", "5"]) == 0
+    workspace = Workspace.open(folder)
+    assert workspace.has(MIRRORED)
+    assert methods()["abu"].needs(workspace)
+    (folder / MIRRORED.folder / MANIFEST).write_text("{")
+    assert sides(Workspace.open(folder)) == (False,)
+
+
+def test_what_imported_latents_say_of_flips_is_kept_when_bound_anew(foreign_copy: Foreign) -> None:
+    folder = foreign_copy.workspace
+    bound(foreign_copy, "larger")
+    assert main(["latents", "--workspace", str(folder), "--chunk", "5"]) == 0
+    path = folder / MIRRORED.folder / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**manifest, "settings": {IMPORTED: "of older versions"}}))
+    record(folder, artifacts=[MIRRORED.folder])
+    assert flips_of(bound(foreign_copy, "none")) == "larger"
+    init = ["init", "--workspace", str(folder)]
+    assert main([*init, "--precision", "bf16"]) == 0
+    assert flips_of(Workspace.open(folder)) == "larger"
+    other = foreign.make_training_set(foreign_copy.root / "other")
+    assert main([*init, "--dataset", str(other)]) == 0
+    assert flips_of(Workspace.open(folder)) == "none"
 
 
 def test_the_doctor_says_what_a_score_will_be(
