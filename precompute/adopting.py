@@ -20,7 +20,7 @@ from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.baseline import LATENTS
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.workspace import Workspace
-from attribution.workspace.writer import IMPORTED, Chunk, Plan, Writer
+from attribution.workspace.writer import BASES, IMPORTED, Chunk, Plan, Writer
 
 CURVATURE: tuple[ArtifactKind[Any], ...] = (ALLOTMENT, FISHER, KFAC, EKFAC)
 OF_ANOTHER = ("model", "training_set")  # in which a curvature's source may differ
@@ -40,7 +40,7 @@ def adopt(
     Raises:
         SettingsError: there is no artifact of a name that could be taken.
         MismatchError: one that was named does not hold here; says in what it differs.
-        ArtifactError: one that was named is not in the source, or is damaged.
+        ArtifactError: one that was named is not in the source, or is damaged. What was here stays then.
     """
     kinds = adoptable(workspace)
     if unknown := [name for name in names if name not in kinds]:
@@ -75,6 +75,18 @@ def _check(workspace: Workspace, source: Workspace, kind: ArtifactKind[Any]) -> 
         raise MismatchError(f"{kind.name} in {source.folder} is of another {wrong[0].replace('_', ' ')}")
     if kind == LATENTS:
         _check_autoencoder(workspace, source)
+    if kind == EKFAC:
+        _check_bases(workspace, source)
+
+
+def _check_bases(workspace: Workspace, source: Workspace) -> None:
+    """Eigenvalues are told in bases, which are taken over before them."""
+    theirs = source.artifact(EKFAC).manifest["settings"].get(BASES)
+    if not workspace.has(KFAC) or workspace.artifact(KFAC).checksum != theirs:
+        raise MismatchError(
+            f"ekfac in {source.folder} was made with other bases than {workspace.folder} has: take kfac "
+            "over as well"
+        )
 
 
 def _check_autoencoder(workspace: Workspace, source: Workspace) -> None:
@@ -87,8 +99,9 @@ def _check_autoencoder(workspace: Workspace, source: Workspace) -> None:
 
 
 def _take(workspace: Workspace, source: Workspace, kind: ArtifactKind[Any], by_reference: bool) -> None:
-    """The same files under this workspace's fingerprints; read once, so that it is known to fit."""
+    """The same files under this workspace's fingerprints; read first, so that they are known to fit."""
     found = source.artifact(kind)
+    kind.read(workspace, found)
     origin = {key: found.fingerprints[key] for key in OF_ANOTHER if key in found.fingerprints}
     settings = {**found.manifest["settings"], IMPORTED: {"from": origin}}
     plan = Plan(kind.folder, workspace.expected(kind), settings, found.manifest["made_with"], chunks=0)
@@ -107,4 +120,3 @@ def _take(workspace: Workspace, source: Workspace, kind: ArtifactKind[Any], by_r
         else:
             writer.publish(assemble)
     workspace.forget()
-    workspace.load(kind)

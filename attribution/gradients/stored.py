@@ -22,6 +22,7 @@ from attribution.workspace.artifacts import ArtifactKind
 from attribution.workspace.store import Artifact, Made, Shape
 from attribution.workspace.vector_index import MOST_DIMENSIONS, read_index
 from attribution.workspace.workspace import Workspace
+from attribution.workspace.writer import BASES
 
 Damped = Callable[[float], Curvature]  # damping => the curvature so damped
 OF_MODEL = ("model", "layers", "loss", "training_set", "dtype")
@@ -75,7 +76,7 @@ def _bases(workspace: Workspace, artifact: Artifact) -> dict[str, Tensor]:
 
 
 def _eigen_kronecker(workspace: Workspace, artifact: Artifact) -> Damped:
-    artifact.check_made_with("bases", workspace.artifact(KFAC).checksum)
+    artifact.check_made_with(BASES, workspace.artifact(KFAC).checksum)
     eigenvalues = _spectrum(workspace, artifact, "eigenvalues.safetensors")
     return partial(EigenKronecker, workspace.load(KFAC), eigenvalues)
 

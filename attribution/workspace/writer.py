@@ -41,6 +41,7 @@ MOST_AT_ONCE = KEPT + 1  # on the disk, in one process: while the next is writte
 PLAN = "plan.json"
 WHOLE = "whole"
 IMPORTED = "imported"  # a setting of what was made elsewhere: no choice of a job made it otherwise
+BASES = "bases"  # a setting of what is told in the coordinates of another artifact: that one's checksum
 
 
 @dataclass(frozen=True)
@@ -258,9 +259,13 @@ class Writer:
 
 
 def chosen_alike(artifact: Artifact, plan: Plan) -> bool:
-    """Whether an artifact was made with the settings of a plan; one that was made elsewhere stands."""
-    settings = artifact.manifest.get("settings", {})
-    return IMPORTED in settings or settings == plan.to_json()["settings"]
+    """Whether an artifact was made with the settings of a plan; one that was made elsewhere stands, as
+    long as its coordinates do.
+    """
+    settings, wanted = artifact.manifest.get("settings", {}), plan.to_json()["settings"]
+    if IMPORTED in settings:
+        return bool(settings.get(BASES) == wanted.get(BASES))
+    return bool(settings == wanted)
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

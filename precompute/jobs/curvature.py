@@ -36,7 +36,7 @@ from attribution.gradients.fisher import (
 from attribution.gradients.stored import ALLOTMENT, EKFAC, FISHER, KFAC
 from attribution.workspace.baseline import LATENTS, training_inputs
 from attribution.workspace.workspace import Workspace
-from attribution.workspace.writer import Chunk
+from attribution.workspace.writer import BASES, Chunk
 from precompute.jobs.base import Job, Kind, PerExample, option
 from precompute.work import Work, basis_bytes, weight_bytes
 
@@ -81,7 +81,7 @@ class Expectation(PerExample):
             "allotment": workspace.artifact(ALLOTMENT).checksum,
         }
         if KFAC in self.reads:
-            settings["bases"] = workspace.artifact(KFAC).checksum
+            settings[BASES] = workspace.artifact(KFAC).checksum
         return settings
 
     def work(self, workspace: Workspace) -> Work:

@@ -17,6 +17,7 @@ from precompute.__main__ import main
 from precompute.adopting import adopt
 from tests.conftest import Foreign
 from tests.worlds import adapters
+from tests.worlds.folders import contents
 
 CURVATURE = (FISHER, KFAC, EKFAC)
 
@@ -101,3 +102,30 @@ def test_what_does_not_hold_here_is_not_taken(foreign_copy: Foreign, taught: Pat
     assert main([*foreign_copy.arguments("init", other), "--layers", "cross-attention"]) == 0
     with pytest.raises(MismatchError, match=r"fisher in .* is of another layers"):
         list(adopt(Workspace.open(other), base, ["fisher"], by_reference=True))
+
+
+def test_what_does_not_fit_costs_nothing_that_is_there(foreign_copy: Foreign) -> None:
+    """Law: An artifact stays as it is where what was to be taken over in its place does not fit."""
+    own = foreign_copy.root / "own"
+    assert main(foreign_copy.arguments("init", own)) == 0
+    for verb, *draws in (("allotment",), ("kfac", "--draws", "4"), ("ekfac", "--draws", "4")):
+        assert main([verb, "--workspace", str(own), "--chunk", "5", *draws]) == 0
+    before = contents(own)
+    assert take(own, foreign_copy.workspace, "ekfac") == 2
+    damaged = foreign_copy.workspace / "kfac" / "bases.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert take(own, foreign_copy.workspace, "kfac", "--by-reference") == 2
+    assert contents(own) == before
+    Workspace.open(own).load(EKFAC)
+
+
+def test_eigenvalues_whose_bases_were_made_anew_are_made_anew(foreign_copy: Foreign, taught: Path) -> None:
+    """Law: The command that an error advises mends it, of what was taken over too."""
+    names = ("allotment", "kfac", "ekfac")
+    assert take(taught, foreign_copy.workspace, *names) == 0
+    quick = ["--workspace", str(taught), "--chunk", "5", "--draws", "4"]
+    assert main(["kfac", *quick, "--remake"]) == 0
+    with pytest.raises(MismatchError, match="make it again with `python -m precompute ekfac"):
+        Workspace.open(taught).load(EKFAC)
+    assert main(["ekfac", *quick]) == 0
+    Workspace.open(taught).load(EKFAC)
