@@ -81,9 +81,9 @@ class Skewed(Remeasured):
     def worth(
         self, rows: Int[ndarray, " n"], noises: range, stage: str
     ) -> Generator[Progress, None, Rises]:
-        """Yield progress; return the skew of every draw of some training images."""
-        before, after = yield from self.losses(rows, noises, stage)
-        return skew(before, after)
+        """Yield progress; return the skew of every draw of some training images, see `of_sides`."""
+        skews = yield from self.of_sides(rows, noises, stage, skew)
+        return skews
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ a race for the best of them within a budget (`attribution.unlearning.racing`), i
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,21 +57,35 @@ class Remeasured:
     def rises(
         self, rows: Int[ndarray, " n"], noises: range, stage: str
     ) -> Generator[Progress, None, Rises]:
-        """Yield progress; return the rise of every draw's loss of some training images.
-
-        Of a picture that was trained on flipped as well, the mean of both sides, or the side that rises
-        more, as AbU scores COCO (see `Preparation`).
-        """
-        of_sides: list[Rises] = []
-        for flipped in sides(self.workspace):
-            before, after = yield from self.losses(rows, noises, stage, flipped)
-            of_sides.append(after - before)
-        if flips_of(self.workspace) == LARGER_SIDE:
-            return of_larger_mean(*of_sides)
-        mean: Rises = np.mean(of_sides, axis=0)
-        return mean
+        """Yield progress; return the rise of every draw's loss of some training images, see `of_sides`."""
+        rises = yield from self.of_sides(rows, noises, stage, lambda before, after: after - before)
+        return rises
 
     worth = rises
+
+    def of_sides(
+        self,
+        rows: Int[ndarray, " n"],
+        noises: range,
+        stage: str,
+        change: Callable[[Rises, Rises], Rises],
+    ) -> Generator[Progress, None, Rises]:
+        """Yield progress; return the change of every draw's loss of some training images.
+
+        Of a picture that was trained on flipped as well, the mean of both sides, or the side that changes
+        more, as AbU scores COCO (see `Preparation`).
+
+        Args:
+            change: (losses before, losses after) => what is to be known of them, draw by draw.
+        """
+        changes: list[Rises] = []
+        for flipped in sides(self.workspace):
+            before, after = yield from self.losses(rows, noises, stage, flipped)
+            changes.append(change(before, after))
+        if flips_of(self.workspace) == LARGER_SIDE:
+            return of_larger_mean(*changes)
+        mean: Rises = np.mean(changes, axis=0)
+        return mean
 
     def losses(
         self, rows: Int[ndarray, " n"], noises: range, stage: str, flipped: bool = False

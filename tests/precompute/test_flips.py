@@ -14,6 +14,7 @@ from PIL import ImageOps
 from attribution.data.preprocessing import FLIPS, Preparation
 from attribution.errors import ArtifactError, SettingsError
 from attribution.methods.base import methods
+from attribution.methods.mucs import Skewed, skew
 from attribution.models.losses import example_losses
 from attribution.results import returned
 from attribution.unlearning.measuring import Remeasured
@@ -72,22 +73,28 @@ def test_both_sides_are_encoded_and_measured(measured: Foreign) -> None:
 
 
 @pytest.mark.parametrize("flips", ["none", "mean", "larger"])
-def test_a_score_is_what_was_said_of_both_sides(measured: Foreign, flips: str) -> None:
-    """Law: A rise is that of the picture, the mean over both sides, or the larger, as --flips says."""
+@pytest.mark.parametrize("kind", [Remeasured, Skewed])
+def test_a_score_is_what_was_said_of_both_sides(
+    measured: Foreign, flips: str, kind: type[Remeasured]
+) -> None:
+    """Law: A rise or a skew is that of the picture, the mean over both sides, or the larger, as --flips
+    says.
+    """
     workspace = bound(measured, flips)
     moved = {name: weight + 0.1 * torch.sign(weight) for name, weight in workspace.model.weights.items()}
-    images = Remeasured("test", workspace, moved, 16)
-    found = returned(images.rises(ROWS, range(2), ""))
+    images = kind("test", workspace, moved, 16)
+    found = returned(images.worth(ROWS, range(2), ""))
     of_sides = []
     for side in (False, True):
         before, after = returned(images.losses(ROWS, range(2), "", side))
-        of_sides.append(after - before)
+        of_sides.append(skew(before, after) if kind is Skewed else after - before)
     if flips == "larger":
         expected = np.max([each.mean(axis=(1, 2)) for each in of_sides], axis=0)
         np.testing.assert_allclose(found.mean(axis=(1, 2)), expected)
+    elif flips == "mean":
+        np.testing.assert_allclose(found, (of_sides[0] + of_sides[1]) / 2)
     else:
-        wanted = of_sides[0] if flips == "none" else (of_sides[0] + of_sides[1]) / 2
-        np.testing.assert_allclose(found, wanted)
+        np.testing.assert_array_equal(found, of_sides[0])
     assert not np.allclose(of_sides[0], of_sides[1]), "the sides are alike: nothing was tested"
     assert images.draws_of(range(2)) == (1 if flips == "none" else 2) * 2 * len(workspace.probe.timesteps)
 
