@@ -79,7 +79,8 @@ class PixArt(LatentModel):
         words = self.text_encoder(ids, attention_mask=mask)[0]
         with self._whole_skeletons.using({}) as denoiser:
             projection: Any = denoiser.caption_projection
-            projected = projection(words) * mask[:, :, None]
+            made = projection(words.to(self.precision.dtype))
+        projected = self.precision.predicted(made) * mask[:, :, None]
         further = {WORDS: words, MASK: mask}
         if self._is_told_size:
             further[SIZE] = words.new_tensor([[self.resolution] * 2]).repeat(len(given), 1)

@@ -74,6 +74,18 @@ def test_a_half_precise_denoiser_differs_by_rounding(
 
 
 @pytest.mark.parametrize("precision", HALVES)
+def test_captions_are_encoded_beside_a_half_precise_denoiser(
+    plain: Plain, folder: Path, batch: Batch, precision: str
+) -> None:
+    """Law: In every family captions are encoded in single precision, whatever the denoiser computes in."""
+    found, expected = opened(folder, precision).encode_captions(plain.captions), batch.conditioning
+    assert found.tokens.dtype == torch.float32
+    assert (found.tokens - expected.tokens).norm() <= HALVES[precision] * expected.tokens.norm()
+    for name, leaf in expected.further.items():
+        torch.testing.assert_close(found.further[name], leaf)
+
+
+@pytest.mark.parametrize("precision", HALVES)
 def test_what_is_unlearned_in_stays_in_single_precision(
     folder: Path, exact: DenoiserModel, batch: Batch, precision: str
 ) -> None:
