@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,17 +96,26 @@ def chunks_done(part: Path) -> int:
 def problems(workspace: Workspace, progress: Callable[[int, int], None]) -> Iterator[str]:
     """Everything that is not as it was when the workspace was made: hashes all there is to hash."""
     yield from changed_pictures(workspace, progress)
-    try:
-        workspace.model  # noqa: B018  loading compares it with the fingerprint
-        for name in workspace.config.encoders:
-            workspace.encoder(name)
-    except (ModelError, MismatchError) as problem:
-        yield str(problem)
+    yield from changed_sources(workspace)
     try:
         evidence_of(workspace)
     except (ResultError, WorkspaceError) as problem:
         yield str(problem)
     yield from damaged_artifacts(workspace)
+
+
+def changed_sources(workspace: Workspace) -> Iterator[str]:
+    """What is wrong with the model, its checkpoints and the encoders: loading compares fingerprints."""
+    config, found = workspace.config, dict[str, None]()  # once: no checkpoint is read without the model
+    loads: list[Callable[[], object]] = [lambda: workspace.model]
+    loads += [partial(workspace.checkpoint, name) for name in config.checkpoints]
+    loads += [partial(workspace.encoder, name) for name in config.encoders]
+    for load in loads:
+        try:
+            load()
+        except (ModelError, MismatchError) as problem:
+            found[str(problem)] = None
+    yield from found
 
 
 def damaged_artifacts(workspace: Workspace, absent_too: bool = True) -> Iterator[str]:

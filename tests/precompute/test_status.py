@@ -13,6 +13,7 @@ from precompute.__main__ import main
 from precompute.jobs.base import job_of
 from precompute.running import Execution, run
 from tests.conftest import Foreign
+from tests.worlds import foreign
 from tests.worlds.tar_files import write_tar
 
 
@@ -58,6 +59,27 @@ def test_verify_finds_every_change(foreign_copy: Foreign, capsys: pytest.Capture
     assert len(problems) == 3
     for problem, word in zip(problems, ("004.png", "the model at", "losses.npy has sha256"), strict=True):
         assert word in problem
+
+
+def test_verify_names_every_model_that_has_changed(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: `verify` looks at the model, its checkpoints and all encoders, whatever it finds of another."""
+    verify = ["verify", "--workspace", str(foreign_copy.workspace)]
+    early = foreign.make_pipeline(foreign_copy.root / "early", seed=1)
+    assert main(["init", *verify[1:], "--checkpoint", f"early={early}"]) == 0
+    shutil.copytree(foreign_copy.model / "unet", early / "unet", dirs_exist_ok=True)
+    (foreign_copy.dino / "config.json").write_text("{")
+    capsys.readouterr()
+    assert main(verify) == 2
+    said = capsys.readouterr().err
+    assert "the model@early at ../early has fingerprint" in said
+    assert "as a DINO encoder" in said
+    shutil.rmtree(foreign_copy.model / "unet")
+    assert main(verify) == 2
+    said = capsys.readouterr().err
+    assert said.count("unet/config.json is missing") == 1
+    assert "as a DINO encoder" in said
 
 
 def test_what_was_made_of_a_folder_is_good_for_the_same_pictures_in_shards(
