@@ -92,6 +92,15 @@ def is_plain(text: str) -> bool:
     return not any(ord(character) < 32 or ord(character) == 127 for character in text)
 
 
+def is_whole(text: str) -> bool:
+    """Whether it can be written as UTF-8: no half of a character is in it, which JSON can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_inside(name: str) -> bool:
     """Whether it names a file of a folder, in plain characters, and does not lead out of it."""
     path = PurePosixPath(name)

@@ -17,6 +17,11 @@ class Problem(Enum):
     NOT_JSON = "line", "is not JSON or not an object", "are not JSON or not objects"
     CELLS = "line", "has more cells than there are columns", "have more cells than there are columns"
     NOT_TEXT = "text", "is too long or not UTF-8 or JSON", "are too long or not UTF-8 or JSON"
+    HALF = (
+        "text",
+        "has half a character, which is not UTF-8 (as \\ud83d is in JSON)",
+        "have half a character, which is not UTF-8 (as \\ud83d is in JSON)",
+    )
     TWO_PICTURES = (
         "row",
         "has several pictures (name the ending of those trained on with --image-column)",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from attribution.data.columns import EACH, FIRST, ID, MEAN, Columns
-from attribution.data.files import is_inside, is_plain
+from attribution.data.files import is_inside, is_plain, is_whole
 from attribution.data.metadata import Line, Metadata
 from attribution.data.problems import Problem, Problems
 from attribution.errors import TrainingSetError
@@ -60,6 +60,9 @@ def _record(line: Line, image: str, caption: str, problems: Problems) -> Record 
     if not captions or not all(isinstance(each, str) for each in captions):
         problems.add(Problem.NO_CAPTION, f"{line.where}: {name!r}")
         return None
+    if not is_whole(name):
+        problems.add(Problem.HALF, f"{line.where}: {name!r}")
+        return None
     if not is_inside(name) or not is_inside(line.inside + name):
         problems.add(Problem.LEAVES, f"{line.where}: {name!r}")
         return None
@@ -89,6 +92,8 @@ def _one_caption_each(record: Record, columns: Columns, problems: Problems) -> I
     captions = record.captions[:1] if columns.captions == FIRST else record.captions
     if any(not caption.strip() for caption in captions):
         problems.add(Problem.EMPTY, f"of {record.file_name!r}")
+    if not all(map(is_whole, (record.id, *captions))):
+        problems.add(Problem.HALF, f"of {record.file_name!r}")
     if len(captions) == 1 or columns.captions == MEAN:
         return [replace(record, captions=captions)]
     if columns.captions == EACH:
