@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -207,8 +208,9 @@ def _candidates(given: str | None) -> int | tuple[str, ...] | None:
     """A number, or the lines of a file."""
     if given is None:
         return None
-    if given.lstrip("-").isdigit():
-        return int(given)
+    if re.fullmatch(r"-?\d+", given):
+        with suppress(ValueError):  # of more digits than are read
+            return int(given)
     try:
         lines = Path(given).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
