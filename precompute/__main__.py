@@ -30,7 +30,7 @@ from precompute.bars import counting, show
 from precompute.binding import bind, gone_without, open_or_bind, use_encoders
 from precompute.doctor import examine
 from precompute.foreign_files import FOREIGN
-from precompute.jobs.base import all_jobs, jobs_in, jobs_of, options_of, passes, with_options
+from precompute.jobs.base import Job, all_jobs, jobs_in, jobs_of, options_of, passes, with_options
 from precompute.outlook import opening, outlook
 from precompute.running import CHUNK, SUMS, Execution, run_as_one
 from precompute.sealing import seal
@@ -157,8 +157,7 @@ def _run_jobs(options: argparse.Namespace) -> int:
         workspace = Workspace.open(options.workspace, options.device)
         use_encoders(workspace, encoders_of(options))
     how = Execution(options.chunk, options.batch_size)
-    chosen = {name: getattr(options, name) for name in _job_options(options.verb)}
-    jobs = [with_options(job, chosen) for job in jobs_in(workspace, jobs_of(options.verb))]
+    jobs = _jobs(workspace, options)
     if everything and (words := outlook(workspace, jobs, how)):
         print(words, file=sys.stderr, flush=True)
     asked = Asked(options.workers, options.address, options.gpus_per_task)
@@ -170,6 +169,24 @@ def _run_jobs(options: argparse.Namespace) -> int:
     if everything:
         print(opening(options.workspace, options.device), file=sys.stderr)
     return 0
+
+
+def _jobs(workspace: Workspace, options: argparse.Namespace) -> list[Job]:
+    """What a verb makes in a workspace.
+
+    Raises:
+        MissingArtifactError: it makes nothing, for want of an encoder; says how to give it one.
+        SettingsError: it makes nothing.
+    """
+    chosen = {name: getattr(options, name) for name in _job_options(options.verb)}
+    jobs = [with_options(job, chosen) for job in jobs_in(workspace, jobs_of(options.verb))]
+    if not jobs:
+        for job in jobs_of(options.verb):
+            workspace.expected(job.kind)
+        raise SettingsError(
+            f"`{options.verb}` makes nothing in {workspace.folder}: that lacks what it takes"
+        )
+    return jobs
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -79,11 +79,14 @@ class Embeddings(PerExample):
         return Work(encoder="" if self.captions else self.encoder, stored=stored)
 
     def chunk(self, workspace: Workspace, rows: range, batch_size: int) -> Chunk:
+        parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        return {"vectors": np.concatenate([self._embedded(workspace, part) for part in parts])}
+
+    def _embedded(self, workspace: Workspace, rows: range) -> Float[ndarray, "n d"]:
         encoder, training_set = workspace.encoder(self.encoder), workspace.training_set
         if self.captions:
-            return {"vectors": encoder.captions(training_set.captions[rows.start : rows.stop])}
-        images = [workspace.prepared(training_set.image(row)) for row in rows]
-        return {"vectors": encoder.images(images)}
+            return encoder.captions(training_set.captions[rows.start : rows.stop])
+        return encoder.images([workspace.prepared(training_set.image(row)) for row in rows])
 
     def assemble(self, chunks: Iterator[Chunk], folder: Path, rows: int) -> Mapping[str, Any] | None:
         index = self._indexed((chunk["vectors"] for chunk in chunks), folder)

@@ -14,6 +14,7 @@ from attribution.workspace.baseline import LOSSES, training_inputs, training_lat
 from attribution.workspace.workspace import Workspace
 from precompute.__main__ import main
 from precompute.jobs.base import job_of, jobs_in, jobs_of, with_options
+from precompute.jobs.embeddings import Embeddings
 from precompute.running import Execution, run
 from tests.conftest import Foreign
 from tests.worlds.folders import contents
@@ -103,6 +104,34 @@ def test_fisher_does_not_depend_on_the_chunks_beyond_rounding(foreign_copy: Fore
     assert after.keys() == before.keys()
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, rtol=1e-4)
+
+
+@pytest.mark.parametrize("captions", [False, True])
+def test_no_more_are_embedded_at_once_than_the_batch_size(
+    foreign_world: Foreign, monkeypatch: pytest.MonkeyPatch, captions: bool
+) -> None:
+    """Law: The size of batches bounds what is embedded at once, and changes no vector beyond rounding."""
+    workspace, job = Workspace.open(foreign_world.workspace), Embeddings("clip", captions)
+    encoder, at_once = workspace.encoder("clip"), list[int]()
+    name = "captions" if captions else "images"
+    embed = getattr(encoder, name)
+    monkeypatch.setattr(encoder, name, lambda given: (at_once.append(len(given)), embed(given))[1])
+    found, whole = (job.chunk(workspace, range(3, 14), size)["vectors"] for size in (4, 256))
+    assert at_once == [4, 4, 3, 11]
+    np.testing.assert_allclose(found, whole, atol=1e-5)
+
+
+def test_a_verb_that_makes_nothing_says_what_is_lacking(
+    foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: A job that a workspace has not got the encoders for is refused, never passed over."""
+    folder = str(foreign_copy.workspace)
+    assert main(["embeddings", "--workspace", folder, "--clip", "none"]) == 0
+    capsys.readouterr()
+    assert main(["distilled", "--workspace", folder]) == 2
+    assert (
+        "has no CLIP encoder: give it one with `python -m precompute embeddings" in capsys.readouterr().err
+    )
 
 
 def test_what_is_there_is_not_made_again(foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]) -> None:
