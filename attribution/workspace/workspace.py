@@ -229,7 +229,7 @@ class Workspace:
             model = " with ".join([self.config.model, *self.config.adapters])
             sources = {
                 **self.config.encoders,
-                **_checkpoint_sources(self.config),
+                **{f"model@{name}": source for name, source in self.config.checkpoints.items()},
                 "model": model,
                 "loss": model,
                 "training_set": in_words(self.config.dataset),
@@ -307,14 +307,12 @@ class Workspace:
             return self._caches.setdefault(name, Cache(size))
 
 
-def _checkpoint_sources(config: Config) -> dict[str, str]:
-    return {f"model@{name}": source for name, source in config.checkpoints.items()}
-
-
 def checked_device(device: str) -> str:
     """Raises SettingsError for a device that this machine does not have."""
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise SettingsError(f"device {device!r} is not known: use cpu or cuda")
     if device != "cpu" and not torch.cuda.is_available():
         raise SettingsError("no CUDA device was found: use --device cpu")
+    if device != "cpu":
+        torch.backends.cudnn.allow_tf32 = False  # single precision is that, in its convolutions as well
     return device

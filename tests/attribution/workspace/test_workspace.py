@@ -31,7 +31,7 @@ from attribution.workspace.config import Config, probe_fingerprint
 from attribution.workspace.create import create_workspace
 from attribution.workspace.embeddings import embedding
 from attribution.workspace.root_manifest import record
-from attribution.workspace.workspace import Workspace
+from attribution.workspace.workspace import Workspace, checked_device
 from tests.conftest import Foreign
 from tests.worlds import TINY
 
@@ -237,3 +237,13 @@ def test_a_device_that_is_not_there_is_refused(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SettingsError, match="cpu"):
         Workspace.open(foreign_world.workspace, device)
+
+
+def test_single_precision_on_a_gpu_is_not_that_of_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: Where a GPU is asked for, no convolution is rounded beyond single precision."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    checked_device("cpu")
+    assert torch.backends.cudnn.allow_tf32
+    checked_device("cuda")
+    assert not torch.backends.cudnn.allow_tf32
