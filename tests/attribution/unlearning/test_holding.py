@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from attribution.gradients.curvature import Diagonal
 from attribution.gradients.query_context import QueryContext
 from attribution.methods.abu import AbUOptions
 from attribution.methods.divergence import Divergence, DivergenceOptions
+from attribution.models.base import Factors
 from attribution.models.draws import stratified_draws
 from attribution.models.losses import own_loss
 from attribution.query import Box, Settings
@@ -41,7 +43,7 @@ def test_the_step_is_the_natural_gradient_in_a_curvature_that_has_the_outside() 
     fisher, damping = torch.rand(out, width).double() + 0.1, 0.2
     curvature = Diagonal({"w": fisher}, damping)
     inside, outside = torch.randn(out, width).double(), torch.randn(draws, out, width).double()
-    step = curvature.inverse(held({"w": inside}, {"w": outside}, curvature))["w"]
+    step = curvature.inverse(held({"w": inside}, {"w": lambda: outside}, curvature))["w"]
     damped = torch.diag((fisher + damping * fisher.mean()).flatten())
     rows = outside.flatten(1)
     slack = SLACK * (rows @ torch.linalg.inv(damped) @ rows.T).diagonal().mean()
@@ -60,7 +62,7 @@ def test_the_outside_moves_less_and_the_box_as_much(tiny_world: Workspace) -> No
         found = unlearned(tiny_world, replace(FREE, held=count))
         assert found.rise == pytest.approx(0.1, abs=0.011)
         changes = sum(
-            (outside[name] * (found.weights[name] - weight)).flatten(1).sum(dim=1)
+            (outside[name]() * (found.weights[name] - weight)).flatten(1).sum(dim=1)
             for name, weight in model.weights.items()
         )
         assert isinstance(changes, torch.Tensor)
@@ -72,7 +74,7 @@ def test_gradients_outside_are_of_the_loss_outside(tiny_world: Workspace) -> Non
     context, model = asked(tiny_world, FREE), tiny_world.model
     assert context.mask is not None
     batch = stratified_draws(model, 4, 0, "test").of(context.latent, context.conditioning)
-    each = gradients_outside(model, batch, context.mask, 3)
+    each = {key: form() for key, form in gradients_outside(model, batch, context.mask, 3).items()}
     name = next(iter(each))
     assert each[name].shape == (4, *model.weights[name].shape)
     push = {key: 1e-3 * value.mean(dim=0) / value.mean(dim=0).norm() for key, value in each.items()}
@@ -82,6 +84,36 @@ def test_gradients_outside_are_of_the_loss_outside(tiny_world: Workspace) -> Non
     )
     slope = sum(float((each[k].mean(dim=0) * push[k]).sum()) for k in each)
     assert (after - before) / 2 == pytest.approx(slope, rel=0.02)
+
+
+def test_no_more_than_one_layers_gradients_are_held_at_once(
+    tiny_world: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: Of layers whose gradients' factors are small, one at a time has its gradients in memory."""
+    context, model, draws = asked(tiny_world, FREE), tiny_world.model, 4
+    assert context.mask is not None
+    batch = stratified_draws(model, draws, 0, "test").of(context.latent, context.conditioning)
+    torch.manual_seed(0)
+    factors = {
+        name: Factors(*(torch.randn(draws, 1, side) for side in weight.shape))
+        for name, weight in model.weights.items()
+    }
+    whole = {name: own.per_draw() for name, own in factors.items()}
+    formed, per_draw = weakref.WeakSet[torch.Tensor](), Factors.per_draw
+
+    def watched(own: Factors) -> torch.Tensor:
+        gradients = per_draw(own)
+        formed.add(gradients)
+        assert len(formed) == 1
+        return gradients
+
+    monkeypatch.setattr(Factors, "per_draw", watched)
+    monkeypatch.setattr(model, "loss_and_factors", lambda *_: (torch.zeros(draws), factors))
+    outside = gradients_outside(model, batch, context.mask, draws)
+    curvature = Diagonal({name: weight.double().square() for name, weight in model.weights.items()}, 0.1)
+    found = held(model.weights, outside, curvature)
+    kept = held(model.weights, {name: lambda name=name: whole[name] for name in whole}, curvature)  # type: ignore[misc]
+    assert all(torch.equal(found[name], kept[name]) for name in whole)
 
 
 def test_a_whole_picture_has_no_outside(tiny_world: Workspace) -> None:
