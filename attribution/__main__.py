@@ -30,7 +30,7 @@ from rich.text import Text
 
 from attribution.data.files import write_whole
 from attribution.data.images import read_image, write_png
-from attribution.engine import attribute, check_any_left, unprepared
+from attribution.engine import attribute, check_askable
 from attribution.errors import CaptionError, ImageError, SettingsError
 from attribution.methods.base import (
     DEFAULT,
@@ -171,8 +171,7 @@ def _answer(options: argparse.Namespace) -> None:
         ask_to_offload(options.device, options.offload)
     workspace = Workspace.open(options.workspace, options.device)
     names = options.method or usual_methods(DEFAULT_METHODS, could_be_asked(workspace))
-    chosen = [method(name) for name in names]
-    check_any_left(chosen, unprepared(chosen, workspace))
+    check_askable(workspace, names, settings)
     if generation is not None:
         given = _generated(workspace, generation, box, options.save_image)
     assert given is not None, "there is an image or a prompt"

@@ -71,9 +71,18 @@ def check_any_left(chosen: Sequence[Method], problems: Mapping[str, WhenceError]
     raise first if len(told) == 1 else type(first)("; ".join(told))
 
 
-def unprepared(chosen: Sequence[Method], workspace: Workspace) -> dict[str, WhenceError]:
-    """What keeps methods from being asked anything in a workspace, by name."""
-    return dict(_beforehand(chosen, workspace, None))
+def check_askable(workspace: Workspace, methods: Sequence[str], settings: Settings) -> None:
+    """Raise what keeps all methods from being asked anything in a workspace, whatever the picture.
+
+    Raises:
+        SettingsError, ArtifactError: no method measures in this effort, or finds here what it needs.
+        TrainingSetError: a candidate is not in the training set.
+    """
+    chosen = _chosen(methods, settings)
+    if isinstance(settings.candidates, tuple):
+        for name in settings.candidates:
+            workspace.training_set.row_of(name)
+    check_any_left(chosen, dict(_beforehand(chosen, workspace, None)))
 
 
 def _beforehand(

@@ -87,6 +87,20 @@ def test_a_missing_artifact_is_refused_with_the_command_that_makes_it(
     refused(result, "fisher is gone")  # before anything is generated
 
 
+def test_what_cannot_be_answered_is_refused_before_a_picture_is_generated(run: Run, tmp_path: Path) -> None:
+    """Law: No picture is generated for a question that could not be answered whatever it shows."""
+    prompt, kept, named = (
+        ("--prompt", "a red bar", "--steps", 1),
+        tmp_path / "kept.png",
+        tmp_path / "ids.txt",
+    )
+    named.write_text("nobody\n")
+    asked = (*prompt, "--save-image", kept)
+    refused(run(*asked, "--method", "abu", "--effort", "instant"), "effort instant measures nothing")
+    refused(run(*asked, "--method", "pixel", "--candidates", named), "'nobody' is neither an id nor")
+    assert not kept.exists()
+
+
 def test_a_folder_that_is_no_workspace_is_refused(run: Run, picture: Path, tmp_path: Path) -> None:
     refused(run(picture, *CAPTION, workspace=tmp_path), "is not a workspace", "python -m precompute all")
     refused(run(picture, *CAPTION, workspace=tmp_path / "nowhere"), "is not a workspace")
