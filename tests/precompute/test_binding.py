@@ -64,7 +64,7 @@ def test_all_refuses_to_repoint_a_workspace(
 def test_all_refuses_another_probe(
     foreign_copy: Foreign, capsys: pytest.CaptureFixture[str], flag: str, value: int, bound: int
 ) -> None:
-    """Law: `all` never passes over a probe that is given: it is the workspace's, or refused."""
+    """Law: No probe given to `all` is passed over: it is the workspace's, or refused."""
     assert main([*foreign_copy.arguments(), f"--{flag}", str(value)]) == 2
     said = capsys.readouterr().err
     assert f"is bound to the {flag} {bound}, not {value}" in said

@@ -64,7 +64,7 @@ def test_verify_finds_every_change(foreign_copy: Foreign, capsys: pytest.Capture
 def test_verify_names_every_model_that_has_changed(
     foreign_copy: Foreign, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Law: `verify` looks at the model, its checkpoints and all encoders, whatever it finds of another."""
+    """Law: Verifying looks at the model, its checkpoints and all encoders, whatever it finds of another."""
     verify = ["verify", "--workspace", str(foreign_copy.workspace)]
     early = foreign.make_pipeline(foreign_copy.root / "early", seed=1)
     assert main(["init", *verify[1:], "--checkpoint", f"early={early}"]) == 0
