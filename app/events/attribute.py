@@ -38,13 +38,13 @@ class AttributeEvents:
     ) -> Updates:  # fmt: skip
         """Check the question, and show the places of its answers."""
         session = self.page.session(request)
-        session.waiting = None
         try:
             box_of_sides((left, top, right, bottom))  # what is half typed is said, not ignored
             model = self.page.workspace.fingerprints.get("model", "")
             run = checked_run(session.picture, session.boxes, chosen, effort, caption, model)
         except InputError as problem:
-            return self.page.at_rest(status.failed(sentence(str(problem))))
+            return self.page.refused(session, sentence(str(problem)))
+        session.begin()
         session.run = session.waiting = run
         session.stale, session.caption = False, None if run.picture.caption else run.caption
         session.selection = session.selection.for_new_run(run)
@@ -58,7 +58,7 @@ class AttributeEvents:
     def begin_example(self, chosen: list[str], effort: str, request: gr.Request) -> Updates:
         """The picture of an example is there: its question is asked."""
         session = self.page.session(request)
-        asks, session.ask_next = session.ask_next, False
+        asks, session.ask_now = session.ask_now, False
         if not asks:
             return self.page.unchanged()
         return self.begin(chosen, effort, "", None, None, None, None, request)
@@ -77,8 +77,7 @@ class AttributeEvents:
         session = self.page.session(request)
         session.stop.set()
         session.generation = session.waiting = None
-        session.ask_next = False
-        session.at_rest = True
+        session.ask_now, session.at_rest = False, True
         return stopped(self.page, session)
 
 
@@ -102,7 +101,7 @@ def connect_stop(page: PageContext) -> None:
 def attribution_updates(page: PageContext, session: Session, run: Run) -> Iterator[Updates]:
     """The updates of one run, from the wait for the model to the answer."""
     stop, progress = session.begin(), status.ProgressLine()
-    session.at_rest = False
+    session.working, session.at_rest = stop, False
     try:
         with page.queue.join(f"{run.settings.effort} x {len(run.parts)}", session.address) as place:
             yield from page.wait_for_model(place, stop, "attribute")
@@ -112,13 +111,14 @@ def attribution_updates(page: PageContext, session: Session, run: Run) -> Iterat
         if len(run.parts) > 1:  # they were asked about together, so they are seen together
             session.selection = replace(session.selection, beside=PARTS, part=0)
         yield {**page.at_rest(status.done(summary(run, session.left_out))), **page.whole(session, run)}
-        yield archive_answer(page, session, run)
+        kept = archive_answer(page, session, run)
+        yield kept if session.shows(run) else page.unchanged()
     except Cancelled:
-        yield stopped(page, session)
+        yield _ended(page, session, run, stop, {})
     except Exception as problem:  # the page's edge: told in words
-        yield {**stopped(page, session), **page.failed(problem)}
+        yield _ended(page, session, run, stop, page.failed(problem))
     finally:
-        session.at_rest = True
+        session.finish(stop)
 
 
 def _part_updates(
@@ -132,6 +132,8 @@ def _part_updates(
         session.selection = replace(session.selection, part=number)
     events = attribute(page.workspace, part.query, run.methods, run.settings, stop)
     for event in page.worker.steps(events):
+        if session.working is not stop:  # whatever this step has found comes too late
+            raise Cancelled("overtaken")
         if isinstance(event, Progress):
             title = method(event.method).title if event.method else ""
             line = progress.line(event, f"{prefix}{title}")
@@ -148,17 +150,30 @@ def _part_updates(
     return run
 
 
+def _ended(
+    page: PageContext, session: Session, run: Run, stop: threading.Event, failed: Updates
+) -> Updates:
+    """A run has ended before it was answered; of what was begun since, nothing changes."""
+    if session.working is stop:
+        return {**stopped(page, session), **failed}
+    return {**page.unchanged(), **(_measured(page, session, run) if session.shows(run) else {})}
+
+
 def stopped(page: PageContext, session: Session) -> Updates:
     """Whatever was measured stays."""
-    updates = page.at_rest(status.idle("Stopped."))
-    if session.run is None:
-        return updates
-    if not any(part.rankings for part in session.run.parts):
-        return {**updates, **page.answer.empty(page.mosaic, session.kept)}
-    updates[page.action.status] = status.idle(
-        "Stopped. What was measured is shown; it is not kept, and has no link."
-    )
-    return {**updates, **page.whole(session, session.run)}
+    run, line = session.run, status.idle("Stopped.")
+    if run is None or run.answered:
+        return page.at_rest(line)
+    if any(part.rankings for part in run.parts):
+        line = status.idle("Stopped. What was measured is shown; it is not kept, and has no link.")
+    return {**page.at_rest(line), **_measured(page, session, run)}
+
+
+def _measured(page: PageContext, session: Session, run: Run) -> Updates:
+    """What there is of an answer that will not be whole."""
+    if any(part.rankings for part in run.parts):
+        return page.whole(session, run)
+    return page.answer.empty(page.mosaic, session.kept)
 
 
 def summary(run: Run, left_out: Sequence[str] = ()) -> str:

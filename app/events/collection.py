@@ -67,7 +67,7 @@ class CollectionEvents:
             yield panel.at_rest(self._failed(problem))
             return
         found = session.leaning
-        stop = session.unlearning = session.begin()
+        stop = session.unlearning = session.begin_beside()
         yield {**panel.at_work(status.running("Waiting for the model")), panel.result: ""}
         for check, updates in check_updates(self.page, session, run, panel, steps, stop):
             if session.unlearning is not stop:  # another was begun since, or another collection is shown

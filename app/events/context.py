@@ -167,12 +167,17 @@ class PageContext:
             self.source.form.generate: gr.update(interactive=True),
         }
 
+    def refused(self, session: Session, words: str) -> Updates:
+        """What was asked for just now is not done; what is on its way goes on."""
+        line = status.failed(words)
+        return {self.action.status: line} if session.is_busy else self.at_rest(line)
+
     def failed(self, problem: Exception) -> Updates:
-        """A failure in words: ours as they stand, of any other where it stands in the server's log."""
+        """What ran has failed; in words."""
         return self.at_rest(status.failed(self.words_of(problem)))
 
     def words_of(self, problem: Exception) -> str:
-        """A failure as a sentence."""
+        """A failure as a sentence: ours as it stands, of any other where it stands in the server's log."""
         if isinstance(problem, WhenceError):
             return sentence(str(problem))
         number = REPORTS.mistake(problem)

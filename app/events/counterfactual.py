@@ -109,7 +109,7 @@ class CounterfactualEvents:
             strip_to_test(self.page, session, of, count)
         except InputError as problem:
             return {panel.status: status.failed(sentence(str(problem)))}
-        session.check = session.begin()
+        session.check = session.begin_beside()
         return panel.at_work(status.running("Waiting for the model"))
 
     def run(self, key: str | None, count: float | None, request: gr.Request) -> Iterator[Updates]:
@@ -222,9 +222,6 @@ def check_updates(
                     done = panel.at_rest(status.done("Done. What it says is below.")) if event.final else {}
                     yield event, {**page.unchanged(), **done}
     except Cancelled:
-        yield (
-            None,
-            panel.at_rest(status.idle(panel.stopped(session.run is not None and session.run.id == run.id))),
-        )
+        yield None, panel.at_rest(status.idle(panel.stopped(session.shows(run))))
     except Exception as problem:  # the page's edge: told in words
         yield None, panel.at_rest(page.failed(problem)[page.action.status])

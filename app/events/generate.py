@@ -47,21 +47,22 @@ class GenerateEvents:
     ) -> Updates:
         """Check what the form asks for."""
         session = self.page.session(request)
-        session.generation, session.boxes_to_come, session.ask_next = None, (), False
         try:
-            session.generation = checked_generation(prompt, seed, steps, guidance, negative)
+            generation = checked_generation(prompt, seed, steps, guidance, negative)
         except InputError as problem:
-            return self.page.at_rest(status.failed(sentence(str(problem))))
+            return self.page.refused(session, sentence(str(problem)))
+        session.begin()
+        session.generation, session.boxes_to_come, session.ask_next = generation, (), False
         return self.page.at_work(status.running("Waiting for the model", kind="generate"))
 
     def pick_example(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Ask for an example's picture; its question follows."""
         session, index = self.page.session(request), sent_with(event).get("index")
-        session.generation = None
         if not isinstance(index, int) or not 0 <= index < len(self.page.examples):
-            return self.page.at_rest(status.failed("There is no such example."))
+            return self.page.refused(session, "There is no such example.")
         example = self.page.examples[index]
         generation = Generation(example.prompt, example.seed)
+        session.begin()
         session.generation, session.ask_next = generation, True
         session.boxes_to_come = () if example.box is None else (example.box,)
         fields = (generation.prompt, generation.seed, generation.steps, generation.guidance, "")
@@ -109,7 +110,9 @@ def connect_generating(page: PageContext) -> Any:
 
 def generation_updates(page: PageContext, session: Session, generation: Generation) -> Iterator[Updates]:
     """The updates of one generation, from the wait for the model to the picture."""
-    stop, progress, boxes = session.begin(), status.ProgressLine(kind="generate"), session.boxes_to_come
+    boxes, asks = session.boxes_to_come, session.ask_next
+    stop, progress = session.begin(), status.ProgressLine(kind="generate")
+    session.working = stop
     try:
         with page.queue.join("generate", session.address) as place:
             yield from page.wait_for_model(place, stop, "generate")
@@ -133,13 +136,16 @@ def generation_updates(page: PageContext, session: Session, generation: Generati
         if stop.is_set():  # by Back, which has put another picture in its place
             raise Cancelled("stopped")
         session.show(picture, boxes)
+        session.ask_now = asks
         yield page.new_picture(session, status.idle(said))
     except Cancelled:
-        session.ask_next = False
-        yield {**page.marked(session), **page.at_rest(status.idle("Stopped."))}
+        stopped = {**page.marked(session), **page.at_rest(status.idle("Stopped."))}
+        yield stopped if session.working is stop else page.unchanged()
     except Exception as problem:  # the page's edge: told in words
-        session.ask_next = False
-        yield page.failed(problem)
+        failed = page.failed(problem)
+        yield failed if session.working is stop else page.unchanged()
+    finally:
+        session.finish(stop)
 
 
 def generated_picture(workspace: Workspace, generation: Generation, image: Image.Image | None) -> Picture:

@@ -76,7 +76,7 @@ class HistoryEvents:
         yield {**page.nothing(session), page.answer.history: history_message("start", session.kept)}
 
     def _restored(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
-        for run, updates in self._read(event):
+        for run, updates in self._read(event, self.page.session(request)):
             if run is not None:
                 fields, truth = restored_fields(self.page, run), sent_with(event).get("truth") is True
                 shown = history_message("shown", id=run.id, title=title_of_run(run), truth=truth)
@@ -88,8 +88,9 @@ class HistoryEvents:
 
         What is written in the fields is left alone, and the address stays the page's own.
         """
-        for run, updates in self._read(event):
-            if not self.page.session(request).is_fresh:
+        session = self.page.session(request)
+        for run, updates in self._read(event, session):
+            if not session.is_fresh:
                 yield self.page.unchanged()
                 return
             if run is not None:
@@ -97,7 +98,7 @@ class HistoryEvents:
                 updates = {**self._shown(run, request), **arrived}
             yield updates
 
-    def _read(self, event: gr.EventData) -> Iterator[tuple[Run | None, Updates]]:
+    def _read(self, event: gr.EventData, session: Session) -> Iterator[tuple[Run | None, Updates]]:
         """The run that is named, last; before it what there is to be told until it can be shown."""
         page = self.page
         try:
@@ -106,7 +107,8 @@ class HistoryEvents:
                 for _ in page.loader.waiting():
                     yield None, {page.action.status: status.running("Opening the model")}
         except Exception as problem:  # the page's edge: told in words
-            yield None, {**page.failed(problem), page.answer.history: history_message("lost")}
+            refused = page.refused(session, page.words_of(problem))
+            yield None, {**refused, page.answer.history: history_message("lost")}
             return
         yield run, {}
 
@@ -127,7 +129,6 @@ class HistoryEvents:
 def _take_up(session: Session, run: Run) -> None:
     """The run is the one on the page, and nothing else is under way."""
     session.begin()
-    session.generation, session.ask_next, session.at_rest = None, False, True
     session.show(run.picture, boxes_of_run(run))
     session.run = run
     session.selection = Selection(beside=PARTS if len(run.parts) > 1 else METHODS)

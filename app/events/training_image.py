@@ -71,7 +71,7 @@ class TrainingImageEvents:
             line = status.idle(f"This is training image {example.id}. {READY}")
             return self.page.new_picture(session, line)
         except Exception as problem:  # the page's edge: told in words
-            return self.page.failed(problem)
+            return self.page.refused(session, self.page.words_of(problem))
 
     def _shown(self, session: Session, maps: LossMaps, measured: bool) -> dict[str, Any]:
         """What detail.js is given."""

@@ -26,18 +26,16 @@ class UploadEvents:
 
     def receive(self, event: gr.EventData, caption: str | None, request: gr.Request) -> Updates:
         """A file was sent by the browser and has been read, or was refused."""
-        refused, upload = (
-            sent_with(event).get("refused"),
-            self.page.uploads.take(sent_with(event).get("token")),
-        )
+        session, refused = self.page.session(request), sent_with(event).get("refused")
+        upload = self.page.uploads.take(sent_with(event).get("token"))
         if refused is not None or upload is None:
             words = refused if isinstance(refused, str) else "the picture did not arrive: send it again"
-            return self.page.at_rest(status.failed(sentence(words[:300])))
+            return self.page.refused(session, sentence(words[:300]))
         try:
             self.page.loader.wait()
-            return self._shown(upload, self.page.session(request), caption or "")
+            return self._shown(upload, session, caption or "")
         except Exception as problem:  # the page's edge: told in words
-            return self.page.failed(problem)
+            return self.page.refused(session, self.page.words_of(problem))
 
     def _shown(self, upload: Upload, session: Session, caption: str) -> Updates:
         session.begin()

@@ -37,6 +37,7 @@ class Session:
         boxes: the parts of it that are marked; `active` is the one that typing and keys change.
         generation: a picture that was asked for and waits for the model; boxes_to_come: its boxes.
         ask_next: it comes from an example, whose question is asked as soon as it is there.
+        ask_now: it is there, and its question is to be asked.
         waiting: an attribution that was asked for and waits for the model.
         run: the attribution that is shown, with what of it is there so far.
         selection: what of it is shown.
@@ -45,7 +46,9 @@ class Session:
             everything that it is told of its list, for of two messages at once it sees the last.
         check: the stop flag of a counterfactual check that was asked for and waits for the model.
         opened: row of the training image that was opened last, and when, on the page's own clock.
-        at_rest: nothing runs for this page.
+        working: the stop flag of the picture or the answer that is on its way: it alone writes how that
+            ended. None while there is none, and once something else was begun.
+        at_rest: no answer is being computed.
         brought: the picture that the library is looked through by.
         leaning: the collection that is looked at, summed up.
         unlearning: the stop flag of the test of a collection that is shown, if one runs.
@@ -64,6 +67,7 @@ class Session:
     generation: Generation | None = None
     boxes_to_come: tuple[Box, ...] = ()
     ask_next: bool = False
+    ask_now: bool = False
     waiting: Run | None = None
     run: Run | None = None
     selection: Selection = field(default_factory=Selection)
@@ -71,6 +75,7 @@ class Session:
     kept: dict[str, str] = field(default_factory=dict)
     check: threading.Event | None = None
     opened: tuple[int, float] | None = None
+    working: threading.Event | None = None
     at_rest: bool = True
     brought: Image.Image | None = None
     leaning: Leaning | None = None
@@ -83,15 +88,35 @@ class Session:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> threading.Event:
-        """Stop whatever ran before; the new run's own stop flag."""
+        """Stop whatever ran before or waits, which has no more to say; the new run's own stop flag."""
+        self.generation = self.waiting = self.working = None
+        self.ask_now, self.at_rest = False, True
+        return self.begin_beside()
+
+    def begin_beside(self) -> threading.Event:
+        """Stop whatever ran before, which says so itself; the stop flag of what has a panel of its own."""
         self.stop.set()
         self.stop = threading.Event()
         return self.stop
 
+    def finish(self, stop: threading.Event) -> None:
+        """What this flag stops has ended; of what was begun since, nothing changes."""
+        if self.working is stop:
+            self.working, self.at_rest = None, True
+
+    def shows(self, run: Run) -> bool:
+        """Whether this run is the one on the page."""
+        return self.run is not None and self.run.id == run.id
+
     @property
     def is_fresh(self) -> bool:
         """Whether nothing has been made, brought, asked or opened on this page yet."""
-        return all(each is None for each in (self.picture, self.run, self.generation, self.waiting))
+        return self.picture is None and self.run is None and not self.is_busy
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a picture or an answer is on its way, or waits to be."""
+        return any(each is not None for each in (self.generation, self.waiting, self.working))
 
     @property
     def shown_run(self) -> Run | None:
@@ -120,10 +145,9 @@ class Session:
     def leave(self) -> None:
         """As the page was opened: no picture, no answer, and what ran for it ends."""
         self.begin()
-        self.picture = self.generation = self.run = self.waiting = self.caption = self.traced = None
+        self.picture = self.run = self.caption = self.traced = None
         self.boxes, self.active, self.typed = (), 0, None
-        self.ask_next = self.stale = False
-        self.at_rest = True
+        self.stale = False
         self.selection = Selection()
 
 
