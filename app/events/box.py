@@ -32,11 +32,14 @@ class BoxEvents:
 
     def draw(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A box was drawn, moved or taken away on the picture."""
-        drawn = sent_with(event).get("box")
-        session = self.page.session(request)
-        session.typed = None
+        drawn, clock = sent_with(event).get("box"), sent_with(event).get("at")
+        session, at = self.page.session(request), float(clock) if isinstance(clock, int | float) else 0.0
+        if at < session.drawn:
+            return self.page.unchanged()  # what was drawn later has overtaken it
+        session.drawn, session.typed = at, None
         sides = drawn if isinstance(drawn, list) else NO_SIDES
-        return self._place(sides, sent_with(event).get("index"), session)
+        updates, view = self._place(sides, sent_with(event).get("index"), session), self.page.stage.view
+        return {**updates, view: {**updates[view], "at": at}} if view in updates else updates
 
     def type_sides(self, left: Any, top: Any, right: Any, bottom: Any, request: gr.Request) -> Updates:
         """A side of the active box was typed."""
@@ -142,7 +145,8 @@ def connect_box(page: PageContext) -> None:
     answer, caption = page.answer, page.source.caption
     of_question = [answer.stale, *answer.downloads.outputs(), page.action.status]
     changed = [stage.view, stage.parts, stage.clear, stage.save, *stage.sides, *of_question]
-    stage.view.box(events.draw, None, changed, trigger_mode="always_last", **AT_ONCE)
+    # "multiple": a box that is drawn while an answer is on its way counts too.
+    stage.view.box(events.draw, None, changed, trigger_mode="multiple", **AT_ONCE)
     stage.clear.click(events.clear, None, changed, **AT_ONCE)
     stage.parts.remove(events.remove, None, changed, **AT_ONCE)
     stage.parts.another(events.add, None, changed, **AT_ONCE)

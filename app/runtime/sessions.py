@@ -35,6 +35,7 @@ class Session:
         picture: what it shows.
         caption: that is written beside an upload, as far as it is known; None for what has its own.
         boxes: the parts of it that are marked; `active` is the one that typing and keys change.
+        drawn: when the box was drawn that came last, on the page's own clock.
         generation: a picture that was asked for and waits for the model; boxes_to_come: its boxes.
         ask_next: it comes from an example, whose question is asked as soon as it is there.
         ask_now: it is there, and its question is to be asked.
@@ -64,6 +65,7 @@ class Session:
     caption: str | None = None
     boxes: tuple[Box, ...] = ()
     active: int = 0
+    drawn: float = 0.0
     generation: Generation | None = None
     boxes_to_come: tuple[Box, ...] = ()
     ask_next: bool = False

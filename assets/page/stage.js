@@ -1,6 +1,7 @@
-// The picture with its boxes. Python gives {src, alt, boxes: [{label, box, snapped}], active, most, grid};
-// we give back 'box' {box: [x0, y0, x1, y1] or null, index} when one was drawn, moved or taken away,
-// 'choose' {index} when one was picked, and 'upload' {token} when a file was dropped.
+// The picture with its boxes. Python gives {src, alt, boxes: [{label, box, snapped}], active, most, grid, at};
+// we give back 'box' {box: [x0, y0, x1, y1] or null, index, at} when one was drawn, moved or taken away,
+// 'choose' {index} when one was picked, and 'upload' {token} when a file was dropped. `at` is when a box was
+// told, on this page's clock: one may be drawn while the answer to the one before is on its way.
 const host = element.querySelector(".stage-host");
 const make = (tag, name, parent) => {
   const made = document.createElement(tag);
@@ -103,6 +104,7 @@ const partAt = ([x, y]) => {
 
 const render = () => {
   const value = props.value;
+  if (value.at < latest) return; // what was drawn since is not in it
   frame.classList.toggle("has-picture", !!value.src);
   frame.classList.toggle("is-preview", !!value.preview);
   picture.hidden = !value.src;
@@ -123,9 +125,14 @@ const at = (event) => {
   const area = frame.getBoundingClientRect();
   return [clamp((event.clientX - area.left) / area.width), clamp((event.clientY - area.top) / area.height)];
 };
+let latest = 0; // when a box was told last
+const send = (box, index) => {
+  latest = performance.now();
+  trigger("box", { box, index, at: latest });
+};
 const tell = (box, index) => {
   show(box, index);
-  trigger("box", { box, index });
+  send(box, index);
 };
 const free = () => boxes.length < props.value.most;
 
@@ -199,7 +206,7 @@ frame.addEventListener("keydown", (event) => {
   event.preventDefault();
   show(next, index);
   clearTimeout(telling);
-  telling = setTimeout(() => trigger("box", { box: next, index }), 250);
+  telling = setTimeout(() => send(next, index), 250);
 });
 
 // A file dropped on the picture is an upload.

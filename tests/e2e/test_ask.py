@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Route, expect
 
 from tests.e2e.conftest import Open
@@ -135,6 +137,28 @@ def test_the_box_can_be_drawn_and_moved_by_keys_and_typed(open_page: Open) -> No
     expect(visit.status).not_to_contain_text("reversed")
     visit.page.locator("#clear-box").click()
     expect(visit.page.locator("#parts")).to_contain_text("whole picture")
+
+
+def test_of_boxes_that_are_drawn_quickly_the_last_is_asked_about(open_page: Open) -> None:
+    """Law: A box that is drawn while the answer to another is on its way is not lost."""
+    visit = open_page()
+    visit.generate(steps=1)
+    visit.page.evaluate(
+        """() => {
+            const stage = document.querySelector(".stage"), area = stage.getBoundingClientRect();
+            stage.setPointerCapture = () => {};
+            const at = (type, x) => stage.dispatchEvent(new PointerEvent(type, {
+                bubbles: true, button: 0, pointerId: 1, pointerType: "mouse",
+                clientX: area.left + x * area.width, clientY: area.top + x * area.height,
+            }));
+            for (const [from, to] of [[0.1, 0.5], [0.2, 0.7], [0.5, 1]]) {
+                at("pointerdown", from); at("pointermove", to); at("pointerup", to);
+            }
+        }"""
+    )
+    visit.page.get_by_role("button", name="Type the box").click()
+    expect(visit.page.locator("#box-left input")).to_have_value("0.5")
+    expect(visit.page.locator(".stage-drawn")).to_have_attribute("style", re.compile("left: 50%"))
 
 
 def test_a_box_can_be_drawn_with_a_finger(open_page: Open) -> None:

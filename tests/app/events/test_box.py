@@ -167,3 +167,12 @@ def test_an_answer_that_was_never_there_is_not_said_to_be_of_before(
 ) -> None:
     assert box.draw(event(box=list(RIGHT), index=0), request_of)[page.answer.stale] == ""
     assert box.back(request_of) == page.unchanged()
+
+
+def test_a_box_that_comes_late_takes_no_place_from_one_that_was_drawn_since(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    drawn = box.draw(event(box=list(RIGHT), index=0, at=2.0), request_of)
+    assert drawn[page.stage.view]["at"] == 2.0
+    assert box.draw(event(box=list(LEFT), index=0, at=1.0), request_of) == page.unchanged()
+    assert session.boxes == (Box(*RIGHT),)
