@@ -37,26 +37,36 @@ class HistoryEvents:
     def look(self, event: gr.EventData, request: gr.Request) -> Updates:
         """The list of the runs that the browser names, and of those that it has not been told of yet."""
         ids, session = sent_with(event).get("ids"), self.page.session(request)
-        named = ids if isinstance(ids, list) else []
-        own = session.run.id if session.run is not None else ""
-        fresh = [own] if own in session.kept and own not in named else []
-        shown = past_runs(self.page.archive, [*fresh, *named])
+        shown = self._listed(session, ids if isinstance(ids, list) else [])
         return {self.page.answer.history: history_message("list", session.kept, html=shown)}
 
-    def forget(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Delete runs whose key the browser has, and list the others."""
-        kept, pairs = self.page.session(request).kept, sent_with(event).get("runs")
-        for pair in pairs[:LISTED] if isinstance(pairs, list) else []:
-            if isinstance(pair, dict):
-                self._forget_one(pair.get("id"), pair.get("key"))
-                kept.pop(str(pair.get("id")), None)
-        return self.look(event, request)
+    def _listed(self, session: Session, named: list[Any], problem: str = "") -> str:
+        own = session.run.id if session.run is not None else ""
+        fresh = [own] if own in session.kept and own not in named else []
+        return past_runs(self.page.archive, [*fresh, *named], problem)
 
-    def _forget_one(self, run_id: object, key: object) -> None:
-        try:
-            self.page.archive.forget(run_id, key)
-        except RunError as problem:  # it stays in the browser's list
-            raise gr.Error(sentence(str(problem)), print_exception=False) from problem
+    def forget(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Delete runs whose key the browser has, and list the others; what stays keeps its key."""
+        session, sent = self.page.session(request), sent_with(event)
+        gone, stayed, problem = [], [], ""
+        for pair in sent["runs"][:LISTED] if isinstance(sent.get("runs"), list) else []:
+            if not isinstance(pair, dict):
+                continue
+            run_id = str(pair.get("id"))
+            try:
+                self.page.archive.forget(run_id, pair.get("key"))
+            except RunError as refused:
+                stayed.append(run_id)
+                problem = sentence(str(refused))
+            else:
+                gone.append(run_id)
+                session.kept.pop(run_id, None)
+        ids = sent["ids"] if isinstance(sent.get("ids"), list) else []
+        shown = self._listed(session, [each for each in ids if each not in gone], problem)
+        forgotten = {"gone": gone, "stayed": stayed}
+        message = history_message("list", session.kept, html=shown, forgotten=forgotten)
+        line = status.failed(problem) if problem else gr.skip()
+        return {self.page.answer.history: message, self.page.action.status: line}
 
     def restore(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """A kept run, with the fields as they were and its link as the address; of none, the page anew.
@@ -137,8 +147,9 @@ def _take_up(session: Session, run: Run) -> None:
 def connect_history(page: PageContext) -> None:
     """Wire the list and the links."""
     history, events = page.answer.history, HistoryEvents(page)
-    history.look(events.look, None, history, **AT_ONCE)
-    history.forget(events.forget, None, history, **AT_ONCE)
+    history.look(events.look, None, history, trigger_mode="multiple", **AT_ONCE)
+    # None is dropped that comes while another is under way: what is not deleted would stay for ever.
+    history.forget(events.forget, None, [history, page.action.status], trigger_mode="multiple", **AT_ONCE)
     outputs = [*page.outputs(), *restored_outputs(page)]
     # One that comes while another is under way is not dropped: that one's answer may have been lost.
     history.restore(events.restore, None, outputs, trigger_mode="multiple", **QUIET)

@@ -29,11 +29,12 @@ def history_message(does: str, kept: Mapping[str, str] | None = None, **facts: A
 
     Args:
         kept: keys of runs by their ids, to be remembered whatever else it does.
-        does: "list" (with `html`: show it), "shown" (with `id`, `title` and `truth`: the address is its
-            link, and the tab is called so), "truth" (with `truth`: whether its link shows the true answer),
-            "arrived" (with `id`: it has a link, and the address stays the page's own), "away" (no run is on
-            the page), "lost" (the run of the address cannot be shown) or "start"
-            (the page is as it was opened). What answers to 'restore' has what was asked for, as `restored`.
+        does: "list" (with `html`: show it; and `forgotten`: which runs were deleted, and which stay),
+            "shown" (with `id`, `title` and `truth`: the address is its link, and the tab is called so),
+            "truth" (with `truth`: whether its link shows the true answer), "arrived" (with `id`: it has a
+            link, and the address stays the page's own), "away" (no run is on the page), "lost" (the run of
+            the address cannot be shown) or "start" (the page is as it was opened). What answers to
+            'restore' has what was asked for, as `restored`.
     """
     pairs = [{"id": run, "key": key} for run, key in (kept or {}).items()]
     return {"does": does, "turn": next(_turns), "kept": pairs, **facts}

@@ -18,9 +18,10 @@ LISTED = 60  # runs; the browser keeps no longer list
 THUMBNAIL = 96  # pixels
 
 
-def past_runs(archive: RunArchive, ids: Sequence[Any]) -> str:
-    """The list of a browser's runs; one that cannot be shown says why."""
-    return render("history.html", runs=[_past_run(archive, run_id) for run_id in ids[:LISTED]])
+def past_runs(archive: RunArchive, ids: Sequence[Any], problem: str = "") -> str:
+    """The list of a browser's runs; one that cannot be shown says why. `problem`: some were not deleted."""
+    runs = [_past_run(archive, run_id) for run_id in ids[:LISTED]]
+    return render("history.html", runs=runs, problem=problem)
 
 
 def when(seconds: float) -> str:

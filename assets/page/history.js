@@ -38,14 +38,21 @@ document.querySelector(".gradio-container").append(dialog);
 
 const tidy = () => {
   all.textContent = "Forget all";
-  all.hidden = runs().length === 0;
+  all.hidden = staying().length === 0;
 };
-const look = () => trigger("look", { ids: runs().map((run) => run.id) });
+// A run whose key is lost could never be deleted: it stays in the list, unseen, until it is said to be gone.
+const leaving = new Set();
+const staying = () => runs().filter((run) => !leaving.has(run.id));
+const look = () => trigger("look", { ids: staying().map((run) => run.id) });
 const forget = (gone) => {
-  const ids = new Set(gone.map((run) => run.id));
-  remember(runs().filter((run) => !ids.has(run.id)));
-  trigger("forget", { runs: gone, ids: runs().map((run) => run.id) }); // the list comes once they are deleted
-  if (ids.has(address())) show(null, "replace");
+  trigger("forget", { runs: gone, ids: staying().map((run) => run.id) }); // the list comes once they are deleted
+  gone.forEach((run) => leaving.add(run.id));
+  if (leaving.has(address())) show(null, "replace");
+  tidy();
+};
+const forgotten = ({ gone, stayed }) => {
+  remember(runs().filter((run) => !gone.includes(run.id)));
+  [...gone, ...stayed].forEach((id) => leaving.delete(id));
   tidy();
 };
 
@@ -152,10 +159,10 @@ close.addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 all.addEventListener("click", () => {
   if (all.textContent === "Forget all") {
-    all.textContent = `Forget ${runs().length} for good?`;
+    all.textContent = `Forget ${staying().length} for good?`;
     return;
   }
-  forget(runs());
+  forget(staying());
 });
 all.addEventListener("blur", tidy);
 list.addEventListener("click", (event) => {
@@ -199,7 +206,7 @@ const commit = () => {
   clearTimeout(timer);
   held = null;
   const next = run?.contains(document.activeElement) && (run.nextElementSibling || run.previousElementSibling);
-  forget(runs().filter((one) => one.id === id));
+  forget(staying().filter((one) => one.id === id));
   run?.remove();
   if (next) next.querySelector("button").focus();
 };
@@ -227,9 +234,11 @@ watch("value", () => {
     if (wanted && (wanted.id !== id || wanted.truth !== truth)) return open(wanted.id, wanted.truth); // pressed since
     wanted = null;
   }
+  if (value.forgotten) forgotten(value.forgotten);
   if (value.does === "list") {
     const focused = list.contains(document.activeElement) && document.activeElement.closest(".past-run")?.dataset.id;
     list.innerHTML = value.html; // written, and escaped, by Python
+    leaving.forEach((id) => listed(id)?.remove()); // asked for before they left
     if (held && listed(held.id)) blank(listed(held.id)); // it is not deleted yet
     if (focused) listed(focused)?.querySelector("button").focus();
     list.querySelectorAll("time").forEach(local);

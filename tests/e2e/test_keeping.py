@@ -141,6 +141,7 @@ def test_a_forgotten_run_is_gone_for_good(kept: dict[str, Any], browser: Browser
     expect(visit.page.locator(".past-open")).to_be_visible()
     visit.page.locator(".past-forget").click()
     expect(visit.page.locator(".past-empty")).to_be_visible()
+    assert visit.page.evaluate("localStorage.getItem('whence-runs')") == "[]"
     expect(visit.page).not_to_have_url(link)
     visit.page.goto(link)
     expect(visit.status).to_contain_text("not kept here")

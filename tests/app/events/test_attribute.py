@@ -113,7 +113,8 @@ def test_a_kept_run_comes_back_by_its_link_and_goes_with_its_key(
     assert back[page.answer.grid].count("<section") == 2
     gone = history.forget(event(runs=[{"id": run.id, "key": key}, "x"], ids=[run.id]), request_of)
     assert session.kept == {}
-    assert "not kept here" in gone[page.answer.history]["html"]
+    assert run.id not in gone[page.answer.history]["html"]
+    assert gone[page.answer.history]["forgotten"] == {"gone": [run.id], "stayed": []}
     *_, lost = history.restore(event(id=run.id), request_of)
     assert lost[page.answer.history]["does"] == "lost"
 
