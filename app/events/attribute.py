@@ -13,9 +13,9 @@ from app.events.context import PageContext, sentence
 from app.events.history import archive_answer
 from app.events.listeners import AT_ONCE, ON_THE_MODEL
 from app.panels.updates import Updates
-from app.runs.boxes import box_of_sides
+from app.runs.boxes import box_of_sides, with_box
 from app.runs.question import checked_run, measures
-from app.runs.run import Run
+from app.runs.run import MAX_PARTS, Run
 from app.runs.selection import PARTS
 from app.runtime.queue import QueuePlace
 from app.runtime.sessions import Session
@@ -37,19 +37,27 @@ class AttributeEvents:
         left: Any, top: Any, right: Any, bottom: Any, request: gr.Request,
     ) -> Updates:  # fmt: skip
         """Check the question, and show the places of its answers."""
-        session = self.page.session(request)
+        session, sides = self.page.session(request), (left, top, right, bottom)
         try:
-            box_of_sides((left, top, right, bottom))  # what is half typed is said, not ignored
+            typed = box_of_sides(sides)  # what is half typed is said, not ignored
+            boxes = session.boxes
+            if typed is not None and sides not in session.sides:  # a field that has not been left yet
+                boxes = with_box(boxes, min(session.active, MAX_PARTS - 1), typed)
             model = self.page.workspace.fingerprints.get("model", "")
-            run = checked_run(session.picture, session.boxes, chosen, effort, caption, model)
+            run = checked_run(session.picture, boxes, chosen, effort, caption, model)
         except InputError as problem:
             return self.page.refused(session, sentence(str(problem)))
         session.begin()
+        marked = {}
+        if boxes != session.boxes:
+            session.boxes, session.typed = boxes, sides
+            marked = self.page.marked(session)
         session.run = session.waiting = run
         session.stale, session.caption = False, None if run.picture.caption else run.caption
         session.selection = session.selection.for_new_run(run)
         session.left_out = tuple(name for name in chosen if name not in run.methods)
         return {
+            **marked,
             **self.page.at_work(status.running("Waiting for the model")),
             **self.page.answer.nothing_yet(session.kept),
             **self.page.settling(session, run),

@@ -12,7 +12,7 @@ from app.events.callers import sent_with
 from app.events.context import READY, PageContext, sentence
 from app.events.listeners import AT_ONCE
 from app.panels.updates import Updates
-from app.runs.boxes import box_of_sides, boxes_of_run
+from app.runs.boxes import box_of_sides, boxes_of_run, with_box
 from app.runs.run import MAX_PARTS
 from app.runtime.sessions import Session
 from app.views import status
@@ -117,8 +117,7 @@ class BoxEvents:
             return {self.page.action.status: status.failed(sentence(str(problem)))}
         if not isinstance(number, int) or not 0 <= number <= len(session.boxes) or number >= MAX_PARTS:
             number = min(session.active, MAX_PARTS - 1)
-        placed = () if box is None else (box,)
-        session.boxes = (*session.boxes[:number], *placed, *session.boxes[number + 1 :])
+        session.boxes = with_box(session.boxes, number, box)
         session.active = number if box is not None else max(0, min(number, len(session.boxes) - 1))
         return self._marked(session)
 

@@ -108,6 +108,7 @@ class PageContext:
         """The picture with the boxes on it."""
         picture, boxes, active, grid = session.picture, session.boxes, session.active, self.latent_grid()
         sides = boxes[active].as_tuple() if active < len(boxes) else (None,) * 4
+        session.sides = (*session.sides[-1:], sides)
         saved = None
         if picture is not None and "seed" in picture.made:
             saved = str(write_picture(picture, boxes))

@@ -24,6 +24,12 @@ def box_of_sides(sides: Sequence[Any]) -> Box | None:
     return Box(left, top, right, bottom)
 
 
+def with_box(boxes: tuple[Box, ...], number: int, box: Box | None) -> tuple[Box, ...]:
+    """The boxes with one in the place of another, at the end, or nothing in its place."""
+    placed = () if box is None else (box,)
+    return (*boxes[:number], *placed, *boxes[number + 1 :])
+
+
 def boxes_of_settings(settings: Mapping[str, Any]) -> tuple[Box, ...]:
     """The parts that were marked when a picture was saved."""
     return tuple(Box(*map(float, sides)) for sides in settings.get("boxes", ())[:MAX_PARTS])

@@ -55,6 +55,7 @@ class Session:
         unlearning: the stop flag of the test of a collection that is shown, if one runs.
         address: from which it was asked last.
         typed: the sides that were taken over from the fields last, until something else places a box.
+        sides: what the four fields were given last, and what before: they may hold it still.
         box_refused: the status line complains of a box.
         stale: it says that the answer shown is of another question.
         traced: the caption under which the picture is traced unasked, or was; None before.
@@ -84,6 +85,7 @@ class Session:
     unlearning: threading.Event | None = None
     address: str | None = None
     typed: tuple[Any, ...] | None = None
+    sides: tuple[tuple[Any, ...], ...] = ()
     box_refused: bool = False
     stale: bool = False
     traced: str | None = None

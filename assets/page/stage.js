@@ -177,7 +177,14 @@ frame.addEventListener("pointercancel", () => {
   render();
 });
 
-let telling = null; // arrow keys repeat: tell once they rest
+let telling = null, resting = () => {}; // arrow keys repeat: tell once they rest
+const rest = () => {
+  clearTimeout(telling);
+  resting();
+  resting = () => {};
+};
+// Ctrl+Enter asks at once (page.js), of where the box is by now.
+addEventListener("keydown", (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && rest(), true);
 frame.addEventListener("keydown", (event) => {
   if (!props.value.src || props.value.preview || event.ctrlKey || event.metaKey || event.altKey) return;
   const [rows, columns] = props.value.grid;
@@ -206,7 +213,8 @@ frame.addEventListener("keydown", (event) => {
   event.preventDefault();
   show(next, index);
   clearTimeout(telling);
-  telling = setTimeout(() => send(next, index), 250);
+  resting = () => send(next, index);
+  telling = setTimeout(rest, 250);
 });
 
 // A file dropped on the picture is an upload.

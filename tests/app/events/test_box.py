@@ -176,3 +176,20 @@ def test_a_box_that_comes_late_takes_no_place_from_one_that_was_drawn_since(
     assert drawn[page.stage.view]["at"] == 2.0
     assert box.draw(event(box=list(LEFT), index=0, at=1.0), request_of) == page.unchanged()
     assert session.boxes == (Box(*RIGHT),)
+
+
+def test_a_box_that_is_typed_is_asked_about_though_its_field_was_not_left(
+    box: BoxEvents, page: PageContext, session: Session, request_of: Any
+) -> None:
+    """Law: What is asked about is what the fields of the box say, unless the box has moved since."""
+    attribute = AttributeEvents(page)
+    box.draw(event(box=list(LEFT), index=0), request_of)
+    begun = attribute.begin(["pixel"], "instant", "", *RIGHT, request_of)
+    assert session.boxes == (Box(*RIGHT),)
+    assert begun[page.stage.view]["boxes"][0]["box"] == list(RIGHT)
+    assert session.waiting is not None
+    assert [part.query.box for part in session.waiting.parts] == [Box(*RIGHT)]
+    assert box.type_sides(*RIGHT, request_of) == page.unchanged()  # the field is left at last
+    box.draw(event(box=list(LEFT), index=0), request_of)
+    attribute.begin(["pixel"], "instant", "", *RIGHT, request_of)  # as they were before it was drawn
+    assert session.boxes == (Box(*LEFT),)
