@@ -121,6 +121,7 @@ def generation_updates(page: PageContext, session: Session, generation: Generati
             for step in page.worker.steps(steps):
                 if stop.is_set():
                     raise Cancelled("stopped")
+                place.turn(0)  # a sign of life
                 image = step.image
                 updates: Updates = {}
                 line = progress.line(Progress("", "Generating", step.done, step.total), "")

@@ -8,6 +8,7 @@ import pytest
 
 from app.events.context import PageContext
 from app.events.generate import GenerateEvents
+from app.runtime.queue import GIVEN_UP
 from app.runtime.sessions import Session
 from tests.worlds.gradio_event import event
 
@@ -79,3 +80,18 @@ def test_an_example_fills_the_form_and_asks_its_question_next(
     for wrong in (-1, 99, "0", None):
         failed = generate.pick_example(event(index=wrong), request_of)
         assert "no such example" in failed[page.action.status]
+
+
+def test_a_picture_that_takes_minutes_keeps_its_place(
+    generate: GenerateEvents, page: PageContext, request_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: Whoever is at the model has their place for as long as it works for them."""
+    now = 0.0
+    monkeypatch.setattr(page.queue, "_clock", lambda: now)
+    generate.begin("a dog", 7, 5, 2.0, "", request_of)
+    steps = 0
+    for updates in generate.run(request_of):
+        if page.stage.legend not in updates:  # it is not there yet
+            now, steps = now + GIVEN_UP / 2, steps + 1
+            assert not page.queue.is_empty
+    assert steps > 2
