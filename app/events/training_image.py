@@ -111,7 +111,8 @@ def connect_training_image(page: PageContext) -> None:
     for view in (answer.grid, answer.comparison.click, *shelves, dialog):
         # "multiple": a key that is pressed while an answer is on its way counts too.
         opened = view.open(events.open, None, dialog, trigger_mode="multiple", **AT_ONCE)
-        opened.then(events.measure, None, dialog, **QUIET)
+        # "always_last": of those that are asked for while one is measured, the one that is open in the end.
+        opened.then(events.measure, None, dialog, trigger_mode="always_last", **QUIET)
     dialog.use(events.use, None, page.outputs(), **AT_ONCE)
 
 
