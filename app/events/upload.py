@@ -31,8 +31,11 @@ class UploadEvents:
         if refused is not None or upload is None:
             words = refused if isinstance(refused, str) else "the picture did not arrive: send it again"
             return self.page.refused(session, sentence(words[:300]))
+        arriving = session.arriving = sent_with(event).get("token")
         try:
             self.page.loader.wait()
+            if session.arriving != arriving:  # another was sent meanwhile
+                return self.page.unchanged()
             return self._shown(upload, session, caption or "")
         except Exception as problem:  # the page's edge: told in words
             return self.page.refused(session, self.page.words_of(problem))
@@ -63,4 +66,5 @@ def connect_uploads(page: PageContext) -> None:
     source, events = page.source, UploadEvents(page)
     outputs = [*page.outputs(), source.caption, *source.form.settings()]
     for sender in (source.drop, page.stage.view):
-        sender.upload(events.receive, source.caption, outputs, **AT_ONCE)
+        # "multiple": one may come while another waits for the model to be there.
+        sender.upload(events.receive, source.caption, outputs, trigger_mode="multiple", **AT_ONCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -24,8 +25,11 @@ class WorkEvents:
 
     page: PageContext
 
-    def bring(self, event: gr.EventData) -> str:
-        """What was found of the picture that was sent."""
+    def bring(self, event: gr.EventData) -> dict[str, Any]:
+        """What was found of the picture that was sent `at` that time."""
+        return {"html": self._told(event), "at": sent_with(event).get("at")}
+
+    def _told(self, event: gr.EventData) -> str:
         refused, upload = (
             sent_with(event).get("refused"),
             self.page.uploads.take(sent_with(event).get("token")),
@@ -53,4 +57,5 @@ class WorkEvents:
 
 def connect_work(page: PageContext) -> None:
     """Wire it."""
-    page.library.work.bring(WorkEvents(page).bring, None, page.library.work, **QUIET)
+    work = page.library.work
+    work.bring(WorkEvents(page).bring, None, work, trigger_mode="multiple", **QUIET)

@@ -50,6 +50,7 @@ class Session:
         working: the stop flag of the picture or the answer that is on its way: it alone writes how that
             ended. None while there is none, and once something else was begun.
         at_rest: no answer is being computed.
+        arriving: the word for the picture that was sent last.
         brought: the picture that the library is looked through by.
         leaning: the collection that is looked at, summed up.
         unlearning: the stop flag of the test of a collection that is shown, if one runs.
@@ -80,6 +81,7 @@ class Session:
     opened: tuple[int, float] | None = None
     working: threading.Event | None = None
     at_rest: bool = True
+    arriving: str | None = None
     brought: Image.Image | None = None
     leaning: Leaning | None = None
     unlearning: threading.Event | None = None

@@ -8,6 +8,7 @@ import pytest
 
 from app.events.context import PageContext
 from app.events.upload import UploadEvents
+from app.runtime.model_loader import ModelLoader
 from app.runtime.sessions import Upload
 from attribution.query import Box
 from tests.worlds.answers import solid
@@ -51,3 +52,19 @@ def test_what_did_not_arrive_or_was_refused_is_said(
     assert "did not arrive" in lost[page.action.status]
     refused = upload.receive(event(refused="this is <b>no</b> picture"), "", request_of)
     assert "This is &lt;b&gt;no&lt;/b&gt; picture" in refused[page.action.status]
+
+
+def test_of_two_pictures_that_wait_for_the_model_the_later_is_shown(
+    upload: UploadEvents, page: PageContext, request_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (page.uploads.put(Upload(solid(colour), {})) for colour in ("teal", "white"))
+    later: list[Any] = []
+
+    def waits(_: ModelLoader) -> None:
+        if not later:
+            later.append(None)
+            later.append(upload.receive(event(token=second), "", request_of))
+
+    monkeypatch.setattr(ModelLoader, "wait", waits)
+    assert upload.receive(event(token=first), "", request_of) == page.unchanged()
+    assert "write its caption" in later[1][page.action.status]

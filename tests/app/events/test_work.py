@@ -13,7 +13,7 @@ from tests.worlds.markup import Reader
 
 def said(page: PageContext, work: Image.Image) -> str:
     token = page.uploads.put(Upload(work, {}))
-    return WorkEvents(page).bring(event(token=token))
+    return str(WorkEvents(page).bring(event(token=token))["html"])
 
 
 def test_a_copy_is_named_by_its_row(page: PageContext) -> None:
@@ -33,5 +33,7 @@ def test_without_a_copy_none_is_claimed_and_none_is_ruled_out(page: PageContext)
 
 def test_what_did_not_arrive_or_was_refused_is_told(page: PageContext) -> None:
     events = WorkEvents(page)
-    assert "did not arrive" in events.bring(event(token="x"))
-    assert "Too large" in events.bring(event(refused="too large"))
+    lost = events.bring(event(token="x", at=1.0))
+    assert "did not arrive" in lost["html"]
+    assert events.bring(event(token="x", at=2.0)) == {**lost, "at": 2.0}  # the browser sees that it is news
+    assert "Too large" in events.bring(event(refused="too large"))["html"]
