@@ -78,7 +78,7 @@ def connect_library(page: PageContext) -> None:
     """Wire the shelf."""
     view, events = page.library.view, LibraryEvents(page)
     view.look(events.look, None, view, trigger_mode="multiple", **AT_ONCE)
-    view.bring(events.bring, None, view, **AT_ONCE)
+    view.bring(events.bring, None, view, trigger_mode="multiple", **AT_ONCE)
 
 
 def order_of(

@@ -10,7 +10,7 @@ from app.events.callers import sent_with
 from app.events.context import PageContext
 from app.events.listeners import AT_ONCE
 from app.panels.history import history_message
-from app.panels.updates import Updates
+from app.panels.updates import Updates, as_chosen
 from app.runs.selection import METHODS, MOST, PARTS, SHOWN, shared_method
 
 MAX_EARLIER = 3  # runs beside the one on the page
@@ -45,7 +45,8 @@ class SelectionEvents:
             return self.page.unchanged()
         if session.waiting is not None or not session.at_rest:
             return self.page.settling(session, session.run)
-        return self.page.whole(session, session.run, column=column, measure=measure)
+        whole = self.page.whole(session, session.run, column=column, measure=measure)
+        return as_chosen(whole, self.page.answer.selection.outputs())
 
     def look(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Further ranks of every row, or only what stands out."""
@@ -93,9 +94,10 @@ def connect_selection(page: PageContext) -> None:
     outputs = [*answer.outputs(), page.action.status]  # the status is what `unchanged` speaks of
     grouped_by = [answer.groups.column, answer.groups.measure]
     switch = answer.selection
+    # "always_last": what is chosen while an answer is on its way is shown once that is there.
     gr.on(
         [each.input for each in switch.outputs()],
-        events.select, [*switch.outputs(), *grouped_by], outputs, **AT_ONCE,
+        events.select, [*switch.outputs(), *grouped_by], outputs, trigger_mode="always_last", **AT_ONCE,
     )  # fmt: skip
     answer.grid.look(events.look, None, [answer.grid, page.action.status], **AT_ONCE)
     revealed = [answer.grid, answer.history, page.action.status]

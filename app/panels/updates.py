@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ FONTS = Path(gr.__file__).parent / "templates" / "frontend" / "static" / "fonts"
 def figure_update(figure: go.Figure | None) -> Any:
     """What a plot shows of a figure: nothing at all where there is none."""
     return gr.update(value=figure, visible=figure is not None)
+
+
+def as_chosen(updates: Updates, choices: Collection[Any]) -> Updates:
+    """The updates, but for the values of what a person chooses by: they may have chosen again by now."""
+    return {
+        each: {name: new for name, new in value.items() if name != "value"} if each in choices else value
+        for each, value in updates.items()
+    }
 
 
 def html_panel(value: Any, elem_id: str | None = None, js: str | None = None, **more: Any) -> gr.HTML:

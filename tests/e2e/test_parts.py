@@ -41,6 +41,22 @@ def test_several_parts_are_asked_at_once_and_stand_side_by_side(parted: Visit) -
     expect(strips.locator("h3").first).to_have_text("Part A")
 
 
+def test_what_is_chosen_quickly_is_what_is_shown(parted: Visit) -> None:
+    """Law: A choice that is made while the one before is being answered counts."""
+    parted.page.locator("#beside input").first.check(force=True)
+    expect(parted.page.locator('.strip[data-key="first-order"]')).to_be_visible()
+    parted.page.evaluate(
+        """() => {
+            const press = (name) => document.querySelectorAll(`${name} input`)[1].click();
+            press("#shown-part");
+            setTimeout(() => press("#beside"), 20);
+        }"""
+    )
+    expect(parted.page.locator(".strip h3").first).to_have_text("Part A")
+    expect(parted.page.locator("#beside input").last).to_be_checked()
+    expect(parted.page.locator("#shown-method input:checked")).to_have_count(1)
+
+
 def test_rankings_are_compared_and_a_point_opens_its_image(parted: Visit) -> None:
     parted.page.get_by_role("tab", name="Compare").click()
     expect(parted.page.locator("#overlap tbody tr")).to_have_count(1)
