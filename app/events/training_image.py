@@ -67,7 +67,7 @@ class TrainingImageEvents:
             self.page.loader.wait()
             session.begin()
             example = self.page.workspace.training_set.examples[row]
-            session.show(Picture(self._image(row), example.caption))
+            session.show(Picture(self._image(row), example.caption, {"training_image": example.id}))
             line = status.idle(f"This is training image {example.id}. {READY}")
             return self.page.new_picture(session, line)
         except Exception as problem:  # the page's edge: told in words

@@ -29,7 +29,8 @@ class Picture:
     Attributes:
         image: the model's square, RGB.
         caption: the prompt it was made from; "" for an upload, whose caption is typed beside it.
-        made: prompt, seed, steps, guidance, ... as far as they are known.
+        made: prompt, seed, steps, guidance, ... as far as they are known; of a training image its id, as
+            `training_image`.
         original_size: (width, height) of an upload, before it was brought to the square.
     """
 

@@ -130,10 +130,16 @@ def _how_made(run: Run, made_square: str) -> dict[str, Any]:
     names = ("seed", "steps", "guidance", "negative_prompt")
     known = {name.capitalize(): made[name] for name in names if made.get(name) not in (None, "")}
     if run.picture.original_size is None:
-        return {"Picture": "generated on the page", **known}
+        return {"Picture": "generated on the page" if "seed" in made else _of_training_set(made), **known}
     width, height = run.picture.original_size
     origin = f"brought to the page, {width} × {height}; the model sees it {made_square}"
     return {"Picture": origin, **known}
+
+
+def _of_training_set(made: Mapping[str, Any]) -> str:
+    """Of a picture that was neither made nor brought; runs that were kept before it was told name none."""
+    named = made.get("training_image")
+    return f"training image {named}" if named else "a training image of this set"
 
 
 def _box_words(part: Part) -> str:

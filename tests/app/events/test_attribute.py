@@ -132,6 +132,8 @@ def test_a_training_image_is_opened_unless_a_later_one_was(
     assert session.opened == (2, 20.0)
     used = images.use(event(id=ids[1]), request_of)
     assert ids[1] in used[page.action.status]
+    assert session.picture is not None
+    assert session.picture.made == {"training_image": ids[1]}
     assert images.use(event(id="nothing"), request_of) == page.unchanged()
 
 

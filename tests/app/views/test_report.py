@@ -114,6 +114,22 @@ def test_the_report_says_what_was_asked_of_what_and_by_what(
     assert "with Whence 0.0.9 on another machine." in report(archive.read(run.id), tiny_world)
 
 
+def test_the_report_says_where_the_picture_came_from(
+    run: Run, tiny_world: Workspace, tmp_path: Path
+) -> None:
+    """Law: A report says of a training image that was asked about that it is one, and which."""
+    archive = RunArchive(tmp_path, tiny_world)
+    asked = {
+        "training image train-00003": {"training_image": "train-00003"},
+        "a training image of this set": {},
+        "generated on the page": run.picture.made,
+    }
+    for number, (words, made) in enumerate(asked.items()):
+        kept = replace(run, picture=replace(run.picture, made=made), id=f"{number:016}")
+        archive.keep(kept)
+        assert words in Reader(report(archive.read(kept.id), tiny_world)).texts
+
+
 def test_an_image_has_its_further_columns_and_groups_the_share_of_the_training_set(
     page: str, run: Run, tiny_world: Workspace
 ) -> None:
