@@ -9,7 +9,6 @@ programs alike. What is sent to a browser says that no script runs but our own.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import ipaddress
 import socket
@@ -60,7 +59,10 @@ class Access:
 
     def knows_origin(self, origin: str, host: str) -> bool:
         """Whether a page of this origin is our own: it names the host that is asked, or one it was told."""
-        netloc = urlsplit(origin).netloc
+        try:
+            netloc = urlsplit(origin).netloc
+        except ValueError:
+            netloc = ""
         return bool(netloc) and (netloc.lower() == host.lower() or name_of(netloc) in self.hosts)
 
     def knows_login(self, authorization: str) -> bool:
@@ -68,7 +70,7 @@ class Access:
         kind, _, given = authorization.partition(" ")
         try:
             found = base64.b64decode(given, validate=True) if kind.lower() == "basic" else b""
-        except binascii.Error:
+        except ValueError:
             found = b""
         return self.login is None or hmac.compare_digest(found, self.login.encode())
 
