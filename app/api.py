@@ -17,7 +17,7 @@ from app.events.context import PageContext, sentence
 from app.events.generate import generated_picture
 from app.events.listeners import ON_THE_MODEL
 from app.runs.export import answer_json, write_picture
-from app.runs.question import checked_generation, measures, offered_methods
+from app.runs.question import check_length, checked_generation, measures, offered_methods
 from app.runs.request import boxes_of_lists, chosen_methods, count, number, sent_bytes, text, whole
 from app.runs.run import Picture, Run, parts_of
 from app.runtime.reports import REPORTS, went_wrong
@@ -199,6 +199,7 @@ def requested_run(
     """
     image, made = read_image(sent_bytes(picture))
     caption = text(caption, "caption").strip() or str(made.get("prompt", ""))
+    check_length(caption, "caption")
     if not caption:
         raise CaptionError("the picture needs its caption: only a PNG made by Whence carries it")
     mapped, given = workspace.config.preparation.box_in_prepared, boxes_of_lists(boxes)

@@ -41,6 +41,12 @@ def test_a_program_makes_a_picture_asks_about_it_and_reads_its_answer_again(
     assert again["methods"] == answer["methods"]
 
 
+def test_a_caption_is_no_longer_than_the_page_takes(endpoints: Endpoints, tmp_path: Path) -> None:
+    picture, _ = endpoints.generate("a dog", seed=2, steps=1)
+    with pytest.raises(gr.Error, match="shorten it to"):
+        endpoints.attribute(sent(picture, tmp_path), "a dog " * 400, methods=["clip"], effort="instant")
+
+
 def test_every_offered_method_is_named_with_what_it_does(endpoints: Endpoints) -> None:
     offered = endpoints.methods()
     assert {"clip", "abu"} <= {each["name"] for each in offered}
