@@ -1,5 +1,7 @@
 // What the whole page shares: sending a file, light and dark, Ctrl+Enter.
 window.whence = {
+  // The desk, where pictures are asked about, is not seen while the library or a dialog lies over it.
+  deskIsSeen: () => !document.body.dataset.library && !document.querySelector("dialog[open]"),
   async upload(file) {
     if (file.size > 20 * 2 ** 20) return { refused: "the picture is larger than 20 MB: give a smaller one" };
     try {
@@ -39,7 +41,7 @@ document.addEventListener("click", (event) => {
   document.querySelector("#answer-box").scrollIntoView({ behavior: "smooth" }); // on a phone it lies below
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !window.whence.deskIsSeen()) return;
   const generates = event.target.closest && event.target.closest("#generate-form");
   const button = document.querySelector(generates ? "#generate" : "#attribute");
   if (!button || button.disabled) return;

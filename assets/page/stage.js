@@ -230,10 +230,10 @@ frame.addEventListener("drop", async (event) => {
   if (file) trigger("upload", await window.whence.upload(file));
 });
 
-// So is a picture that is pasted anywhere on the page; text goes where the cursor is.
+// So is a picture that is pasted anywhere on the desk; text goes where the cursor is.
 document.addEventListener("paste", async (event) => {
   const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
-  if (!file || document.querySelector("dialog[open]")) return;
+  if (!file || !window.whence.deskIsSeen()) return;
   event.preventDefault();
   trigger("upload", await window.whence.upload(file));
 });

@@ -11,6 +11,12 @@ const send = async (file) => {
   trigger("bring", { ...(await window.whence.upload(file)), at });
 };
 window.whence.takeFile(input, zone, send);
+document.addEventListener("paste", (event) => {
+  const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
+  if (!file || document.body.dataset.library !== "work" || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  send(file);
+});
 host.addEventListener("click", (event) => {
   const cell = event.target.closest(".cell[data-id]");
   if (cell) trigger("open", { id: cell.dataset.id, at: performance.now() });
