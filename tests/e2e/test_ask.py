@@ -144,7 +144,7 @@ def test_of_boxes_that_are_drawn_quickly_the_last_is_asked_about(open_page: Open
     visit = open_page()
     visit.generate(steps=1)
     visit.page.evaluate(
-        """() => {
+        """async () => {
             const stage = document.querySelector(".stage"), area = stage.getBoundingClientRect();
             stage.setPointerCapture = () => {};
             const at = (type, x) => stage.dispatchEvent(new PointerEvent(type, {
@@ -153,6 +153,7 @@ def test_of_boxes_that_are_drawn_quickly_the_last_is_asked_about(open_page: Open
             }));
             for (const [from, to] of [[0.1, 0.5], [0.2, 0.7], [0.5, 1]]) {
                 at("pointerdown", from); at("pointermove", to); at("pointerup", to);
+                await new Promise((done) => setTimeout(done, 80)); // nobody draws two at once
             }
         }"""
     )
