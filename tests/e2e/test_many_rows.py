@@ -56,3 +56,4 @@ def test_many_rows_are_found_paged_through_looked_at_and_asked(open_page: Open) 
     shelf = SHELVES[row % PICTURES]
     expect(page.locator(".finding")).to_contain_text(f"20 of the first 20 have “{shelf}” as their shelf")
     expect(page.locator(".finding")).to_contain_text("12.5% of the whole training set do")
+    expect(page.locator(".copy-link")).to_be_enabled()  # it is kept: the server ends with nothing under way
