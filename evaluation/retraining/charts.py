@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evaluation.svg import COLOURS, INK, RULE, WIDTH, apart, drawing, text
 
 LEFT, RIGHT, TOP, FOOT, ROW = 150, 130, 34, 52, 26  # pixels
+LETTER = 8  # of a name at the end of a line, at most
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,13 @@ def line_chart(lines: Sequence[Line], x_title: str, y_title: str, percent: bool 
     """The lines, named at their right ends; as many as there are colours."""
     lines, height = lines[: len(COLOURS)], 400
     xs = sorted({x for line in lines for x, _ in line.points})
-    across = Scale.over(xs, LEFT / 2, WIDTH - RIGHT)
+    right = WIDTH - max(RIGHT, 14 + LETTER * max(len(line.name) for line in lines))
+    across = Scale.over(xs, LEFT / 2, right)
     upwards = Scale.over([y for line in lines for _, y in line.points], height - FOOT, TOP)
     parts = []
     for tick in upwards.ticks:
         y = upwards(tick)
-        ends = f"x1='{LEFT / 2}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}'"
+        ends = f"x1='{LEFT / 2}' x2='{right}' y1='{y:.1f}' y2='{y:.1f}'"
         parts.append(f"<line {ends} stroke='{RULE}'/>")
         parts.append(text(LEFT / 2 - 8, y + 4, _number(tick, percent), INK, "end"))
     parts += [text(across(x), height - FOOT + 18, f"{x:g}", INK, "middle") for x in xs]
@@ -111,7 +113,7 @@ def line_chart(lines: Sequence[Line], x_title: str, y_title: str, percent: bool 
         parts.append(
             text(across(line.points[-1][0]) + 10, place + 4, line.name, colour, "start", weight=600)
         )
-    parts.append(text((LEFT / 2 + WIDTH - RIGHT) / 2, height - 10, x_title, INK, "middle"))
+    parts.append(text((LEFT / 2 + right) / 2, height - 10, x_title, INK, "middle"))
     parts.append(text(12, TOP - 16, y_title, INK, "start"))
     return drawing(height, f"{y_title} by {x_title}", parts)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from evaluation.retraining.charts import Line, Mark, Scale, interval_chart, line_chart
+from evaluation.retraining.charts import LETTER, WIDTH, Line, Mark, Scale, interval_chart, line_chart
 from evaluation.retraining.effects import Trained, beyond_chance, interval_of, share_of
 from evaluation.retraining.lds import lds, rank_correlations, resampled
 from evaluation.retraining.leads import lead_of
@@ -137,3 +139,10 @@ def test_charts_escape_what_they_name() -> None:
     drawn = line_chart([Line("x&y", [(10, 0.1), (50, 0.4)])], "images left out", "rise")
     assert "x&amp;y" in drawn
     assert "40%" in drawn
+
+
+def test_a_long_name_at_the_end_of_a_line_is_whole() -> None:
+    name = "relative-divergence"
+    drawn = line_chart([Line(name, [(0, 0.0), (50, 0.4)])], "images left out", "rise")
+    start = float(re.search(rf"<text x='([\d.]+)'[^>]*>{name}<", drawn)[1])  # type: ignore[index]
+    assert start + LETTER * len(name) <= WIDTH
