@@ -14,3 +14,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def interval(ends: Sequence[float], digits: int = 3) -> str:
     """An interval in brackets."""
     return f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
+
+
+def percents(ends: Sequence[float]) -> str:
+    """An interval of signed shares in brackets, in per cent."""
+    return f"[{ends[0]:+.1%}, {ends[1]:+.1%}]"

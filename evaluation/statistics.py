@@ -111,8 +111,7 @@ def grouped_interval(
     """
     _, place = np.unique(groups, return_inverse=True)
     sums, counts = np.bincount(place, np.asarray(values, dtype=np.float64)), np.bincount(place)
-    columns = np.stack([sums, counts], axis=1)
-    return bootstrap_interval(columns, lambda means: means[:, 0] / means[:, 1], resamples, seed=seed)
+    return ratio_interval(sums, counts, resamples, seed)
 
 
 def ratio_interval(

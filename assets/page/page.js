@@ -2,6 +2,7 @@
 window.whence = {
   // The desk, where pictures are asked about, is not seen while the library or a dialog lies over it.
   deskIsSeen: () => !document.body.dataset.library && !document.querySelector("dialog[open]"),
+  pasted: (event) => [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/")),
   async upload(file) {
     if (file.size > 20 * 2 ** 20) return { refused: "the picture is larger than 20 MB: give a smaller one" };
     try {

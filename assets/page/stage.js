@@ -232,7 +232,7 @@ frame.addEventListener("drop", async (event) => {
 
 // So is a picture that is pasted anywhere on the desk; text goes where the cursor is.
 document.addEventListener("paste", async (event) => {
-  const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
+  const file = window.whence.pasted(event);
   if (!file || !window.whence.deskIsSeen()) return;
   event.preventDefault();
   trigger("upload", await window.whence.upload(file));

@@ -12,7 +12,7 @@ const send = async (file) => {
 };
 window.whence.takeFile(input, zone, send);
 document.addEventListener("paste", (event) => {
-  const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
+  const file = window.whence.pasted(event);
   if (!file || document.body.dataset.library !== "work" || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   send(file);

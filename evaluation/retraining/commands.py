@@ -153,10 +153,10 @@ def measure(given: argparse.Namespace) -> None:
 def report(given: argparse.Namespace) -> None:
     """Write docs/EVIDENCE.md and its charts from the committed records."""
     evidence = Evidence(given.folder)
-    write_evidence(evidence, given.out)
+    text = write_evidence(evidence, given.out)
     _tell(str(given.out))
     if given.into:
-        update_block(given.into, "evidence", in_plain_words(evidence))
+        update_block(given.into, "evidence", in_plain_words(text))
         _tell(str(given.into))
     found = quoted(evidence) if given.quote else None
     if found is not None:

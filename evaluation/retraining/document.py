@@ -19,6 +19,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     keep_trailing_newline=True,
 )
+PLAINLY = "## In plain words\n"
 NOT_YET = "Not measured yet."
 
 
@@ -30,20 +31,19 @@ def evidence_document(evidence: Evidence) -> tuple[str, dict[str, str]]:
     return text, {name: chart for _, found in written for name, chart in found.charts.items()}
 
 
-def in_plain_words(evidence: Evidence) -> str:
-    """What the evidence says, a line a question, to stand in another document."""
-    written = [(section, section.write(evidence)) for section in SECTIONS]
-    return "\n".join(
-        f"- **{section.title}** {found.plainly if found else NOT_YET}" for section, found in written
-    )
+def in_plain_words(document: str) -> str:
+    """What a document of the evidence says in plain words, a line a question, to stand in another one."""
+    start = document.index(PLAINLY) + len(PLAINLY)
+    return document[start : document.index("\n## ", start)].strip()
 
 
-def write_evidence(evidence: Evidence, document: Path) -> None:
-    """Write the document, and its charts beside the records."""
+def write_evidence(evidence: Evidence, document: Path) -> str:
+    """Write the document, and its charts beside the records; its text."""
     text, charts = evidence_document(evidence)
     for name, chart in charts.items():
         write_whole(evidence.folder / name, chart.encode())
     write_whole(document, text.encode())
+    return text
 
 
 def _nothing(asks: str) -> Written:

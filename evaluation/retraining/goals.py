@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from attribution.methods.base import DEFAULT
-from evaluation.markdown import interval, table
+from evaluation.markdown import interval, percents, table
 from evaluation.retraining.contrasts import boxed_lines
 from evaluation.retraining.effects import union_lines
 from evaluation.retraining.evidence import Evidence, Series
@@ -64,7 +64,7 @@ def _ahead(_: Evidence, series: Series) -> Outcome | None:
     known = {name: lead.interval for name, lead in found.items() if lead.interval is not None}
     if set(known) != set(RIVALS):
         return None
-    told = ", ".join(f"`{name}` {found[name].value:+.1%} {_ends(ends)}" for name, ends in known.items())
+    told = ", ".join(f"`{name}` {found[name].value:+.1%} {percents(ends)}" for name, ends in known.items())
     return Outcome(told, all(ends[0] > 0 for ends in known.values()))
 
 
@@ -92,17 +92,13 @@ def _boxes(_: Evidence, series: Series) -> Outcome | None:
     found = [line for line in boxed_lines(series) if line.method == DEFAULT]
     if not found:
         return None
-    return Outcome(f"{found[0].contrast:+.1%} {_ends(found[0].interval)}", found[0].interval[0] > 0)
+    return Outcome(f"{found[0].contrast:+.1%} {percents(found[0].interval)}", found[0].interval[0] > 0)
 
 
 def _agreed(evidence: Evidence, series: Series) -> Outcome | None:
     lines = proof_lines(answers_of(series, evidence.proofs(series.panel)))
     agreed = next((line.agreed for line in lines if line.figure == VERDICT), None)
     return None if agreed is None else Outcome(f"{agreed:.0%}", agreed >= LEAST_AGREED)
-
-
-def _ends(ends: tuple[float, float]) -> str:
-    return f"[{ends[0]:+.1%}, {ends[1]:+.1%}]"
 
 
 GOALS: dict[str, Check] = {

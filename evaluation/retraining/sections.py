@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attribution.methods.base import DEFAULT
-from evaluation.markdown import interval, table
+from evaluation.markdown import interval, percents, table
 from evaluation.retraining.charts import Mark, interval_chart
 from evaluation.retraining.contrasts import RECALLED, AgreementLine, agreement_lines, boxed_lines
 from evaluation.retraining.effects import Effect, UnionLine, union_lines
@@ -129,7 +129,7 @@ def unions(evidence: Evidence) -> Written | None:
 def _lead_table(found: Sequence[Lead]) -> str:
     if not found:
         return ""
-    ends = ["" if x.interval is None else f" {_ends(x.interval)}" for x in found]
+    ends = ["" if x.interval is None else f" {percents(x.interval)}" for x in found]
     rows = [
         (f"`{x.method}`", str(x.seeds), f"{x.value:+.1%}{own}", "" if x.p is None else f"{x.p:.3f}")
         for x, own in zip(found, ends, strict=True)
@@ -239,7 +239,7 @@ def boxes(evidence: Evidence) -> Written | None:
             str(x.k),
             f"{x.asked:+.1%}",
             f"{x.other:+.1%}",
-            f"{x.contrast:+.1%} {_ends(x.interval)}",
+            f"{x.contrast:+.1%} {percents(x.interval)}",
             "no judge"
             if x.unrecognised is None or x.unrecognised_interval is None
             else f"{x.unrecognised:+.3f} {interval(x.unrecognised_interval)}",
@@ -270,12 +270,8 @@ SECTIONS = (
 
 
 def _percent(effect: Effect) -> str:
-    return f"{effect.value:+.1%}" + ("" if effect.interval is None else f" {_ends(effect.interval)}")
+    return f"{effect.value:+.1%}" + ("" if effect.interval is None else f" {percents(effect.interval)}")
 
 
 def _number(effect: Effect | None) -> str:
     return "" if effect is None else f"{effect.value:+.4f}"
-
-
-def _ends(ends: tuple[float, float]) -> str:
-    return f"[{ends[0]:+.1%}, {ends[1]:+.1%}]"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.runs.run import Run
@@ -68,48 +70,50 @@ def test_an_unknown_link_leaves_the_form_where_it_is_and_back_leads_away(
         expect(visit.page).to_have_url("about:blank")
 
 
+@pytest.fixture
+def arrived(browser: Browser, address: str, world: tuple[Path, list[Run]]) -> Iterator[Page]:
+    """A page that has opened on the first example."""
+    with arriving(browser, address) as visit:
+        opened_on(visit.page, world[1][0])
+        yield visit.page
+
+
 def test_back_and_forward_lead_from_run_to_run(
-    browser: Browser, address: str, world: tuple[Path, list[Run]]
+    arrived: Page, address: str, world: tuple[Path, list[Run]]
 ) -> None:
     """Law: Each run has its own place in the browser's history, after the page as it opened."""
-    first, second = world[1][:2]
-    with arriving(browser, address) as visit:
-        page = visit.page
-        opened_on(page, first)
-        for run in (second, first):
-            page.locator(f'#arrival [data-run="{run.id}"]').click()
-            expect(page).to_have_url(f"{address}/?run={run.id}")
-            opened_on(page, run)
-        page.go_back()
-        opened_on(page, second)
-        expect(page).to_have_title(f"{second.caption} · Whence")
-        page.go_back()
-        opened_on(page, first)  # the page opens on it
-        expect(page).to_have_url(f"{address}/")
-        expect(page).to_have_title("Whence")
-        page.go_forward()
-        opened_on(page, second)
-        expect(page).to_have_url(f"{address}/?run={second.id}")
+    page, (first, second) = arrived, world[1][:2]
+    for run in (second, first):
+        page.locator(f'#arrival [data-run="{run.id}"]').click()
+        expect(page).to_have_url(f"{address}/?run={run.id}")
+        opened_on(page, run)
+    page.go_back()
+    opened_on(page, second)
+    expect(page).to_have_title(f"{second.caption} · Whence")
+    page.go_back()
+    opened_on(page, first)  # the page opens on it
+    expect(page).to_have_url(f"{address}/")
+    expect(page).to_have_title("Whence")
+    page.go_forward()
+    opened_on(page, second)
+    expect(page).to_have_url(f"{address}/?run={second.id}")
 
 
 def test_the_example_that_was_pressed_last_is_the_one_that_opens(
-    browser: Browser, address: str, world: tuple[Path, list[Run]]
+    arrived: Page, address: str, world: tuple[Path, list[Run]]
 ) -> None:
     """Law: Of runs that are pressed quicker than they open, the last is shown, and none in between."""
-    first, second = world[1][:2]
-    with arriving(browser, address) as visit:
-        page = visit.page
-        opened_on(page, first)
-        press = "document.querySelector(`#arrival [data-run='${id}']`).click()"
-        pause = "await new Promise((go) => setTimeout(go, 100))"  # while the one before is being opened
-        ids = [second.id, first.id, second.id, first.id]
-        page.evaluate(f"async (ids) => {{ for (const id of ids) {{ {press}; {pause}; }} }}", ids)
-        expect(page).to_have_url(f"{address}/?run={first.id}")
-        opened_on(page, first)
-        expect(page.locator(f'#arrival [data-run="{first.id}"]')).to_have_attribute("aria-pressed", "true")
-        page.go_back()
-        opened_on(page, first)  # the page as it opened: what was passed over has no place of its own
-        expect(page).to_have_url(f"{address}/")
+    page, (first, second) = arrived, world[1][:2]
+    press = "document.querySelector(`#arrival [data-run='${id}']`).click()"
+    pause = "await new Promise((go) => setTimeout(go, 100))"  # while the one before is being opened
+    ids = [second.id, first.id, second.id, first.id]
+    page.evaluate(f"async (ids) => {{ for (const id of ids) {{ {press}; {pause}; }} }}", ids)
+    expect(page).to_have_url(f"{address}/?run={first.id}")
+    opened_on(page, first)
+    expect(page.locator(f'#arrival [data-run="{first.id}"]')).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    opened_on(page, first)  # the page as it opened: what was passed over has no place of its own
+    expect(page).to_have_url(f"{address}/")
 
 
 def test_a_picture_that_was_not_asked_about_leaves_no_place_to_go_back_to(open_page: Open) -> None:
