@@ -95,10 +95,7 @@ class Planner:
         """
         jobs = list(self._chances())
         for k in self.choices.k:
-            jobs.append(self._union(ORACLE, self._oracles(self._targets), k))
-            for name, each in self._methods.items():
-                rankings = [each.ranking(f"{picture.name}-whole") for picture in self._targets]
-                jobs.append(self._union(name, rankings, k))
+            jobs += self._named(k)
         everything = sorted({int(row) for ranking in self._oracles(self._targets) for row in ranking})
         jobs.append(self._job(everything, kind="union", method=ORACLE_ALL, k=0))
         jobs += self._chances_of(len(everything), 0, min(2, self.choices.chance))
@@ -111,11 +108,18 @@ class Planner:
             jobs.append(self._job((), seed=seed, kind=REFERENCE))
             for k in self.choices.k:
                 jobs += self._chances_of(k * len(self._targets), k, self.choices.chance, seed=seed)
-                jobs.append(self._union(ORACLE, self._oracles(self._targets), k, seed=seed))
-                for name, each in self._methods.items():
-                    rankings = [each.ranking(f"{picture.name}-whole") for picture in self._targets]
-                    jobs.append(self._union(name, rankings, k, seed=seed))
+                jobs += self._named(k, seed)
         return self._plan("repeats", jobs)
+
+    def rounding(self) -> Plan:
+        """The reference and unions of the first seed again, their losses alone: to be run on another device.
+
+        Its records stand beside those of `references` and `union`: what differs is rounding.
+        """
+        jobs = [self._references()[0], *self._chances()]
+        for k in self.choices.k:
+            jobs += self._named(k)
+        return self._plan("rounding", jobs, pictures=False)
 
     def single(self) -> Plan:
         """The first K of each method for one picture at a time, the oracle's, and chance, for each K."""
@@ -161,6 +165,13 @@ class Planner:
     def _oracles(self, pictures: Sequence[PanelPicture], side: str = "whole") -> list[ndarray]:
         return [oracle_ranking(picture, self._recipe.training_set, side) for picture in pictures]
 
+    def _named(self, k: int, seed: int = 0) -> Iterable[Job]:
+        """The union of the targets' first K of the oracle, and of each method."""
+        yield self._union(ORACLE, self._oracles(self._targets), k, seed=seed)
+        for name, each in self._methods.items():
+            rankings = [each.ranking(f"{picture.name}-whole") for picture in self._targets]
+            yield self._union(name, rankings, k, seed=seed)
+
     def _union(
         self,
         method: str,
@@ -201,6 +212,7 @@ KINDS: dict[str, Callable[[Planner], Plan]] = {
     "references": Planner.references,
     "union": Planner.union,
     "repeats": Planner.repeats,
+    "rounding": Planner.rounding,
     "single": Planner.single,
     "lds": Planner.lds,
     "boxed": Planner.boxed,
