@@ -13,6 +13,7 @@ from attribution.methods.base import Cost, methods
 from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.effects import Interval
 from evaluation.retraining.evidence import Measured, Series
+from evaluation.retraining.objects import named
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import SIDES
 from evaluation.statistics import mean_interval, recall_at, spearman
@@ -27,8 +28,8 @@ class BoxedLine:
     Attributes:
         asked, other: mean rises, beyond chance, of the losses inside the asked and inside the other box.
         contrast: their difference; the interval is over pictures, each the mean of its two sides.
-        unrecognised: how much less likely the judge finds the asked object than the other one, from where
-            each was under the reference; None without a judge.
+        gone: how much more of the asked objects than of the other ones the judge names no more on either
+            side; None without a judge.
     """
 
     method: str
@@ -37,8 +38,8 @@ class BoxedLine:
     other: float
     contrast: float
     interval: Interval
-    unrecognised: float | None
-    unrecognised_interval: Interval | None
+    gone: float | None
+    gone_interval: Interval | None
 
 
 def boxed_lines(series: Series) -> list[BoxedLine]:
@@ -68,25 +69,28 @@ def _boxed(
     }
     asked = (rises["left", "left"] + rises["right", "right"]) / 2
     other = (rises["left", "right"] + rises["right", "left"]) / 2
-    lost = _lost(series, removals, rows)
+    gone = _gone(series, removals, rows)
     return BoxedLine(
         method, k, float(asked.mean()), float(other.mean()), float((asked - other).mean()),
-        mean_interval(asked - other), None if lost is None else float(lost.mean()),
-        None if lost is None else mean_interval(lost),
+        mean_interval(asked - other), None if gone is None else float(gone.mean()),
+        None if gone is None else mean_interval(gone),
     )  # fmt: skip
 
 
-def _lost(
+def _gone(
     series: Series, removals: Mapping[str, Measured], rows: list[int]
 ) -> Float[ndarray, " targets"] | None:
-    """Per picture, how much more of the asked object's likelihood went than of the other's; both sides."""
+    """Per picture, how much oftener the asked object is gone than the other one; the mean of both sides.
+
+    What any removal does to the objects of one side is in both questions, with opposite signs.
+    """
     total = np.zeros(len(rows))
     for removed, (job, record) in removals.items():
-        for side in SIDES:
-            before, after = series.references[job.seed].shares(side), record.shares(side)
-            if before is None or after is None:
-                return None
-            gone = before[rows] - after[rows]
+        before, after = (named(each, series.panel) for each in (series.references[job.seed], record))
+        if before is None or after is None:
+            return None
+        for n, side in enumerate(SIDES):
+            gone = before[rows, n].astype(float) - after[rows, n]
             total += (gone if side == removed else -gone) / len(SIDES)
     return total
 

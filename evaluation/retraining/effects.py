@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from evaluation.retraining.evidence import Measured, Series, recognised
+from evaluation.retraining.evidence import Measured, Series
+from evaluation.retraining.objects import named
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import ORACLE
-from evaluation.retraining.records import Record
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -130,23 +130,20 @@ def _likeness(name: str, sign: float) -> Outcome:
     return change
 
 
-def _unrecognised(series: Series, measured: Measured) -> Rises | None:
+def _gone(series: Series, measured: Measured) -> Rises | None:
+    """Of a picture's two objects, the share that the judge names no more on either side."""
     job, record = measured
-    found = [_objects(each) for each in (series.references[job.seed], record)]
-    return None if found[0] is None or found[1] is None else found[0] - found[1]
+    before, after = (named(each, series.panel) for each in (series.references[job.seed], record))
+    return None if before is None or after is None else before.mean(axis=1) - after.mean(axis=1)
 
 
-def _objects(record: Record) -> Rises | None:
-    left, right = record.shares("left"), record.shares("right")
-    return None if left is None or right is None else (left + right) / 2
-
-
+GONE = "objects gone"
 OUTCOMES: dict[str, Outcome] = {
     "loss": _loss,
     "pixels (MSE)": _likeness("mse", 1),
     "CLIP (1 - cosine)": _likeness("clip", -1),
     "DINO (1 - cosine)": _likeness("dino", -1),
-    "likelihood of the objects": _unrecognised,
+    GONE: _gone,
 }
 
 
@@ -183,7 +180,6 @@ class UnionLine:
 
     Attributes:
         trainings: seeds that it was trained from.
-        recognised: the share of the targets' objects that the judge names in the pictures made again.
         share: of the oracle's effect on the targets' loss, and its interval as `share_of` has it; None of
             the oracle itself, and where it has no effect.
     """
@@ -194,7 +190,6 @@ class UnionLine:
     trainings: int
     targets: dict[str, Effect]
     controls: dict[str, Effect]
-    recognised: float | None
     share: tuple[float, Interval] | None
 
 
@@ -260,8 +255,5 @@ def _line(series: Series, removals: Mapping[int, Measured]) -> UnionLine:
         {name: e for name in OUTCOMES if (e := effect(series, removals, role, name)) is not None}
         for role in (TARGET, CONTROL)
     )
-    rows, records = series.panel.rows(TARGET), [record for _, record in removals.values()]
-    return UnionLine(
-        method, k, job.left_out.count, len(removals), targets, controls,
-        recognised(records, series.panel, rows), _share(series, removals, k),
-    )  # fmt: skip
+    share = _share(series, removals, k)
+    return UnionLine(method, k, job.left_out.count, len(removals), targets, controls, share)

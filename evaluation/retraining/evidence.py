@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -18,7 +17,7 @@ from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.proofs import Proof
 from evaluation.retraining.records import Record, Records
 
-PILOT = "pilot"
+PILOT, ROUNDING = "pilot", "rounding"
 REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
 EXHAUSTIVE = "exhaustive"  # under the reference, of methods that are asked refined otherwise
 Measured = tuple[Job, Record]
@@ -116,13 +115,21 @@ class Evidence:
 
     @cached_property
     def main(self) -> Series | None:
-        """All that is not a pilot: of the recipe and the panel that most plans have."""
-        plans = [plan for plan in self.plans if not plan.name.startswith(PILOT)]
+        """The records of `main_plans`."""
+        return self._series(self.main_plans)
+
+    @cached_property
+    def main_plans(self) -> list[Plan]:
+        """All that is no pilot and asks for nothing again: of the recipe and panel that most plans have."""
+        plans = [plan for plan in self.plans if not plan.name.startswith((PILOT, ROUNDING))]
         sources = [(plan.recipe_digest, plan.panel_digest) for plan in plans]
-        if not sources:
-            return None
-        chosen = max(dict.fromkeys(sources), key=sources.count)
-        return self._series([p for p in plans if (p.recipe_digest, p.panel_digest) == chosen])
+        chosen = max(dict.fromkeys(sources), key=sources.count, default=None)
+        return [p for p in plans if (p.recipe_digest, p.panel_digest) == chosen]
+
+    @property
+    def rounding_plans(self) -> list[Plan]:
+        """What is trained again on another kind of device."""
+        return [plan for plan in self.plans if plan.name.startswith(ROUNDING)]
 
     @cached_property
     def pilots(self) -> list[Series]:
@@ -151,19 +158,11 @@ class Evidence:
         return {proof.method: proof for proof in found if proof.panel == panel.digest}
 
 
+def made_on(record: Record) -> str:
+    """The kind of device that a model was trained on."""
+    return str(record.made_with.get("trained_on", record.made_with.get("device")))
+
+
 def _made_with(record: Record) -> str:
     made = record.made_with
-    device = made.get("trained_on", made.get("device"))
-    return f"{device} ({made.get('machine')}, torch {made.get('torch')})"
-
-
-def recognised(records: list[Record], panel: Panel, rows: list[int]) -> float | None:
-    """The share of these pictures' objects that the judge names, each on its side; None without a judge."""
-    right = [
-        said[row] == getattr(panel.pictures[row], side)
-        for record in records
-        for side in ("left", "right")
-        if (said := record.verdicts.get(f"said-{side}")) is not None
-        for row in rows
-    ]
-    return float(np.mean(right)) if right else None
+    return f"{made_on(record)} ({made.get('machine')}, torch {made.get('torch')})"

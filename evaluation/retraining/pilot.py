@@ -9,7 +9,8 @@ import numpy as np
 
 from evaluation.markdown import table
 from evaluation.retraining.effects import OUTCOMES
-from evaluation.retraining.evidence import Evidence, Series, recognised
+from evaluation.retraining.evidence import Evidence, Series
+from evaluation.retraining.objects import recognised
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import ORACLE
 from evaluation.retraining.protocols import protocols

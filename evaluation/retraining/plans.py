@@ -112,7 +112,7 @@ class Planner:
         return self._plan("repeats", jobs)
 
     def rounding(self) -> Plan:
-        """The reference and unions of the first seed again, their losses alone: to be run on another device.
+        """The reference and unions of the first seed again, their losses alone, for another device.
 
         Its records stand beside those of `references` and `union`: what differs is rounding.
         """

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import t as student
 
 from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.analysis.verdict import bears_out
-from evaluation.retraining.effects import removals_of
+from evaluation.retraining.effects import LEVEL, Trained, removals_of
 from evaluation.retraining.evidence import Series
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE
@@ -36,13 +39,16 @@ class Answer:
     Attributes:
         effect: of retraining without the union of the method's answers for all targets, on the picture's
             loss, beyond the mean of the random unions; the mean over the seeds that it was trained from.
-        depends: whether it is above every random union's, from each of these seeds.
+        depends: whether that is more than luck makes of it, as `beyond_luck` has it.
+        always: whether it is above every random union's, from each of these seeds: the stricter, the more
+            seeds and random unions there are.
         own, controls: what unlearning what was named showed of the picture, and unlearning random sets.
     """
 
     method: str
     effect: float
     depends: bool
+    always: bool
     own: Shown
     controls: tuple[Shown, ...]
 
@@ -61,6 +67,7 @@ class ProofLine:
         answers: how many were tested.
         borne_out: the share that the test calls so.
         agreed: of those, the share that retraining bears out too; None where there is none.
+        always: the same by the stricter reading of it.
         otherwise: of the others, the share that retraining bears out; None where there is none.
         correlation: Spearman of the figure with the effect, the mean over targets of that over methods.
         unrelated: how often a set was held against a picture that it was not named for.
@@ -73,6 +80,7 @@ class ProofLine:
     answers: int
     borne_out: float
     agreed: float | None
+    always: float | None
     otherwise: float | None
     correlation: float
     unrelated: int
@@ -90,21 +98,41 @@ def answers_of(series: Series, proofs: Mapping[str, Proof]) -> list[Answer]:
         removals = removals_of(series, name, chance.k)
         if name == CHANCE or proof.k != chance.k or not removals:
             continue
-        random = [
-            np.stack([series.rises(each) for each in series.chance(chance.k, seed=seed)])
-            for seed in removals
+        found = [
+            Trained(
+                series.rises(removal),
+                np.stack([series.rises(each) for each in series.chance(chance.k, seed=seed)]),
+            )
+            for seed, removal in removals.items()
         ]
-        rises = [series.rises(each) for each in removals.values()]
-        effects = np.mean(
-            [own - some.mean(axis=0) for own, some in zip(rises, random, strict=True)], axis=0
-        )
-        depend = np.all([own > some.max(axis=0) for own, some in zip(rises, random, strict=True)], axis=0)
+        effects, depend = np.mean([each.beyond for each in found], axis=0), beyond_luck(found) < 1 - LEVEL
+        always = np.all([each.removal > each.chance.max(axis=0) for each in found], axis=0)
         row_of = {series.panel.pictures[k].name: k for role in ROLES for k in series.panel.rows(role)}
         for own in (*proof.shown, *proof.unrelated):
             row = row_of[own.picture]
             controls = tuple(x for x in (*chance.shown, *chance.unrelated) if x.picture == own.picture)
-            answers.append(Answer(name, float(effects[row]), bool(depend[row]), own, controls))
+            truth = float(effects[row]), bool(depend[row]), bool(always[row])
+            answers.append(Answer(name, *truth, own, controls))
     return answers
+
+
+def beyond_luck(trained: Sequence[Trained]) -> Float[ndarray, " pictures"]:
+    """P values, one-sided: that a removal does no more to a picture than a random one does.
+
+    A t test picture by picture. The statistic is the mean over the seeds of what the removal does beyond
+    the mean of its seed's random ones; luck's spread is that of the random ones about their seed's mean. So
+    its level is the same however many seeds and random removals there are, and more of them make it surer.
+    """
+    freedom = sum(len(each.chance) - 1 for each in trained)
+    if not freedom:
+        return np.ones(trained[0].removal.shape)
+    squares = np.sum(
+        [np.square(each.chance - each.chance.mean(axis=0)).sum(axis=0) for each in trained], axis=0
+    )
+    share = sum(1 + 1 / len(each.chance) for each in trained) / len(trained) ** 2
+    beyond = np.mean([each.beyond for each in trained], axis=0)
+    p: Float[ndarray, " pictures"] = student.sf(beyond / np.sqrt(squares / freedom * share), freedom)
+    return p
 
 
 def proof_lines(answers: Sequence[Answer]) -> list[ProofLine]:
@@ -123,13 +151,14 @@ def _line(name: str, everything: Sequence[Answer]) -> ProofLine:
     answers = [answer for answer in everything if answer.related]
     unrelated = [a for a in everything if not a.related and np.isfinite(figure(a.own)[0])]
     said = np.array([_borne_out(figure, answer) for answer in answers])
-    depends = np.array([answer.depends for answer in answers])
+    depends, always = (np.array([getattr(a, name) for a in answers]) for name in ("depends", "always"))
     apart = [[_beyond_controls(figure, answer) for answer in some] for some in (answers, unrelated)]
     return ProofLine(
         figure=name,
         answers=len(answers),
         borne_out=float(said.mean()),
         agreed=float(said[depends].sum() / said.sum()) if said.any() else None,
+        always=float(said[always].sum() / said.sum()) if said.any() else None,
         otherwise=float((1 - said)[depends].sum() / (1 - said).sum()) if (said < 1).any() else None,
         correlation=_correlation(figure, answers),
         unrelated=len(unrelated),

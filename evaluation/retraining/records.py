@@ -46,11 +46,6 @@ class Record:
         found: Float[ndarray, " pictures"] = self.noise_losses(region).mean(axis=1)
         return found
 
-    def shares(self, attribute: str) -> Float[ndarray, " pictures"] | None:
-        """How likely the judge finds what the prompt says of an attribute; None where it was not asked."""
-        found = self.verdicts.get(attribute)
-        return None if found is None else np.array(found, dtype=np.float64)
-
 
 @dataclass(frozen=True)
 class Records:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attribution.methods.base import DEFAULT
 from evaluation.markdown import interval, percents, table
 from evaluation.retraining.charts import Mark, interval_chart
 from evaluation.retraining.contrasts import RECALLED, AgreementLine, agreement_lines, boxed_lines
-from evaluation.retraining.effects import Effect, UnionLine, union_lines
-from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, recognised
+from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence
 from evaluation.retraining.goals import goals
+from evaluation.retraining.halves import halves
 from evaluation.retraining.lds import LdsLine, lds_lines, reliability
-from evaluation.retraining.leads import Lead, leads
+from evaluation.retraining.objects import recognised
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.pilot import pilot
-from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.plans import ORACLE
 from evaluation.retraining.proof_section import proofs
+from evaluation.retraining.rounding import rounding
 from evaluation.retraining.singles import singles
+from evaluation.retraining.union_section import unions
 from evaluation.retraining.written import FOLDER, Section, Written
 
 OWN_PICTURES = """
@@ -38,7 +39,8 @@ BOXED = """\
 Each target has two objects, and each is asked about alone, by its box. The images that a method names \
 for the left objects of all targets are left out together, and in another training those for the right \
 ones. What counts is how much more the loss rises inside the asked box than inside the other one, beyond \
-what random images do.
+what random images do. *Oftener gone*: in the pictures made again, the share of asked objects that the \
+judge finds on neither side, less that of the other ones.
 
 """
 
@@ -86,92 +88,6 @@ def _agreement_words(lines: Sequence[AgreementLine]) -> str:
         "the latter as far as it says the same under both. By rank correlation, and by the share of the "
         f"first {RECALLED} that are the same: {told}."
     )
-
-
-def unions(evidence: Evidence) -> Written | None:
-    series = evidence.main
-    lines = [] if series is None else union_lines(series)
-    if series is None or not lines:
-        return None
-    parts, charts, ahead = [], {}, dict[int, list[Lead]]()
-    for k in dict.fromkeys(line.k for line in lines):
-        here = sorted((line for line in lines if line.k == k), key=lambda x: -x.targets["loss"].value)
-        named = [line for line in here if line.method != CHANCE]
-        head = f"K = {k}" if k else "Every scene with an object of a target"
-        draws = len(series.chance(k))
-        size = ", ".join(dict.fromkeys(str(line.left_out) for line in here))
-        told = _union_table(named) if named else "Nothing but random unions of this size was trained yet.\n"
-        parts.append(f"### {head}: {size} images left out, {draws} random unions\n\n{told}")
-        if k and named:
-            marks = [
-                (x.method, [Mark(e.value, e.interval) for e in (x.targets["loss"], x.controls["loss"])])
-                for x in named
-            ]
-            charts[f"union-{k}.svg"] = interval_chart(
-                marks, ("targets", "controls"), "rise of the loss beyond chance"
-            )
-            parts.append(f"![Rise of the loss of targets and controls]({FOLDER}/union-{k}.svg)\n")
-            ahead[k] = leads(series, k)
-            parts.append(_lead_table(ahead[k]))
-    ranked = [line for line in lines if line.k and line.method not in (CHANCE, ORACLE, ORACLE_ALL)]
-    if not ranked:
-        return Written("\n".join(parts), "No method's union has been removed yet.", charts)
-    best = max(ranked, key=lambda line: line.targets["loss"].value)
-    gain, still = best.targets["loss"], best.controls["loss"]
-    plainly = (
-        f"The largest effect of {len({line.method for line in ranked})} methods: without the "
-        f"{best.left_out} images that `{best.method}` names, the targets' loss rises {_percent(gain)} "
-        f"beyond chance, and that of the controls {_percent(still)}."
-    )
-    return Written("\n".join(parts), plainly + _lead_words(ahead.get(best.k, [])), charts)
-
-
-def _lead_table(found: Sequence[Lead]) -> str:
-    if not found:
-        return ""
-    ends = ["" if x.interval is None else f" {percents(x.interval)}" for x in found]
-    rows = [
-        (f"`{x.method}`", str(x.seeds), f"{x.value:+.1%}{own}", "" if x.p is None else f"{x.p:.3f}")
-        for x, own in zip(found, ends, strict=True)
-    ]
-    head = (
-        f"How much more the targets' loss rises without what `{DEFAULT}`, the default, names. *p* is "
-        f"corrected (Holm) for the {len(rows)} comparisons; an interval stands for one alone:\n\n"
-    )
-    return head + table(("than without the images of", "seeds", "difference", "p"), rows)
-
-
-def _lead_words(found: Sequence[Lead]) -> str:
-    if not found:
-        return ""
-    ahead = [f"`{x.method}`" for x in found if x.clear]
-    beside = [f"`{x.method}`" for x in found if f"`{x.method}`" not in ahead]
-    told = f" The default is ahead of {', '.join(ahead)}" if ahead else " The default is ahead of none"
-    return told + (f", and not told apart from {', '.join(beside)}." if beside else ".")
-
-
-def _union_table(lines: Sequence[UnionLine]) -> str:
-    header = (
-        "without the images of", "seeds", "targets' loss", "in spreads of chance", "share of the oracle's",
-        "controls' loss", "pixels (MSE)", "CLIP", "DINO", "targets' objects recognised",
-    )  # fmt: skip
-    rows = [
-        (
-            f"`{x.method}`" if x.method not in (ORACLE, ORACLE_ALL) else f"*{x.method}*",
-            str(x.trainings),
-            _percent(x.targets["loss"]),
-            "" if x.targets["loss"].spreads is None else f"{x.targets['loss'].spreads:+.1f}",
-            "" if x.share is None else f"{x.share[0]:.2f} {interval(x.share[1], 2)}",
-            _percent(x.controls["loss"]),
-            *(
-                _number(x.targets.get(name))
-                for name in ("pixels (MSE)", "CLIP (1 - cosine)", "DINO (1 - cosine)")
-            ),
-            "" if x.recognised is None else f"{x.recognised:.2f}",
-        )
-        for x in lines
-    ]
-    return table(header, rows)
 
 
 def datamodel(evidence: Evidence) -> Written | None:
@@ -241,12 +157,12 @@ def boxes(evidence: Evidence) -> Written | None:
             f"{x.other:+.1%}",
             f"{x.contrast:+.1%} {percents(x.interval)}",
             "no judge"
-            if x.unrecognised is None or x.unrecognised_interval is None
-            else f"{x.unrecognised:+.3f} {interval(x.unrecognised_interval)}",
+            if x.gone is None or x.gone_interval is None
+            else f"{x.gone:+.2f} {interval(x.gone_interval, 2)}",
         )
         for x in lines
     ]
-    header = ("method", "K", "asked box", "other box", "difference", "recognised less than the other")
+    header = ("method", "K", "asked box", "other box", "difference", "oftener gone than the other object")
     told = "; ".join(
         f"`{x.method}` {x.asked:+.1%} inside that box, {x.other:+.1%} inside the other object's "
         f"({'selective' if x.interval[0] > 0 else 'not told apart'})"
@@ -261,17 +177,11 @@ SECTIONS = (
     Section("Which protocol has most signal?", "pilot", pilot),
     Section("The reference", "references", reference),
     Section("Without the images that a method names", "union", unions),
+    Section("Chosen on one half of the targets", "union", halves),
     Section("Single pictures: loss against K", "single", singles),
     Section("Linear datamodeling score", "lds", datamodel),
     Section("Boxed truth", "boxed", boxes),
     Section("The page's test of an answer", "union", proofs),
+    Section("The same training on another device", "rounding", rounding),
     Section("What was hoped for", "references", goals),
 )
-
-
-def _percent(effect: Effect) -> str:
-    return f"{effect.value:+.1%}" + ("" if effect.interval is None else f" {percents(effect.interval)}")
-
-
-def _number(effect: Effect | None) -> str:
-    return "" if effect is None else f"{effect.value:+.4f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from evaluation.retraining import goals, leads
 from evaluation.retraining.arguments import COMMITTED, DOCUMENT
 from evaluation.retraining.attributions import Attributions, questions_of
 from evaluation.retraining.document import NOT_YET, evidence_document, in_plain_words
-from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.effects import union_lines
+from evaluation.retraining.evidence import Evidence, made_on
+from evaluation.retraining.halves import held_out
 from evaluation.retraining.job import Job, Plan
+from evaluation.retraining.objects import named
 from evaluation.retraining.panel import REGIONS, Panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
 from evaluation.retraining.proof_lines import answers_of, proof_lines
@@ -23,6 +27,7 @@ from evaluation.retraining.proofs import Proof, Shown
 from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import FORMAT, Record
+from evaluation.retraining.rounding import trained_twice
 from evaluation.retraining.sections import SECTIONS
 from evaluation.retraining.singles import curves_of
 from tests.worlds import ROOT
@@ -49,7 +54,9 @@ def pretended(plan: Plan, job: Job, panel: Panel) -> Record:
     judged["said-right"] = ["nothing" for _ in panel.pictures]
     likeness = {"mse": gone.mean(axis=1).tolist(), "clip": left}
     shown = (likeness, judged) if plan.pictures else ({}, {})
-    return Record(FORMAT, plan.key(job), plan.described(job), losses, *shown, {"cpu_seconds": 60.0})
+    device = "cuda" if plan.name == "rounding" else "cpu"
+    made_with = {"cpu_seconds": 60.0, "trained_on": device}
+    return Record(FORMAT, plan.key(job), plan.described(job), losses, *shown, made_with)
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +113,8 @@ def test_all_sections_are_written_of_what_is_recorded(evidence: Evidence) -> Non
     assert "nan" not in text
     knowing = [line for line in text.splitlines() if line.startswith("| `knowing`")]
     guessing = [line for line in text.splitlines() if line.startswith("| `guessing`")]
-    assert (
-        len(knowing) == len(guessing) == 8
-    )  # agreement, two K of unions and of boxes, two single pictures, LDS
+    # agreement, losses and pictures of two K of unions, two of boxes, two single pictures, LDS
+    assert len(knowing) == len(guessing) == 10
     best, *_, worst = [line for line in text[text.index("LDS") :].splitlines() if line.startswith("| `")][
         :2
     ]
@@ -129,7 +135,6 @@ def test_a_single_picture_loses_more_than_the_others_without_what_it_came_from(e
 def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
     """Law: In a world of known influences, the evidence puts the method that knows them first."""
     from evaluation.retraining.contrasts import boxed_lines
-    from evaluation.retraining.effects import union_lines
     from evaluation.retraining.lds import lds_lines, reliability
 
     series = evidence.main
@@ -151,8 +156,6 @@ def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
 
 def test_what_is_quoted_is_what_the_tables_say(evidence: Evidence, tmp_path: Path) -> None:
     """Law: The figures that are quoted beside answers are those of the evidence's tables."""
-    from evaluation.retraining.effects import union_lines
-
     found, series = quoted(evidence), evidence.main
     assert found is not None
     assert series is not None
@@ -166,6 +169,54 @@ def test_what_is_quoted_is_what_the_tables_say(evidence: Evidence, tmp_path: Pat
         assert told.removal.low <= told.removal.value <= told.removal.high
         assert None not in (told.controls, told.boxed, told.lds)
     assert quoted(Evidence(tmp_path)) is None
+
+
+def test_what_one_half_of_the_targets_chose_is_held_against_the_other(evidence: Evidence) -> None:
+    """Law: A method that is best on one half of the targets is reported by its effect on the other half."""
+    series = evidence.main
+    assert series is not None
+    for k in (2, 3):
+        lines = held_out(series, k)
+        assert [(x.method, x.chosen_on, x.held_on) for x in lines] == [
+            ("knowing", "even", "odd"),
+            ("knowing", "odd", "even"),
+        ]
+        assert [x.place for x in lines] == [1, 1]
+        assert [(x.first.value, x.effect.value) for x in lines] == [
+            (lines[1].effect.value, lines[1].first.value),
+            (lines[1].first.value, lines[1].effect.value),
+        ]
+        (whole,) = (x.targets["loss"] for x in union_lines(series) if (x.method, x.k) == ("knowing", k))
+        assert np.mean([x.effect.value for x in lines]) == pytest.approx(whole.value)  # two targets
+
+
+def test_what_was_trained_again_is_no_further_draw_of_chance(evidence: Evidence) -> None:
+    """Law: A training on another device is held against the first one, and counts nowhere else."""
+    series = evidence.main
+    assert series is not None
+    assert len(series.chance(2)) == 4
+    twice = trained_twice(evidence)
+    assert [made_on(each.first) for each in twice] == ["cpu"] * len(twice)
+    assert [made_on(each.second) for each in twice] == ["cuda"] * len(twice)
+    assert len(twice) == 1 + 2 * (
+        4 + 3
+    )  # nothing; for each K four by chance, the oracle, two methods
+    assert all(np.allclose(each.apart, 0) for each in twice)  # no rounding in this world
+
+
+def test_an_object_that_has_changed_sides_is_not_gone(evidence: Evidence, panel: Panel) -> None:
+    """Law: An object is gone from a picture made again if the judge finds it on neither side."""
+    series = evidence.main
+    assert series is not None
+    record = series.references[0]
+    pictures = len(panel.pictures)
+    left, right = ([getattr(picture, side) for picture in panel.pictures] for side in ("left", "right"))
+    for seen, expected in (((left, right), (1, 1)), ((right, left), (1, 1)), ((right, right), (0, 1))):
+        verdicts: dict[str, list[str]] = dict(zip(("said-left", "said-right"), seen, strict=True))
+        found = named(replace(record, verdicts=verdicts), panel)
+        assert found is not None
+        assert (found == np.tile(expected, (pictures, 1))).all()
+    assert named(replace(record, verdicts={}), panel) is None
 
 
 def test_a_test_that_knows_is_agreed_with_by_retraining(evidence: Evidence) -> None:

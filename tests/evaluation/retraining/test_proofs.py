@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.unlearning.image_set import Ascent
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import ask, read_all
+from evaluation.retraining.effects import Trained
 from evaluation.retraining.panel import CONTROL, Panel
-from evaluation.retraining.proof_lines import Answer, held_out_line, proof_lines
+from evaluation.retraining.proof_lines import Answer, beyond_luck, held_out_line, proof_lines
 from evaluation.retraining.proofs import Proof, Prover, Shown
 
 QUICK = CounterfactualSettings(Ascent(draws=8, calibration_draws=8), measuring_draws=8)
@@ -24,7 +26,7 @@ def shown(moved: float, error: float = 0.01, rise: float = 0.0, named_for: str =
 
 def answer(moved: float, effect: float, depends: bool, picture: str = "target-00") -> Answer:
     own = replace(shown(moved, rise=-moved, named_for="target-00"), picture=picture)
-    return Answer("abu", effect, depends, own, (shown(0.1), shown(0.2)))
+    return Answer("abu", effect, depends, False, own, (shown(0.1), shown(0.2)))
 
 
 def unrelated(moved: float) -> Answer:
@@ -68,6 +70,7 @@ def test_a_verdict_is_counted_right_where_retraining_agrees() -> None:
     ]
     rise, moved, pixels = proof_lines(answers)
     assert (moved.answers, moved.borne_out, moved.agreed, moved.otherwise) == (4, 0.5, 0.5, 0.5)
+    assert moved.always == 0.0  # of those that hold none does so from every seed
     assert (rise.borne_out, rise.agreed, rise.otherwise) == (0, None, 0.5)
     assert pixels.borne_out == 0.75  # no error is known of them
     assert moved.correlation == pytest.approx(1.0)
@@ -83,6 +86,33 @@ def test_what_was_named_for_another_picture_is_counted_apart() -> None:
     assert (moved.unrelated, moved.false) == (3, pytest.approx(1 / 3))
     assert moved.told_apart == pytest.approx(4 / 6)  # 0.5 is above all three, 0.15 above one
     assert (pixels.unrelated, pixels.told_apart) == (0, None)
+
+
+@pytest.mark.parametrize("draws", [(6,), (6, 4, 4)])
+def test_an_answer_that_does_no_more_than_luck_holds_as_seldom_as_said(draws: tuple[int, ...]) -> None:
+    """Law: An answer that does nothing holds one time in twenty, however many seeds were trained."""
+    rng = np.random.default_rng(0)
+    pictures = 4_000  # each a world of its own
+    found = [_trained(rng, count, pictures, effect=0.0) for count in draws]
+    assert (beyond_luck(found) < 0.05).mean() == pytest.approx(0.05, abs=0.012)  # three and a half errors
+    real = [_trained(rng, count, pictures, effect=1.5) for count in draws]
+    assert (beyond_luck(real) < 0.05).mean() > 0.3
+    alone = [replace(each, chance=each.chance[:1]) for each in real]
+    assert (beyond_luck(alone) == 1).all()  # luck is not known
+
+
+def test_more_seeds_make_a_true_answer_hold_oftener() -> None:
+    """Law: An answer that is true holds the oftener, the more seeds were trained."""
+    rng = np.random.default_rng(1)
+    seeds = [_trained(rng, 4, 2_000, effect=1.5) for _ in range(3)]
+    one, three = ((beyond_luck(some) < 0.05).mean() for some in (seeds[:1], seeds))
+    assert three > one + 0.2
+
+
+def _trained(rng: np.random.Generator, draws: int, pictures: int, effect: float) -> Trained:
+    """A removal that raises the loss by so many of luck's spreads; a reference's own luck shifts all."""
+    rises = rng.standard_normal() + rng.standard_normal((1 + draws, pictures))
+    return Trained(rises[0] + effect, rises[1:])
 
 
 def test_the_rule_is_reported_for_pictures_that_it_was_not_chosen_on() -> None:
