@@ -36,7 +36,7 @@ def add_retraining(top: argparse._SubParsersAction[Parser]) -> None:
     report.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
     words = "write the figures that are quoted beside answers into this workspace too"
     report.add_argument("--quote", type=Path, metavar="WORKSPACE", help=words)
-    words = "put what it says in plain words into this document too, between its `evidence` marks"
+    words = "put what it says in brief into this document too, between its `evidence` marks"
     report.add_argument("--into", type=Path, metavar="FILE", help=words)
 
 

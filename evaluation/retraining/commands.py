@@ -29,7 +29,7 @@ from attribution.workspace.workspace import Workspace
 from evaluation.files import write_whole
 from evaluation.reports import update_block
 from evaluation.retraining.attributions import ask, read_all
-from evaluation.retraining.document import in_plain_words, write_evidence
+from evaluation.retraining.document import in_brief, write_evidence
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
@@ -156,7 +156,7 @@ def report(given: argparse.Namespace) -> None:
     text = write_evidence(evidence, given.out)
     _tell(str(given.out))
     if given.into:
-        update_block(given.into, "evidence", in_plain_words(text))
+        update_block(given.into, "evidence", in_brief(text))
         _tell(str(given.into))
     found = quoted(evidence) if given.quote else None
     if found is not None:

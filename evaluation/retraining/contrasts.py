@@ -95,6 +95,11 @@ def _gone(
     return total
 
 
+def reads_model(name: str) -> bool:
+    """Whether a method reads the diffusion model, and not likeness or captions alone."""
+    return methods()[name].cost > Cost.LOOKUP
+
+
 @dataclass(frozen=True)
 class AgreementLine:
     """How far a method says the same under two workspaces; means over the panel's pictures.
@@ -132,7 +137,7 @@ def agreement_lines(
                 mean_interval(agree),
                 float(np.mean(first)),
                 float(np.mean(both)),
-                name not in methods() or methods()[name].cost > Cost.LOOKUP,
+                name not in methods() or reads_model(name),
             )
         )
     return sorted(lines, key=lambda line: -line.spearman)

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.files import write_whole
 from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.glance import at_a_glance
 from evaluation.retraining.sections import SECTIONS
 from evaluation.retraining.written import Written
 
@@ -19,7 +20,8 @@ TEMPLATES = Environment(
     trim_blocks=True,
     keep_trailing_newline=True,
 )
-PLAINLY = "## In plain words\n"
+GLANCE, PLAINLY = "## At a glance\n", "## In plain words\n"
+IN_BRIEF = ("Without the images that a method names", "The page's test of an answer", "What was hoped for")
 NOT_YET = "Not measured yet."
 
 
@@ -27,13 +29,22 @@ def evidence_document(evidence: Evidence) -> tuple[str, dict[str, str]]:
     """The document, and its charts by file name."""
     written = [(section, section.write(evidence) or _nothing(section.asks)) for section in SECTIONS]
     sections = [(section.title, found.plainly, found.text.strip()) for section, found in written]
-    text = TEMPLATES.get_template("evidence.md.jinja").render(sections=sections, series=evidence.main)
+    text = TEMPLATES.get_template("evidence.md.jinja").render(
+        sections=sections, series=evidence.main, glance=at_a_glance(evidence)
+    )
     return text, {name: chart for _, found in written for name, chart in found.charts.items()}
 
 
-def in_plain_words(document: str) -> str:
-    """What a document of the evidence says in plain words, a line a question, to stand in another one."""
-    start = document.index(PLAINLY) + len(PLAINLY)
+def in_brief(document: str) -> str:
+    """What a document of the evidence says at a glance, and in plain words of what matters most."""
+    plainly = _part(document, PLAINLY).splitlines()
+    lines = [line for line in plainly if any(line.startswith(f"- **{title}**") for title in IN_BRIEF)]
+    glance = _part(document, GLANCE) if GLANCE in document else ""
+    return "\n".join([glance, "", *lines]).strip()
+
+
+def _part(document: str, title: str) -> str:
+    start = document.index(title) + len(title)
     return document[start : document.index("\n## ", start)].strip()
 
 

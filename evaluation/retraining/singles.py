@@ -105,18 +105,16 @@ def _plainly(pictures: Sequence[Sequence[Curve]]) -> str:
     if not shared:
         return said
     k = max(shared)
-    named, random = (_at([by[name] for by in found], k) for name in (DEFAULT, CHANCE))
-    return (
-        f"{said} Without the first {k} images of `{DEFAULT}` the loss rises by {named[0]:.1%}, "
-        f"{_points(named)} those of the other targets; without {k} random images by {random[0]:.1%}, "
-        f"{_points(random)} theirs. Each is of one training; luck alone spreads the other targets' rises "
-        f"by {100 * named[2]:.1f} points."
+    every = [name for name in found[0] if all(name in by and k in by[name].rises for by in found)]
+    rises = {name: _at([by[name] for by in found], k) for name in every}
+    told = ", ".join(
+        f"of {_named(name)} {100 * (own - others):+.1f}" for name, (own, others, _) in rises.items()
     )
-
-
-def _points(rises: tuple[float, float, float]) -> str:
-    own, others, _ = rises
-    return f"{100 * abs(own - others):.1f} points {'more' if own > others else 'less'} than"
+    luck = f"luck alone spreads the other targets' rises by {100 * rises[DEFAULT][2]:.1f} points"
+    return (
+        f"{said} How much more a picture's loss rises than those of the other targets, in points, without "
+        f"the first {k} images {told}. Each is of one training; {luck}."
+    )
 
 
 def _at(curves: Sequence[Curve], k: int) -> tuple[float, float, float]:

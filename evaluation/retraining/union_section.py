@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attribution.methods.base import DEFAULT
+from attribution.methods.base import DEFAULT, methods
 from evaluation.markdown import interval, percents, table
 from evaluation.retraining.charts import Mark, interval_chart
+from evaluation.retraining.contrasts import reads_model
 from evaluation.retraining.effects import GONE, Effect, UnionLine, union_lines
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.leads import Lead, leads
@@ -91,10 +92,17 @@ def _lead_table(found: Sequence[Lead]) -> str:
 def _lead_words(k: int, found: Sequence[Lead]) -> str:
     if not found:
         return ""
-    ahead = [f"`{x.method}`" for x in found if x.clear]
-    beside = [f"`{x.method}`" for x in found if f"`{x.method}`" not in ahead]
-    told = f" At K = {k} the default is ahead of {', '.join(ahead) or 'none'}"
-    return told + (f", and not told apart from {', '.join(beside)}." if beside else ".")
+    ahead, beside = ([x.method for x in found if x.clear is clear] for clear in (True, False))
+    told = f" At K = {k} the default is ahead of {_listed(ahead) or 'none'}"
+    if not beside:
+        return f"{told}."
+    blind = [name for name in beside if name in methods() and not reads_model(name)]
+    told += f", and not told apart from {_listed(beside)}"
+    return f"{told} ({_listed(blind)} without reading any diffusion model)." if blind else f"{told}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _picture_words(lines: Sequence[UnionLine]) -> str:
@@ -104,10 +112,11 @@ def _picture_words(lines: Sequence[UnionLine]) -> str:
         known = [x for x in lines if x.k == k and x.method != CHANCE and GONE in x.targets]
         clear = [_called(x.method) for x in known if (x.targets[GONE].interval or (0.0, 0.0))[0] > 0]
         if known:
-            told.append(f"{', '.join(clear) or 'none'} of {len(known)} unions of K = {k}")
+            named = f" ({', '.join(clear)})" if clear else ""
+            told.append(f"{len(clear)} of {len(known)} unions of K = {k}{named}")
     return (
         " In the pictures made again the judge misses clearly more of the targets' objects than by chance "
-        f"without {' and '.join(told)}."
+        f"for {' and '.join(told)}."
         if told
         else ""
     )

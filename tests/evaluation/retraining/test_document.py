@@ -14,7 +14,7 @@ from attribution.rng import generator
 from evaluation.retraining import goals, leads
 from evaluation.retraining.arguments import COMMITTED, DOCUMENT
 from evaluation.retraining.attributions import Attributions, questions_of
-from evaluation.retraining.document import NOT_YET, evidence_document, in_plain_words
+from evaluation.retraining.document import NOT_YET, evidence_document, in_brief
 from evaluation.retraining.effects import union_lines
 from evaluation.retraining.evidence import Evidence, made_on
 from evaluation.retraining.halves import held_out
@@ -113,11 +113,10 @@ def test_all_sections_are_written_of_what_is_recorded(evidence: Evidence) -> Non
     assert "nan" not in text
     knowing = [line for line in text.splitlines() if line.startswith("| `knowing`")]
     guessing = [line for line in text.splitlines() if line.startswith("| `guessing`")]
-    # agreement, losses and pictures of two K of unions, two of boxes, two single pictures, LDS
-    assert len(knowing) == len(guessing) == 10
-    best, *_, worst = [line for line in text[text.index("LDS") :].splitlines() if line.startswith("| `")][
-        :2
-    ]
+    # at a glance, agreement, losses and pictures of two K of unions, two of boxes, two single pictures, LDS
+    assert len(knowing) == len(guessing) == 11
+    scores = text[text.index("| method | LDS") :]
+    best, worst = [line for line in scores.splitlines() if line.startswith("| `")][:2]
     assert best.startswith("| `knowing` | 0.9")
     assert worst.startswith("| `guessing` | 0.1")
 
@@ -198,9 +197,7 @@ def test_what_was_trained_again_is_no_further_draw_of_chance(evidence: Evidence)
     twice = trained_twice(evidence)
     assert [made_on(each.first) for each in twice] == ["cpu"] * len(twice)
     assert [made_on(each.second) for each in twice] == ["cuda"] * len(twice)
-    assert len(twice) == 1 + 2 * (
-        4 + 3
-    )  # nothing; for each K four by chance, the oracle, two methods
+    assert len(twice) == 1 + 2 * (4 + 3)  # nothing; for each K four by chance, the oracle, two methods
     assert all(np.allclose(each.apart, 0) for each in twice)  # no rounding in this world
 
 
@@ -269,7 +266,7 @@ def test_the_committed_evidence_is_what_the_records_say() -> None:
     assert (ROOT / DOCUMENT).read_text(encoding="utf-8") == text
     for name, chart in charts.items():
         assert (ROOT / COMMITTED / name).read_text(encoding="utf-8") == chart
-    assert in_plain_words(text) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert in_brief(text) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_committed_plans_are_of_the_files_beside_them() -> None:
