@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 from torch import Tensor
 
+from attribution.errors import SettingsError
 from attribution.gradients.curvature import (
     Curvature,
     Diagonal,
@@ -24,12 +25,14 @@ from attribution.gradients.curvature import (
 )
 from attribution.gradients.draw_gradient import gradient_over_draws
 from attribution.gradients.fisher import fisher_chunk, mean_of_chunks
+from attribution.gradients.query_context import QueryContext
 from attribution.gradients.stored import damped_curvature
 from attribution.models.base import DiffusionModel, Weights, masked_mean
 from attribution.models.batch import Batch, Conditioning
 from attribution.models.draws import Probe, probe_draws, stratified_draws
 from attribution.models.loss_weights import weighted
 from attribution.models.losses import check_finite
+from attribution.query import Query, Settings
 from attribution.rng import generator
 from attribution.unlearning.calibration import calibrated_step, linear_step
 from attribution.unlearning.step import ascent_direction, stepped
@@ -92,6 +95,14 @@ VARIANTS = (
     replace(DEFAULT, name="diagonal Fisher, damping 0.001", curvature="fisher", damping=0.001),
     replace(DEFAULT, name="20 steps", steps=20, draws=64),
 )
+
+
+def variants_named(names: Sequence[str]) -> list[Variant]:
+    """Raises SettingsError where a name is no variant's."""
+    known = {variant.name: variant for variant in VARIANTS}
+    if unknown := [name for name in names if name not in known]:
+        raise SettingsError(f"no variant is called {unknown[0]!r}: choose from {', '.join(known)}")
+    return [known[name] for name in names]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +181,17 @@ class Laboratory:
             losses.reshape(-1)[draws.numbers] = masked_mean(errors, None).cpu().numpy()
         check_finite(losses, ids)
         return Measured(losses.mean(axis=2), torch.cat(predictions))
+
+    def answered(
+        self, variant: Variant, question: Query
+    ) -> Float32[ndarray, "measure candidates timesteps"]:
+        """What `compared` says of one question's picture."""
+        context = QueryContext(self.workspace, question, Settings(seed=variant.seed))
+
+        def asked(model: DiffusionModel, purpose: str) -> tuple[Batch, Tensor | None]:
+            return drawn(model, variant, context.latent, context.conditioning, purpose), context.mask
+
+        return self.compared(variant, asked)
 
     def compared(self, variant: Variant, asked: Asked) -> Float32[ndarray, "measure candidates timesteps"]:
         """What becomes of each candidate at each timestep when one question's picture is unlearned.

@@ -11,6 +11,7 @@ from cli.parser import Parser, positive_count
 from evaluation.retraining import commands
 from evaluation.retraining.panel import Wanted
 from evaluation.retraining.plans import KINDS, Choices
+from evaluation.score_variants import VARIANTS
 
 COMMITTED, WORK = Path("docs/evaluation/retraining"), Path("build/retraining")
 DOCUMENT = Path("docs/EVIDENCE.md")
@@ -24,7 +25,7 @@ def add_retraining(top: argparse._SubParsersAction[Parser]) -> None:
         required=True, metavar="|".join(commands.VERBS)
     )
     add = {"train": _train, "panel": _panel, "attribute": _attribute, "plan": _plan, "run": _run}
-    add |= {"status": _status, "measure": _measure, "prove": _prove}
+    add |= {"vary": _vary, "status": _status, "measure": _measure, "prove": _prove}
     for name, action in commands.VERBS.items():
         verb = verbs.add_parser(name, help=action.__doc__, description=action.__doc__)
         verb.set_defaults(action=action)
@@ -101,6 +102,17 @@ def _attribute(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--effort", choices=["exhaustive", "refined"], default="exhaustive", help=words)
     words = "ask about both halves of the targets too"
     verb.add_argument("--boxed", action="store_true", help=words)
+    _working(verb)
+
+
+def _vary(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--panel", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--workspace", type=Path, required=True, metavar="DIR", help="the reference's")
+    names = [variant.name for variant in VARIANTS]
+    words = "as `python -m evaluation score` has them (default: all)"
+    verb.add_argument("--variants", nargs="+", default=names, metavar="NAME", help=words)
+    words = "at which each training image is measured, one noise at each (default 4)"
+    verb.add_argument("--timesteps", type=positive_count, default=4, metavar="N", help=words)
     _working(verb)
 
 

@@ -84,11 +84,12 @@ class Attributions:
             )
         return self.questions.index(key)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, name: str | None = None) -> None:
+        """Keep them under the method's name, or another one."""
         facts = {"method": self.method, "panel": self.panel, "training_set": self.training_set}
         facts |= {"model": self.model, "questions": json.dumps(self.questions)}
         arrays = {"scores": self.scores.astype(np.float16), "first": self.first.astype(np.int32)}
-        write_whole(folder / f"{self.method}.safetensors", save(arrays, metadata=facts))
+        write_whole(folder / f"{name or self.method}.safetensors", save(arrays, metadata=facts))
 
     @classmethod
     def read(cls, path: Path) -> Attributions:
@@ -174,7 +175,7 @@ def ask(
         return
     found: dict[str, ndarray] = {}
     for done, question in enumerate(questions, 1):
-        query = _query(workspace, panel, question)
+        query = query_of(workspace, panel, question)
         if (why := refusal(each, query)) is not None:
             yield f"{name}: {question.key} not asked: {why}"
             continue
@@ -203,7 +204,7 @@ def _answered(path: Path, workspace: Workspace, panel: Panel, questions: Sequenc
     return {question.key for question in questions} <= set(found.questions)
 
 
-def _query(workspace: Workspace, panel: Panel, question: Question) -> Query:
+def query_of(workspace: Workspace, panel: Panel, question: Question) -> Query:
     """How a picture was made is known to the model that made it alone."""
     made_here = workspace.fingerprints["model"] == panel.facts.model
     generation = panel.generation(question.picture) if made_here else None
@@ -223,6 +224,14 @@ def _of_answers(
         np.stack([_scaled(scores) for _, scores in answers.values()]),
         np.stack([_first(rows) for rows, _ in answers.values()]),
     )
+
+
+def answers_of_all(
+    name: str, workspace: Workspace, panel: Panel, scores: Mapping[str, Float[ndarray, " images"]]
+) -> Attributions:
+    """What scores of all training images say, question by question."""
+    rows = {key: np.argsort(-each, kind="stable") for key, each in scores.items()}
+    return _of_answers(name, workspace, panel, {key: np.stack([rows[key], scores[key]]) for key in rows})
 
 
 def _answer(workspace: Workspace, query: Query, name: str, settings: Settings) -> ndarray:

@@ -3,6 +3,7 @@
 train       one model that leaves nothing out: the reference
 panel       fixed pictures of a model, to be measured
 attribute   ask methods about a panel, under a workspace
+vary        ask other ways of scoring by unlearning, for what retraining says of them
 prove       test their answers as the page does
 plan        which models are to be trained for which question
 run         train and measure what is not recorded; it can be killed at any moment
@@ -41,6 +42,8 @@ from evaluation.retraining.proofs import Prover
 from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records, cpu_minutes
+from evaluation.retraining.varying import VARIED, Varying
+from evaluation.score_variants import variants_named
 
 
 def _tell(line: str) -> None:
@@ -86,6 +89,16 @@ def attribute(given: argparse.Namespace) -> None:
         for name in given.methods:
             for line in ask(workspace, on, name, out, work, given.boxed, given.effort):
                 _tell(line)
+
+
+def vary(given: argparse.Namespace) -> None:
+    """Score all training images by variants of unlearning; what is measured is not measured again."""
+    variants = variants_named(given.variants)
+    on, workspace = Panel.read(given.panel), Workspace.open(given.workspace, given.device)
+    work = given.work / "variants" / f"{on.digest}-{workspace.fingerprints['model'][:16]}"
+    with _lowly(given.nice):
+        for line in Varying(workspace, on, given.timesteps, work).ask(variants, given.folder / VARIED):
+            _tell(line)
 
 
 def plan(given: argparse.Namespace) -> None:
@@ -195,6 +208,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "train": train,
     "panel": panel,
     "attribute": attribute,
+    "vary": vary,
     "plan": plan,
     "prove": prove,
     "run": run,

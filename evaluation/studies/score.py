@@ -7,7 +7,7 @@ same noise. The truth here is which training scenes show the boxed object: that 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,13 +15,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from torch import Tensor
 
-from attribution.errors import SettingsError
-from attribution.gradients.query_context import QueryContext
-from attribution.models.base import DiffusionModel
-from attribution.models.batch import Batch
-from attribution.query import Box, Query, Settings
+from attribution.query import Box
 from attribution.rng import generator
 from attribution.unlearning.movement import spread_places
 from attribution.workspace.workspace import Workspace
@@ -29,7 +24,7 @@ from evaluation.markdown import interval, table
 from evaluation.prompts import Grammar, two_object_prompts
 from evaluation.protocols.locality import LEFT, RIGHT, scenes_by_object
 from evaluation.reports import Report
-from evaluation.score_variants import MEASURES, STATISTICS, VARIANTS, Laboratory, Variant, drawn
+from evaluation.score_variants import MEASURES, STATISTICS, VARIANTS, Laboratory, variants_named
 from evaluation.statistics import grouped_interval, spearman
 from evaluation.studies import Kept
 
@@ -61,7 +56,7 @@ class Score:
     def run(
         self, workspace: Workspace, options: Mapping[str, Any], kept: Kept
     ) -> Generator[str, None, Report]:
-        chosen = _chosen(options["variants"])
+        chosen = variants_named(options["variants"])
         seed, count = options["seed"], len(workspace.training_set)
         size = min(options["candidates"], count)
         rows = np.sort(generator(seed, "study candidates").choice(count, size=size, replace=False))
@@ -73,7 +68,7 @@ class Score:
             answers = []
             for number, question in enumerate(questions):
                 name = f"{variant.name.replace(' ', '-').replace('%', '')}-{number:03d}"
-                answers.append(kept.array(name, partial(_compared, laboratory, variant, question)))
+                answers.append(kept.array(name, partial(laboratory.answered, variant, question)))
             found[variant.name] = np.stack(answers, axis=1)
             yield f"{variant.name}: done"
         before = kept.array("before", lambda: laboratory.before(chosen[0]).losses)
@@ -82,22 +77,6 @@ class Score:
 
 
 STUDIES = (Score(),)
-
-
-def _chosen(names: Sequence[str]) -> list[Variant]:
-    known = {variant.name: variant for variant in VARIANTS}
-    if unknown := [name for name in names if name not in known]:
-        raise SettingsError(f"no variant is called {unknown[0]!r}: choose from {', '.join(known)}")
-    return [known[name] for name in names]
-
-
-def _compared(laboratory: Laboratory, variant: Variant, question: Query) -> ndarray:
-    context = QueryContext(laboratory.workspace, question, Settings(seed=variant.seed))
-
-    def asked(model: DiffusionModel, purpose: str) -> tuple[Batch, Tensor | None]:
-        return drawn(model, variant, context.latent, context.conditioning, purpose), context.mask
-
-    return laboratory.compared(variant, asked)
 
 
 def _relevant(

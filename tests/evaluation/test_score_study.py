@@ -16,9 +16,18 @@ from attribution.models.batch import Batch
 from attribution.query import Settings
 from attribution.workspace.workspace import Workspace
 from evaluation import studies
-from evaluation.score_variants import DEFAULT, MEASURES, STATISTICS, VARIANTS, Laboratory, Variant, drawn
+from evaluation.score_variants import (
+    DEFAULT,
+    MEASURES,
+    STATISTICS,
+    VARIANTS,
+    Laboratory,
+    Variant,
+    drawn,
+    variants_named,
+)
 from evaluation.studies import Kept
-from evaluation.studies.score import Score, _chosen, _compared
+from evaluation.studies.score import Score
 from tests.attribution.methods.test_abu import final
 from tests.evaluation.test_studies import finished
 from tests.worlds.queries import query_of
@@ -30,7 +39,7 @@ OPTIONS = {"seed": 11, "prompts": 1, "candidates": 24, "noises": 1, "variants": 
 
 def compared(workspace: Workspace, variant: Variant) -> np.ndarray:
     laboratory = Laboratory(workspace, ROWS, workspace.probe)
-    return _compared(laboratory, variant, query_of(workspace))
+    return laboratory.answered(variant, query_of(workspace))
 
 
 def rises(workspace: Workspace, variant: Variant) -> np.ndarray:
@@ -92,7 +101,7 @@ def test_statistics_are_of_scores_that_are_told_apart() -> None:
 
 def test_a_variant_that_is_not_known_is_named() -> None:
     with pytest.raises(SettingsError, match="'magic'"):
-        _chosen(["magic"])
+        variants_named(["magic"])
     assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
 
 
