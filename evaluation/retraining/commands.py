@@ -31,7 +31,7 @@ from evaluation.files import write_whole
 from evaluation.reports import update_block
 from evaluation.retraining.attributions import ask, read_all
 from evaluation.retraining.document import in_brief, write_evidence
-from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.evidence import VARIANTS, Evidence
 from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
 from evaluation.retraining.left_out import LeftOut
@@ -42,7 +42,7 @@ from evaluation.retraining.proofs import Prover
 from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records, cpu_minutes
-from evaluation.retraining.varying import VARIED, Varying
+from evaluation.retraining.varying import Varying
 from evaluation.score_variants import variants_named
 
 
@@ -97,7 +97,7 @@ def vary(given: argparse.Namespace) -> None:
     on, workspace = Panel.read(given.panel), Workspace.open(given.workspace, given.device)
     work = given.work / "variants" / f"{on.digest}-{workspace.fingerprints['model'][:16]}"
     with _lowly(given.nice):
-        for line in Varying(workspace, on, given.timesteps, work).ask(variants, given.folder / VARIED):
+        for line in Varying(workspace, on, given.timesteps, work).ask(variants, given.folder / VARIANTS):
             _tell(line)
 
 

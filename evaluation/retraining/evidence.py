@@ -19,6 +19,7 @@ from evaluation.retraining.records import Record, Records
 
 PILOT, ROUNDING = "pilot", "rounding"
 REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
+VARIANTS = "variants"
 EXHAUSTIVE = "exhaustive"  # under the reference, of methods that are asked refined otherwise
 Measured = tuple[Job, Record]
 
@@ -151,6 +152,10 @@ class Evidence:
         """What methods say under the reference, of all images wherever it was asked."""
         names = (REFERENCE_WORKSPACE, EXHAUSTIVE)
         return {k: v for name in names for k, v in self.attributions(name, panel).items()}
+
+    def variants(self, panel: Panel) -> Mapping[str, Attributions]:
+        """What other ways of scoring say under the reference."""
+        return read_all(self.folder / VARIANTS, panel, strict=False)
 
     def proofs(self, panel: Panel) -> Mapping[str, Proof]:
         """What unlearning the answers about a panel showed, by method."""

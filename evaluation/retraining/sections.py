@@ -19,6 +19,7 @@ from evaluation.retraining.proof_section import proofs
 from evaluation.retraining.rounding import rounding
 from evaluation.retraining.singles import singles
 from evaluation.retraining.union_section import unions
+from evaluation.retraining.varied import varied
 from evaluation.retraining.written import FOLDER, Section, Written
 
 OWN_PICTURES = """
@@ -180,6 +181,7 @@ SECTIONS = (
     Section("Chosen on one half of the targets", "union", halves),
     Section("Single pictures: loss against K", "single", singles),
     Section("Linear datamodeling score", "lds", datamodel),
+    Section("The choices within unlearning", "lds", varied),
     Section("Boxed truth", "boxed", boxes),
     Section("The page's test of an answer", "union", proofs),
     Section("The same training on another device", "rounding", rounding),

@@ -24,7 +24,6 @@ from evaluation.studies import Kept
 
 RELATIVE = "relative divergence"
 MEASURED = (RELATIVE, *MEASURES)
-VARIED = Path("variants")  # of the committed folder
 
 
 @dataclass(frozen=True)

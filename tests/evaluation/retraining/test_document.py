@@ -19,6 +19,7 @@ from evaluation.retraining.effects import union_lines
 from evaluation.retraining.evidence import Evidence, made_on
 from evaluation.retraining.halves import held_out
 from evaluation.retraining.job import Job, Plan
+from evaluation.retraining.lds import lds_lines, reliability
 from evaluation.retraining.objects import named
 from evaluation.retraining.panel import REGIONS, Panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
@@ -30,6 +31,7 @@ from evaluation.retraining.records import FORMAT, Record
 from evaluation.retraining.rounding import trained_twice
 from evaluation.retraining.sections import SECTIONS
 from evaluation.retraining.singles import curves_of
+from evaluation.retraining.varied import varied_lines
 from tests.worlds import ROOT
 
 IMAGES = 96
@@ -78,6 +80,13 @@ def evidence(
             keys = tuple(question.key for question in questions)
             made = Attributions(method, panel.digest, panel.facts.training_set, "m", keys, scores, first)
             made.write(tmp_path / "attributions" / name)
+        way = "default" if method == "knowing" else "damping 1"
+        whole = {q.key: scores[n] for n, q in enumerate(questions) if q.region == "whole"}
+        said = Attributions(
+            f"{way}, relative divergence", panel.digest, panel.facts.training_set, "m", tuple(whole),
+            np.stack([*whole.values()]), first[: len(whole)],
+        )  # fmt: skip
+        said.write(tmp_path / "variants", way)
         moved = known if method == "knowing" else np.zeros_like(known)
         of_targets = [(q.picture.name, row.max()) for q, row in zip(questions, moved, strict=True)][:2]
         shown = tuple(Shown(name, 0.0, 0.1, value, 0.001, 1.0, name) for name, value in of_targets)
@@ -134,7 +143,6 @@ def test_a_single_picture_loses_more_than_the_others_without_what_it_came_from(e
 def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
     """Law: In a world of known influences, the evidence puts the method that knows them first."""
     from evaluation.retraining.contrasts import boxed_lines
-    from evaluation.retraining.lds import lds_lines, reliability
 
     series = evidence.main
     assert series is not None
@@ -151,6 +159,23 @@ def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
         assert (effects["knowing", k].interval or (0, 0))[0] > 0
     contrasts = {(x.method, x.k): x.contrast for x in boxed_lines(series)}
     assert contrasts["knowing", 3] > contrasts["guessing", 3]
+
+
+def test_a_way_of_scoring_is_chosen_on_one_half_and_held_on_the_other(evidence: Evidence) -> None:
+    """Law: Ways of scoring are ordered by one half of the pictures and reported on the other."""
+    series = evidence.main
+    assert series is not None
+    usual, other = varied_lines(series, evidence.variants(series.panel))
+    assert (usual.name, other.name) == ("default, relative divergence", "damping 1, relative divergence")
+    assert min(usual.chosen_on, usual.held_on) > 0.8 > 0.5 > max(other.chosen_on, other.held_on)
+    assert usual.ahead is None
+    assert other.ahead is not None
+    assert other.ahead[0] == pytest.approx(other.held_on - usual.held_on)
+    assert other.ahead[1][1] < 0
+    assert other.p is not None
+    assert other.p < 0.05
+    lines = {line.method: line for line in lds_lines(series, evidence.scores_of_all(series.panel))}
+    assert np.mean([usual.chosen_on, usual.held_on]) == pytest.approx(lines["knowing"].score)
 
 
 def test_what_is_quoted_is_what_the_tables_say(evidence: Evidence, tmp_path: Path) -> None:
