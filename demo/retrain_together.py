@@ -47,6 +47,7 @@ class Group:
             TrainingSetError: a scene is to be left out that the world does not have.
         """
         torch.backends.cudnn.deterministic = True  # the same arguments train the same models
+        torch.backends.cudnn.allow_tf32 = False  # as near to one trained on a CPU as rounding allows
         todo = [job for job in self.jobs if not job.finished]
         for job in todo:
             job.check()

@@ -57,7 +57,7 @@ class Grammar:
         if len(phrases) < 2:
             raise TrainingSetError(
                 "this training set has no captions of the form '[object] and [object] on [ground]' with "
-                "`objects` and `ground` columns: the locality protocol has no ground truth here"
+                "`objects` and `ground` columns, so it is not known what its pictures show"
             )
         return cls(dict(sorted(phrases.items())), tuple(sorted(grounds)), frozenset(pairs))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.stats import ConstantInputWarning, bootstrap, mannwhitneyu, spearmanr
+from scipy.stats import ConstantInputWarning, bootstrap, mannwhitneyu, norm, spearmanr
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -141,6 +141,15 @@ def two_sided(resampled: Float[ndarray, " resamples"]) -> float:
     """
     beyond = min(int((resampled <= 0).sum()), int((resampled >= 0).sum())) + 1
     return min(1.0, 2 * beyond / (len(resampled) + 1))
+
+
+def by_standard_error(value: float, resampled: Float[ndarray, " resamples"]) -> float:
+    """Two-sided p value of a figure over its bootstrap's standard error, by the normal distribution.
+
+    Unlike `two_sided` it needs no more resamples to be small, and so serves many comparisons at once.
+    """
+    spread = float(np.std(resampled, ddof=1))
+    return float(2 * norm.sf(abs(value) / spread)) if spread > 0 else float(value == 0)
 
 
 def spearman(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:

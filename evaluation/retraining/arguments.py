@@ -71,6 +71,11 @@ def _counts(verb: argparse.ArgumentParser, words_of: Mapping[str, str], usual: o
 
 def _panel(verb: argparse.ArgumentParser) -> None:
     usual = Wanted()
+    words = (
+        "prompts of your own, one a line, instead of some that are drawn from the training set's objects"
+    )
+    files = ("TARGETS.txt", "CONTROLS.txt")
+    verb.add_argument("--prompts", type=Path, nargs=2, metavar=files, help=words)
     verb.add_argument(
         "--model", required=True, metavar="FOLDER", help="a pipeline, which makes the pictures"
     )

@@ -168,7 +168,7 @@ def ask(
     each, kept = method(name), Kept(work / name)
     every = effort == "exhaustive" or each.cost != Cost.PER_EXAMPLE
     questions = questions_of(panel, boxed, controls=every)
-    if _answered(folder / f"{name}.safetensors", workspace, panel, questions):
+    if answered(folder / f"{name}.safetensors", workspace, panel, questions):
         return
     if not available(each, workspace):
         yield f"{name}: not asked, {workspace.folder} lacks what it needs"
@@ -188,7 +188,7 @@ def ask(
         _of_answers(name, workspace, panel, found).write(folder)
 
 
-def _answered(path: Path, workspace: Workspace, panel: Panel, questions: Sequence[Question]) -> bool:
+def answered(path: Path, workspace: Workspace, panel: Panel, questions: Sequence[Question]) -> bool:
     """Whether the file has answers to all of these questions."""
     model = workspace.fingerprints["model"]
     if workspace.training_set.fingerprint != panel.facts.training_set:
@@ -199,7 +199,7 @@ def _answered(path: Path, workspace: Workspace, panel: Panel, questions: Sequenc
     if (found.panel, found.model) != (panel.digest, model):
         raise MismatchError(
             f"{path} is of panel {found.panel} and model {found.model[:12]}, not {panel.digest} and "
-            f"{model[:12]}: give another --name, or remove it"
+            f"{model[:12]}: remove it, or keep these elsewhere (--name or --folder)"
         )
     return {question.key for question in questions} <= set(found.questions)
 

@@ -36,7 +36,7 @@ from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.measure import measured
-from evaluation.retraining.panel import Panel, Wanted, make_panel
+from evaluation.retraining.panel import Panel, Wanted, drawn_prompts, given_prompts, make_panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
 from evaluation.retraining.proofs import Prover
 from evaluation.retraining.quoted import quoted
@@ -73,7 +73,11 @@ def panel(given: argparse.Namespace) -> None:
         given.guidance,
         given.seed,
     )
-    for line in make_panel(given.out, model, scan(given.dataset), wanted):
+    training_set = scan(given.dataset)
+    chosen = (
+        given_prompts(*given.prompts) if given.prompts else drawn_prompts(training_set.examples, wanted)
+    )
+    for line in make_panel(given.out, model, training_set, wanted, chosen):
         _tell(line)
 
 

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from attribution.methods.base import Cost, methods
+from evaluation.markdown import percents
 from evaluation.retraining.attributions import Attributions
-from evaluation.retraining.effects import Interval
+from evaluation.retraining.effects import RESAMPLES, Interval, Trained, interval_of
 from evaluation.retraining.evidence import Measured, Series
 from evaluation.retraining.objects import named
 from evaluation.retraining.panel import TARGET
@@ -27,7 +28,11 @@ class BoxedLine:
 
     Attributes:
         asked, other: mean rises, beyond chance, of the losses inside the asked and inside the other box.
-        contrast: their difference; the interval is over pictures, each the mean of its two sides.
+        contrast: their difference.
+        interval: resamples pictures, each the mean of its two sides, and adds to each training the
+            deviation of a random one: what one training differs from another by luck. None with fewer than
+            two random ones.
+        same: the method names the same images for both sides, so that there is no difference.
         gone: how much more of the asked objects than of the other ones the judge names no more on either
             side; None without a judge.
     """
@@ -37,9 +42,25 @@ class BoxedLine:
     asked: float
     other: float
     contrast: float
-    interval: Interval
+    interval: Interval | None
+    same: bool
     gone: float | None
     gone_interval: Interval | None
+
+    @property
+    def words(self) -> str:
+        """The difference, or that there can be none."""
+        if self.same:
+            return "the same images"
+        return f"{self.contrast:+.1%}" + ("" if self.interval is None else f" {percents(self.interval)}")
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is the asked object that is hurt."""
+        if self.same:
+            return "the same images for both"
+        low, high = self.interval or (0.0, 0.0)
+        return "selective" if low > 0 else "the other object more" if high < 0 else "not told apart"
 
 
 def boxed_lines(series: Series) -> list[BoxedLine]:
@@ -61,20 +82,42 @@ def _boxed(
     series: Series, method: str, k: int, removals: Mapping[str, Measured], chance: list[Measured]
 ) -> BoxedLine:
     rows = series.panel.rows(TARGET)
+    random = {side: np.stack([series.rises(each, side)[rows] for each in chance]) for side in SIDES}
     rises = {
-        (removed, region): series.rises(removal, region)[rows]
-        - np.stack([series.rises(each, region)[rows] for each in chance]).mean(axis=0)
+        (removed, region): series.rises(removal, region)[rows] - random[region].mean(axis=0)
         for removed, removal in removals.items()
         for region in SIDES
     }
     asked = (rises["left", "left"] + rises["right", "right"]) / 2
     other = (rises["left", "right"] + rises["right", "left"]) / 2
     gone = _gone(series, removals, rows)
+    varies = gone is not None and np.ptp(gone) > 0
     return BoxedLine(
         method, k, float(asked.mean()), float(other.mean()), float((asked - other).mean()),
-        mean_interval(asked - other), None if gone is None else float(gone.mean()),
-        None if gone is None else mean_interval(gone),
+        contrast_interval(asked - other, random["left"] - random["right"]),
+        len({record.key for _, record in removals.values()}) == 1,
+        None if gone is None else float(gone.mean()),
+        mean_interval(gone) if gone is not None and varies else None,
     )  # fmt: skip
+
+
+def contrast_interval(
+    contrasts: Float[ndarray, " pictures"], random: Float[ndarray, "draws pictures"], seed: int = 0
+) -> Interval | None:
+    """The interval of a mean contrast of two trainings, one a side.
+
+    Args:
+        random: how much more the loss inside the left box rises than inside the right one, without random
+            images: their deviations stand for the luck of either training.
+    """
+    draws, pictures = random.shape
+    if draws < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    some = rng.integers(pictures, size=(RESAMPLES, pictures))
+    left, right = rng.integers(draws, size=(2, RESAMPLES, 1))
+    luck = Trained(contrasts, random).luck
+    return interval_of((contrasts[some] + (luck[left, some] - luck[right, some]) / 2).mean(axis=1))
 
 
 def _gone(

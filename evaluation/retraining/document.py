@@ -21,7 +21,13 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 GLANCE, PLAINLY = "## At a glance\n", "## In plain words\n"
-IN_BRIEF = ("Without the images that a method names", "The page's test of an answer", "What was hoped for")
+IN_BRIEF = (
+    "The reference",
+    "Without the images that a method names",
+    "Single pictures: loss against K",
+    "The page's test of an answer",
+    "What was hoped for",
+)
 NOT_YET = "Not measured yet."
 
 
@@ -58,4 +64,4 @@ def write_evidence(evidence: Evidence, document: Path) -> str:
 
 
 def _nothing(asks: str) -> Written:
-    return Written(f"{NOT_YET} It is planned by `python -m evaluation retraining plan {asks}`.", NOT_YET)
+    return Written(f"{NOT_YET} It takes `python -m evaluation retraining {asks}`.", NOT_YET)

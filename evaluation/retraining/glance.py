@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from textwrap import fill
+
 from attribution.methods.base import DEFAULT
-from evaluation.markdown import interval, percents, table
+from evaluation.markdown import interval, table
 from evaluation.retraining.contrasts import boxed_lines
 from evaluation.retraining.effects import UnionLine, union_lines
-from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.lds import lds_lines
-from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.panel import TARGET
+from evaluation.retraining.plans import CHANCE
+from evaluation.retraining.written import called, listed, percent
 
-BLANK = ""
+WIDTH = 118
 
 
 def at_a_glance(evidence: Evidence) -> str:
@@ -18,50 +23,56 @@ def at_a_glance(evidence: Evidence) -> str:
     series = evidence.main
     if series is None:
         return ""
-    unions = [line for line in union_lines(series) if line.k and line.method not in (CHANCE, ORACLE_ALL)]
+    unions = [line for line in union_lines(series) if line.k and line.method != CHANCE]
     lds = {line.method: line for line in lds_lines(series, evidence.scores_of_all(series.panel))}
-    boxed = {line.method: line for line in boxed_lines(series)}
-    ks = sorted({line.k for line in unions})
+    boxed = {line.method: line for line in reversed(boxed_lines(series))}  # of the first K
     by = {(line.method, line.k): line for line in unions}
+    ks = sorted({line.k for line in unions})
     names = dict.fromkeys([*(line.method for line in unions), *lds, *boxed])
     if not names:
         return ""
 
-    def effect(name: str) -> tuple[float, float]:
-        """By the largest K that it was removed at; then by its score."""
+    def order(name: str) -> tuple[float, float]:
+        """By the effect of the largest K that it was removed at; then by its score."""
         found = [by[name, k].targets["loss"].value for k in reversed(ks) if (name, k) in by]
         return (found[0] if found else -1.0, lds[name].score if name in lds else -1.0)
 
     rows = [
         (
-            _called(name),
-            *(_removal(by.get((name, k))) for k in ks),
-            BLANK if name not in lds else f"{lds[name].score:.2f} {interval(lds[name].interval, 2)}",
-            BLANK if name not in boxed else f"{boxed[name].contrast:+.1%} {percents(boxed[name].interval)}",
+            called(name),
+            *("" if (x := by.get((name, k))) is None else percent(x.targets["loss"]) for k in ks),
+            "" if name not in lds else f"{lds[name].score:.2f} {interval(lds[name].interval, 2)}",
+            "" if name not in boxed else boxed[name].words,
         )
-        for name in sorted(names, key=effect, reverse=True)
+        for name in sorted(names, key=order, reverse=True)
     ]
     sizes = [f"without its {next(x.left_out for x in unions if x.k == k)}" for k in ks]
-    return table(("method", *sizes, "LDS", "asked box less the other"), rows) + f"\n{_words()}"
+    header = ("method", *sizes, "LDS", "asked box less the other")
+    return table(header, rows) + f"\n{_words(evidence, series, unions, ks)}"
 
 
-def _words() -> str:
-    return f"""\
-*Without its N*: how much more the loss of the targets rises where the N images that a method names for
-them are left out of training than where N random ones are. *LDS*: rank correlation between a method's
-scores and the losses of models that were trained on random halves. *Asked box less the other*: the rise
-inside the box that was asked about, less that inside the other object's. In brackets: 95% intervals, each
-for one figure alone. `{DEFAULT}` is the default; *oracle*: images that show the same objects, by the
-world's truth.
-"""
+def _words(evidence: Evidence, series: Series, unions: Sequence[UnionLine], ks: Sequence[int]) -> str:
+    targets = len(series.panel.rows(TARGET))
+    said = evidence.scores_of_all(series.panel).values()
+    images = next((each.scores.shape[1] for each in said), None)
+    told = [_trained([line for line in unions if line.k == k], images) for k in ks]
+    words = f"""\
+*Without its N*: how much more the loss of {targets} generated pictures, the targets, rises where N images
+are left out of training, the first that a method names for each of them, than where N random ones are.
+{" ".join(told)} *LDS*: rank correlation between a method's scores and the losses of models that were
+trained on random halves; what knows nothing (`random`) is not at zero there, since some halves make a
+better model than others. *Asked box less the other*: the rise inside the box that was asked about, less
+that inside the other object's. In brackets: 95% intervals, each for one figure alone; nothing stands where
+nothing was measured. `{DEFAULT}` is the default; *oracle*: images that show the same objects, by the
+world's truth."""
+    return fill(words, WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
-def _called(name: str) -> str:
-    return f"*{name}*" if name == ORACLE else f"`{name}`"
-
-
-def _removal(line: UnionLine | None) -> str:
-    if line is None:
-        return BLANK
-    found = line.targets["loss"]
-    return f"{found.value:+.1%}" + ("" if found.interval is None else f" {percents(found.interval)}")
+def _trained(lines: Sequence[UnionLine], images: int | None) -> str:
+    """How many images of one K are how much, and from how many seeds each was trained."""
+    size, most = lines[0].left_out, max(line.trainings for line in lines)
+    few = [line.method for line in lines if line.trainings < most]
+    share = "" if images is None else f", {size / images:.0%} of all,"
+    seeds = "one seed" if most == 1 else f"{most} seeds"
+    rest = f", of {listed(few)} from fewer" if few else ""
+    return f"{size}{share} are the first {lines[0].k} of each, trained from {seeds}{rest}."

@@ -18,7 +18,7 @@ from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.effects import LEVEL, Interval, interval_of
 from evaluation.retraining.evidence import Measured, Series
 from evaluation.retraining.records import Record, stacked
-from evaluation.statistics import holm, two_sided
+from evaluation.statistics import by_standard_error, holm
 
 RESAMPLES = 1_000
 FEWEST = 5  # models, for anything to be said
@@ -113,7 +113,7 @@ def resampled(
 
 def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLine]:
     """Each method that has a score of every training image for every picture."""
-    models = halves(series)
+    models = on_halves(series)
     if len(models) < FEWEST:
         return []
     losses = stacked([record for _, record in models])
@@ -135,7 +135,8 @@ def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLi
         lines.append(LdsLine(name, value, interval, own, None, None, len(keys), len(models)))
     lines.sort(key=lambda line: -line.score)
     behind = [draws[lines[0].method] - draws[line.method] for line in lines[1:]]
-    corrected = holm([two_sided(each) for each in behind])
+    apart = [lines[0].score - line.score for line in lines[1:]]
+    corrected = holm([by_standard_error(*pair) for pair in zip(apart, behind, strict=True)])
     return lines[:1] + [
         replace(line, behind=interval_of(each), p=p)
         for line, each, p in zip(lines[1:], behind, corrected, strict=True)
@@ -144,7 +145,7 @@ def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLi
 
 def reliability(series: Series) -> Reliability | None:
     """How far the measured losses can be repeated; None before there are some models."""
-    models = halves(series)
+    models = on_halves(series)
     if len(models) < FEWEST:
         return None
     even, odd = (
@@ -160,12 +161,12 @@ def reliability(series: Series) -> Reliability | None:
     return Reliability(2 * half / (1 + half), seeds, len(models), len(pairs))
 
 
-def halves(series: Series) -> list[Measured]:
+def on_halves(series: Series) -> list[Measured]:
     """The models on random halves, of the first seed."""
     return [(job, record) for job, record in series.select(kind="lds") if job.seed == 0]
 
 
 def _pairs(series: Series) -> list[tuple[Record, Record]]:
-    first = {job.labels["draw"]: record for job, record in halves(series)}
+    first = {job.labels["draw"]: record for job, record in on_halves(series)}
     again = [(job.labels["draw"], record) for job, record in series.select(kind="lds") if job.seed != 0]
     return [(first[draw], record) for draw, record in again if draw in first]

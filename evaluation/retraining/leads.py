@@ -19,7 +19,7 @@ from evaluation.retraining.effects import (
 )
 from evaluation.retraining.evidence import Series
 from evaluation.retraining.panel import TARGET
-from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.plans import YARDSTICKS
 from evaluation.statistics import holm, two_sided
 
 
@@ -42,8 +42,16 @@ class Lead:
 
     @property
     def clear(self) -> bool:
-        """Whether the default is ahead, for all that were compared at once."""
-        return self.value > 0 and self.p is not None and self.p < 1 - LEVEL
+        """Whether the two are told apart, for all that were compared at once."""
+        return self.p is not None and self.p < 1 - LEVEL
+
+    @property
+    def ahead(self) -> bool:
+        return self.clear and self.value > 0
+
+    @property
+    def behind(self) -> bool:
+        return self.clear and self.value < 0
 
 
 def leads(series: Series, k: int) -> list[Lead]:
@@ -51,7 +59,7 @@ def leads(series: Series, k: int) -> list[Lead]:
     first = removals_of(series, DEFAULT, k)
     found = []
     for method in series.values("method", "union"):
-        if method in (DEFAULT, CHANCE, ORACLE, ORACLE_ALL):
+        if method in (DEFAULT, *YARDSTICKS):
             continue
         others = removals_of(series, str(method), k)
         both = [seed for seed in first if seed in others]

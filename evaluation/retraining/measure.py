@@ -122,9 +122,9 @@ def verdicts(
     for attribute in ATTRIBUTES:
         answers = [said.get(f"{picture.name}.png", {}).get(attribute) for picture in panel.pictures]
         known = [answer for answer in answers if answer]
-        if len(known) < len(answers):
-            continue  # this judge says nothing of it
         wanted = [getattr(picture, attribute) for picture in panel.pictures]
+        if len(known) < len(answers) or not all(wanted):
+            continue  # this judge says nothing of it, or the panel does not
         found[attribute] = [answer.get(name, 0.0) for answer, name in zip(known, wanted, strict=True)]
         found[f"said-{attribute}"] = [max(answer, key=answer.__getitem__) for answer in known]
     return found

@@ -2,6 +2,9 @@
 
 Targets' objects are pairwise disjoint, and no control shows any of them: what is removed for the targets
 says nothing of the controls. Prompts are drawn by the seed and without looking; picture i has seed i.
+
+Where a training set does not say what its pictures show, prompts may be given. Whether they share anything
+is then the giver's to know, and there is no truth to hold methods against: no oracle and no sides.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from pathlib import Path
 from PIL import Image
 
 from attribution.data.images import read_image, write_png
-from attribution.data.training_set import TrainingSet
-from attribution.errors import MismatchError, SettingsError
+from attribution.data.training_set import Example, TrainingSet
+from attribution.errors import MismatchError, SettingsError, TrainingSetError
 from attribution.models.base import DiffusionModel, Generation, MakesSeveral
 from attribution.models.draws import Probe, timestep_grid
 from attribution.query import Box
@@ -27,12 +30,19 @@ from evaluation.protocols.locality import LEFT, RIGHT
 FACTS = "panel.json"
 TARGET, CONTROL = "target", "control"
 REGIONS: dict[str, Box | None] = {"whole": None, "left": LEFT, "right": RIGHT}
+HALVES = {"even": slice(0, None, 2), "odd": slice(1, None, 2)}  # a choice is made on one, held on the other
 DRAWN = 5_000  # prompts to choose from
 
 
 @dataclass(frozen=True)
 class PanelPicture:
-    """One picture of a panel. `sha256` is of its pixels; `seed` of the noise it was made from."""
+    """One picture of a panel.
+
+    Attributes:
+        left, right, ground: what it shows; empty where its prompt was given.
+        seed: of the noise it was made from.
+        sha256: of its pixels.
+    """
 
     name: str
     role: str
@@ -93,6 +103,11 @@ class Panel:
         return [row for row, picture in enumerate(self.pictures) if picture.role == role]
 
     @property
+    def knows_objects(self) -> bool:
+        """Whether it is known what the pictures show, and where."""
+        return all(picture.left and picture.right for picture in self.pictures)
+
+    @property
     def probe(self) -> Probe:
         return Probe(self.facts.timesteps, self.facts.noises, self.facts.seed)
 
@@ -149,21 +164,53 @@ class Wanted:
     seed: int = 0
 
 
+Chosen = tuple[Sequence[Prompt], Sequence[Prompt]]  # targets, controls
+
+
+def drawn_prompts(examples: Sequence[Example], wanted: Wanted) -> Chosen:
+    """Prompts of the training set's own grammar.
+
+    Raises:
+        SettingsError: there are too few objects.
+        TrainingSetError: it does not say what its pictures show.
+    """
+    try:
+        grammar = Grammar.of(examples)
+    except TrainingSetError as problem:
+        raise TrainingSetError(f"{problem}; give --prompts TARGETS.txt CONTROLS.txt") from None
+    words = len(grammar.phrases)
+    count = min(DRAWN, words * (words - 1) * len(grammar.grounds))
+    return choose_prompts(two_object_prompts(grammar, count, wanted.seed), wanted.targets, wanted.controls)
+
+
+def given_prompts(targets: Path, controls: Path) -> Chosen:
+    """Prompts of two text files, one a line.
+
+    Raises:
+        SettingsError: a file cannot be read or has none.
+    """
+    return _given(targets), _given(controls)
+
+
+def _given(path: Path) -> list[Prompt]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{path} must be a text file with a prompt a line: {problem}") from None
+    if not lines:
+        raise SettingsError(f"{path} has no prompt: write one a line")
+    return [Prompt(line, "", "", "", seen=False) for line in lines]
+
+
 def make_panel(
-    folder: Path, model: DiffusionModel, training_set: TrainingSet, wanted: Wanted
+    folder: Path, model: DiffusionModel, training_set: TrainingSet, wanted: Wanted, chosen: Chosen
 ) -> Iterator[str]:
     """Generate a panel's pictures with a model; yields a line for each. A panel that is there stays.
 
     Raises:
         MismatchError: there is another panel in the folder.
-        SettingsError: there are too few objects, or the timesteps do not divide the model's.
+        SettingsError: the timesteps do not divide the model's.
     """
-    grammar = Grammar.of(training_set.examples)
-    words = len(grammar.phrases)
-    count = min(DRAWN, words * (words - 1) * len(grammar.grounds))
-    chosen = choose_prompts(
-        two_object_prompts(grammar, count, wanted.seed), wanted.targets, wanted.controls
-    )
     pictures = [
         PanelPicture(f"{role}-{k:02d}", role, each.text, each.left, each.right, each.ground, 0)
         for role, prompts in zip((TARGET, CONTROL), chosen, strict=True)

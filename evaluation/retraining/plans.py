@@ -21,6 +21,7 @@ from evaluation.retraining.unions import oracle_ranking, random_rows, union
 
 # What methods are held against, under names that no method has.
 ORACLE, ORACLE_ALL, CHANCE = "oracle", "oracle-all", "chance"
+YARDSTICKS = (ORACLE, ORACLE_ALL, CHANCE)
 SIDES = ("left", "right")
 
 
@@ -84,18 +85,26 @@ class Planner:
         return self._plan("references", self._references())
 
     def pilot(self) -> Plan:
-        """References, and per K one union by the oracle and some by chance: what signal a recipe gives."""
+        """References, and per K one union by the oracle and some by chance: what signal a recipe gives.
+
+        Raises:
+            SettingsError: it is not known what the panel's pictures show.
+        """
+        self._check_objects("pilot")
         unions = [self._union(ORACLE, self._oracles(self._targets), k) for k in self.choices.k]
         return self._plan(f"pilot-{self._recipe.name}", [*self._references(), *unions, *self._chances()])
 
     def union(self) -> Plan:
         """Per K, the union of the targets' first K of each method, of the oracle, and of chance.
 
-        Beside them, once, every scene that shows any of the targets' objects, and as many by chance.
+        Beside them, once, every scene that shows any of the targets' objects, and as many by chance. Where
+        it is not known what pictures show, there is neither this nor an oracle.
         """
         jobs = list(self._chances())
         for k in self.choices.k:
             jobs += self._named(k)
+        if not self._panel.knows_objects:
+            return self._plan("union", jobs)
         everything = sorted({int(row) for ranking in self._oracles(self._targets) for row in ranking})
         jobs.append(self._job(everything, kind="union", method=ORACLE_ALL, k=0))
         jobs += self._chances_of(len(everything), 0, min(2, self.choices.chance))
@@ -127,7 +136,9 @@ class Planner:
         for k in self.choices.k:
             jobs += self._chances_of(k, k, self.choices.chance, kind="single")
             for picture in self._targets[: self.choices.pictures]:
-                rankings = {ORACLE: oracle_ranking(picture, self._recipe.training_set)}
+                rankings = {}
+                if self._panel.knows_objects:
+                    rankings[ORACLE] = oracle_ranking(picture, self._recipe.training_set)
                 for name, each in self._methods.items():
                     rankings[name] = each.ranking(f"{picture.name}-whole")
                 for name, ranking in rankings.items():
@@ -136,7 +147,12 @@ class Planner:
         return self._plan("single", jobs)
 
     def boxed(self) -> Plan:
-        """The union of the targets' first K asked about one side, for each side; the oracle and chance."""
+        """The union of the targets' first K asked about one side, for each side; the oracle and chance.
+
+        Raises:
+            SettingsError: it is not known what is on the panel's sides.
+        """
+        self._check_objects("boxed")
         jobs = list(self._chances())
         for k in self.choices.k:
             for side in SIDES:
@@ -159,6 +175,13 @@ class Planner:
         jobs += [self._job(rows, seed=1, kind="lds", draw=draw) for draw, rows in again]
         return self._plan("lds", jobs, pictures=False)
 
+    def _check_objects(self, kind: str) -> None:
+        if not self._panel.knows_objects:
+            raise SettingsError(
+                f"a plan {kind} needs to know what pictures show, and {self._panel.folder} was made of "
+                "prompts that were given: plan union, repeats, single or lds"
+            )
+
     def _references(self) -> list[Job]:
         return [self._job((), seed=seed, kind=REFERENCE) for seed in range(self.choices.seeds)]
 
@@ -167,7 +190,8 @@ class Planner:
 
     def _named(self, k: int, seed: int = 0) -> Iterable[Job]:
         """The union of the targets' first K of the oracle, and of each method."""
-        yield self._union(ORACLE, self._oracles(self._targets), k, seed=seed)
+        if self._panel.knows_objects:
+            yield self._union(ORACLE, self._oracles(self._targets), k, seed=seed)
         for name, each in self._methods.items():
             rankings = [each.ranking(f"{picture.name}-whole") for picture in self._targets]
             yield self._union(name, rankings, k, seed=seed)

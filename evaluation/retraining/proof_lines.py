@@ -117,11 +117,13 @@ def answers_of(series: Series, proofs: Mapping[str, Proof]) -> list[Answer]:
 
 
 def beyond_luck(trained: Sequence[Trained]) -> Float[ndarray, " pictures"]:
-    """P values, one-sided: that a removal does no more to a picture than a random one does.
+    """P values, one-sided: that what a removal does to a picture is what random ones do on average.
 
     A t test picture by picture. The statistic is the mean over the seeds of what the removal does beyond
-    the mean of its seed's random ones; luck's spread is that of the random ones about their seed's mean. So
-    its level is the same however many seeds and random removals there are, and more of them make it surer.
+    the mean of its seed's random ones; the spread is that of the random ones about their seed's mean. That
+    is luck of training and what one random set differs from another, so that the level is kept, and more
+    seeds make it surer. One more random set is not what random ones are on average: such a set, trained
+    from several seeds, is called out somewhat oftener.
     """
     freedom = sum(len(each.chance) - 1 for each in trained)
     if not freedom:

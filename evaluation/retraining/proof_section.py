@@ -21,12 +21,13 @@ WORDS = """\
 What a method names for a target is unlearned, and as controls random sets of the same size. *Borne \
 out*: the target changes clearly more than 1.25 times as much as under the controls (their mean). An \
 answer *holds by retraining* where the target's loss rises more without the method's union, which is of \
-its answers for all targets at once, than luck makes of random ones: a one-sided t test at 5%, of the mean \
-over the seeds that it was trained from. *Always*: it rises more than without any random union, from every \
-seed; the more seeds and random unions there are, the fewer answers do, true ones too. *Unrelated*: the \
-same sets, held against the panel's controls. *Told apart*: how often an answer's figure, less that of its \
-random sets, is above an unrelated picture's (area under the ROC curve). The rule was chosen on the \
-pictures of even number. That an answer is not borne out says nothing against it.
+its answers for all targets at once, than without random ones, more than luck makes: a one-sided t test \
+at 5%, of the mean over the seeds that it was trained from. *Always*: it rises more than without any \
+random union, from every seed; the more seeds and random unions there are, the fewer answers do, true \
+ones too. *Unrelated*: the same sets, held against the panel's controls. *Told apart*: how often an \
+answer's figure, less that of its random sets, is above an unrelated picture's (area under the ROC \
+curve). The rule was chosen on the pictures of even number. That an answer is not borne out says nothing \
+against it.
 
 """
 
@@ -55,9 +56,9 @@ def proofs(evidence: Evidence) -> Written | None:
     plainly = (
         f"Judged by the {page.figure}, as on the page, the test calls {page.borne_out:.0%} of "
         f"{page.answers} answers borne out{_of_others(others)}, and {_share(page.false)} of "
-        f"{page.unrelated} pictures that have nothing to do with what was unlearned. {held} They do in "
-        f"{_share(page.agreed)} of those that the test calls borne out ({_share(page.always)} from every "
-        f"seed), and in {_share(page.otherwise)} of the others."
+        f"{page.unrelated} pictures that have nothing to do with what was unlearned. {held} Answers "
+        f"hold in {_share(page.agreed)} of those that the test calls borne out ({_share(page.always)} "
+        f"from every seed), and in {_share(page.otherwise)} of the others."
     )
     return Written(f"{WORDS}{held}\n\n{table(header, rows)}", plainly)
 

@@ -11,7 +11,7 @@ from evaluation.markdown import table
 from evaluation.retraining.effects import Interval, removals_of, union_lines
 from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.lds import lds_lines
-from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.plans import YARDSTICKS
 from evaluation.retraining.written import Written
 
 WIDTH = 2 * 1.959964  # of a 95% interval, in standard errors
@@ -86,7 +86,7 @@ def protocols(evidence: Evidence) -> Written | None:
 
 
 def _measured(evidence: Evidence, series: Series) -> list[Protocol]:
-    lines = [x for x in union_lines(series) if x.k and x.method not in (CHANCE, ORACLE, ORACLE_ALL)]
+    lines = [x for x in union_lines(series) if x.k and x.method not in YARDSTICKS]
     found = []
     for k in dict.fromkeys(line.k for line in lines):
         figures = {

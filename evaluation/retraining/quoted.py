@@ -9,7 +9,7 @@ from evaluation.retraining.effects import Effect, Interval, union_lines
 from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, Series
 from evaluation.retraining.lds import lds_lines
 from evaluation.retraining.panel import TARGET
-from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
+from evaluation.retraining.plans import YARDSTICKS
 
 
 def quoted(evidence: Evidence) -> Quoted | None:
@@ -34,13 +34,13 @@ def quoted(evidence: Evidence) -> Quoted | None:
         )
     }
     methods = {}
-    for name in sorted({*removals, *boxed, *lds} - {CHANCE, ORACLE, ORACLE_ALL}):
+    for name in sorted({*removals, *boxed, *lds} - {*YARDSTICKS}):
         removal, box, datamodel = removals.get(name), boxed.get(name), lds.get(name)
         methods[name] = MethodEvidence(
             removal=_of(removal.targets["loss"]) if removal else None,
             share=_estimate(*removal.share) if removal and removal.share else None,
             controls=_of(removal.controls["loss"]) if removal else None,
-            boxed=_estimate(box.contrast, box.interval) if box else None,
+            boxed=_estimate(box.contrast, box.interval) if box and box.interval and not box.same else None,
             lds=_estimate(datamodel.score, datamodel.interval) if datamodel else None,
             same=round(agreement[name].recall, 6) if name in agreement else None,
         )

@@ -17,8 +17,8 @@ from evaluation.retraining.records import Record
 from evaluation.retraining.written import Written
 
 WORDS = """\
-Some trainings were made twice, on two kinds of device: initial weights, batches and noise are the same, \
-and what differs is the order of sums.
+Some trainings were made twice, on two kinds of device: initial weights, batches and noise are the same; \
+the device, the version of torch, the order of sums and how convolutions round are not.
 
 """
 
@@ -69,25 +69,38 @@ def rounding(evidence: Evidence) -> Written | None:
         for each in twice
     ]  # fmt: skip
     header = ("without", "first", "again", "targets' loss", "all pictures' loss", "spread of pictures")
-    removals = [each for each in twice if each.job.kind != REFERENCE]
     plainly = f"{len(twice)} trainings were made again on another kind of device."
+    removals = [each for each in twice if each.job.kind != REFERENCE]
     if removals:
-        means = [float(each.apart[targets].mean()) for each in removals]
+        means = np.array([each.apart[targets].mean() for each in removals])
+        own, luck = float(np.sqrt(np.square(means).mean() / 2)), _luck(series, removals[0].job)
         plainly += (
-            f" Without {len(removals)} unions the targets' loss is {min(means):+.1%} to {max(means):+.1%} "
-            "from what it was: rounding alone makes another training of it."
+            f" Of {len(removals)} unions the targets' loss differs by {means.min():+.1%} to "
+            f"{means.max():+.1%}, which is {own:.1%} for one training"
         )
-        luck = _luck(series, removals[0].job)
-        if luck is not None:
-            plainly += f" Random unions of as many images spread by {luck:.1%}, which is luck of that kind."
-    own = next((each for each in twice if each.job.kind == REFERENCE), None)
-    if own is not None:
-        plainly += (
-            f" The reference, whose own pictures the panel's are, is {own.apart[targets].mean():+.1%} from "
-            "itself: so much easier are pictures for the very training that made them, of which every "
-            "removal of that seed is held against the same."
-        )
+        plainly += "." if luck is None else f"; random unions of one seed spread by {luck:.1%}."
+    whole = next((each for each in twice if each.job.kind == REFERENCE), None)
+    if whole is not None:
+        differs = f"{whole.apart[targets].mean():+.1%}"
+        plainly += f" The reference's differs by {differs}{_others(series, whole)}"
     return Written(WORDS + table(header, rows), plainly)
+
+
+def _others(series: Series, whole: Twice) -> str:
+    """How far references of other seeds are from the one whose pictures the panel's are."""
+    rows = series.panel.rows(TARGET)
+    first = whole.first.mean_losses()[rows].mean()
+    apart = [
+        f"{record.mean_losses()[rows].mean() / first - 1:+.1%}"
+        for seed, record in sorted(series.references.items())
+        if seed != whole.job.seed
+    ]
+    if not apart:
+        return "."
+    return (
+        f", and those of other seeds by {' and '.join(apart)}: pictures are easiest for the training that "
+        "made them."
+    )
 
 
 def _luck(series: Series, job: Job) -> float | None:

@@ -8,18 +8,26 @@ from attribution.methods.base import DEFAULT, methods
 from evaluation.markdown import interval, percents, table
 from evaluation.retraining.charts import Mark, interval_chart
 from evaluation.retraining.contrasts import reads_model
-from evaluation.retraining.effects import GONE, Effect, UnionLine, union_lines
+from evaluation.retraining.effects import GONE, UnionLine, union_lines
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.leads import Lead, leads
-from evaluation.retraining.plans import CHANCE, ORACLE, ORACLE_ALL
-from evaluation.retraining.written import FOLDER, Written
+from evaluation.retraining.plans import CHANCE, YARDSTICKS
+from evaluation.retraining.written import FOLDER, Written, called, listed, percent, signed
 
-PICTURES = """
-The pictures made again from the same noise and prompts, beyond those of random removals. *Objects gone*: \
-the share of objects that the judge finds on neither side. Objects that have changed sides are not gone, \
-but make another picture of it, which likeness counts.
+LOSSES = """
+*In spreads of chance*: over the standard deviation between random unions of one seed. Each row is held \
+against chance, and against the oracle, of the seeds that it was trained from: rows of one seed and of \
+three are not compared by either.
 
 """
+PICTURES = """
+The pictures made again from the same noise and prompts, beyond those of random removals, which all rows \
+share. *Objects gone*: the share of objects that the judge finds on neither side. Objects that have \
+changed sides are not gone, but make another picture of it, which likeness counts. Each interval is for \
+one figure alone: of forty, one lies above zero by luck and one below.
+
+"""
+LIKENESS = "CLIP (1 - cosine)"
 
 
 def unions(evidence: Evidence) -> Written | None:
@@ -32,38 +40,48 @@ def unions(evidence: Evidence) -> Written | None:
     for k in dict.fromkeys(line.k for line in lines):
         here = sorted((line for line in lines if line.k == k), key=lambda x: -x.targets["loss"].value)
         named = [line for line in here if line.method != CHANCE]
-        parts.append(f"### {_head(here, len(series.chance(k)))}\n\n{_tables(named)}")
+        head = _head(here, [len(draws) for draws in series.comparable(k).values()])
+        parts.append(f"### {head}\n\n{_tables(named)}")
         if k and named:
             charts[f"union-{k}.svg"] = _chart(named)
             parts.append(f"![Rise of the loss of targets and controls]({FOLDER}/union-{k}.svg)\n")
             ahead[k] = leads(series, k)
             parts.append(_lead_table(ahead[k]))
-    ranked = [line for line in lines if line.k and line.method not in (CHANCE, ORACLE, ORACLE_ALL)]
-    if not ranked:
-        return Written("\n".join(parts), "No method's union has been removed yet.", charts)
-    best = max(ranked, key=lambda line: line.targets["loss"].value)
-    gain, still = best.targets["loss"], best.controls["loss"]
-    plainly = (
-        f"The largest effect of {len({line.method for line in ranked})} methods: without the "
-        f"{best.left_out} images that `{best.method}` names, the targets' loss rises {_percent(gain)} "
-        f"beyond chance, and that of the controls {_percent(still)}."
+    told = []
+    for k, found in ahead.items():
+        ranked = [line for line in lines if line.k == k and line.method not in YARDSTICKS]
+        if ranked:
+            told.append(_best(ranked) + _lead_words(found) + _picture_words(lines, k))
+    plainly = " ".join(told) or "No method's union has been removed yet."
+    return Written("\n".join(parts), plainly, charts)
+
+
+def _best(lines: Sequence[UnionLine]) -> str:
+    """The largest effect of one K."""
+    best = max(lines, key=lambda line: line.targets["loss"].value)
+    seeds = "one seed" if best.trainings == 1 else f"{best.trainings} seeds"
+    own, still = (percent(each["loss"]) for each in (best.targets, best.controls))
+    return (
+        f"At K = {best.k} `{best.method}` has the largest effect of {len(lines)} methods ({seeds}): "
+        f"without the {best.left_out} images that it names, the targets' loss rises {own} beyond chance, "
+        f"and that of the controls {still}."
     )
-    told = "".join(_lead_words(k, found) for k, found in ahead.items())
-    return Written("\n".join(parts), plainly + told + _picture_words(lines), charts)
 
 
-def _head(lines: Sequence[UnionLine], draws: int) -> str:
+def _head(lines: Sequence[UnionLine], draws: Sequence[int]) -> str:
+    """What was removed. `draws`: random unions by seed."""
     k = lines[0].k
     size = ", ".join(dict.fromkeys(str(line.left_out) for line in lines))
     title = f"K = {k}" if k else "Every scene with an object of a target"
-    return f"{title}: {size} images left out, {draws} random unions"
+    by_seed = f" ({', '.join(map(str, draws))} by seed)" if len(draws) > 1 else ""
+    return f"{title}: {size} images left out, {sum(draws)} random unions{by_seed}"
 
 
 def _tables(lines: Sequence[UnionLine]) -> str:
     if not lines:
         return "Nothing but random unions of this size was trained yet.\n"
     pictures = [line for line in lines if GONE in line.targets]
-    return _loss_table(lines) + (PICTURES + _picture_table(pictures) if pictures else "")
+    return _loss_table(lines) + LOSSES + (_picture_table(pictures) if pictures else "")
 
 
 def _chart(lines: Sequence[UnionLine]) -> str:
@@ -89,37 +107,43 @@ def _lead_table(found: Sequence[Lead]) -> str:
     return head + table(("than without the images of", "seeds", "difference", "p"), rows)
 
 
-def _lead_words(k: int, found: Sequence[Lead]) -> str:
+def _lead_words(found: Sequence[Lead]) -> str:
     if not found:
         return ""
-    ahead, beside = ([x.method for x in found if x.clear is clear] for clear in (True, False))
-    told = f" At K = {k} the default is ahead of {_listed(ahead) or 'none'}"
+    ahead, behind, beside = (
+        [x.method for x in found if chosen(x)]
+        for chosen in (lambda x: x.ahead, lambda x: x.behind, lambda x: not x.clear)
+    )
+    told = f" The default is ahead of {listed(ahead) or 'none'}"
+    if behind:
+        told += f", behind {listed(behind)}"
     if not beside:
         return f"{told}."
-    blind = [name for name in beside if name in methods() and not reads_model(name)]
-    told += f", and not told apart from {_listed(beside)}"
-    return f"{told} ({_listed(blind)} without reading any diffusion model)." if blind else f"{told}."
+    blind = [name for name in (*behind, *beside) if name in methods() and not reads_model(name)]
+    told += f", and not told apart from {listed(beside)}"
+    return f"{told} ({listed(blind)} without reading any diffusion model)." if blind else f"{told}."
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def _picture_words(lines: Sequence[UnionLine]) -> str:
-    """Whether the pictures that are made again say the same, K by K."""
-    told = []
-    for k in dict.fromkeys(line.k for line in lines if line.k):
-        known = [x for x in lines if x.k == k and x.method != CHANCE and GONE in x.targets]
-        clear = [_called(x.method) for x in known if (x.targets[GONE].interval or (0.0, 0.0))[0] > 0]
-        if known:
-            named = f" ({', '.join(clear)})" if clear else ""
-            told.append(f"{len(clear)} of {len(known)} unions of K = {k}{named}")
-    return (
-        " In the pictures made again the judge misses clearly more of the targets' objects than by chance "
-        f"for {' and '.join(told)}."
-        if told
-        else ""
+def _picture_words(lines: Sequence[UnionLine], k: int) -> str:
+    """Whether the pictures that are made again say the same."""
+    known = [x for x in lines if x.k == k and x.method != CHANCE and GONE in x.targets]
+    if not known:
+        return ""
+    more, fewer = _beyond(known, GONE)
+    told = (
+        f" In the pictures made again the targets' objects are gone oftener than by chance for {more} of "
+        f"{len(known)} unions and more seldom for {fewer}"
     )
+    if all(LIKENESS in x.targets for x in known):
+        less, like = _beyond(known, LIKENESS)
+        told += f"; by CLIP the pictures of {less} are less like the first ones, and of {like} more"
+    return f"{told} (each by an interval of its own)."
+
+
+def _beyond(lines: Sequence[UnionLine], outcome: str) -> tuple[int, int]:
+    """How many unions have more of an outcome than chance, and how many less."""
+    ends = [x.targets[outcome].interval or (0.0, 0.0) for x in lines]
+    return sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends)
 
 
 def _loss_table(lines: Sequence[UnionLine]) -> str:
@@ -129,12 +153,12 @@ def _loss_table(lines: Sequence[UnionLine]) -> str:
     )  # fmt: skip
     rows = [
         (
-            _called(x.method),
+            called(x.method),
             str(x.trainings),
-            _percent(x.targets["loss"]),
+            percent(x.targets["loss"]),
             "" if x.targets["loss"].spreads is None else f"{x.targets['loss'].spreads:+.1f}",
             "" if x.share is None else f"{x.share[0]:.2f} {interval(x.share[1], 2)}",
-            _percent(x.controls["loss"]),
+            percent(x.controls["loss"]),
         )
         for x in lines
     ]
@@ -142,29 +166,14 @@ def _loss_table(lines: Sequence[UnionLine]) -> str:
 
 
 def _picture_table(lines: Sequence[UnionLine]) -> str:
-    likeness = ("pixels (MSE)", "CLIP (1 - cosine)", "DINO (1 - cosine)")
+    columns = [("targets' objects gone", "targets", GONE), ("controls' objects gone", "controls", GONE)]
+    if all(LIKENESS in x.targets for x in lines):
+        columns.append((f"targets: {LIKENESS}", "targets", LIKENESS))
     rows = [
         (
-            _called(x.method),
-            _signed(x.targets[GONE]),
-            _signed(x.controls[GONE]),
-            *("" if (found := x.targets.get(name)) is None else f"{found.value:+.4f}" for name in likeness),
+            called(x.method),
+            *(signed((e := getattr(x, role)[name]).value, e.interval) for _, role, name in columns),
         )
         for x in lines
     ]
-    header = ("without the images of", "targets' objects gone", "controls' objects gone", *likeness)
-    return table(header, rows)
-
-
-def _called(method: str) -> str:
-    return f"`{method}`" if method not in (ORACLE, ORACLE_ALL) else f"*{method}*"
-
-
-def _percent(effect: Effect) -> str:
-    return f"{effect.value:+.1%}" + ("" if effect.interval is None else f" {percents(effect.interval)}")
-
-
-def _signed(effect: Effect) -> str:
-    """A share, with its sign, and its interval."""
-    ends = effect.interval
-    return f"{effect.value:+.2f}" + ("" if ends is None else f" [{ends[0]:+.2f}, {ends[1]:+.2f}]")
+    return PICTURES + table(("without the images of", *(title for title, *_ in columns)), rows)

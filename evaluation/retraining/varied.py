@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,15 +11,16 @@ from evaluation.markdown import interval, table
 from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.effects import LEVEL, Interval, interval_of
 from evaluation.retraining.evidence import Evidence, Series
-from evaluation.retraining.lds import FEWEST, halves, lds, resampled
+from evaluation.retraining.lds import FEWEST, lds, on_halves, resampled
+from evaluation.retraining.panel import HALVES
 from evaluation.retraining.records import stacked
 from evaluation.retraining.varying import RELATIVE
 from evaluation.retraining.written import Written
 from evaluation.score_variants import DEFAULT
-from evaluation.statistics import holm, two_sided
+from evaluation.statistics import by_standard_error, holm
 
 USUAL = f"{DEFAULT.name}, {RELATIVE}"
-CHOSEN_ON, HELD_ON = slice(0, None, 2), slice(1, None, 2)
+CHOSEN_ON, HELD_ON = HALVES.values()
 WORDS = """\
 Each line differs from the default (EK-FAC, damping 0.1, one step, a rise of 10%, in the loss of training) \
 in what its name says, and in what is measured of each training image: how far predictions move, that as a \
@@ -50,7 +51,7 @@ class VariedLine:
 
 def varied_lines(series: Series, found: Mapping[str, Attributions]) -> list[VariedLine]:
     """Each way that scored every image for every picture, the best to choose first."""
-    models = halves(series)
+    models = on_halves(series)
     keys = [f"{picture.name}-whole" for picture in series.panel.pictures]
     by = {each.method: each for each in found.values() if set(keys) <= set(each.questions)}
     if len(models) < FEWEST or USUAL not in by:
@@ -58,22 +59,27 @@ def varied_lines(series: Series, found: Mapping[str, Attributions]) -> list[Vari
     losses = stacked([record for _, record in models])
     left_out = np.stack([job.left_out.mask(by[USUAL].scores.shape[1]) for job, _ in models])
     scores = {name: np.stack([each.of(key) for key in keys]) for name, each in by.items()}
+    scores = {name: each for name, each in scores.items() if np.isfinite(each).all()}
+    if USUAL not in scores:
+        return []
     values = {name: lds(each, left_out, losses) for name, each in scores.items()}
     draws = {name: resampled(each[HELD_ON], left_out, losses[:, HELD_ON]) for name, each in scores.items()}
+    usual = float(values[USUAL][HELD_ON].mean())
     others = [name for name in scores if name != USUAL]
-    ahead = [draws[name] - draws[USUAL] for name in others]
-    corrected = dict(zip(others, holm([two_sided(each) for each in ahead]), strict=True))
+    ahead = {name: float(values[name][HELD_ON].mean()) - usual for name in others}
+    apart = {name: draws[name] - draws[USUAL] for name in others}
+    corrected = dict(
+        zip(others, holm([by_standard_error(ahead[n], apart[n]) for n in others]), strict=True)
+    )
     lines = [
-        VariedLine(name, float(each[CHOSEN_ON].mean()), float(each[HELD_ON].mean()), None, None)
+        VariedLine(
+            name,
+            float(each[CHOSEN_ON].mean()),
+            float(each[HELD_ON].mean()),
+            (ahead[name], interval_of(apart[name])) if name in ahead else None,
+            corrected.get(name),
+        )
         for name, each in values.items()
-    ]
-    usual = next(line for line in lines if line.name == USUAL)
-    ends = {name: interval_of(each) for name, each in zip(others, ahead, strict=True)}
-    lines = [
-        line
-        if line is usual
-        else replace(line, ahead=(line.held_on - usual.held_on, ends[line.name]), p=corrected[line.name])
-        for line in lines
     ]
     return sorted(lines, key=lambda line: -line.chosen_on)
 

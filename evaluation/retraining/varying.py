@@ -17,7 +17,7 @@ from numpy import ndarray
 from attribution.unlearning.movement import spread_places
 from attribution.workspace.baseline import mean_losses
 from attribution.workspace.workspace import Workspace
-from evaluation.retraining.attributions import Question, answers_of_all, query_of, questions_of
+from evaluation.retraining.attributions import Question, answered, answers_of_all, query_of, questions_of
 from evaluation.retraining.panel import Panel
 from evaluation.score_variants import MEASURES, Laboratory, Variant
 from evaluation.studies import Kept
@@ -42,10 +42,16 @@ class Varying:
     work: Path
 
     def ask(self, variants: Sequence[Variant], folder: Path) -> Iterator[str]:
-        """Write the scores of each variant, a file a measure; yields a line a picture."""
+        """Write the scores of each variant, a file a measure; yields a line a picture.
+
+        Raises:
+            MismatchError: there are scores of another panel or model, or the panel is of another training
+                set.
+        """
         for variant in variants:
-            paths = {m: folder / f"{_slug(variant.name)}--{_slug(m)}.safetensors" for m in MEASURED}
-            if all(path.exists() for path in paths.values()):
+            stem = f"{_slug(variant.name)}-{self.timesteps}"
+            paths = {m: folder / f"{stem}-{_slug(m)}.safetensors" for m in MEASURED}
+            if all(self._answered(path) for path in paths.values()):
                 continue
             questions = questions_of(self.panel, boxed=False)
             answers: dict[str, dict[str, ndarray]] = {measure: {} for measure in MEASURED}
@@ -57,6 +63,9 @@ class Varying:
             for measure, path in paths.items():
                 name = f"{variant.name}, {measure}"
                 answers_of_all(name, self.workspace, self.panel, answers[measure]).write(folder, path.stem)
+
+    def _answered(self, path: Path) -> bool:
+        return answered(path, self.workspace, self.panel, questions_of(self.panel, boxed=False))
 
     def _scores(self, variant: Variant, question: Question) -> dict[str, ndarray]:
         """By measure, the score of every training image; the mean over the timesteps."""

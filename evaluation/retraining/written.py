@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from evaluation.markdown import percents
+from evaluation.retraining.effects import Effect, Interval
 from evaluation.retraining.evidence import Evidence
+from evaluation.retraining.plans import YARDSTICKS
 
 FOLDER = "evaluation/retraining"  # of the charts, from the document
+
+
+def called(method: str) -> str:
+    """A method's name, or what methods are held against."""
+    return f"*{method}*" if method in YARDSTICKS else f"`{method}`"
+
+
+def listed(methods: Sequence[str]) -> str:
+    return ", ".join(map(called, methods))
+
+
+def percent(effect: Effect) -> str:
+    """An effect that is a share, and its interval if it has one."""
+    return f"{effect.value:+.1%}" + ("" if effect.interval is None else f" {percents(effect.interval)}")
+
+
+def signed(value: float, ends: Interval | None) -> str:
+    """A figure of about one, with its sign, and its interval if it has one."""
+    return f"{value:+.2f}" + ("" if ends is None else f" [{ends[0]:+.2f}, {ends[1]:+.2f}]")
 
 
 @dataclass(frozen=True)
@@ -21,7 +43,11 @@ class Written:
 
 @dataclass(frozen=True)
 class Section:
-    """A question, and what answers it; `write` gives None where nothing is recorded."""
+    """A question, and what answers it; `write` gives None where nothing is recorded.
+
+    Attributes:
+        asks: what `python -m evaluation retraining` is to be asked for it.
+    """
 
     title: str
     asks: str

@@ -12,7 +12,7 @@ import pytest
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.left_out import LeftOut
-from evaluation.retraining.panel import Panel, Wanted, make_panel
+from evaluation.retraining.panel import Panel, Wanted, drawn_prompts, make_panel
 from evaluation.retraining.recipe import Recipe
 from tests.worlds import TINY
 
@@ -61,7 +61,8 @@ def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_panel(tmp_path_factory: pytest.TempPathFactory, tiny_world: Workspace) -> Path:
     """Two targets and two controls by the tiny world's model."""
     folder = tmp_path_factory.mktemp("panels") / "small"
-    assert len(list(make_panel(folder, tiny_world.model, tiny_world.training_set, SMALL))) == 4
+    chosen = drawn_prompts(tiny_world.training_set.examples, SMALL)
+    assert len(list(make_panel(folder, tiny_world.model, tiny_world.training_set, SMALL, chosen))) == 4
     return folder
 
 

@@ -13,8 +13,9 @@ from attribution.errors import MismatchError, SettingsError
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import ask, questions_of, read_all
 from evaluation.retraining.job import Plan
-from evaluation.retraining.panel import Panel
+from evaluation.retraining.panel import Panel, given_prompts, make_panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
+from tests.evaluation.retraining.conftest import SMALL
 
 METHODS = ("clip-text", "pixel")
 
@@ -90,6 +91,27 @@ def test_a_plan_whose_sources_have_changed_is_refused(choices: Choices) -> None:
         replace(plan, recipe_digest="another").sources()
 
 
+def test_without_known_objects_there_is_no_oracle(
+    choices: Choices, attributions: Path, tiny_world: Workspace, tmp_path: Path
+) -> None:
+    """Law: Where it is not known what pictures show, methods are held against chance alone."""
+    for name, prompts in (("targets.txt", "a duck\na bus\n"), ("controls.txt", "a road\n")):
+        (tmp_path / name).write_text(prompts)
+    chosen = given_prompts(tmp_path / "targets.txt", tmp_path / "controls.txt")
+    list(make_panel(tmp_path / "own", tiny_world.model, tiny_world.training_set, SMALL, chosen))
+    panel = Panel.read(tmp_path / "own")
+    said, work = tmp_path / "said", tmp_path / "work"
+    for name in METHODS:
+        list(ask(tiny_world, panel, name, said, work, boxed=False))
+    planner = Planner(replace(choices, panel=panel.folder, attributions=said))
+    for kind in ("union", "repeats", "single", "rounding"):
+        methods = {job.labels.get("method", "none") for job in KINDS[kind](planner).jobs}
+        assert methods - {"none"} == {"chance", *METHODS}, kind
+    for kind in ("boxed", "pilot"):
+        with pytest.raises(SettingsError, match="needs to know what pictures show"):
+            KINDS[kind](planner)
+
+
 def test_plans_that_need_methods_say_so(choices: Choices) -> None:
     with pytest.raises(SettingsError, match="--attributions"):
         KINDS["union"](Planner(replace(choices, attributions=None)))
@@ -117,7 +139,7 @@ def test_kept_attributions_are_the_rankings_that_were_given(
     assert asked["abu"] == ("target-00-whole", "target-01-whole")
     other = Panel(panel.folder, replace(panel.facts, noises=3))
     assert list(ask(tiny_world, panel, "pixel", attributions, attributions / "work", boxed=False)) == []
-    with pytest.raises(MismatchError, match="another --name"):
+    with pytest.raises(MismatchError, match="remove it, or keep"):
         list(ask(tiny_world, other, "pixel", attributions, attributions / "work", boxed=False))
     assert read_all(attributions, other, strict=False) == {}
     with pytest.raises(MismatchError, match="ask anew"):
