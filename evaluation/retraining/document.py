@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,7 +11,7 @@ from evaluation.files import write_whole
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.glance import at_a_glance
 from evaluation.retraining.sections import SECTIONS
-from evaluation.retraining.written import Written
+from evaluation.retraining.written import FOLDER, Written
 
 # Markdown, in which nothing is to be escaped.
 TEMPLATES = Environment(
@@ -44,7 +45,7 @@ def evidence_document(evidence: Evidence) -> tuple[str, dict[str, str]]:
 def in_brief(document: str) -> str:
     """What a document of the evidence says at a glance, and in plain words of what matters most."""
     plainly = _part(document, PLAINLY).splitlines()
-    lines = [line for line in plainly if any(line.startswith(f"- **{title}**") for title in IN_BRIEF)]
+    lines = [line for line in plainly if any(line.startswith(f"- **{title}") for title in IN_BRIEF)]
     glance = _part(document, GLANCE) if GLANCE in document else ""
     return "\n".join([glance, "", *lines]).strip()
 
@@ -57,6 +58,8 @@ def _part(document: str, title: str) -> str:
 def write_evidence(evidence: Evidence, document: Path) -> str:
     """Write the document, and its charts beside the records; its text."""
     text, charts = evidence_document(evidence)
+    here = Path(os.path.relpath(evidence.folder, document.parent)).as_posix()
+    text = text.replace(f"]({FOLDER}/", f"]({here}/")
     for name, chart in charts.items():
         write_whole(evidence.folder / name, chart.encode())
     write_whole(document, text.encode())
