@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from textwrap import fill
 
 from attribution.methods.base import DEFAULT
@@ -10,7 +11,7 @@ from evaluation.markdown import interval, table
 from evaluation.retraining.contrasts import boxed_lines
 from evaluation.retraining.effects import UnionLine, union_lines
 from evaluation.retraining.evidence import Evidence, Series
-from evaluation.retraining.lds import lds_lines
+from evaluation.retraining.lds import LdsLine, lds_lines
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.written import called, listed, percent
@@ -37,18 +38,28 @@ def at_a_glance(evidence: Evidence) -> str:
         found = [by[name, k].targets["loss"].value for k in reversed(ks) if (name, k) in by]
         return (found[0] if found else -1.0, lds[name].score if name in lds else -1.0)
 
+    columns: list[tuple[str, Callable[[str], str]]] = [
+        (f"without its {next(x.left_out for x in unions if x.k == k)}", partial(_removal, by, k))
+        for k in ks
+    ]
+    if lds:
+        columns.append(("LDS", lambda name: _score(lds.get(name))))
+    if boxed:
+        columns.append(("asked box less the other", lambda n: boxed[n].words if n in boxed else ""))
     rows = [
-        (
-            called(name),
-            *("" if (x := by.get((name, k))) is None else percent(x.targets["loss"]) for k in ks),
-            "" if name not in lds else f"{lds[name].score:.2f} {interval(lds[name].interval, 2)}",
-            "" if name not in boxed else boxed[name].words,
-        )
+        (called(name), *(cell(name) for _, cell in columns))
         for name in sorted(names, key=order, reverse=True)
     ]
-    sizes = [f"without its {next(x.left_out for x in unions if x.k == k)}" for k in ks]
-    header = ("method", *sizes, "LDS", "asked box less the other")
+    header = ("method", *(title for title, _ in columns))
     return table(header, rows) + f"\n{_words(evidence, series, unions, ks)}"
+
+
+def _removal(by: Mapping[tuple[str, int], UnionLine], k: int, name: str) -> str:
+    return percent(by[name, k].targets["loss"]) if (name, k) in by else ""
+
+
+def _score(line: LdsLine | None) -> str:
+    return "" if line is None else f"{line.score:.2f} {interval(line.interval, 2)}"
 
 
 def _words(evidence: Evidence, series: Series, unions: Sequence[UnionLine], ks: Sequence[int]) -> str:

@@ -39,7 +39,7 @@ Check = Callable[[Evidence, Series], Outcome | None]
 
 
 def goals(evidence: Evidence) -> Written | None:
-    """Each goal beside what is recorded; None before there is any model."""
+    """Each goal beside what is recorded; None before anything is known of one."""
     series = evidence.main
     if series is None or not series.references:
         return None
@@ -48,6 +48,8 @@ def goals(evidence: Evidence) -> Written | None:
         (hoped, *(("not measured", "") if found is None else (found.found, "yes" if found.met else "no")))
         for hoped, found in outcomes.items()
     ]
+    if not any(outcomes.values()):
+        return None
     met, missed, unknown = (
         [hoped for hoped, found in outcomes.items() if (None if found is None else found.met) is wanted]
         for wanted in (True, False, None)
