@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +118,7 @@ def pretended(plan: Plan, job: Job, panel: Panel) -> Record:
     judged = {"left": left, "right": left, "said-left": seen}
     judged["said-right"] = ["nothing" for _ in panel.pictures]
     likeness = {"mse": gone.mean(axis=1).tolist(), "clip": left}
+    judged = judged if panel.knows_objects else {}  # a judge cannot be asked about what is not known
     shown = (likeness, judged) if plan.pictures else ({}, {})
     device = "cuda" if plan.name == "rounding" else "cpu"
     made_with = {"cpu_seconds": 60.0, "trained_on": device}
@@ -125,12 +126,15 @@ def pretended(plan: Plan, job: Job, panel: Panel) -> Record:
 
 
 @pytest.fixture(scope="session")
-def evidence(
-    small_recipe: Path, small_panel: Path, panel: Panel, tmp_path_factory: pytest.TempPathFactory
-) -> Evidence:
+def evidence(small_recipe: Path, small_panel: Path, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """Everything recorded, in a world whose influences one method knows and another does not."""
-    tmp_path = tmp_path_factory.mktemp("evidence")
-    shutil.copytree(small_panel, tmp_path / "panels" / "small")
+    return everything(tmp_path_factory.mktemp("evidence"), small_recipe, small_panel, KINDS)
+
+
+def everything(tmp_path: Path, recipe: Path, panel_folder: Path, kinds: Iterable[str]) -> Evidence:
+    """All that plans of these kinds ask for, about a panel."""
+    panel = Panel.read(panel_folder)
+    shutil.copytree(panel_folder, tmp_path / "panels" / panel_folder.name)
     questions = questions_of(panel, boxed=True)
     of_side = {"whole": influences(panel).sum(axis=1), "left": influences(panel)[:, 0]}
     of_side["right"] = influences(panel)[:, 1]
@@ -157,11 +161,11 @@ def evidence(
     random = tuple(Shown(f"target-0{k}", 0.0, 0.1, 0.01, 0.001, 1.0, "") for k in (0, 1, 0, 1))
     Proof("chance", panel.digest, "m", 2, random, ()).write(tmp_path / "proofs")
     choices = Choices(
-        small_recipe, small_panel, tmp_path / "attributions" / "reference", None, (2, 3), 4, 3, 2, 30, 10
+        recipe, panel_folder, tmp_path / "attributions" / "reference", None, (2, 3), 4, 3, 2, 30, 10
     )
     found = Evidence(tmp_path)
-    for make in KINDS.values():
-        plan = make(Planner(choices))
+    for kind in kinds:
+        plan = KINDS[kind](Planner(choices))
         plan.write(tmp_path / "plans" / f"{plan.name}.json")
         for job in plan.jobs:
             found.records.write(pretended(plan, job, panel))

@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 from attribution.analysis.evidence import FILE
+from attribution.workspace.workspace import Workspace
 from evaluation.retraining import goals, leads
 from evaluation.retraining.arguments import COMMITTED, DOCUMENT
 from evaluation.retraining.document import IN_BRIEF, NOT_YET, evidence_document, in_brief
 from evaluation.retraining.effects import GONE, union_lines
 from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.lds import lds_lines, reliability
-from evaluation.retraining.panel import Panel
+from evaluation.retraining.panel import Panel, given_prompts, make_panel
 from evaluation.retraining.proof_lines import answers_of, proof_lines
 from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.sections import SECTIONS
+from tests.evaluation.retraining.conftest import SMALL, everything
 from tests.worlds import ROOT
 
 
@@ -45,6 +47,27 @@ def test_all_sections_are_written_of_what_is_recorded(evidence: Evidence) -> Non
     best, worst = [line for line in scores.splitlines() if line.startswith("| `")][:2]
     assert best.startswith("| `knowing` | 0.9")
     assert worst.startswith("| `guessing` | 0.1")
+
+
+def test_evidence_of_prompts_that_were_given_knows_who_knows_too(
+    small_recipe: Path, tiny_world: Workspace, tmp_path: Path
+) -> None:
+    """Law: Without known objects the evidence still tells methods apart, by chance alone."""
+    for name, prompts in (("targets.txt", "a duck\na bus\n"), ("controls.txt", "a road\na hill\n")):
+        (tmp_path / name).write_text(prompts)
+    chosen = given_prompts(tmp_path / "targets.txt", tmp_path / "controls.txt")
+    own = tmp_path / "mine"
+    list(make_panel(own, tiny_world.model, tiny_world.training_set, SMALL, chosen))
+    kinds = ("references", "union", "repeats", "single", "lds", "rounding")
+    found = everything(tmp_path / "evidence", small_recipe, own, kinds)
+    text, _ = evidence_document(found)
+    first = text[text.index("## At a glance") :].splitlines()[2:6]
+    assert first[0] == "| method | without its 4 | without its 6 | LDS |"
+    assert [line.split(" | ")[0] for line in first[2:]] == ["| `knowing`", "| `guessing`"]
+    assert "of prompts that were given" in text
+    assert "*oracle* |" not in text
+    assert "nan" not in text
+    assert quoted(found) is not None
 
 
 def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
