@@ -46,8 +46,11 @@ def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
-def test_models_trained_together_are_those_trained_alone(tmp_path: Path) -> None:
+def test_models_trained_together_are_those_trained_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Law: A model trained beside others is the one trained alone, up to rounding."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     usual = retraining(tmp_path)
     questions = [(frozenset[str](), 0), (IDS, 0), (IDS, 1)]
     alone, beside = (
@@ -58,6 +61,7 @@ def test_models_trained_together_are_those_trained_alone(tmp_path: Path) -> None
         list(replace(job, checkpoints=tmp_path / f"checkpoints{k}").run())
     told = list(Group(beside, at_once=2).run())
     assert [name for name, *_ in told] == ["group 1 of 2", "group 2 of 2"]
+    assert not torch.backends.cudnn.allow_tf32  # rounding is that of single precision
     weights = [weights_of(job.out) for job in alone]
     for job, expected in zip(beside, weights, strict=True):
         assert apart(weights_of(job.out), expected) < 5e-4  # half precision
