@@ -30,8 +30,6 @@ from attribution.workspace.workspace import Workspace
 from evaluation.files import write_whole
 from evaluation.reports import update_block
 from evaluation.retraining.attributions import ask, read_all
-from evaluation.retraining.document import in_brief, write_evidence
-from evaluation.retraining.evidence import VARIANTS, Evidence
 from evaluation.retraining.fleet import Fleet
 from evaluation.retraining.job import REFERENCE, Job, Plan
 from evaluation.retraining.left_out import LeftOut
@@ -39,9 +37,11 @@ from evaluation.retraining.measure import measured
 from evaluation.retraining.panel import Panel, Wanted, drawn_prompts, given_prompts, make_panel
 from evaluation.retraining.plans import KINDS, Choices, Planner
 from evaluation.retraining.proofs import Prover
-from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import Records, cpu_minutes
+from evaluation.retraining.report.document import in_brief, write_evidence
+from evaluation.retraining.report.evidence import VARIANTS, Evidence
+from evaluation.retraining.report.quoted import quoted
 from evaluation.retraining.varying import Varying
 from evaluation.score_variants import variants_named
 

@@ -14,7 +14,6 @@ import pytest
 from attribution.rng import generator
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import Attributions, questions_of
-from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.job import Job, Plan
 from evaluation.retraining.left_out import LeftOut
 from evaluation.retraining.panel import REGIONS, Panel, Wanted, drawn_prompts, make_panel
@@ -22,6 +21,7 @@ from evaluation.retraining.plans import KINDS, Choices, Planner
 from evaluation.retraining.proofs import Proof, Shown
 from evaluation.retraining.recipe import Recipe
 from evaluation.retraining.records import FORMAT, Record
+from evaluation.retraining.report.evidence import Evidence
 from tests.worlds import TINY
 
 # A "model" that says what it was trained without. It takes as long as there is a file `slow` beside it.

@@ -12,10 +12,10 @@ from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.unlearning.image_set import Ascent
 from attribution.workspace.workspace import Workspace
 from evaluation.retraining.attributions import ask, read_all
-from evaluation.retraining.effects import Trained
 from evaluation.retraining.panel import CONTROL, Panel
-from evaluation.retraining.proof_lines import Answer, beyond_luck, held_out_line, proof_lines
 from evaluation.retraining.proofs import Proof, Prover, Shown
+from evaluation.retraining.report.effects import Trained
+from evaluation.retraining.report.proof_lines import Answer, beyond_luck, held_out_line, proof_lines
 
 QUICK = CounterfactualSettings(Ascent(draws=8, calibration_draws=8), measuring_draws=8)
 

@@ -9,12 +9,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from evaluation.markdown import table
-from evaluation.retraining.evidence import Evidence, Series, made_on
 from evaluation.retraining.job import REFERENCE, Job
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.records import Record
-from evaluation.retraining.written import Written
+from evaluation.retraining.report.evidence import Evidence, Series, made_on
+from evaluation.retraining.report.written import Written
 
 WORDS = """\
 Some trainings were made twice, on two kinds of device: initial weights, batches and noise are the same; \

@@ -12,11 +12,11 @@ from numpy import ndarray
 from attribution.methods.base import Cost, methods
 from evaluation.markdown import percents
 from evaluation.retraining.attributions import Attributions
-from evaluation.retraining.effects import RESAMPLES, Interval, Trained, interval_of
-from evaluation.retraining.evidence import Measured, Series
-from evaluation.retraining.objects import named
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import SIDES
+from evaluation.retraining.report.effects import RESAMPLES, Interval, Trained, interval_of
+from evaluation.retraining.report.evidence import Measured, Series
+from evaluation.retraining.report.objects import named
 from evaluation.statistics import mean_interval, recall_at, spearman
 
 RECALLED = 50

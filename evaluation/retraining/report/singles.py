@@ -9,11 +9,11 @@ import numpy as np
 
 from attribution.methods.base import DEFAULT
 from evaluation.markdown import table
-from evaluation.retraining.charts import Line, line_chart
-from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE, ORACLE
-from evaluation.retraining.written import FOLDER, Written
+from evaluation.retraining.report.charts import Line, line_chart
+from evaluation.retraining.report.evidence import Evidence, Series
+from evaluation.retraining.report.written import FOLDER, Written
 
 WORDS = """\
 One picture at a time: its first K images are left out, and its loss is held against that under the \

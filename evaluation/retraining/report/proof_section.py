@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluation.markdown import table
-from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.panel import CONTROL
-from evaluation.retraining.proof_lines import (
+from evaluation.retraining.report.evidence import Evidence
+from evaluation.retraining.report.proof_lines import (
     VERDICT,
     Answer,
     ProofLine,
@@ -15,7 +15,7 @@ from evaluation.retraining.proof_lines import (
     held_out_line,
     proof_lines,
 )
-from evaluation.retraining.written import Written
+from evaluation.retraining.report.written import Written
 
 WORDS = """\
 What a method names for a target is unlearned, and as controls random sets of the same size. *Borne \

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from evaluation.retraining.charts import LETTER, WIDTH, Line, Mark, Scale, interval_chart, line_chart
-from evaluation.retraining.effects import Trained, beyond_chance, interval_of, share_of
-from evaluation.retraining.lds import lds, rank_correlations, resampled
-from evaluation.retraining.leads import lead_of
+from evaluation.retraining.report.charts import LETTER, WIDTH, Line, Mark, Scale, interval_chart, line_chart
+from evaluation.retraining.report.effects import Trained, beyond_chance, interval_of, share_of
+from evaluation.retraining.report.lds import lds, rank_correlations, resampled
+from evaluation.retraining.report.leads import lead_of
 from evaluation.statistics import ratio_interval, spearman
 
 

@@ -15,9 +15,9 @@ from numpy import ndarray
 from scipy.stats import rankdata
 
 from evaluation.retraining.attributions import Attributions
-from evaluation.retraining.effects import LEVEL, Interval, interval_of
-from evaluation.retraining.evidence import Measured, Series
 from evaluation.retraining.records import Record, stacked
+from evaluation.retraining.report.effects import LEVEL, Interval, interval_of
+from evaluation.retraining.report.evidence import Measured, Series
 from evaluation.statistics import by_standard_error, holm
 
 RESAMPLES = 1_000

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from evaluation.retraining.evidence import Measured, Series
-from evaluation.retraining.objects import named
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import ORACLE
+from evaluation.retraining.report.evidence import Measured, Series
+from evaluation.retraining.report.objects import named
 
 RESAMPLES = 10_000
 LEVEL = 0.95

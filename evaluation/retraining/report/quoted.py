@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from attribution.analysis.evidence import FORMAT, Estimate, MethodEvidence
 from attribution.analysis.evidence import Evidence as Quoted
-from evaluation.retraining.contrasts import agreement_lines, boxed_lines
-from evaluation.retraining.effects import Effect, Interval, union_lines
-from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, Series
-from evaluation.retraining.lds import lds_lines
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import YARDSTICKS
+from evaluation.retraining.report.contrasts import agreement_lines, boxed_lines
+from evaluation.retraining.report.effects import Effect, Interval, union_lines
+from evaluation.retraining.report.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, Series
+from evaluation.retraining.report.lds import lds_lines
 
 
 def quoted(evidence: Evidence) -> Quoted | None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.markdown import table
-from evaluation.retraining.effects import Interval, removals_of, union_lines
-from evaluation.retraining.evidence import Evidence, Series
-from evaluation.retraining.lds import lds_lines
 from evaluation.retraining.plans import YARDSTICKS
-from evaluation.retraining.written import Written
+from evaluation.retraining.report.effects import Interval, removals_of, union_lines
+from evaluation.retraining.report.evidence import Evidence, Series
+from evaluation.retraining.report.lds import lds_lines
+from evaluation.retraining.report.written import Written
 
 WIDTH = 2 * 1.959964  # of a 95% interval, in standard errors
 NEARLY = 1.25  # times as much, up to which it is said to be about as much

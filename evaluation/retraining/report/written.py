@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from evaluation.markdown import percents
-from evaluation.retraining.effects import Effect, Interval
-from evaluation.retraining.evidence import Evidence
 from evaluation.retraining.plans import YARDSTICKS
+from evaluation.retraining.report.effects import Effect, Interval
+from evaluation.retraining.report.evidence import Evidence
 
 FOLDER = "evaluation/retraining"  # of the charts, from the document
 

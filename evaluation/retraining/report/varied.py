@@ -9,13 +9,13 @@ import numpy as np
 
 from evaluation.markdown import interval, table
 from evaluation.retraining.attributions import Attributions
-from evaluation.retraining.effects import LEVEL, Interval, interval_of
-from evaluation.retraining.evidence import Evidence, Series
-from evaluation.retraining.lds import FEWEST, lds, on_halves, resampled
 from evaluation.retraining.panel import HALVES
 from evaluation.retraining.records import stacked
+from evaluation.retraining.report.effects import LEVEL, Interval, interval_of
+from evaluation.retraining.report.evidence import Evidence, Series
+from evaluation.retraining.report.lds import FEWEST, lds, on_halves, resampled
+from evaluation.retraining.report.written import Written
 from evaluation.retraining.varying import RELATIVE
-from evaluation.retraining.written import Written
 from evaluation.score_variants import DEFAULT
 from evaluation.statistics import by_standard_error, holm
 

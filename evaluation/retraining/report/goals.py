@@ -9,13 +9,13 @@ import numpy as np
 
 from attribution.methods.base import DEFAULT
 from evaluation.markdown import interval, percents, table
-from evaluation.retraining.contrasts import boxed_lines
-from evaluation.retraining.effects import union_lines
-from evaluation.retraining.evidence import Evidence, Series
-from evaluation.retraining.lds import lds_lines
-from evaluation.retraining.leads import leads
-from evaluation.retraining.proof_lines import VERDICT, answers_of, proof_lines
-from evaluation.retraining.written import Written
+from evaluation.retraining.report.contrasts import boxed_lines
+from evaluation.retraining.report.effects import union_lines
+from evaluation.retraining.report.evidence import Evidence, Series
+from evaluation.retraining.report.lds import lds_lines
+from evaluation.retraining.report.leads import leads
+from evaluation.retraining.report.proof_lines import VERDICT, answers_of, proof_lines
+from evaluation.retraining.report.written import Written
 
 RIVALS = ("dino", "clip", "trak", "d-trak")
 LEAST_SHARE, LEAST_LDS, LEAST_AGREED = 0.5, 0.3, 0.9

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.markdown import table
-from evaluation.retraining.effects import OUTCOMES
-from evaluation.retraining.evidence import Evidence, Series
-from evaluation.retraining.objects import recognised
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import ORACLE
-from evaluation.retraining.protocols import protocols
 from evaluation.retraining.records import cpu_minutes
-from evaluation.retraining.written import Written
+from evaluation.retraining.report.effects import OUTCOMES
+from evaluation.retraining.report.evidence import Evidence, Series
+from evaluation.retraining.report.objects import recognised
+from evaluation.retraining.report.protocols import protocols
+from evaluation.retraining.report.written import Written
 
 PILOT_WORDS = """\
 *Effect*: of removing the oracle's union (scenes with the targets' objects), less the mean of random \

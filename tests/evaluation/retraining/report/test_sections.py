@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.retraining.effects import union_lines
-from evaluation.retraining.evidence import Evidence, made_on
-from evaluation.retraining.halves import chosen, held_out
-from evaluation.retraining.lds import lds_lines
-from evaluation.retraining.objects import named
 from evaluation.retraining.panel import Panel
-from evaluation.retraining.rounding import trained_twice
-from evaluation.retraining.singles import curves_of
-from evaluation.retraining.varied import varied_lines
+from evaluation.retraining.report.effects import union_lines
+from evaluation.retraining.report.evidence import Evidence, made_on
+from evaluation.retraining.report.halves import chosen, held_out
+from evaluation.retraining.report.lds import lds_lines
+from evaluation.retraining.report.objects import named
+from evaluation.retraining.report.rounding import trained_twice
+from evaluation.retraining.report.singles import curves_of
+from evaluation.retraining.report.varied import varied_lines
 
 
 def test_what_one_half_of_the_targets_chose_is_held_against_the_other(evidence: Evidence) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.files import write_whole
-from evaluation.retraining.evidence import Evidence
-from evaluation.retraining.glance import at_a_glance
-from evaluation.retraining.sections import SECTIONS
-from evaluation.retraining.written import FOLDER, Written
+from evaluation.retraining.report.evidence import Evidence
+from evaluation.retraining.report.glance import at_a_glance
+from evaluation.retraining.report.sections import SECTIONS
+from evaluation.retraining.report.written import FOLDER, Written
 
 # Markdown, in which nothing is to be escaped.
 TEMPLATES = Environment(

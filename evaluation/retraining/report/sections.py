@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluation.markdown import interval, table
-from evaluation.retraining.charts import Mark, interval_chart
-from evaluation.retraining.contrasts import RECALLED, AgreementLine, agreement_lines, boxed_lines
-from evaluation.retraining.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence
-from evaluation.retraining.goals import goals
-from evaluation.retraining.halves import halves
-from evaluation.retraining.lds import LdsLine, lds_lines, reliability
-from evaluation.retraining.objects import recognised
 from evaluation.retraining.panel import TARGET
-from evaluation.retraining.pilot import pilot
 from evaluation.retraining.plans import ORACLE
-from evaluation.retraining.proof_section import proofs
-from evaluation.retraining.rounding import rounding
-from evaluation.retraining.singles import singles
-from evaluation.retraining.union_section import unions
-from evaluation.retraining.varied import varied
-from evaluation.retraining.written import FOLDER, Section, Written, called, signed
+from evaluation.retraining.report.charts import Mark, interval_chart
+from evaluation.retraining.report.contrasts import RECALLED, AgreementLine, agreement_lines, boxed_lines
+from evaluation.retraining.report.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence
+from evaluation.retraining.report.goals import goals
+from evaluation.retraining.report.halves import halves
+from evaluation.retraining.report.lds import LdsLine, lds_lines, reliability
+from evaluation.retraining.report.objects import recognised
+from evaluation.retraining.report.pilot import pilot
+from evaluation.retraining.report.proof_section import proofs
+from evaluation.retraining.report.rounding import rounding
+from evaluation.retraining.report.singles import singles
+from evaluation.retraining.report.union_section import unions
+from evaluation.retraining.report.varied import varied
+from evaluation.retraining.report.written import FOLDER, Section, Written, called, signed
 
 RANDOM = "random"  # the method that knows nothing
 OWN_PICTURES = """

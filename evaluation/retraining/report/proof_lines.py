@@ -13,11 +13,11 @@ from scipy.stats import t as student
 
 from attribution.analysis.counterfactual import CounterfactualSettings
 from attribution.analysis.verdict import bears_out
-from evaluation.retraining.effects import LEVEL, Trained, removals_of
-from evaluation.retraining.evidence import Series
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.proofs import Proof, Shown
+from evaluation.retraining.report.effects import LEVEL, Trained, removals_of
+from evaluation.retraining.report.evidence import Series
 from evaluation.statistics import auc, spearman
 
 VERDICT = "change of the predictions"  # what the page's verdict is drawn from

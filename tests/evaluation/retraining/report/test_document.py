@@ -9,17 +9,17 @@ import pytest
 
 from attribution.analysis.evidence import FILE
 from attribution.workspace.workspace import Workspace
-from evaluation.retraining import goals, leads
 from evaluation.retraining.arguments import COMMITTED, DOCUMENT
-from evaluation.retraining.document import IN_BRIEF, NOT_YET, evidence_document, in_brief
-from evaluation.retraining.effects import GONE, union_lines
-from evaluation.retraining.evidence import Evidence
-from evaluation.retraining.lds import lds_lines, reliability
 from evaluation.retraining.panel import Panel, given_prompts, make_panel
-from evaluation.retraining.proof_lines import answers_of, proof_lines
-from evaluation.retraining.quoted import quoted
 from evaluation.retraining.recipe import Recipe
-from evaluation.retraining.sections import SECTIONS
+from evaluation.retraining.report import goals, leads
+from evaluation.retraining.report.document import IN_BRIEF, NOT_YET, evidence_document, in_brief
+from evaluation.retraining.report.effects import GONE, union_lines
+from evaluation.retraining.report.evidence import Evidence
+from evaluation.retraining.report.lds import lds_lines, reliability
+from evaluation.retraining.report.proof_lines import answers_of, proof_lines
+from evaluation.retraining.report.quoted import quoted
+from evaluation.retraining.report.sections import SECTIONS
 from tests.evaluation.retraining.conftest import SMALL, everything
 from tests.worlds import ROOT
 
@@ -72,7 +72,7 @@ def test_evidence_of_prompts_that_were_given_knows_who_knows_too(
 
 def test_the_evidence_knows_who_knows(evidence: Evidence) -> None:
     """Law: In a world of known influences, the evidence puts the method that knows them first."""
-    from evaluation.retraining.contrasts import boxed_lines
+    from evaluation.retraining.report.contrasts import boxed_lines
 
     series = evidence.main
     assert series is not None

@@ -8,13 +8,13 @@ from textwrap import fill
 
 from attribution.methods.base import DEFAULT
 from evaluation.markdown import interval, table
-from evaluation.retraining.contrasts import boxed_lines
-from evaluation.retraining.effects import UnionLine, union_lines
-from evaluation.retraining.evidence import Evidence, Series
-from evaluation.retraining.lds import LdsLine, lds_lines
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE
-from evaluation.retraining.written import called, listed, percent
+from evaluation.retraining.report.contrasts import boxed_lines
+from evaluation.retraining.report.effects import UnionLine, union_lines
+from evaluation.retraining.report.evidence import Evidence, Series
+from evaluation.retraining.report.lds import LdsLine, lds_lines
+from evaluation.retraining.report.written import called, listed, percent
 
 WIDTH = 118
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from attribution.methods.base import DEFAULT, methods
 from evaluation.markdown import interval, percents, table
-from evaluation.retraining.charts import Mark, interval_chart
-from evaluation.retraining.contrasts import reads_model
-from evaluation.retraining.effects import GONE, UnionLine, union_lines
-from evaluation.retraining.evidence import Evidence
-from evaluation.retraining.leads import Lead, leads
 from evaluation.retraining.plans import CHANCE, YARDSTICKS
-from evaluation.retraining.written import FOLDER, Written, called, listed, percent, signed
+from evaluation.retraining.report.charts import Mark, interval_chart
+from evaluation.retraining.report.contrasts import reads_model
+from evaluation.retraining.report.effects import GONE, UnionLine, union_lines
+from evaluation.retraining.report.evidence import Evidence
+from evaluation.retraining.report.leads import Lead, leads
+from evaluation.retraining.report.written import FOLDER, Written, called, listed, percent, signed
 
 LOSSES = """
 *In spreads of chance*: over the standard deviation between random unions of one seed. Each row is held \

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attribution.methods.base import DEFAULT
-from evaluation.retraining.effects import (
+from evaluation.retraining.panel import TARGET
+from evaluation.retraining.plans import YARDSTICKS
+from evaluation.retraining.report.effects import (
     LEVEL,
     RESAMPLES,
     Interval,
@@ -17,9 +19,7 @@ from evaluation.retraining.effects import (
     removals_of,
     trained,
 )
-from evaluation.retraining.evidence import Series
-from evaluation.retraining.panel import TARGET
-from evaluation.retraining.plans import YARDSTICKS
+from evaluation.retraining.report.evidence import Series
 from evaluation.statistics import holm, two_sided
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from attribution.methods.base import DEFAULT
 from evaluation.markdown import table
-from evaluation.retraining.effects import removals_of, trained
-from evaluation.retraining.evidence import Evidence, Series
 from evaluation.retraining.panel import HALVES, TARGET
 from evaluation.retraining.plans import YARDSTICKS
-from evaluation.retraining.written import Written, called
+from evaluation.retraining.report.effects import removals_of, trained
+from evaluation.retraining.report.evidence import Evidence, Series
+from evaluation.retraining.report.written import Written, called
 
 WORDS = f"""\
 Whoever compares methods on some targets and then reports the best one's figure on the same targets \
