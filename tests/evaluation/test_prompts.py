@@ -57,5 +57,5 @@ def test_more_prompts_than_sentences_are_refused() -> None:
 
 def test_a_training_set_without_scenes_is_refused() -> None:
     photographs = [Example(0, "a", "a.jpg", "my dog on the beach", "", {"license": "CC0"})]
-    with pytest.raises(TrainingSetError, match="ground truth"):
+    with pytest.raises(TrainingSetError, match="not known what its pictures show"):
         Grammar.of(photographs)

@@ -122,10 +122,12 @@ class Killing(WithWorkers):
 
 def _computes(process: psutil.Process) -> bool:
     """Whether it is a worker: a child of the fork server, or an actor of Ray."""
-    words = " ".join(process.cmdline())
-    return words.startswith("ray::Worker") or (
-        "forkserver" in words and "forkserver" in " ".join(process.parent().cmdline())
-    )
+    try:
+        parent = process.parent()
+        words, above = (" ".join(each.cmdline()) if each else "" for each in (process, parent))
+    except psutil.NoSuchProcess:
+        return False  # it has ended since it was listed
+    return words.startswith("ray::Worker") or ("forkserver" in words and "forkserver" in above)
 
 
 @pytest.mark.parametrize("name", SEVERAL)
