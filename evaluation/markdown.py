@@ -19,3 +19,8 @@ def interval(ends: Sequence[float], digits: int = 3) -> str:
 def percents(ends: Sequence[float]) -> str:
     """An interval of signed shares in brackets, in per cent."""
     return f"[{ends[0]:+.1%}, {ends[1]:+.1%}]"
+
+
+def percent(value: float, ends: Sequence[float] | None) -> str:
+    """A signed share in per cent, and its interval if it has one."""
+    return f"{value:+.1%}" + ("" if ends is None else f" {percents(ends)}")

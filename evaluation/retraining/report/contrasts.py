@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from attribution.methods.base import Cost, methods
-from evaluation.markdown import percents
+from evaluation.markdown import percent
 from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import SIDES
@@ -52,7 +52,7 @@ class BoxedLine:
         """The difference, or that there can be none."""
         if self.same:
             return "the same images"
-        return f"{self.contrast:+.1%}" + ("" if self.interval is None else f" {percents(self.interval)}")
+        return percent(self.contrast, self.interval)
 
     @property
     def verdict(self) -> str:

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from evaluation.retraining.panel import CONTROL, TARGET
 from evaluation.retraining.plans import ORACLE
-from evaluation.retraining.report.evidence import Measured, Series
+from evaluation.retraining.report.evidence import Evidence, Measured, Series
 from evaluation.retraining.report.objects import named
 
 RESAMPLES = 10_000
@@ -191,6 +191,11 @@ class UnionLine:
     targets: dict[str, Effect]
     controls: dict[str, Effect]
     share: tuple[float, Interval] | None
+
+
+def removed(evidence: Evidence) -> list[UnionLine]:
+    """Every union that was removed, to be asked for by `Evidence.once`."""
+    return [] if evidence.main is None else union_lines(evidence.main)
 
 
 def union_lines(series: Series) -> list[UnionLine]:

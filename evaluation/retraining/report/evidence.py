@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from jaxtyping import Float
 from numpy import ndarray
@@ -22,6 +23,7 @@ REFERENCE_WORKSPACE, SHIPPED_WORKSPACE = "reference", "shipped"
 VARIANTS = "variants"
 EXHAUSTIVE = "exhaustive"  # under the reference, of methods that are asked refined otherwise
 Measured = tuple[Job, Record]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,17 @@ class Evidence:
     """The folder of everything that is committed."""
 
     folder: Path
+
+    def once(self, what: Callable[[Evidence], T]) -> T:
+        """What a function says of this evidence, computed when it is first asked for."""
+        if what not in self._computed:
+            self._computed[what] = what(self)
+        found: T = self._computed[what]
+        return found
+
+    @cached_property
+    def _computed(self) -> dict[Callable[[Evidence], Any], Any]:
+        return {}
 
     @property
     def records(self) -> Records:

@@ -11,10 +11,10 @@ from evaluation.markdown import interval, table
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.report.contrasts import boxed_lines
-from evaluation.retraining.report.effects import UnionLine, union_lines
+from evaluation.retraining.report.effects import UnionLine, removed
 from evaluation.retraining.report.evidence import Evidence, Series
-from evaluation.retraining.report.lds import LdsLine, lds_lines
-from evaluation.retraining.report.written import called, listed, percent
+from evaluation.retraining.report.lds import LdsLine, scored
+from evaluation.retraining.report.written import called, listed, percent, seeds
 
 WIDTH = 118
 
@@ -24,8 +24,8 @@ def at_a_glance(evidence: Evidence) -> str:
     series = evidence.main
     if series is None:
         return ""
-    unions = [line for line in union_lines(series) if line.k and line.method != CHANCE]
-    lds = {line.method: line for line in lds_lines(series, evidence.scores_of_all(series.panel))}
+    unions = [line for line in evidence.once(removed) if line.k and line.method != CHANCE]
+    lds = {line.method: line for line in evidence.once(scored)}
     boxed = {line.method: line for line in reversed(boxed_lines(series))}  # of the first K
     by = {(line.method, line.k): line for line in unions}
     ks = sorted({line.k for line in unions})
@@ -84,6 +84,5 @@ def _trained(lines: Sequence[UnionLine], images: int | None) -> str:
     size, most = lines[0].left_out, max(line.trainings for line in lines)
     few = [line.method for line in lines if line.trainings < most]
     share = "" if images is None else f", {size / images:.0%} of all,"
-    seeds = "one seed" if most == 1 else f"{most} seeds"
     rest = f", of {listed(few)} from fewer" if few else ""
-    return f"{size}{share} are the first {lines[0].k} of each, trained from {seeds}{rest}."
+    return f"{size}{share} are the first {lines[0].k} of each, trained from {seeds(most)}{rest}."

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.methods.base import DEFAULT
-from evaluation.markdown import interval, percents, table
+from evaluation.markdown import interval, percent, table
 from evaluation.retraining.report.contrasts import boxed_lines
-from evaluation.retraining.report.effects import union_lines
+from evaluation.retraining.report.effects import removed
 from evaluation.retraining.report.evidence import Evidence, Series
-from evaluation.retraining.report.lds import lds_lines
+from evaluation.retraining.report.lds import scored
 from evaluation.retraining.report.leads import leads
 from evaluation.retraining.report.proof_lines import VERDICT, answers_of, proof_lines
 from evaluation.retraining.report.written import Written
@@ -68,15 +68,15 @@ def _ahead(_: Evidence, series: Series) -> Outcome | None:
         known = [(x, x.interval) for x in leads(series, k) if x.method in RIVALS and x.interval is not None]
         if {lead.method for lead, _ in known} != set(RIVALS):
             continue
-        each = ", ".join(f"`{lead.method}` {lead.value:+.1%} {percents(ends)}" for lead, ends in known)
+        each = ", ".join(f"`{lead.method}` {percent(lead.value, ends)}" for lead, ends in known)
         told.append(f"K = {k}: {each}")
         met &= all(ends[0] > 0 for _, ends in known)
     return Outcome("; ".join(told), met) if told else None
 
 
-def _share(_: Evidence, series: Series) -> Outcome | None:
+def _share(evidence: Evidence, _: Series) -> Outcome | None:
     shares = [
-        (line.k, *line.share) for line in union_lines(series) if line.method == DEFAULT and line.share
+        (line.k, *line.share) for line in evidence.once(removed) if line.method == DEFAULT and line.share
     ]
     if not shares:
         return None
@@ -84,8 +84,8 @@ def _share(_: Evidence, series: Series) -> Outcome | None:
     return Outcome(told, all(value >= LEAST_SHARE for _, value, _ in shares))
 
 
-def _datamodel(evidence: Evidence, series: Series) -> Outcome | None:
-    lines = lds_lines(series, evidence.scores_of_all(series.panel))
+def _datamodel(evidence: Evidence, _: Series) -> Outcome | None:
+    lines = evidence.once(scored)
     place = {line.method: n for n, line in enumerate(lines)}
     if DEFAULT not in place:
         return None

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from evaluation.retraining.attributions import Attributions
 from evaluation.retraining.records import Record, stacked
 from evaluation.retraining.report.effects import LEVEL, Interval, interval_of
-from evaluation.retraining.report.evidence import Measured, Series
+from evaluation.retraining.report.evidence import Evidence, Measured, Series
 from evaluation.statistics import by_standard_error, holm
 
 RESAMPLES = 1_000
@@ -109,6 +109,12 @@ def resampled(
         m, p = rng.integers(models, size=models), rng.integers(pictures, size=pictures)
         found.append(rank_correlations(sums[np.ix_(m, p)], losses[np.ix_(m, p)]).mean())
     return np.array(found)
+
+
+def scored(evidence: Evidence) -> list[LdsLine]:
+    """The lines of what methods say under the reference, to be asked for by `Evidence.once`."""
+    series = evidence.main
+    return [] if series is None else lds_lines(series, evidence.scores_of_all(series.panel))
 
 
 def lds_lines(series: Series, methods: Mapping[str, Attributions]) -> list[LdsLine]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from evaluation.markdown import table
 from evaluation.retraining.plans import YARDSTICKS
-from evaluation.retraining.report.effects import Interval, removals_of, union_lines
+from evaluation.retraining.report.effects import Interval, removals_of, removed
 from evaluation.retraining.report.evidence import Evidence, Series
-from evaluation.retraining.report.lds import lds_lines
-from evaluation.retraining.report.written import Written
+from evaluation.retraining.report.lds import scored
+from evaluation.retraining.report.written import Written, listed
 
 WIDTH = 2 * 1.959964  # of a 95% interval, in standard errors
 NEARLY = 1.25  # times as much, up to which it is said to be about as much
@@ -74,7 +74,7 @@ def protocols(evidence: Evidence) -> Written | None:
          f"{each.efficiency(common):.2f}")
         for each in found
     ]  # fmt: skip
-    text = WORDS.format(methods=", ".join(f"`{name}`" for name in common))
+    text = WORDS.format(methods=listed(common))
     text += table(("protocol", "models", "signal", "signal² a model"), rows)
     best, next_best = (each.efficiency(common) for each in found[:2])
     times = f"{best / next_best:.1f} times" if best / next_best > NEARLY else "about"
@@ -86,7 +86,7 @@ def protocols(evidence: Evidence) -> Written | None:
 
 
 def _measured(evidence: Evidence, series: Series) -> list[Protocol]:
-    lines = [x for x in union_lines(series) if x.k and x.method not in YARDSTICKS]
+    lines = [x for x in evidence.once(removed) if x.k and x.method not in YARDSTICKS]
     found = []
     for k in dict.fromkeys(line.k for line in lines):
         figures = {
@@ -99,8 +99,8 @@ def _measured(evidence: Evidence, series: Series) -> list[Protocol]:
         shared = len(seeds) + sum(len(draws) for draws in seeds.values())
         trainings = {name: len(each) for name, each in removals.items()}
         found.append(Protocol(f"the union of K = {k}", shared, trainings, figures))
-    scored = lds_lines(series, evidence.scores_of_all(series.panel))
-    if scored:
-        figures = {x.method: Figure(x.score, x.interval) for x in scored}
-        found.append(Protocol("the linear datamodeling score", scored[0].models, {}, figures))
+    halves = evidence.once(scored)
+    if halves:
+        figures = {x.method: Figure(x.score, x.interval) for x in halves}
+        found.append(Protocol("the linear datamodeling score", halves[0].models, {}, figures))
     return [each for each in found if each.figures]

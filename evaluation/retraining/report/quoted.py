@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attribution.analysis.evidence import FORMAT, Estimate, MethodEvidence
 from attribution.analysis.evidence import Evidence as Quoted
 from evaluation.retraining.panel import TARGET
 from evaluation.retraining.plans import YARDSTICKS
 from evaluation.retraining.report.contrasts import agreement_lines, boxed_lines
-from evaluation.retraining.report.effects import Effect, Interval, union_lines
-from evaluation.retraining.report.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence, Series
-from evaluation.retraining.report.lds import lds_lines
+from evaluation.retraining.report.effects import Effect, Interval, UnionLine, removed
+from evaluation.retraining.report.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence
+from evaluation.retraining.report.lds import scored
 
 
 def quoted(evidence: Evidence) -> Quoted | None:
@@ -20,10 +22,11 @@ def quoted(evidence: Evidence) -> Quoted | None:
     series = evidence.main
     if series is None or not series.jobs:
         return None
-    k = _usual_k(series)
-    removals = {line.method: line for line in union_lines(series) if line.k == k}
+    lines = evidence.once(removed)
+    k = _usual_k(lines)
+    removals = {line.method: line for line in lines if line.k == k}
     boxed = {line.method: line for line in boxed_lines(series) if line.k == k}
-    lds = {line.method: line for line in lds_lines(series, evidence.scores_of_all(series.panel))}
+    lds = {line.method: line for line in evidence.once(scored)}
     agreement = {
         line.method: line
         for line in agreement_lines(
@@ -51,10 +54,10 @@ def quoted(evidence: Evidence) -> Quoted | None:
     return Quoted(FORMAT, facts.training_set, tuple(sorted(models)), series.recipe, targets, k, methods)
 
 
-def _usual_k(series: Series) -> int:
+def _usual_k(lines: Sequence[UnionLine]) -> int:
     """The K of which most unions were removed; the smallest of those."""
     counts: dict[int, int] = {}
-    for line in union_lines(series):
+    for line in lines:
         if line.k:
             counts[line.k] = counts.get(line.k, 0) + 1
     return min(counts, key=lambda k: (-counts[k], k), default=0)

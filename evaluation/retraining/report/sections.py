@@ -12,7 +12,7 @@ from evaluation.retraining.report.contrasts import RECALLED, AgreementLine, agre
 from evaluation.retraining.report.evidence import REFERENCE_WORKSPACE, SHIPPED_WORKSPACE, Evidence
 from evaluation.retraining.report.goals import goals
 from evaluation.retraining.report.halves import halves
-from evaluation.retraining.report.lds import LdsLine, lds_lines, reliability
+from evaluation.retraining.report.lds import LdsLine, reliability, scored
 from evaluation.retraining.report.objects import recognised
 from evaluation.retraining.report.pilot import pilot
 from evaluation.retraining.report.proof_section import proofs
@@ -20,7 +20,7 @@ from evaluation.retraining.report.rounding import rounding
 from evaluation.retraining.report.singles import singles
 from evaluation.retraining.report.union_section import unions
 from evaluation.retraining.report.varied import varied
-from evaluation.retraining.report.written import FOLDER, Section, Written, called, signed
+from evaluation.retraining.report.written import FOLDER, Section, Written, called, listed, seeds, signed
 
 RANDOM = "random"  # the method that knows nothing
 OWN_PICTURES = """
@@ -70,8 +70,7 @@ def reference(evidence: Evidence) -> Written | None:
         for x in lines
     ]
     text = table((f"recipe {series.recipe}", "measured"), facts) + OWN_PICTURES
-    seeds = "one seed" if len(records) == 1 else f"{len(records)} seeds"
-    plainly = f"The reference was trained with {seeds}."
+    plainly = f"The reference was trained with {seeds(len(records))}."
     if agree:
         text += AGREEMENT + table(
             ("method", "Spearman", "images scored under both", f"recall@{RECALLED}"), agree
@@ -96,18 +95,18 @@ def datamodel(evidence: Evidence) -> Written | None:
     series = evidence.main
     if series is None:
         return None
-    lines = lds_lines(series, evidence.scores_of_all(series.panel))
+    lines = evidence.once(scored)
     sure = reliability(series)
     if sure is None:
         return None
-    seeds = (
+    again = (
         "not measured" if sure.seeds is None else f"{sure.seeds:.3f} ({sure.again} halves trained again)"
     )
     text = table(
         ("how far measured losses can be repeated", "rank correlation"),
         [
             ("two halves of the noises", f"{sure.halves:.3f}"),
-            ("two seeds of training", seeds),
+            ("two seeds of training", again),
             ("ceiling of the score", f"{sure.ceiling:.3f}"),
         ],
     )
@@ -122,8 +121,8 @@ def datamodel(evidence: Evidence) -> Written | None:
         f"On {sure.models} models of random halves the score can reach {sure.ceiling:.2f} at most{unsure}."
     )
     if lines:
-        near = [f"`{x.method}`" for x in lines[1:] if not x.clearly_behind]
-        apart = f", not told apart from {', '.join(near)}" if near else ""
+        near = [x.method for x in lines[1:] if not x.clearly_behind]
+        apart = f", not told apart from {listed(near)}" if near else ""
         plainly += f" The best, `{lines[0].method}`, reaches {lines[0].score:.2f}{apart}."
         nothing = next((x for x in lines if x.method == RANDOM), None)
         if nothing is not None:

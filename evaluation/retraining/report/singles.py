@@ -10,10 +10,10 @@ import numpy as np
 from attribution.methods.base import DEFAULT
 from evaluation.markdown import table
 from evaluation.retraining.panel import TARGET
-from evaluation.retraining.plans import CHANCE, ORACLE
+from evaluation.retraining.plans import CHANCE
 from evaluation.retraining.report.charts import Line, line_chart
 from evaluation.retraining.report.evidence import Evidence, Series
-from evaluation.retraining.report.written import FOLDER, Written
+from evaluation.retraining.report.written import FOLDER, Written, called
 
 WORDS = """\
 One picture at a time: its first K images are left out, and its loss is held against that under the \
@@ -80,7 +80,7 @@ def singles(evidence: Evidence) -> Written | None:
     parts, charts = [WORDS], {}
     for picture, curves in curves_by.items():
         ks = sorted({k for curve in curves for k in curve.rises})
-        rows = [(_named(curve.method), *map(curve.cell, ks)) for curve in curves]
+        rows = [(called(curve.method), *map(curve.cell, ks)) for curve in curves]
         header = ("without the first", *map(str, ks))
         lines = [Line(curve.method, [(0, 0.0), *curve.rises.items()]) for curve in curves]
         name = f"single-{picture}.svg"
@@ -88,10 +88,6 @@ def singles(evidence: Evidence) -> Written | None:
         chart = f"![Loss of {picture} against K]({FOLDER}/{name})"
         parts.append(f"`{picture}`, *{prompts[picture]}*:\n\n{table(header, rows)}\n{chart}\n")
     return Written("\n".join(parts), _plainly(list(curves_by.values())), charts)
-
-
-def _named(method: str) -> str:
-    return f"*{method}*" if method in (CHANCE, ORACLE) else f"`{method}`"
 
 
 def _plainly(pictures: Sequence[Sequence[Curve]]) -> str:
@@ -108,7 +104,7 @@ def _plainly(pictures: Sequence[Sequence[Curve]]) -> str:
     every = [name for name in found[0] if all(name in by and k in by[name].rises for by in found)]
     rises = {name: _at([by[name] for by in found], k) for name in every}
     told = ", ".join(
-        f"of {_named(name)} {100 * (own - others):+.1f}" for name, (own, others, _) in rises.items()
+        f"of {called(name)} {100 * (own - others):+.1f}" for name, (own, others, _) in rises.items()
     )
     luck = f"luck alone spreads the other targets' rises by {100 * rises[DEFAULT][2]:.1f} points"
     return (

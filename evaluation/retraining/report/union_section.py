@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attribution.methods.base import DEFAULT, methods
-from evaluation.markdown import interval, percents, table
+from evaluation import markdown
+from evaluation.markdown import interval, table
 from evaluation.retraining.plans import CHANCE, YARDSTICKS
 from evaluation.retraining.report.charts import Mark, interval_chart
 from evaluation.retraining.report.contrasts import reads_model
-from evaluation.retraining.report.effects import GONE, UnionLine, union_lines
+from evaluation.retraining.report.effects import GONE, UnionLine, removed
 from evaluation.retraining.report.evidence import Evidence
 from evaluation.retraining.report.leads import Lead, leads
-from evaluation.retraining.report.written import FOLDER, Written, called, listed, percent, signed
+from evaluation.retraining.report.written import FOLDER, Written, called, listed, percent, seeds, signed
 
 LOSSES = """
 *In spreads of chance*: over the standard deviation between random unions of one seed. Each row is held \
@@ -33,7 +34,7 @@ LIKENESS = "CLIP (1 - cosine)"
 def unions(evidence: Evidence) -> Written | None:
     """Every union that was removed, K by K."""
     series = evidence.main
-    lines = [] if series is None else union_lines(series)
+    lines = evidence.once(removed)
     if series is None or not lines:
         return None
     parts, charts, ahead = [], {}, dict[int, list[Lead]]()
@@ -59,12 +60,11 @@ def unions(evidence: Evidence) -> Written | None:
 def _best(lines: Sequence[UnionLine]) -> str:
     """The largest effect of one K."""
     best = max(lines, key=lambda line: line.targets["loss"].value)
-    seeds = "one seed" if best.trainings == 1 else f"{best.trainings} seeds"
     own, still = (percent(each["loss"]) for each in (best.targets, best.controls))
     return (
-        f"At K = {best.k} `{best.method}` has the largest effect of {len(lines)} methods ({seeds}): "
-        f"without the {best.left_out} images that it names, the targets' loss rises {own} beyond chance, "
-        f"and that of the controls {still}."
+        f"At K = {best.k} `{best.method}` has the largest effect of {len(lines)} methods "
+        f"({seeds(best.trainings)}): without the {best.left_out} images that it names, the targets' loss "
+        f"rises {own} beyond chance, and that of the controls {still}."
     )
 
 
@@ -95,10 +95,14 @@ def _chart(lines: Sequence[UnionLine]) -> str:
 def _lead_table(found: Sequence[Lead]) -> str:
     if not found:
         return ""
-    ends = ["" if x.interval is None else f" {percents(x.interval)}" for x in found]
     rows = [
-        (f"`{x.method}`", str(x.seeds), f"{x.value:+.1%}{own}", "" if x.p is None else f"{x.p:.3f}")
-        for x, own in zip(found, ends, strict=True)
+        (
+            called(x.method),
+            str(x.seeds),
+            markdown.percent(x.value, x.interval),
+            "" if x.p is None else f"{x.p:.3f}",
+        )
+        for x in found
     ]
     head = (
         f"How much more the targets' loss rises without what `{DEFAULT}`, the default, names. *p* is "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from evaluation.markdown import percents
+from evaluation import markdown
 from evaluation.retraining.plans import YARDSTICKS
 from evaluation.retraining.report.effects import Effect, Interval
 from evaluation.retraining.report.evidence import Evidence
@@ -22,9 +22,13 @@ def listed(methods: Sequence[str]) -> str:
     return ", ".join(map(called, methods))
 
 
+def seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
 def percent(effect: Effect) -> str:
     """An effect that is a share, and its interval if it has one."""
-    return f"{effect.value:+.1%}" + ("" if effect.interval is None else f" {percents(effect.interval)}")
+    return markdown.percent(effect.value, effect.interval)
 
 
 def signed(value: float, ends: Interval | None) -> str:
